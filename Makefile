@@ -1,0 +1,53 @@
+# Everything a person does with a checkout, one line each. Needs Python 3.11 or later, make and a C compiler.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo serve test check bench protos format lock clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml
+	@echo "Installing into .venv (once; about a minute) ..."
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r <(sed -n '/^uv==/,/[^\\]$$/p' requirements.lock)
+	@UV_COMPILE_BYTECODE=1 $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e clients/python -e .
+	@touch $@
+
+demo: $(READY) ## train, push, promote and serve a model, from nothing
+	@$(BIN)/python examples/demo.py
+
+serve: $(READY) ## start a server with the embedded default
+	@$(BIN)/modelyard-server serve
+
+test: $(READY) ## all tests
+	@$(BIN)/pytest -n 2 --dist loadfile
+
+check: $(READY) ## format, lint, types, walls between rooms, contract
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@cd protos && ../$(BIN)/buf format --diff --exit-code
+	@$(BIN)/python protos/generate.py --check
+	@$(BIN)/python clients/python/tools/generate_sync.py --check
+
+format: $(READY) ## put the code into its standard form
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix . && cd protos && ../$(BIN)/buf format -w
+
+protos: $(READY) ## write the generated stubs and the sync client
+	@$(BIN)/python protos/generate.py && $(BIN)/python clients/python/tools/generate_sync.py
+
+bench: $(READY) ## measure transfers against a floor in the same run
+	@$(BIN)/python benchmarks/transfer.py
+
+lock: $(READY) ## write requirements.lock from the pyproject files; no registry host gets into it
+	@env -u UV_INDEX -u UV_DEFAULT_INDEX $(BIN)/uv lock --quiet && $(BIN)/uv export --quiet --frozen --all-packages --all-groups \
+	    --all-extras --no-annotate --no-header --no-emit-workspace --format requirements-txt -o requirements.lock
+
+clean: ## remove what the targets above made
+	@rm -rf .venv dist clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

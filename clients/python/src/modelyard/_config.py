@@ -1,0 +1,152 @@
+"""Where the registry is, who is calling, and where pulled models are kept: arguments first, then the environment.
+
+``MODELYARD_URL``          ``grpc://host:port`` (plaintext), ``grpcs://host:port`` (TLS), or a target that gRPC knows:
+                           ``unix:…`` (plaintext), ``dns:///…``, ``ipv4:…``, ``ipv6:…``, ``xds:///…`` (TLS)
+``MODELYARD_TOKEN``        sent with each call; never in plaintext to another machine
+``MODELYARD_CA_FILE``      certificates (PEM) to trust instead of the usual ones
+``MODELYARD_CACHE_DIR``    else ``$XDG_CACHE_HOME/modelyard``, else ``~/.cache/modelyard``
+``MODELYARD_CACHE_BYTES``  how large the cache may grow; 100 GiB unless set
+"""
+
+import os
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from modelyard.errors import CacheError, InvalidArgumentError
+
+DEFAULT_URL: Final = "grpc://127.0.0.1:4850"
+DEFAULT_CACHE_BYTES: Final = 100 * 1024**3
+
+_DEFAULT_PORTS: Final = {"grpc": 4850, "grpcs": 443}
+_GRPC_TARGETS: Final = ("unix:", "dns:", "ipv4:", "ipv6:", "xds:")
+_HOW: Final = "use grpc://host:port, grpcs://host:port for TLS, or a gRPC target such as dns:///host:port or unix:/path"
+# The part of a gRPC target that holds a host, as in dns:///host:port, dns://resolver/host:port and ipv4:1.2.3.4:4850.
+_TARGET_HOST: Final = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?(\[[^]]+\]|[^:/]+)(?::\d+)?")
+# What HTTP/2 carries in a header.
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A registry, and how to speak to it."""
+
+    target: str
+    """As gRPC wants it."""
+    server: str
+    """The address in one spelling: what caches know the registry by."""
+    tls: bool
+    local: bool
+    """Whether what is sent stays on this machine."""
+    root_certificates: bytes | None = field(default=None, repr=False)
+    """PEM; None for the usual ones."""
+    token: str = field(default="", repr=False)
+
+
+def endpoint(url: str | None = None, *, token: str | None = None, insecure: bool = False) -> Endpoint:
+    """The registry to use. ``insecure`` allows plaintext to another machine, though never with a token.
+
+    Raises ``InvalidArgumentError`` if the address, the token or the certificates are no good.
+    """
+    url = (url or os.environ.get("MODELYARD_URL") or DEFAULT_URL).strip()
+    token = (os.environ.get("MODELYARD_TOKEN", "") if token is None else token).strip()
+    target, server, tls, local = _parse_target(url, insecure=insecure) if _is_target(url) else _parse_url(url)
+    if not tls and not local:
+        if not insecure:
+            raise _invalid(
+                "url",
+                f"{url!r} would send everything in plaintext to another machine; use grpcs://, or pass insecure=True"
+                " if the network between is trusted",
+            )
+        if token:
+            raise _invalid("token", f"would travel in plaintext to {server}; use grpcs://, or unset MODELYARD_TOKEN")
+    if token and not _TOKEN.fullmatch(token):
+        raise _invalid("token", "holds other than printable ASCII characters")
+    return Endpoint(
+        target=target,
+        server=server,
+        tls=tls,
+        local=local,
+        root_certificates=_root_certificates() if tls else None,
+        token=token,
+    )
+
+
+def cache_dir(given: str | os.PathLike[str] | None = None) -> Path:
+    """Where pulled models are kept; absolute. Raises ``CacheError`` if there is no home folder to put them in."""
+    chosen = given or os.environ.get("MODELYARD_CACHE_DIR")
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        # A relative one is to be ignored, says the XDG specification.
+        return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "modelyard"
+    except RuntimeError:
+        raise CacheError("this user has no home folder; set MODELYARD_CACHE_DIR", reason="NO_CACHE_DIR") from None
+
+
+def cache_bytes(given: int | None = None) -> int:
+    """How large the cache may grow. Raises ``InvalidArgumentError`` if that is no positive number."""
+    text = str(given) if given is not None else os.environ.get("MODELYARD_CACHE_BYTES") or str(DEFAULT_CACHE_BYTES)
+    if not re.fullmatch(r"[1-9][0-9]*", text):
+        raise _invalid("cache_bytes", f"{text[:80]!r} is no positive whole number of bytes")
+    return int(text)
+
+
+def _is_target(url: str) -> bool:
+    return url.startswith(_GRPC_TARGETS)
+
+
+def _parse_url(url: str) -> tuple[str, str, bool, bool]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError as error:
+        raise _invalid("url", f"is no address: {error}; {_HOW}") from None
+    if _carries_more(parts):
+        # Whatever it is may be a password: the message doesn't repeat it.
+        raise _invalid("url", f"holds more than a host and a port; {_HOW}, and MODELYARD_TOKEN for credentials")
+    if port is None or not parts.hostname:
+        raise _invalid("url", f"{url[:200]!r} is no address of a registry; {_HOW}")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    server = f"{parts.scheme}://{host}:{port}"
+    return f"dns:///{host}:{port}", server, parts.scheme == "grpcs", _is_loopback(parts.hostname)
+
+
+def _carries_more(parts: SplitResult) -> bool:
+    return "@" in parts.netloc or parts.path not in {"", "/"} or bool(parts.query or parts.fragment)
+
+
+def _parse_target(url: str, *, insecure: bool) -> tuple[str, str, bool, bool]:
+    if url.startswith("unix:"):
+        return url, url, False, True
+    found = _TARGET_HOST.fullmatch(url)
+    local = found is not None and _is_loopback(found.group(1).strip("[]"))
+    return url, url, not insecure, local
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _root_certificates() -> bytes | None:
+    path = os.environ.get("MODELYARD_CA_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).expanduser().read_bytes()
+    except (OSError, RuntimeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise _invalid("MODELYARD_CA_FILE", f"{path!r} can't be read: {why}") from None
+
+
+def _invalid(name: str, why: str) -> InvalidArgumentError:
+    return InvalidArgumentError([(name, why)], reason="CONFIGURATION")

@@ -1,0 +1,200 @@
+"""Channels to one registry, and calls over them."""
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import ServiceDescriptor
+
+from modelyard._config import Endpoint
+from modelyard._status import from_rpc_error
+from modelyard.errors import ModelyardError
+from modelyard.v1 import artifacts_pb2, artifacts_pb2_grpc, registry_pb2, registry_pb2_grpc
+
+if TYPE_CHECKING:  # these names exist in the stubs' types only
+    from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
+    from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+_MAX_RECEIVE_BYTES: Final = 8 << 20
+# A call that outgrows this is not retried: it must hold a version with its 10,000 files, and a batch of small blobs.
+_RETRY_BUFFER_BYTES: Final = 4 << 20
+
+_TIMEOUTS: Final = {"RegistryService": "30s", "ArtifactsService": "120s"}
+# The registry hashes all of the parts again.
+_LONG: Final = {"ComposeBlob": "3600s"}
+
+_RETRY_POLICY: Final = {
+    # 3 s in all: a restart of the registry is bridged, and a pull that can do without it does not wait long.
+    "maxAttempts": 5,
+    "initialBackoff": "0.2s",
+    "backoffMultiplier": 2,
+    "maxBackoff": "2s",
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+
+def _method_configs(service: ServiceDescriptor) -> list[dict[str, Any]]:
+    """Deadlines and retries of the unary methods; streams have neither, their callers resume them."""
+    return [
+        {
+            "name": [{"service": service.full_name, "method": method.name}],
+            "timeout": _LONG.get(method.name, _TIMEOUTS[service.name]),
+            "retryPolicy": _RETRY_POLICY,
+        }
+        for method in service.methods
+        if not method.client_streaming and not method.server_streaming
+    ]
+
+
+@cache
+def _service_config() -> str:
+    services = (
+        registry_pb2.DESCRIPTOR.services_by_name["RegistryService"],
+        artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"],
+    )
+    return json.dumps(
+        {
+            "methodConfig": [config for service in services for config in _method_configs(service)],
+            "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+        }
+    )
+
+
+@cache
+def _user_agent() -> str:
+    try:
+        return f"modelyard-python/{version('modelyard')}"
+    except PackageNotFoundError:  # run from a source tree
+        return "modelyard-python"
+
+
+def _options(endpoint: Endpoint, *, bulk: bool) -> Sequence[tuple[str, str | int]]:
+    return (
+        ("grpc.service_config", _service_config()),
+        ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
+        ("grpc.max_receive_message_length", _MAX_RECEIVE_BYTES),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 0),
+        ("grpc.http2.max_pings_without_data", 0),
+        # By default a client stays away for up to two minutes after an outage.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
+        ("grpc.primary_user_agent", _user_agent()),
+        # What is meant to stay on this machine must not be sent to a proxy.
+        ("grpc.enable_http_proxy", int(not endpoint.local)),
+        # Channels alike share a connection, and then small calls wait behind a transfer's bytes.
+        ("grpc.use_local_subchannel_pool", int(bulk)),
+    )
+
+
+def _channel(endpoint: Endpoint, *, bulk: bool) -> grpc.aio.Channel:
+    options = _options(endpoint, bulk=bulk)
+    if not endpoint.tls:
+        return grpc.aio.insecure_channel(endpoint.target, options=options)
+    credentials = grpc.ssl_channel_credentials(endpoint.root_certificates)
+    return grpc.aio.secure_channel(endpoint.target, credentials, options=options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Channels:
+    pid: int
+    loop: asyncio.AbstractEventLoop
+    metadata: grpc.aio.Channel
+    bulk: grpc.aio.Channel
+    registry: "RegistryServiceAsyncStub"
+    artifacts: "ArtifactsServiceAsyncStub"
+
+
+class Connection:
+    """One registry, from one event loop. Channels are made at the first call.
+
+    gRPC's objects belong to the process and the loop that made them. In a forked child, or under a new loop after the
+    old one was closed, a connection makes itself new channels.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.server: Final = endpoint.server
+        """The registry's address in one spelling: what caches know it by."""
+        self._endpoint = endpoint
+        self._channels: _Channels | None = None
+        self._closed = False
+
+    @property
+    def registry(self) -> "RegistryServiceAsyncStub":
+        """What exists, and who points at it."""
+        return self._current().registry
+
+    @property
+    def artifacts(self) -> "ArtifactsServiceAsyncStub":
+        """The bytes, over a connection of their own."""
+        return self._current().artifacts
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What each call carries: a new request id for the logs, and the token."""
+        request_id = ("x-request-id", str(uuid4()))
+        if not self._endpoint.token:
+            return (request_id,)
+        return (request_id, ("authorization", f"Bearer {self._endpoint.token}"))
+
+    async def call(
+        self,
+        method: "grpc.aio.UnaryUnaryMultiCallable[_Request, _Response]",
+        request: _Request,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - a deadline that the server is told
+    ) -> _Response:
+        """The answer of a unary method, retried while the registry is unavailable.
+
+        ``timeout`` in seconds is for all attempts together, and can only be shorter than the method's own: 30 s, 120 s
+        where blobs are asked for or sent, an hour for ``ComposeBlob``. Raises ``ModelyardError``.
+        """
+        try:
+            return await method(request, timeout=timeout, metadata=self.metadata)
+        except grpc.aio.AioRpcError as error:
+            raise self.translate(error) from None
+
+    def translate(self, error: grpc.aio.AioRpcError) -> ModelyardError:
+        """What a failed call means to the SDK's user; raise it ``from None``."""
+        return from_rpc_error(error, self.server)
+
+    async def close(self) -> None:
+        """Ends the calls under way and the connections; there is no next call."""
+        self._closed = True
+        channels, self._channels = self._channels, None
+        if channels is not None and channels.pid == os.getpid() and channels.loop is asyncio.get_running_loop():
+            await channels.metadata.close()
+            await channels.bulk.close()
+
+    def _current(self) -> _Channels:
+        if self._closed:
+            raise RuntimeError("this client is closed; make a new one")
+        loop = asyncio.get_running_loop()
+        channels = self._channels
+        if channels is not None and channels.pid == os.getpid():
+            if channels.loop is loop:
+                return channels
+            if not channels.loop.is_closed():
+                raise RuntimeError("this client is in use on another event loop; make one for each loop")
+        metadata, bulk = _channel(self._endpoint, bulk=False), _channel(self._endpoint, bulk=True)
+        self._channels = _Channels(
+            pid=os.getpid(),
+            loop=loop,
+            metadata=metadata,
+            bulk=bulk,
+            registry=registry_pb2_grpc.RegistryServiceStub(metadata),
+            artifacts=artifacts_pb2_grpc.ArtifactsServiceStub(bulk),
+        )
+        return self._channels

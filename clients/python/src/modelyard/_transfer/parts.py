@@ -1,0 +1,71 @@
+"""A very large file as parts that travel side by side, joined by the server."""
+
+from typing import Final
+
+from modelyard._transfer.destination import Destination
+from modelyard._transfer.local_files import LocalFile
+from modelyard._transfer.reader import check_unchanged, hash_up_to, open_reader
+from modelyard._transfer.stream import send_blob
+from modelyard._transfer.threads import for_each, in_thread
+from modelyard.errors import VerificationError
+from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.resources_pb2 import Blob
+
+_COMPOSE: Final = 120.0
+"""Seconds that joining may take, and as many again for each …"""
+_COMPOSE_BYTES: Final = 8 * 1024**3
+
+
+async def send_in_parts(destination: Destination, file: LocalFile, digest: str = "") -> str:
+    """Uploads a file in parts and has them joined; its digest.
+
+    The journal keeps each part until all are joined: after a push that died, only what was not stored is sent.
+    """
+    size = _part_size(file.size, destination.limits)
+    starts = range(0, file.size, size)
+    parts = [Blob(size_bytes=min(size, file.size - start)) for start in starts]
+
+    async def send_part(index: int) -> None:
+        start, part = starts[index], parts[index]
+        async with (
+            destination.journal_entry(file, start, part.size_bytes) as entry,
+            open_reader(file, start, part.size_bytes) as reader,
+        ):
+            part.digest = await send_blob(destination, reader, entry)
+
+    async def forget_part(index: int) -> None:
+        async with destination.journal_entry(file, starts[index], parts[index].size_bytes) as entry:
+            await in_thread(entry.remove)
+
+    async def send_parts() -> None:
+        await for_each(range(len(parts)), send_part)
+
+    async def hash_whole() -> None:
+        nonlocal digest
+        async with open_reader(file, digest=digest) as reader:
+            await hash_up_to(reader, file.size)
+            digest = reader.digest
+
+    await for_each((hash_whole, send_parts), lambda job: job())
+    await in_thread(check_unchanged, [file])
+    await _compose(destination, Blob(digest=digest, size_bytes=file.size), parts)
+    await for_each(range(len(parts)), forget_part)
+    return digest
+
+
+def _part_size(size: int, limits: pb.ArtifactLimits) -> int:
+    """The server's, or larger where that would make too many parts."""
+    return max(limits.part_bytes, -(-size // limits.max_part_count))
+
+
+async def _compose(destination: Destination, blob: Blob, parts: list[Blob]) -> None:
+    connection = destination.connection
+    request = pb.ComposeBlobRequest(parent=destination.parent, blob=blob, parts=parts)
+    timeout = _COMPOSE * (1 + blob.size_bytes // _COMPOSE_BYTES)
+    composed = await connection.call(connection.artifacts.ComposeBlob, request, timeout=timeout)
+    if composed != blob:
+        raise VerificationError(
+            f"the registry joined parts to {composed.digest[:80]!r}, but the file is {blob.digest}",
+            reason="DIGEST_MISMATCH",
+            metadata={"expected": blob.digest, "actual": composed.digest},
+        )

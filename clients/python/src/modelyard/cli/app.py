@@ -1,0 +1,64 @@
+"""The commands put together, and the one place where a run of the command line ends."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+import typer
+
+from modelyard.cli import browse, change, transfer
+from modelyard.cli.exits import EXPLAINED, Exit, failure
+from modelyard.cli.options import remember
+from modelyard.cli.text import escape_lines
+
+app = typer.Typer(
+    help="Push models, pull the one in production, and see where each came from.",
+    epilog=EXPLAINED,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.callback()(remember)
+for _command in (
+    *(transfer.push, transfer.pull),
+    *(browse.resolve, browse.ls, browse.show),
+    *(change.promote, change.rm, change.restore),
+):
+    app.command()(_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code. Whatever goes wrong is told on stderr, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = _show_warning
+            code = app(list(arguments), prog_name="modelyard", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read had enough. Nor shall the interpreter complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OTHER
+    except (Exception, KeyboardInterrupt) as error:
+        told = failure(error)
+        if told is None:
+            raise
+        sys.stderr.write(told.for_programs() if _wants_json(arguments) else told.for_people())
+        return told.code
+    return code if isinstance(code, int) else Exit.OK
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    # Looked for here, because a command line that can't be read has no options yet.
+    line = f" {' '.join(arguments)} "
+    return any(f" {option}json " in line for option in ("-o ", "-o", "--output ", "--output="))
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    sys.stderr.write(f"warning: {escape_lines(str(message))}\n")

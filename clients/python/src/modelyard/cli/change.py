@@ -1,0 +1,128 @@
+"""``promote``, ``rm`` and ``restore``: commands that change what is there."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from modelyard import Alias, Client
+from modelyard.cli import names
+from modelyard.cli.exits import Exit
+from modelyard.cli.options import with_session
+from modelyard.cli.session import Session
+from modelyard.cli.text import plain, short
+from modelyard.errors import InvalidArgumentError, NotFoundError
+from modelyard.names import PRODUCTION
+from modelyard.references import Reference, Selector
+
+
+@with_session
+def promote(
+    session: Session,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="The version, as team/fraud@7.")],
+    to: Annotated[str, typer.Option(metavar="ALIAS", help="The alias to move.")] = PRODUCTION,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the change.", show_default=False)] = "",
+) -> None:
+    """Points an alias at a version, unless somebody else moves it at the same time."""
+    with session.client() as client:
+        version = client.get_version(reference)
+        model = short(version.name.model)
+        before = _current(client, model, to)
+        if before is not None and before.version == version.name:
+            after = before
+        else:
+            after = client.set_alias(
+                model,
+                to,
+                version.number,
+                etag=before.etag if before else None,
+                create_only=before is None,
+                expected_digest=version.digest,
+                reason=reason,
+            )
+    document = {"alias": after, "previous_version": before.version if before else None}
+    session.show(document, plain(_told(before, after)))
+
+
+@with_session
+def rm(
+    session: Session,
+    what: Annotated[str, typer.Argument(metavar="REF | MODEL", help="As team/fraud@7 or team/fraud.")],
+    alias: Annotated[str | None, typer.Option(metavar="NAME", help="Remove this alias of the model instead.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Remove a model with all its versions.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept with the removal of an alias.", show_default=False)] = "",
+) -> None:
+    """Removes a version, a model or an alias.
+
+    Versions and models can be restored for a while. On a terminal it asks first.
+    """
+    reference = names.parse(what)
+    with session.client() as client:
+        if alias is not None:
+            _only_a_model(reference)
+            _ask(f"remove the alias {alias} of {what}?", yes=yes)
+            removed = client.delete_alias(what, alias, reason=reason)
+            session.show({"alias": removed}, plain(f"removed the alias {alias}, which meant {short(removed.version)}"))
+        elif names.is_model(reference):
+            _ask(f"remove the model {what}{' with all its versions' if force else ''}?", yes=yes)
+            model = client.delete_model(what, force=force)
+            session.show({"model": model}, plain(f"removed {short(model.name)}; 'modelyard restore' brings it back"))
+        else:
+            version = client.get_version(what)
+            name = short(version.name)
+            _ask(f"remove the version {name}?", yes=yes)
+            version = client.delete_version(name)
+            session.show({"version": version}, plain(f"removed {name}; 'modelyard restore' brings it back"))
+
+
+@with_session
+def restore(
+    session: Session,
+    what: Annotated[str, typer.Argument(metavar="REF | MODEL", help="As team/fraud@7 or team/fraud.")],
+) -> None:
+    """Brings back a removed version, or a removed model with its versions and aliases."""
+    reference = names.parse(what)
+    with session.client() as client:
+        if names.is_model(reference):
+            model = client.undelete_model(what)
+            session.show({"model": model}, plain(f"restored {short(model.name)}"))
+            return
+        if reference.selector is not Selector.NUMBER:
+            raise InvalidArgumentError(
+                [("reference", f"{what!r}: name a removed version by its number, as team/fraud@7")]
+            )
+        version = client.undelete_version(what)
+        session.show({"version": version}, plain(f"restored {short(version.name)}"))
+
+
+def _current(client: Client, model: str, alias: str) -> Alias | None:
+    try:
+        return client.get_alias(model, alias)
+    except NotFoundError as error:
+        if error.reason == "ALIAS_NOT_FOUND":
+            return None
+        raise
+
+
+def _told(before: Alias | None, after: Alias) -> str:
+    pointer, version = f"{after.name.alias} of {short(after.name.model)}", after.version.number
+    if before is None:
+        return f"{pointer}: {version}, not set before"
+    if before.version == after.version:
+        return f"{pointer}: {version} as before"
+    return f"{pointer}: {before.version.number} → {version}"
+
+
+def _only_a_model(reference: Reference) -> None:
+    if not names.is_model(reference):
+        raise InvalidArgumentError(
+            [("model", f"'{reference}' is a version; an alias is removed from a model, as team/fraud")]
+        )
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(Exit.OTHER)

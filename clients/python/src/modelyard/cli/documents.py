@@ -1,0 +1,67 @@
+"""What programs read: one JSON document a command, with the field names of :mod:`modelyard.types`.
+
+Names are canonical (``namespaces/team/models/fraud/versions/3``), times are RFC 3339 in UTC, sizes are bytes. Fields
+are added over time and never change their meaning.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from textwrap import indent
+from typing import Any, TextIO
+
+from modelyard.cli.text import short
+from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.types import Namespace, Version
+
+
+def document(value: Any) -> Any:
+    """``value`` as what :mod:`json` writes."""
+    match value:
+        case NamespaceName() | ModelName() | VersionName() | AliasName() | Path():
+            return str(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case Enum():
+            return value.value
+        case Mapping():
+            return {str(key): document(each) for key, each in value.items()}
+        case list() | tuple():
+            return [document(each) for each in value]
+        case _ if is_dataclass(value):
+            return _identity(value) | {each.name: document(getattr(value, each.name)) for each in fields(value)}
+        case _:
+            return value
+
+
+def _identity(value: Any) -> dict[str, Any]:
+    # First, so that a person who looks finds it; and what the records tell by properties.
+    match value:
+        case Namespace():
+            return {"name": str(NamespaceName(value.id))}
+        case Version():
+            return {"name": str(value.name), "reference": short(value.name), "number": value.number}
+        case _:
+            return {}
+
+
+def dumps(value: Any) -> str:
+    # Pure ASCII: whatever was stored, nothing in it acts on a terminal.
+    return json.dumps(document(value), indent=2, allow_nan=False)
+
+
+def write(value: Any, out: TextIO) -> None:
+    out.write(f"{dumps(value)}\n")
+
+
+def write_list(key: str, values: Iterable[Any], out: TextIO) -> None:
+    """``{key: [...]}``, written as the values come: a list may be longer than memory."""
+    out.write(f'{{\n  "{key}": [')
+    comma = "\n"
+    for value in values:
+        out.write(f"{comma}{indent(dumps(value), '    ')}")
+        comma = ",\n"
+    out.write("]\n}\n" if comma == "\n" else "\n  ]\n}\n")

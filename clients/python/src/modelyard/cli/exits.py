@@ -1,0 +1,110 @@
+"""How a command ends: its exit code, and what it says on stderr."""
+
+import json
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import typer
+
+from modelyard import errors
+from modelyard.cli.text import escape_lines
+
+
+class Exit(IntEnum):
+    """The exit codes."""
+
+    OK = 0
+    OTHER = 1
+    NOT_FOUND = 2
+    VERIFICATION_FAILED = 3
+    REFUSED = 4
+    INTERRUPTED = 130
+
+
+EXPLAINED = (
+    "Exit codes: 0 ok, 2 not found, 3 verification failed, 4 refused (invalid, not allowed, exists, in the way of"
+    " something, someone else was faster), 1 anything else, also a command line that can't be read."
+)
+
+_CODES: tuple[tuple[type[errors.ModelyardError], Exit], ...] = (
+    (errors.NotFoundError, Exit.NOT_FOUND),
+    (errors.VerificationError, Exit.VERIFICATION_FAILED),
+    (errors.InvalidArgumentError, Exit.REFUSED),
+    (errors.UnauthenticatedError, Exit.REFUSED),
+    (errors.PermissionDeniedError, Exit.REFUSED),
+    (errors.AlreadyExistsError, Exit.REFUSED),
+    (errors.FailedPreconditionError, Exit.REFUSED),
+    (errors.ConflictError, Exit.REFUSED),
+)
+_HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
+    (errors.FailedPreconditionError, "MODEL_NOT_EMPTY", "to remove its versions with it, add --force"),
+    (errors.FailedPreconditionError, "VERSION_IN_USE", "move the alias with 'modelyard promote' or remove it first"),
+    (errors.NotFoundError, "", "'modelyard ls' lists what there is, with --deleted also what can be restored"),
+    (errors.UnauthenticatedError, "", "set MODELYARD_TOKEN"),
+    (errors.UnavailableError, "", "check MODELYARD_URL or --url, and that the server runs"),
+    (errors.ConflictError, "", "look again with 'modelyard show', then repeat the command if it is still right"),
+    (errors.DeadlineExceededError, "", "look whether it took effect before you repeat the command"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An error as a person and a program are told it."""
+
+    code: Exit
+    message: str
+    reason: str = ""
+    hint: str = ""
+    metadata: dict[str, str] | None = None
+
+    def for_people(self) -> str:
+        hint = f"hint: {self.hint}\n" if self.hint else ""
+        return f"error: {escape_lines(self.message)}\n{hint}"
+
+    def for_programs(self) -> str:
+        error = {
+            "exit_code": int(self.code),
+            "reason": self.reason,
+            "message": self.message,
+            "hint": self.hint,
+            "metadata": self.metadata or {},
+        }
+        return f"{json.dumps({'error': error}, indent=2)}\n"
+
+
+def failure(error: BaseException) -> Failure | None:
+    """What to say about an error; None about one that nobody expects, which is a bug of ours."""
+    match error:
+        case errors.ModelyardError():
+            return Failure(
+                code=next((code for kind, code in _CODES if isinstance(error, kind)), Exit.OTHER),
+                message=error.message,
+                reason=error.reason,
+                hint=_hint(error),
+                metadata=error.metadata,
+            )
+        case KeyboardInterrupt() | typer.Abort():
+            return Failure(code=Exit.INTERRUPTED, message="interrupted", reason="INTERRUPTED")
+        case OSError():
+            return Failure(code=Exit.OTHER, message=str(error), reason="OS_ERROR")
+        case _ if callable(
+            getattr(error, "format_message", None)
+        ):  # the parser's, whose class differs between releases
+            return _usage(error)
+        case _:
+            return None
+
+
+def _hint(error: errors.ModelyardError) -> str:
+    return next((hint for kind, reason, hint in _HINTS if isinstance(error, kind) and reason in {"", error.reason}), "")
+
+
+def _usage(error: Any) -> Failure:
+    context = getattr(error, "ctx", None)
+    return Failure(
+        code=Exit.OTHER,
+        message=error.format_message(),
+        reason="USAGE",
+        hint=f"'{context.command_path if context else 'modelyard'} --help' tells how",
+    )

@@ -1,0 +1,185 @@
+"""What people read: tables and pages."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from modelyard.cli.text import age, escape_lines, number, plain, short, size
+from modelyard.names import VersionName
+from modelyard.types import Alias, Model, Namespace, Version
+
+_METRICS_IN_A_ROW = 3
+
+
+def namespaces(rows: Sequence[Namespace]) -> Table:
+    table = _table("NAMESPACE", "DISPLAY NAME", "AGE")
+    for row in rows:
+        table.add_row(plain(row.id, "bold"), plain(row.display_name), plain(age(row.create_time)))
+    return table
+
+
+def models(rows: Sequence[Model]) -> Table:
+    table = _table("MODEL", "DISPLAY NAME", "OWNER", "AGE", "STATE")
+    for row in rows:
+        table.add_row(
+            plain(short(row.name), "bold"),
+            plain(row.display_name),
+            plain(row.owner),
+            plain(age(row.create_time)),
+            plain("DELETED" if row.delete_time else "READY"),
+        )
+    return table
+
+
+def versions(rows: Sequence[Version]) -> Table:
+    table = _table("VERSION", "ALIASES", "METRICS", "FILES", "SIZE", "AGE", "STATE")
+    for row in rows:
+        metrics = [f"{name}={number(row.metrics[name])}" for name in sorted(row.metrics)]
+        more = ["…"] if len(metrics) > _METRICS_IN_A_ROW else []
+        table.add_row(
+            plain(short(row.name), "bold"),
+            plain(", ".join(row.aliases)),
+            plain("  ".join(metrics[:_METRICS_IN_A_ROW] + more)),
+            plain(row.file_count),
+            plain(size(row.total_size)),
+            plain(age(row.create_time)),
+            plain(row.state.value),
+        )
+    return table
+
+
+def model_page(model: Model, aliases: Sequence[Alias]) -> RenderableType:
+    """All about a model."""
+    facts = {
+        "model": short(model.name),
+        "display name": model.display_name,
+        "owner": model.owner,
+        "created": _when(model.create_time),
+        "changed": _when(model.update_time),
+        "deleted": _deletion(model),
+    }
+    pointers = _table("ALIAS", "VERSION", "MOVED", "BY")
+    for alias in aliases:
+        pointers.add_row(
+            plain(alias.name.alias, "bold"),
+            plain(short(alias.version)),
+            plain(f"{age(alias.update_time)} ago"),
+            plain(alias.updated_by),
+        )
+    return _page(
+        _pairs(facts),
+        _section("description", model.description),
+        _section("labels", _pairs(model.labels)),
+        _section("annotations", _pairs(model.annotations)),
+        _section("aliases", pointers if aliases else None),
+    )
+
+
+def version_page(version: Version) -> RenderableType:
+    """All about a version, down to its files."""
+    facts = {
+        "version": short(version.name),
+        "state": " ".join(filter(None, (version.state.value, version.deprecation_reason))),
+        "aliases": ", ".join(version.aliases),
+        "digest": version.digest,
+        "size": f"{size(version.total_size)} in {version.file_count} files",
+        "format": version.format,
+        "framework": " ".join(filter(None, (version.framework.name, version.framework.version)))
+        if version.framework
+        else "",
+        "created": " by ".join(filter(None, (_when(version.create_time), version.created_by))),
+        "deleted": _deletion(version),
+    }
+    return _page(
+        _pairs(facts),
+        _section("description", version.description),
+        _section("labels", _pairs(version.labels)),
+        _section("annotations", _pairs(version.annotations)),
+        _section("metrics", _pairs({name: number(value) for name, value in version.metrics.items()})),
+        _section("params", _pairs(version.params)),
+        *_origin(version),
+        _section("files", _files(version)),
+    )
+
+
+def _origin(version: Version) -> Iterable[RenderableType | None]:
+    """Where a version came from."""
+    datasets = _table("NAME", "ROLE", "ROWS", "DIGEST", "URI")
+    for each in version.datasets:
+        cells = (each.name, each.role.value, "" if each.rows is None else each.rows, each.digest, each.uri)
+        datasets.add_row(*map(plain, cells))
+    yield _section("datasets", datasets if version.datasets else None)
+    parents = {short(VersionName.parse(parent.version)): parent.relation.value for parent in version.parents}
+    yield _section("parents", _pairs(parents))
+    if version.run:
+        yield _section("run", _pairs({"tracker": version.run.tracker, "id": version.run.id, "url": version.run.url}))
+    if version.source:
+        source = version.source
+        facts = {
+            "repository": source.repository,
+            "commit": f"{source.commit}{' + changes' if source.dirty else ''}",
+            "branch": source.branch,
+            "changes": source.diff_digest,
+            "entry point": source.entry_point,
+            "arguments": " ".join(source.arguments),
+        }
+        yield _section("source", _pairs(facts))
+    if version.environment:
+        environment = version.environment
+        facts = {
+            "python": environment.python,
+            "os": environment.os,
+            "image": environment.image,
+            **environment.hardware,
+            **environment.job,
+            "packages": " ".join(f"{name}=={number}" for name, number in environment.packages.items()),
+        }
+        yield _section("environment", _pairs(facts))
+
+
+def _files(version: Version) -> Table | None:
+    table = _table("PATH", "SIZE", "DIGEST")
+    for file in version.files:
+        table.add_row(plain(file.path), plain(size(file.size)), plain(file.digest))
+    return table if version.files else None
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        right = column in {"SIZE", "FILES", "ROWS", "AGE"}
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _pairs(facts: Mapping[str, Any]) -> Table | None:
+    """Names and values without those that are empty; None if that is all of them."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in facts.items():
+        if value not in {"", None}:
+            table.add_row(plain(name, "dim"), plain(value))
+    return table if table.row_count else None
+
+
+def _section(title: str, body: RenderableType | None) -> RenderableType | None:
+    if isinstance(body, str):
+        body = Text(escape_lines(body)) if body else None
+    return Group("", Text(title.upper(), style="bold"), body) if body else None
+
+
+def _page(*parts: RenderableType | None) -> RenderableType:
+    return Group(*(part for part in parts if part is not None))
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _deletion(resource: Model | Version) -> str:
+    if not resource.delete_time or not resource.purge_time:
+        return ""
+    return f"{_when(resource.delete_time)}; can be restored until {_when(resource.purge_time)}"

@@ -1,0 +1,81 @@
+"""What a command has to hand: the registry, and the two channels that it speaks on."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Any, TextIO, TypeVar
+
+from rich.console import Console, RenderableType
+
+import modelyard
+from modelyard.cli import documents
+from modelyard.cli.progress import progress_bars
+from modelyard.cli.text import escape_lines
+
+_T = TypeVar("_T")
+_ROWS_AT_ONCE = 1000
+_UNWRAPPED = 10_000
+"""Columns: what goes into a pipe is never cut to the width of a terminal that nobody looks at."""
+
+
+class Output(StrEnum):
+    """For whom a command writes."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One run of one command."""
+
+    url: str | None = None
+    insecure: bool = False
+    output: Output = Output.TABLE
+    quiet: bool = False
+
+    def client(self) -> modelyard.Client:
+        return modelyard.Client(self.url, insecure=self.insecure)
+
+    def show(self, document: Any, *people: RenderableType) -> None:
+        """Writes the answer: the document for programs, else all of ``people``."""
+        if self.output is Output.JSON:
+            documents.write(document, sys.stdout)
+        else:
+            _console(sys.stdout).print(*people, sep="\n", soft_wrap=not sys.stdout.isatty())
+
+    def show_list(self, key: str, values: Iterable[_T], table: Callable[[list[_T]], RenderableType], none: str) -> None:
+        """Writes a list as it comes, in tables of at most a thousand rows; ``none`` says that it is empty."""
+        if self.output is Output.JSON:
+            documents.write_list(key, values, sys.stdout)
+            return
+        rest = iter(values)
+        rows = list(islice(rest, _ROWS_AT_ONCE))
+        if not rows:
+            self.note(none)
+        while rows:
+            _console(sys.stdout).print(table(rows))
+            rows = list(islice(rest, _ROWS_AT_ONCE))
+
+    def note(self, text: str) -> None:
+        """Says something beside the answer, if anybody wants to hear."""
+        if not self.quiet:
+            sys.stderr.write(f"{escape_lines(text)}\n")
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[modelyard.Progress], None] | None]:
+        """Bars on stderr while files travel; None where nobody watches."""
+        if self.quiet or not sys.stderr.isatty():
+            yield None
+            return
+        with progress_bars(_console(sys.stderr)) as update:
+            yield update
+
+
+def _console(file: TextIO) -> Console:
+    terminal = file.isatty()
+    # Told, not guessed: the guess can be overruled by variables that are meant for other programs.
+    return Console(file=file, force_terminal=terminal, width=None if terminal else _UNWRAPPED, highlight=False)

@@ -1,0 +1,63 @@
+"""Text from the registry on a terminal.
+
+Names, descriptions and labels are whatever somebody stored: they must not colour, move or rewrite what a person reads.
+"""
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+from rich.filesize import decimal
+from rich.text import Text
+
+from modelyard.names import ModelName, VersionName
+
+# Control, format (bidirectional overrides, zero-width), surrogate, private, unassigned; line and paragraph separators.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_UNITS = (
+    (timedelta(days=365), "y"),
+    (timedelta(days=1), "d"),
+    (timedelta(hours=1), "h"),
+    (timedelta(minutes=1), "min"),
+    (timedelta(seconds=1), "s"),
+)
+
+
+def escape(text: str) -> str:
+    r"""``text`` on one line with every invisible character written out, as ``\x1b`` and ``\u202e``."""
+    return "".join(
+        character.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(character) in _INVISIBLE
+        else character
+        for character in text
+    )
+
+
+def escape_lines(text: str) -> str:
+    """The same for text of several lines, which stay."""
+    return "\n".join(map(escape, text.splitlines()))
+
+
+def plain(text: object, style: str = "") -> Text:
+    """A cell that is shown as it is: no markup, no escapes."""
+    return Text(escape(str(text)), style=style)
+
+
+def short(name: ModelName | VersionName) -> str:
+    """As a person types it: ``team/fraud`` and ``team/fraud@3``."""
+    if isinstance(name, VersionName):
+        return f"{short(name.model)}@{name.number}"
+    return f"{name.namespace}/{name.model}"
+
+
+def size(count: int) -> str:
+    return decimal(count)
+
+
+def age(moment: datetime, now: datetime | None = None) -> str:
+    """How long ago, in one unit."""
+    passed = (now or datetime.now(UTC)) - moment
+    return next((f"{passed // unit} {name}" for unit, name in _UNITS if passed >= unit), "now")
+
+
+def number(value: float) -> str:
+    return f"{value:.6g}"

@@ -1,0 +1,69 @@
+"""``NAME=VALUE`` as people type it."""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+import typer
+
+from modelyard.facts import Param
+
+_INTEGER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
+_FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_TRUTH: Final = {"true": True, "false": False}
+_INT64: Final = range(-(2**63), 2**63)
+
+_T = TypeVar("_T")
+
+
+def pairs(given: Iterable[str], option: str, read: Callable[[str], _T]) -> dict[str, _T]:
+    """What was given with a repeated option, by name. A name given twice is wrong: one of them would be lost."""
+    found: dict[str, _T] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint=option)
+        if name in found:
+            raise typer.BadParameter(f"{name!r} is given twice", param_hint=option)
+        try:
+            found[name] = read(value)
+        except ValueError as error:
+            raise typer.BadParameter(f"{text!r}: {error}", param_hint=option) from None
+    return found
+
+
+def param(text: str) -> Param:
+    """A typed parameter: ``3`` an integer, ``1e-3`` a float, ``true`` a truth value, anything else and ``'3'`` text.
+
+    Raises ``ValueError`` for a number that the registry has no room for.
+    """
+    if len(text) >= len("''") and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    if text.lower() in _TRUTH:
+        return _TRUTH[text.lower()]
+    if _INTEGER.fullmatch(text):
+        return _integer(text)
+    # Leading zeros are an id's, as in 007; those of 00.5 are not worth a rule.
+    if _FLOAT.fullmatch(text) and not text.isdigit():
+        return finite(text)
+    return text
+
+
+def finite(text: str) -> float:
+    """A metric. Raises ``ValueError`` if it is no finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError("a finite number is needed")
+    return value
+
+
+def _integer(text: str) -> int:
+    # Python refuses to read thousands of digits; none of them fit anyway.
+    value = int(text) if len(text) <= len(str(_INT64.start)) else _INT64.stop
+    if value not in _INT64:
+        raise ValueError("the integer does not fit into 64 bits; put it in quotes to keep it as text")
+    return value

@@ -1,0 +1,137 @@
+"""The frozen facts of a version: what it was made from, with and where. Used by the SDK and by the server alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+Param = str | int | float | bool
+"""A training parameter: text, a signed 64-bit integer, a finite float or a truth value, with its type kept."""
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class DatasetRole(Enum):
+    """What a data set was for."""
+
+    TRAINING = "TRAINING"
+    VALIDATION = "VALIDATION"
+    TEST = "TEST"
+    OTHER = "OTHER"
+
+
+class Fingerprint(Enum):
+    """How much of the data a data set's digest covers."""
+
+    EXACT = "EXACT"
+    SAMPLED = "SAMPLED"
+
+
+class Relation(Enum):
+    """How a version was made from its parent."""
+
+    FINE_TUNED_FROM = "FINE_TUNED_FROM"
+    DISTILLED_FROM = "DISTILLED_FROM"
+    QUANTIZED_FROM = "QUANTIZED_FROM"
+    MERGED_FROM = "MERGED_FROM"
+    ADAPTER_OF = "ADAPTER_OF"
+    DERIVED_FROM = "DERIVED_FROM"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Data that a version was made from or measured on."""
+
+    name: str
+    uri: str = ""
+    """Where it is; kept as text, never opened by the registry."""
+    digest: str = ""
+    """Any digest with its algorithm as prefix."""
+    role: DatasetRole = DatasetRole.OTHER
+    rows: int | None = None
+    fingerprint: Fingerprint | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The code that made a version."""
+
+    repository: str = ""
+    commit: str = ""
+    branch: str = ""
+    dirty: bool = False
+    """Whether the work tree differed from the commit."""
+    diff_digest: str = ""
+    """``sha256:…`` of that difference."""
+    entry_point: str = ""
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where a version was made."""
+
+    python: str = ""
+    os: str = ""
+    packages: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """Installed packages: name to version."""
+    hardware: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """``cpu``, ``cpu_count``, ``memory_bytes``, ``accelerators``, ``host``."""
+    image: str = ""
+    job: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """Ids that the scheduler or CI gave the job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framework:
+    """The library that loads a version."""
+
+    name: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What goes in and what comes out, as JSON Schemas."""
+
+    inputs: Mapping[str, Any] | None = None
+    outputs: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """A version that another was made from."""
+
+    version: str
+    """``namespaces/{namespace}/models/{model}/versions/{number}``; in a push, any reference."""
+    relation: Relation
+    manifest_digest: str = ""
+    """Pinned by the server if empty; checked by it otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The training run in an experiment tracker."""
+
+    id: str
+    tracker: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """All that is frozen with a version's files."""
+
+    params: Mapping[str, Param] = field(default_factory=lambda: _EMPTY)
+    metrics: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+    """Finite numbers."""
+    datasets: tuple[Dataset, ...] = ()
+    source: Source | None = None
+    environment: Environment | None = None
+    framework: Framework | None = None
+    format: str = ""
+    """How the files are laid out: ``safetensors``, ``onnx``, ``sklearn`` …"""
+    signature: Signature | None = None
+    parents: tuple[Parent, ...] = ()
+    run: Run | None = None

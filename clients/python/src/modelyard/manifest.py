@@ -1,0 +1,110 @@
+"""Digests, file paths and manifests: the rules that make a version's bytes one thing with one name.
+
+Used by the SDK and by the server alike. Both check: a hostile client must not store a path, and a hostile server must
+not make a client write one, that leaves the target folder or means different files on different systems.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+MAX_PATH_BYTES: Final = 1024
+MAX_SEGMENT_BYTES: Final = 255
+MAX_DEPTH: Final = 32
+MAX_FILES: Final = 10_000
+MAX_BLOB_BYTES: Final = 5 * 1024**4
+
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+# Names that Windows opens as devices whatever their extension; the superscript digits count too.
+_DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\..*)?", re.IGNORECASE)
+_FORBIDDEN: Final = re.compile(r'[<>:"|?*\\]')
+_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+# Control, format (bidirectional overrides, zero-width), surrogate, private, unassigned; line and paragraph separators.
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def check_digest(digest: str) -> str:
+    """Returns ``digest`` if it is ``sha256:`` and 64 lower-case hexadecimal digits, else raises ``ValueError``."""
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(f"{digest[:100]!r} is no digest: it must be 'sha256:' and 64 lower-case hexadecimal digits")
+    return digest
+
+
+def check_path(path: str) -> str:
+    """Returns ``path`` if a version may hold a file of that name, else raises ``ValueError`` that says why not."""
+    shown = ascii(path[:120])
+    for character in path:
+        if unicodedata.category(character) in _INVISIBLE:
+            raise ValueError(f"{shown} holds a control, invisible or undecodable character (U+{ord(character):04X})")
+    if not path:
+        raise ValueError("a file's path is empty")
+    if len(path.encode()) > MAX_PATH_BYTES:
+        raise ValueError(f"{shown}… is longer than {MAX_PATH_BYTES} bytes")
+    if unicodedata.normalize("NFC", path) != path:
+        raise ValueError(f"{shown} is not in Unicode's composed form (NFC)")
+    if found := _FORBIDDEN.search(path):
+        raise ValueError(
+            f"{shown} holds {found.group()!r}, which some systems read as another path; separate folders by '/'"
+        )
+    if _PERCENT.search(path):
+        raise ValueError(f"{shown} holds a percent escape, which some programs read as another path")
+    if path.startswith(("/", "~")):
+        raise ValueError(f"{shown} is not relative")
+    segments = path.split("/")
+    if len(segments) > MAX_DEPTH:
+        raise ValueError(f"{shown} is more than {MAX_DEPTH} levels deep")
+    for segment in segments:
+        if segment in {"", ".", ".."}:
+            raise ValueError(f"{shown} has an empty, '.' or '..' part")
+        if segment[-1] in ". ":
+            raise ValueError(f"{shown} has a part that ends in a dot or a space")
+        if len(segment.encode()) > MAX_SEGMENT_BYTES:
+            raise ValueError(f"{shown} has a part longer than {MAX_SEGMENT_BYTES} bytes")
+        if _DEVICE.fullmatch(segment):
+            raise ValueError(f"{shown} has a part that Windows reads as a device")
+    return path
+
+
+def check_distinct(paths: Iterable[str]) -> None:
+    """Raises ``ValueError`` if two paths would meet in one folder: alike but for case, or a file where a folder is."""
+    files: dict[str, str] = {}
+    for path in paths:
+        key = unicodedata.normalize("NFC", path.casefold())
+        if key in files:
+            raise ValueError(f"{files[key]!r} and {path!r} are one file on systems that ignore case")
+        files[key] = path
+    for key, path in files.items():
+        folder = key
+        while (cut := folder.rfind("/")) > 0:
+            folder = folder[:cut]
+            if folder in files:
+                raise ValueError(f"{files[folder]!r} is a file, and {path!r} needs it to be a folder")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class File:
+    """One file of a version."""
+
+    path: str
+    """Relative, separated by ``/``."""
+    size: int
+    """In bytes."""
+    digest: str
+    """``sha256:`` and 64 hexadecimal digits."""
+
+
+def manifest_digest(files: Iterable[File]) -> str:
+    """``sha256:…`` of the manifest: the list of {path, sha256, size} by path in code-point order, as canonical JSON.
+
+    RFC 8785; the paths that :func:`check_path` admits need no escape, so :mod:`json` writes that form.
+    """
+    entries = [
+        {"path": file.path, "sha256": file.digest.removeprefix("sha256:"), "size": file.size}
+        for file in sorted(files, key=lambda file: file.path)
+    ]
+    canonical = json.dumps(entries, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"

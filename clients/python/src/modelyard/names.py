@@ -1,0 +1,148 @@
+"""Resource names: what may be called what, and how names travel on the wire. Used by the SDK and by the server alike.
+
+Ids of namespaces and models are legal at once for Hugging Face, OCI, MLflow and Kubernetes.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+from uuid import UUID
+
+DEFAULT_NAMESPACE: Final = "default"
+PRODUCTION: Final = "production"
+LATEST: Final = "latest"
+
+_ID: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_ALIAS: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_RESERVED_ALIAS: Final = re.compile(r"latest|main|v[0-9]+")
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
+_MAX_ID: Final = 63
+
+
+def check_id(value: str, what: str) -> str:
+    """Returns ``value`` if a namespace or a model may be called so, else raises ``ValueError`` that says the rule."""
+    if len(value) > _MAX_ID or not _ID.fullmatch(value):
+        raise ValueError(
+            f"{value[:80]!r} can't be the id of a {what}: use lower-case letters and digits, joined by single '.', '_' or"
+            f" '-', at most {_MAX_ID} characters; anything else goes into the display name"
+        )
+    return value
+
+
+def check_alias(value: str) -> str:
+    """Returns ``value`` if an alias may be called so, else raises ``ValueError`` that says the rule."""
+    if _RESERVED_ALIAS.fullmatch(value):
+        raise ValueError(
+            f"{value[:80]!r} can't be an alias: 'latest', 'main' and 'v' with digits mean something of their own"
+        )
+    if not _ALIAS.fullmatch(value):
+        raise ValueError(
+            f"{value[:80]!r} can't be an alias: use a lower-case letter, then lower-case letters, digits, '_' or '-',"
+            " at most 63 characters"
+        )
+    return value
+
+
+def parse_number(value: str) -> int:
+    """The version number that ``value`` spells, else raises ``ValueError``."""
+    if not _NUMBER.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} is no version number: they are 1, 2, 3 …")
+    return int(value)
+
+
+def _segments(name: str, pattern: str) -> list[str]:
+    parts, wanted = name.split("/"), pattern.split("/")
+    fits = len(parts) == len(wanted) and all(w.startswith("{") or w == p for p, w in zip(parts, wanted, strict=True))
+    if not fits:
+        raise ValueError(f"{name[:200]!r} is not of the form {pattern}")
+    return parts[1::2]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceName:
+    namespace: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        (namespace,) = _segments(name, "namespaces/{namespace}")
+        return cls(check_id(namespace, "namespace"))
+
+    def __str__(self) -> str:
+        return f"namespaces/{self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    namespace: str
+    model: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        namespace, model = _segments(name, "namespaces/{namespace}/models/{model}")
+        return cls(check_id(namespace, "namespace"), check_id(model, "model"))
+
+    def __str__(self) -> str:
+        return f"namespaces/{self.namespace}/models/{self.model}"
+
+    def version(self, number: int) -> "VersionName":
+        return VersionName(self, number)
+
+    def alias(self, alias: str) -> "AliasName":
+        return AliasName(self, alias)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionName:
+    model: ModelName
+    number: int
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        namespace, model, number = _segments(name, "namespaces/{namespace}/models/{model}/versions/{version}")
+        return cls(ModelName(check_id(namespace, "namespace"), check_id(model, "model")), parse_number(number))
+
+    def __str__(self) -> str:
+        return f"{self.model}/versions/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class AliasName:
+    model: ModelName
+    alias: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        namespace, model, alias = _segments(name, "namespaces/{namespace}/models/{model}/aliases/{alias}")
+        return cls(ModelName(check_id(namespace, "namespace"), check_id(model, "model")), check_alias(alias))
+
+    def __str__(self) -> str:
+        return f"{self.model}/aliases/{self.alias}"
+
+
+def parse_version_or_alias(name: str) -> VersionName | AliasName:
+    """Reads accept an alias where a version's number stands."""
+    namespace, model, last = _segments(name, "namespaces/{namespace}/models/{model}/versions/{version}")
+    model_name = ModelName(check_id(namespace, "namespace"), check_id(model, "model"))
+    if last[:1].isalpha():
+        return AliasName(model_name, check_alias(last))
+    return VersionName(model_name, parse_number(last))
+
+
+@dataclass(frozen=True, slots=True)
+class UploadName:
+    namespace: str
+    upload: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        namespace, upload = _segments(name, "namespaces/{namespace}/uploads/{upload}")
+        try:
+            canonical = str(UUID(upload))
+        except ValueError:
+            canonical = ""
+        if canonical != upload:
+            raise ValueError(f"{upload[:80]!r} is no upload id")
+        return cls(check_id(namespace, "namespace"), upload)
+
+    def __str__(self) -> str:
+        return f"namespaces/{self.namespace}/uploads/{self.upload}"

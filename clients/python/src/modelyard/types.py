@@ -1,0 +1,168 @@
+"""What the SDK hands to its users: frozen records, no protobuf."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+from modelyard.facts import Facts
+from modelyard.manifest import File
+from modelyard.names import AliasName, ModelName, VersionName
+
+
+class VersionState(Enum):
+    """Where a version is in its life. Servers newer than this SDK may send others: those read as ``UNKNOWN``."""
+
+    READY = "READY"
+    DEPRECATED = "DEPRECATED"
+    """Can still be pulled; the SDK warns."""
+    QUARANTINED = "QUARANTINED"
+    """Its bytes are refused."""
+    DELETED = "DELETED"
+    """Soft-deleted; can be restored until its purge time."""
+    UNKNOWN = "UNKNOWN"
+
+
+class Rule(Enum):
+    """Which rule of references matched."""
+
+    NUMBER = "NUMBER"
+    ALIAS = "ALIAS"
+    MANIFEST_DIGEST = "MANIFEST_DIGEST"
+    LATEST = "LATEST"
+    DEFAULT_ALIAS = "DEFAULT_ALIAS"
+    DEFAULT_LATEST = "DEFAULT_LATEST"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """A team or tenant."""
+
+    id: str
+    uid: str
+    display_name: str
+    description: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    create_time: datetime
+    update_time: datetime
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A named family of versions."""
+
+    name: ModelName
+    uid: str
+    display_name: str
+    description: str
+    owner: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    create_time: datetime
+    update_time: datetime
+    delete_time: datetime | None
+    purge_time: datetime | None
+    etag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version(Facts):
+    """An immutable snapshot: files and facts."""
+
+    name: VersionName
+    uid: str
+    state: VersionState
+    files: tuple[File, ...]
+    """Sorted by path; empty in lists."""
+    file_count: int
+    total_size: int
+    """In bytes."""
+    digest: str
+    """The manifest digest: what the version is, in one line."""
+    description: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    aliases: tuple[str, ...]
+    """Those that pointed here when the server answered."""
+    created_by: str
+    create_time: datetime
+    update_time: datetime
+    delete_time: datetime | None
+    purge_time: datetime | None
+    deprecation_reason: str
+    etag: str
+
+    @property
+    def number(self) -> int:
+        return self.name.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A movable pointer to one version."""
+
+    name: AliasName
+    uid: str
+    version: VersionName
+    digest: str
+    """Manifest digest of that version."""
+    create_time: datetime
+    update_time: datetime
+    updated_by: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What a reference meant when the server answered."""
+
+    reference: str
+    version: Version
+    rule: Rule
+    alias: Alias | None
+    """The alias that was followed, if one was."""
+    revision: int
+    """The namespace's revision that the answer was read at."""
+    serve_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulledModel:
+    """A version whose files are on this machine, every byte verified."""
+
+    reference: str
+    path: Path
+    """The folder that holds the files. Without a target of your own it belongs to the cache: read it, don't change it."""
+    version: Version
+    stale: bool
+    """True if the registry could not be reached, and this is the last version that the reference was known to mean."""
+    bytes_received: int
+    """Over the network; 0 if all was cached."""
+
+    @property
+    def digest(self) -> str:
+        """The manifest digest."""
+        return self.version.digest
+
+    @property
+    def metadata(self) -> Facts:
+        """Params, metrics and the other frozen facts."""
+        return self.version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a push or a pull is; handed to a progress callback on the thread or loop that makes the call."""
+
+    phase: str
+    """``hash``, ``upload``, ``download`` or ``verify``."""
+    path: str
+    """The file that moved last."""
+    done: int
+    """Bytes of this phase so far; bytes that need not travel count at once."""
+    total: int
+    """Bytes of this phase in all."""

@@ -1,0 +1,1 @@
+"""Generated from protos/modelyard/v1; never edited. `make protos` writes it."""

@@ -1,0 +1,208 @@
+"""Facts and times between Python and protobuf, both ways. The one mapping that the SDK and the server share."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf import struct_pb2, timestamp_pb2
+
+from modelyard.facts import (
+    Dataset,
+    DatasetRole,
+    Environment,
+    Facts,
+    Fingerprint,
+    Framework,
+    Param,
+    Parent,
+    Relation,
+    Run,
+    Signature,
+    Source,
+)
+from modelyard.manifest import File
+from modelyard.v1 import resources_pb2 as pb
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def timestamp(moment: datetime) -> timestamp_pb2.Timestamp:
+    delta = moment - _EPOCH
+    return timestamp_pb2.Timestamp(seconds=delta.days * 86_400 + delta.seconds, nanos=delta.microseconds * 1000)
+
+
+def moment(stamp: timestamp_pb2.Timestamp) -> datetime:
+    return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
+
+
+def param_to_proto(value: Param) -> pb.ParamValue:
+    if isinstance(value, bool):  # before int: a bool is one
+        return pb.ParamValue(bool_value=value)
+    if isinstance(value, int):
+        return pb.ParamValue(int_value=value)
+    if isinstance(value, float):
+        return pb.ParamValue(double_value=value)
+    return pb.ParamValue(string_value=value)
+
+
+def param_from_proto(value: pb.ParamValue) -> Param:
+    """Raises ``ValueError`` if no kind is set."""
+    kind = value.WhichOneof("kind")
+    if kind is None:
+        raise ValueError("no value is set")
+    param: Param = getattr(value, kind)
+    return param
+
+
+def struct_to_proto(value: Mapping[str, Any]) -> struct_pb2.Struct:
+    struct = struct_pb2.Struct()
+    struct.update(dict(value))
+    return struct
+
+
+def value_from_proto(value: struct_pb2.Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return struct_from_proto(value.struct_value)
+    if kind == "list_value":
+        return [value_from_proto(item) for item in value.list_value.values]
+    if kind in {None, "null_value"}:
+        return None
+    plain = getattr(value, kind)
+    # A Struct knows doubles only; a JSON Schema's `maxLength: 5` should come back as it was written.
+    return int(plain) if kind == "number_value" and plain.is_integer() and abs(plain) < 2**53 else plain
+
+
+def struct_from_proto(struct: struct_pb2.Struct) -> dict[str, Any]:
+    return {key: value_from_proto(value) for key, value in struct.fields.items()}
+
+
+def files_to_proto(files: Sequence[File]) -> list[pb.File]:
+    return [pb.File(path=f.path, blob=pb.Blob(digest=f.digest, size_bytes=f.size)) for f in files]
+
+
+def files_from_proto(files: Sequence[pb.File]) -> tuple[File, ...]:
+    return tuple(File(path=f.path, size=f.blob.size_bytes, digest=f.blob.digest) for f in files)
+
+
+def _dataset_to_proto(dataset: Dataset) -> pb.Dataset:
+    return pb.Dataset(
+        name=dataset.name,
+        uri=dataset.uri,
+        digest=dataset.digest,
+        role=pb.Dataset.Role.Value(dataset.role.value),
+        row_count=dataset.rows,
+        fingerprint=pb.Dataset.Fingerprint.Value(dataset.fingerprint.value) if dataset.fingerprint else None,
+    )
+
+
+def _dataset_from_proto(dataset: pb.Dataset) -> Dataset:
+    unspecified = dataset.role == pb.Dataset.ROLE_UNSPECIFIED
+    return Dataset(
+        name=dataset.name,
+        uri=dataset.uri,
+        digest=dataset.digest,
+        role=DatasetRole.OTHER if unspecified else DatasetRole(pb.Dataset.Role.Name(dataset.role)),
+        rows=dataset.row_count if dataset.HasField("row_count") else None,
+        fingerprint=Fingerprint(pb.Dataset.Fingerprint.Name(dataset.fingerprint)) if dataset.fingerprint else None,
+    )
+
+
+def _parent_from_proto(parent: pb.Parent) -> Parent:
+    return Parent(
+        version=parent.version,
+        relation=Relation(pb.Parent.Relation.Name(parent.relation)),
+        manifest_digest=parent.manifest_digest,
+    )
+
+
+def facts_into_proto(facts: Facts, version: pb.Version) -> None:
+    """Fills the frozen facts of a version's message."""
+    for name, value in facts.params.items():
+        version.params[name].CopyFrom(param_to_proto(value))
+    version.metrics.update(facts.metrics)
+    version.datasets.extend(_dataset_to_proto(dataset) for dataset in facts.datasets)
+    if facts.source is not None:
+        s = facts.source
+        version.source.CopyFrom(
+            pb.Source(
+                repository=s.repository,
+                commit=s.commit,
+                branch=s.branch,
+                dirty=s.dirty,
+                diff_digest=s.diff_digest,
+                entry_point=s.entry_point,
+                arguments=s.arguments,
+            )
+        )
+    if facts.environment is not None:
+        e = facts.environment
+        version.environment.CopyFrom(
+            pb.Environment(python=e.python, os=e.os, packages=e.packages, hardware=e.hardware, image=e.image, job=e.job)
+        )
+    if facts.framework is not None:
+        version.framework.CopyFrom(pb.Framework(name=facts.framework.name, version=facts.framework.version))
+    version.format = facts.format
+    if facts.signature is not None:
+        version.signature.SetInParent()
+        if facts.signature.inputs is not None:
+            version.signature.inputs.CopyFrom(struct_to_proto(facts.signature.inputs))
+        if facts.signature.outputs is not None:
+            version.signature.outputs.CopyFrom(struct_to_proto(facts.signature.outputs))
+    version.parents.extend(
+        pb.Parent(
+            version=p.version,
+            relation=pb.Parent.Relation.Value(p.relation.value),
+            manifest_digest=p.manifest_digest,
+        )
+        for p in facts.parents
+    )
+    if facts.run is not None:
+        version.run.CopyFrom(pb.Run(tracker=facts.run.tracker, id=facts.run.id, url=facts.run.url))
+
+
+def facts_from_proto(version: pb.Version) -> dict[str, Any]:
+    """The frozen facts of a version's message, as keyword arguments of :class:`modelyard.facts.Facts`.
+
+    Raises ``ValueError`` for a parameter without a value and for an enum value that this release does not know.
+    """
+    return {
+        "params": {name: param_from_proto(value) for name, value in version.params.items()},
+        "metrics": dict(version.metrics),
+        "datasets": tuple(_dataset_from_proto(dataset) for dataset in version.datasets),
+        "source": Source(
+            repository=version.source.repository,
+            commit=version.source.commit,
+            branch=version.source.branch,
+            dirty=version.source.dirty,
+            diff_digest=version.source.diff_digest,
+            entry_point=version.source.entry_point,
+            arguments=tuple(version.source.arguments),
+        )
+        if version.HasField("source")
+        else None,
+        "environment": Environment(
+            python=version.environment.python,
+            os=version.environment.os,
+            packages=dict(version.environment.packages),
+            hardware=dict(version.environment.hardware),
+            image=version.environment.image,
+            job=dict(version.environment.job),
+        )
+        if version.HasField("environment")
+        else None,
+        "framework": Framework(name=version.framework.name, version=version.framework.version)
+        if version.HasField("framework")
+        else None,
+        "format": version.format,
+        "signature": Signature(
+            inputs=struct_from_proto(version.signature.inputs) if version.signature.HasField("inputs") else None,
+            outputs=struct_from_proto(version.signature.outputs) if version.signature.HasField("outputs") else None,
+        )
+        if version.HasField("signature")
+        else None,
+        "parents": tuple(_parent_from_proto(parent) for parent in version.parents),
+        "run": Run(id=version.run.id, tracker=version.run.tracker, url=version.run.url)
+        if version.HasField("run")
+        else None,
+    }

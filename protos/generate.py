@@ -1,0 +1,93 @@
+"""Generates the Python stubs of the contract into the SDK. The only caller of protoc.
+
+    python protos/generate.py           write clients/python/src/modelyard/v1
+    python protos/generate.py --check   lint the contract; exit 1 if what is committed differs
+
+The code comes from an old protoc, pinned in ``protos/requirements.lock``: generated code refuses runtimes older than the
+protoc that made it, and 1.66.2 is the oldest whose code every supported grpcio and protobuf imports without a warning.
+The type stubs have no such floor and come from the newest plugin, which is installed beside this interpreter.
+"""
+
+import argparse
+import filecmp
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROTOS = Path(__file__).resolve().parent
+OUTPUT = PROTOS.parent / "clients/python/src"
+PACKAGE = Path("modelyard/v1")
+BIN = Path(sys.executable).parent
+
+
+def common_protos() -> Path:
+    """The folder that holds google/api and google/rpc, from the installed googleapis-common-protos."""
+    spec = importlib.util.find_spec("google.api")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(next(iter(spec.submodule_search_locations))).parents[1]
+
+
+def workspace(scratch: Path) -> None:
+    """Lays our protos and the annotations that they import side by side, as protoc and buf want them."""
+    shutil.copytree(PROTOS, scratch, dirs_exist_ok=True)
+    for package in ("api", "rpc"):  # not all of google: protoc has google/protobuf itself
+        (scratch / "google" / package).mkdir(parents=True)
+        for proto in (common_protos() / "google" / package).glob("*.proto"):
+            shutil.copy(proto, scratch / "google" / package)
+
+
+def run(*command: str | Path, cwd: Path) -> None:
+    subprocess.run([str(part) for part in command], check=True, cwd=cwd)
+
+
+def lint() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        workspace(Path(scratch))
+        run(BIN / "buf", "lint", cwd=Path(scratch))
+
+
+def generate(target: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        workspace(Path(scratch))
+        run(
+            *(BIN / "uv", "run", "--no-project", "--isolated", "--quiet"),
+            *("--with-requirements", PROTOS / "requirements.lock"),
+            *("python", "-W", "ignore", "-m", "grpc_tools.protoc", "-I", "."),
+            f"--plugin=protoc-gen-mypy={BIN / 'protoc-gen-mypy'}",
+            f"--plugin=protoc-gen-mypy_grpc={BIN / 'protoc-gen-mypy_grpc'}",
+            *(f"--{output}_out={target}" for output in ("python", "grpc_python", "mypy", "mypy_grpc")),
+            *sorted(path.relative_to(PROTOS) for path in (PROTOS / PACKAGE).glob("*.proto")),
+            cwd=Path(scratch),
+        )
+    for stub in (target / PACKAGE).glob("*_pb2_grpc.py*"):
+        if "Servicer" not in stub.read_text():  # a file without a service
+            stub.unlink()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare with what is committed instead of writing")
+    check = parser.parse_args().check
+    with tempfile.TemporaryDirectory() as scratch:
+        generate(Path(scratch))
+        fresh, committed = Path(scratch) / PACKAGE, OUTPUT / PACKAGE
+        names = {p.name for folder in (fresh, committed) for p in folder.glob("*_pb2*")}
+        stale = sorted(set().union(*filecmp.cmpfiles(fresh, committed, names, shallow=False)[1:]))
+        if check:
+            lint()
+            if stale:
+                print(f"stale: {', '.join(stale)}; run `make protos` and commit the result", file=sys.stderr)
+            return 1 if stale else 0
+        for name in stale:
+            (committed / name).unlink(missing_ok=True)
+            if (fresh / name).exists():
+                shutil.copy(fresh / name, committed / name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""The composition root: what a server is made of, in which order it starts, and in which it drains."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from prometheus_client import start_http_server
+
+from modelyard.names import DEFAULT_NAMESPACE, NamespaceName
+from modelyard_server.blobs.local import LocalStore
+from modelyard_server.config import Settings
+from modelyard_server.data_directory import DataDirectory
+from modelyard_server.db import schema
+from modelyard_server.db.engine import Engines, create_engines, parse_url, sqlite_url
+from modelyard_server.db.unit_of_work import SqlDatabase
+from modelyard_server.domain.errors import RegistryError
+from modelyard_server.domain.limits import Limits
+from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
+from modelyard_server.rpc.page_tokens import PageTokens
+from modelyard_server.rpc.registry_servicer import RegistryServicer
+from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
+from modelyard_server.services.aliases import Aliases
+from modelyard_server.services.blob_store import BlobStore
+from modelyard_server.services.blobs import Blobs
+from modelyard_server.services.downloads import Downloads
+from modelyard_server.services.maintenance import Maintenance
+from modelyard_server.services.models import Models
+from modelyard_server.services.mutations import Clock, Mutations
+from modelyard_server.services.namespaces import Namespaces
+from modelyard_server.services.resolution import Resolver
+from modelyard_server.services.uploads import Uploads
+from modelyard_server.services.versions import Versions
+from modelyard_server.telemetry import Metrics
+
+_log: Final = structlog.get_logger("modelyard.server")
+_SWEEP_SECONDS: Final = 600.0
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def engines_for(settings: Settings, directory: DataDirectory) -> Engines:
+    if settings.database_url is None:
+        url = sqlite_url(directory.database)
+    else:
+        url = parse_url(settings.database_url.get_secret_value())
+    return create_engines(url, pool_size=settings.database_pool_size)
+
+
+class Registry:
+    """The services on one database and one store, and the gRPC server before them."""
+
+    def __init__(
+        self,
+        database: SqlDatabase,
+        store: BlobStore,
+        *,
+        page_token_key: bytes,
+        limits: Limits,
+        metrics: Metrics,
+        reflect: bool = False,
+        clock: Clock = now,
+    ) -> None:
+        mutations = Mutations(database, clock, limits)
+        aliases = Aliases(mutations)
+        blobs = Blobs(mutations, store)
+        self.namespaces = Namespaces(mutations)
+        self.uploads = Uploads(mutations, blobs, store)
+        self.maintenance = Maintenance(mutations, store)
+        self._draining = asyncio.Event()
+        registry = RegistryServicer(
+            self.namespaces,
+            Models(mutations),
+            Versions(mutations, aliases),
+            aliases,
+            Resolver(database, clock),
+            PageTokens(page_token_key, clock, limits.page_token_ttl),
+            limits,
+        )
+        artifacts = ArtifactsServicer(
+            blobs,
+            self.uploads,
+            Downloads(database, store, limits.chunk_bytes),
+            limits,
+            store.compose_threshold,
+            self._draining,
+        )
+        self.server = Server(registry, artifacts, limits=limits, metrics=metrics, reflect=reflect)
+
+    async def start(self) -> None:
+        await self.namespaces.ensure_default(NamespaceName(DEFAULT_NAMESPACE))
+        await self.server.start()
+
+    async def drain(self, grace: float) -> None:
+        """Health says NOT_SERVING, streams end so that they can be resumed, small calls run to their end."""
+        self._draining.set()
+        await self.server.stop(grace)
+        await self.uploads.drain()
+
+
+@asynccontextmanager
+async def open_registry(
+    settings: Settings, directory: DataDirectory, metrics: Metrics, limits: Limits
+) -> AsyncIterator[Registry]:
+    """A registry on its database and store, which are closed after it."""
+    async with AsyncExitStack() as stack:
+        engines = engines_for(settings, directory)
+        stack.push_async_callback(engines.dispose)
+        if settings.embedded:
+            before, after = await schema.upgrade(engines.writer)
+            if before != after:
+                _log.info("migrated", before=before, after=after)
+        else:
+            await schema.require_current(engines.readers)
+        database = SqlDatabase(engines)
+        stack.push_async_callback(database.close)
+        store = await LocalStore.open(directory.path)
+        stack.push_async_callback(store.close)
+        yield Registry(
+            database,
+            store,
+            page_token_key=await database.secret("page_tokens"),
+            limits=limits,
+            metrics=metrics,
+            reflect=settings.reflection,
+        )
+
+
+async def _sweep_for_ever(maintenance: Maintenance) -> None:
+    while True:
+        try:
+            if expired := await maintenance.sweep():
+                _log.info("expired", uploads=expired)
+        except RegistryError as error:  # the disk or the database is down: the next round tries again
+            _log.warning("sweep failed", reason=error.reason)
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+def _serve_metrics(address: str, metrics: Metrics) -> str:
+    host, _, port = address.rpartition(":")
+    try:
+        server, _thread = start_http_server(int(port), host.strip("[]"), registry=metrics.registry)
+    except (OSError, socket.gaierror) as error:
+        raise ListenError(
+            f"can't serve metrics on {address}: {error.strerror}; give another --admin-listen, or an empty one for none"
+        ) from error
+    return f"{host}:{server.server_port}"
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then drains."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    directory = DataDirectory.open(settings.data_dir)
+    try:
+        metrics = Metrics()
+        async with open_registry(settings, directory, metrics, Limits()) as registry:
+            certificate = None
+            if settings.tls_cert is not None and settings.tls_key is not None:
+                certificate = CertificateFiles(settings.tls_cert, settings.tls_key)
+            port = registry.server.listen(settings.listen, certificate)
+            admin = _serve_metrics(settings.admin_listen, metrics) if settings.admin_listen else ""
+            await registry.start()
+            sweeper = asyncio.create_task(_sweep_for_ever(registry.maintenance))
+            address = settings.listen if settings.listen.startswith("unix") else _with_port(settings.listen, port)
+            facts = {"tls": certificate is not None, "metrics": admin, "data_dir": str(directory.path)}
+            _log.info("serving", address=address, **facts)
+            await stop.wait()
+            _log.info("draining", grace_seconds=settings.grace_seconds)
+            for number in (signal.SIGTERM, signal.SIGINT):  # a second signal ends it at once
+                loop.remove_signal_handler(number)
+            sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeper
+            await registry.drain(settings.grace_seconds)
+        _log.info("stopped")
+    finally:
+        directory.close()
+
+
+def _with_port(address: str, port: int) -> str:
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+async def migrate(settings: Settings) -> tuple[str | None, str]:
+    """Brings the database's schema up to this release's; its version before and now."""
+    directory = DataDirectory.open(settings.data_dir) if settings.embedded else None
+    try:
+        if directory is None:
+            assert settings.database_url is not None
+            engines = create_engines(parse_url(settings.database_url.get_secret_value()))
+        else:
+            engines = engines_for(settings, directory)
+        try:
+            return await schema.upgrade(engines.writer)
+        finally:
+            await engines.dispose()
+    finally:
+        if directory is not None:
+            directory.close()

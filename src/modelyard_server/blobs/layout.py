@@ -1,0 +1,83 @@
+"""Where things lie below the root of a :class:`~modelyard_server.blobs.local.LocalStore`.
+
+``staging/<upload>``                          bytes of an upload, and, after its publication, a second name of the blob
+``staging/<upload>.mark``                     how much of them outlives what, see ``staging``
+``staging/tmp-<random>``                      anything else that is not finished
+``blobs/sha256/<ab>/<digest>.<generation>``   a publication: whole, durable, never written again
+"""
+
+import os
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from modelyard.manifest import check_digest
+from modelyard_server.blobs.disk import make_folder, sync_folder
+from modelyard_server.domain.errors import blob_corrupt
+from modelyard_server.services.blob_store import BlobKey
+
+_MARK: Final = ".mark"
+_TEMPORARY: Final = "tmp-"
+_UPLOAD: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_GENERATION: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class Layout:
+    """Paths below one root. An id that could lead elsewhere is a ``ValueError``: callers have checked theirs."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._blobs = root / "blobs" / "sha256"
+        self.staging = root / "staging"
+
+    def create(self) -> None:
+        """Makes every folder there will ever be, durably, and removes what earlier runs left half done.
+
+        All 256 of the blobs' at once, so that no publication has to wonder whether the folder that it found is durable.
+        """
+        make_folder(self.staging)
+        make_folder(self._blobs)
+        for number in range(256):
+            (self._blobs / f"{number:02x}").mkdir(mode=0o700, exist_ok=True)
+        # Whether they were made now or by a run that died before this line.
+        for folder in (self._blobs, self._blobs.parent, self._root):
+            sync_folder(folder)
+        for leftover in self.staging.glob(f"{_TEMPORARY}*"):
+            leftover.unlink()
+
+    def staged(self, upload: str) -> Path:
+        if not _UPLOAD.fullmatch(upload):
+            raise ValueError(f"{upload[:80]!r} is no upload id")
+        return self.staging / upload
+
+    def mark(self, upload: str) -> Path:
+        return self.staged(upload).with_suffix(_MARK)
+
+    def uploads(self) -> Generator[str, None, None]:
+        """Every upload of which a file or a mark is left."""
+        with os.scandir(self.staging) as entries:
+            for entry in entries:
+                upload = entry.name.removesuffix(_MARK)
+                if _UPLOAD.fullmatch(upload) and (upload == entry.name or not self.staged(upload).exists()):
+                    yield upload
+
+    def temporary(self) -> Path:
+        """A name nobody else has. On the file system of the blobs, so that it can be linked there."""
+        return self.staging / f"{_TEMPORARY}{uuid4().hex}"
+
+    def blob(self, key: BlobKey) -> Path:
+        digits = check_digest(key.digest).removeprefix("sha256:")
+        if not _GENERATION.fullmatch(key.generation):
+            raise ValueError(f"{key.generation[:80]!r} is no generation")
+        return self._blobs / digits[:2] / f"{digits}.{key.generation}"
+
+    def link(self, source: Path, key: BlobKey) -> None:
+        """Gives a finished file its published name; it was there already if a crash came between this and the reply."""
+        target = self.blob(key)
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            if target.stat().st_size != key.size:
+                raise blob_corrupt(key.digest) from None

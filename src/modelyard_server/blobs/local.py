@@ -1,0 +1,241 @@
+"""Blobs in a folder of this machine's disk."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Final
+from weakref import WeakValueDictionary
+
+from modelyard_server.blobs import publishing, staging
+from modelyard_server.blobs.disk import sync_folder
+from modelyard_server.blobs.hashing import checksummed
+from modelyard_server.blobs.layout import Layout
+from modelyard_server.blobs.reading import BlobReader
+from modelyard_server.blobs.staging import StagedUpload
+from modelyard_server.blobs.workers import Workers, outlast
+from modelyard_server.domain.errors import RegistryError, size_mismatch, upload_fenced
+from modelyard_server.services.blob_store import BlobKey, Chunk
+
+THREADS: Final = 8
+FLUSH_BYTES: Final = 256 << 20
+LISTED_AT_ONCE: Final = 1000
+
+
+class _Slot:
+    """What the writers of one upload share: the right to write, and the one open file.
+
+    The file is touched under ``lock`` alone, and whoever holds the lock keeps it until its thread has ended.
+    """
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.claimant: LocalWriter | None = None
+        """The writer opened last; the others are fenced, at once and for good."""
+        self.file: StagedUpload | None = None
+        self.flush: asyncio.Future[None] | None = None
+
+    async def release(self, workers: Workers) -> None:
+        """Closes the file, whoever opened it. To be called with the lock held, and outlasted."""
+        flush, self.flush = self.flush, None
+        if flush is not None:
+            with suppress(RegistryError):  # it has removed the file then, and the next writer starts from zero
+                await flush
+        file, self.file = self.file, None
+        if file is not None:
+            await workers.run(file.close)
+
+
+class LocalWriter:
+    """The writer of a staged upload; see :class:`~modelyard_server.services.blob_store.BlobWriter`."""
+
+    def __init__(self, slot: _Slot, file: StagedUpload, workers: Workers, epoch: int) -> None:
+        self.epoch = epoch
+        self._slot = slot
+        self._file = file
+        self._workers = workers
+
+    @property
+    def position(self) -> int:
+        return self._file.position
+
+    async def open(self) -> None:
+        """Waits for the writer before to come to rest, then takes the file over."""
+        async with self._slot.lock:
+            self._check()
+            await outlast(self._slot.release(self._workers))
+            self._slot.file = self._file
+            await self._workers.run(self._file.open)
+            while await self._workers.run(self._file.rehash):
+                self._check()
+            self._check()
+
+    async def append(self, chunks: Sequence[Chunk]) -> None:
+        async with self._slot.lock:
+            self._check()
+            await self._workers.run(self._file.append, chunks)
+            # Beside the next appends: it keeps the sync at the end short, and what a power cut takes small.
+            if self._slot.flush is None and self._file.unsynced >= FLUSH_BYTES:
+                self._slot.flush = self._workers.start(self._file.flush)
+
+    async def publish(self, key: BlobKey, *, field: str) -> None:
+        async with self._slot.lock:
+            self._check()
+            if self._slot.flush is not None:
+                await asyncio.wait((self._slot.flush,))
+                self._check()
+            await self._workers.run(self._file.publish, key, field)
+
+    async def close(self) -> None:
+        await outlast(self._close())
+
+    async def _close(self) -> None:
+        async with self._slot.lock:
+            if self._slot.claimant is self:
+                self._slot.claimant = None
+            if self._slot.file is self._file:
+                await self._slot.release(self._workers)
+
+    def _check(self) -> None:
+        """Raises unless the upload is this writer's, with all that it staged."""
+        if self._slot.claimant is not self:
+            raise upload_fenced()
+        if self._slot.flush is not None and self._slot.flush.done():
+            flush, self._slot.flush = self._slot.flush, None
+            flush.result()
+        if self._file.gone:
+            raise upload_fenced()
+
+
+def _take(items: Iterator[str], count: int) -> list[str]:
+    return list(islice(items, count))
+
+
+class LocalStore:
+    """Blobs in a folder; see :class:`~modelyard_server.services.blob_store.BlobStore`.
+
+    One store at a time may have a folder open, and the folder is on one file system that has hard links.
+    """
+
+    compose_threshold: int = 0
+
+    def __init__(self, root: Path) -> None:
+        self._layout = Layout(root)
+        self._workers = Workers(THREADS)
+        self._boot = staging.read_boot_id()
+        # A slot lives as long as somebody writes, or waits to.
+        self._slots: WeakValueDictionary[str, _Slot] = WeakValueDictionary()
+
+    @classmethod
+    async def open(cls, root: Path) -> "LocalStore":
+        """The store in ``root``, which is made if it is missing."""
+        store = cls(root)
+        try:
+            await store._workers.run(store._layout.create)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def open_writer(self, upload: str, *, epoch: int) -> LocalWriter:
+        file = StagedUpload(self._layout, upload, self._boot)
+        slot = self._slots.setdefault(upload, _Slot())
+        if slot.claimant is not None and slot.claimant.epoch >= epoch:
+            raise upload_fenced()
+        writer = LocalWriter(slot, file, self._workers, epoch)
+        slot.claimant = writer
+        try:
+            await writer.open()
+        except BaseException:
+            await writer.close()
+            raise
+        return writer
+
+    async def persisted_size(self, upload: str) -> int:
+        slot = self._slots.get(upload)
+        if slot is not None and slot.file is not None and (persisted := slot.file.persisted) is not None:
+            return persisted
+        return await self._workers.run(staging.persisted_size, self._layout, upload, self._boot)
+
+    async def discard(self, upload: str) -> None:
+        file = StagedUpload(self._layout, upload, self._boot)
+        slot = self._slots.setdefault(upload, _Slot())
+        slot.claimant = None
+        async with slot.lock:
+            await outlast(slot.release(self._workers))
+            await self._workers.run(file.remove)
+
+    async def staged(self) -> AsyncGenerator[str, None]:
+        uploads = self._layout.uploads()
+        try:
+            while batch := await self._workers.run(_take, uploads, LISTED_AT_ONCE):
+                for upload in batch:
+                    yield upload
+        finally:
+            await self._workers.run(uploads.close)
+
+    async def put(self, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
+        await self._workers.run(publishing.put, self._layout, blobs)
+
+    async def compose(self, key: BlobKey, parts: Sequence[BlobKey], *, field: str) -> None:
+        size = sum(part.size for part in parts)
+        if size != key.size:
+            raise size_mismatch(field, key.size, size)
+        assembly = publishing.Assembly(self._layout, parts)
+        try:
+            while await self._workers.run(assembly.copy):
+                pass
+            await self._workers.run(assembly.publish, key, field)
+        finally:
+            await self._workers.run(assembly.close)
+
+    async def read(
+        self, key: BlobKey, *, offset: int, limit: int, chunk_bytes: int
+    ) -> AsyncGenerator[Sequence[Chunk], None]:
+        reader = BlobReader(self._layout.blob(key), key, offset=offset, limit=limit, chunk_bytes=chunk_bytes)
+        ahead: asyncio.Future[list[Chunk]] | None = self._workers.start(_checksummed_batch, reader)
+        try:
+            while ahead is not None:
+                batch = await outlast(ahead)
+                ahead = None if reader.exhausted else self._workers.start(_checksummed_batch, reader)
+                if batch:
+                    yield batch
+        finally:
+            if ahead is not None:
+                await outlast(self._abandon(reader, ahead))
+
+    async def size(self, key: BlobKey) -> int | None:
+        return await self._workers.run(_size, self._layout.blob(key))
+
+    async def remove(self, key: BlobKey) -> None:
+        await self._workers.run(_remove, self._layout.blob(key))
+
+    async def close(self) -> None:
+        for slot in list(self._slots.values()):
+            slot.claimant = None
+            async with slot.lock:
+                await outlast(slot.release(self._workers))
+        await self._workers.close()
+
+    async def _abandon(self, reader: BlobReader, ahead: asyncio.Future[list[Chunk]]) -> None:
+        """Closes a reader once the batch that it reads ahead has come in."""
+        with suppress(RegistryError):  # nobody waits for it any more
+            await ahead
+        await self._workers.run(reader.close)
+
+
+def _checksummed_batch(reader: BlobReader) -> list[Chunk]:
+    return [checksummed(data) for data in reader.batch()]
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    sync_folder(path.parent)

@@ -1,0 +1,88 @@
+"""Blobs published without an upload: small ones whole, and large ones out of stored parts. All of it blocks."""
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from modelyard_server.blobs.disk import open_new, sync, sync_folder, write_at
+from modelyard_server.blobs.layout import Layout
+from modelyard_server.blobs.reading import BATCH_BYTES, BlobReader
+from modelyard_server.blobs.staging import StagedFile
+from modelyard_server.domain.errors import digest_mismatch
+from modelyard_server.services.blob_store import BlobKey
+
+
+def put(layout: Layout, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
+    """Publishes small blobs. All are durable before the first has its name: a disk that fills up leaves none."""
+    written: list[tuple[Path, BlobKey]] = []
+    try:
+        for key, data in blobs:
+            temporary = layout.temporary()
+            written.append((temporary, key))
+            _write_whole(temporary, data)
+        for temporary, key in written:
+            layout.link(temporary, key)
+    finally:
+        _remove(temporary for temporary, _ in written)
+    for folder in {layout.blob(key).parent for _, key in written}:
+        sync_folder(folder)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    descriptor = open_new(path)
+    try:
+        write_at(descriptor, data, 0)
+        os.fchmod(descriptor, 0o444)
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
+
+
+class Assembly:
+    """One blob out of others, copied batch by batch into a file that only :meth:`publish` gives a name to."""
+
+    def __init__(self, layout: Layout, parts: Sequence[BlobKey]) -> None:
+        self._layout = layout
+        self._parts = iter(parts)
+        self._path = layout.temporary()
+        self._file: StagedFile | None = None
+        self._reader: BlobReader | None = None
+
+    def copy(self) -> bool:
+        """Copies and hashes about ``BATCH_BYTES``; False once all parts are in."""
+        if self._file is None:
+            self._file = StagedFile(open_new(self._path), self._path)
+        stop = self._file.position + BATCH_BYTES
+        while self._file.position < stop:
+            if self._reader is None or self._reader.exhausted:
+                part = next(self._parts, None)
+                if part is None:
+                    return False
+                self._reader = self._read(part)
+            for data in self._reader.batch():
+                self._file.write(data)
+        return True
+
+    def publish(self, key: BlobKey, field: str) -> None:
+        assert self._file is not None, "copy() comes first"
+        if self._file.digest != key.digest:
+            raise digest_mismatch(field, key.digest, self._file.digest)
+        self._file.publish(self._layout, key)
+
+    def close(self) -> None:
+        """Leaves nothing but what was published."""
+        if self._reader is not None:
+            self._reader.close()
+        if self._file is not None:
+            self._file.close()
+            _remove([self._path])
+
+    def _read(self, part: BlobKey) -> BlobReader:
+        return BlobReader(self._layout.blob(part), part, offset=0, limit=part.size, chunk_bytes=BATCH_BYTES)

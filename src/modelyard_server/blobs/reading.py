@@ -1,0 +1,58 @@
+"""Reading of published blobs. All of it blocks."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from modelyard_server.blobs.disk import read_at
+from modelyard_server.domain.errors import blob_corrupt
+from modelyard_server.services.blob_store import BlobKey
+
+BATCH_BYTES: Final = 4 << 20
+"""Of one hop: below it the hop's own cost shows, and above it only memory use grows."""
+
+
+class BlobReader:
+    """Reads a range of a blob, from front to back. The first batch opens the file, the last one closes it."""
+
+    def __init__(self, path: Path, key: BlobKey, *, offset: int, limit: int, chunk_bytes: int) -> None:
+        self._path = path
+        self._key = key
+        self._position = offset
+        self._end = offset + limit
+        self._chunk_bytes = chunk_bytes
+        self._descriptor: int | None = None
+        self.exhausted = False
+        """The range is read and the file closed."""
+
+    def batch(self) -> list[bytes]:
+        """The next chunks, of about ``BATCH_BYTES`` together, each read straight into its own object."""
+        if self._descriptor is None:
+            self._open()
+        assert self._descriptor is not None
+        chunks: list[bytes] = []
+        stop = min(self._end, self._position + BATCH_BYTES)
+        while self._position < stop:
+            size = min(self._chunk_bytes, self._end - self._position)
+            data = read_at(self._descriptor, size, self._position)
+            if len(data) < size:
+                raise blob_corrupt(self._key.digest)
+            chunks.append(data)
+            self._position += size
+        if self._position >= self._end:
+            self.exhausted = True
+            self.close()
+        return chunks
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+    def _open(self) -> None:
+        try:
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise blob_corrupt(self._key.digest) from None
+        if os.fstat(self._descriptor).st_size != self._key.size:
+            raise blob_corrupt(self._key.digest)

@@ -1,0 +1,172 @@
+"""`modelyard-server`: serve, migrate, config, probe."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import grpc
+import typer
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pydantic import ValidationError
+
+from modelyard_server import app as application
+from modelyard_server.config import CONFIG_VARIABLE, Settings
+from modelyard_server.data_directory import DataDirectoryError
+from modelyard_server.db.schema import SchemaError
+from modelyard_server.domain.errors import RegistryError
+from modelyard_server.rpc.methods import ContractError
+from modelyard_server.rpc.server import ListenError
+from modelyard_server.telemetry import configure_logging
+
+T = TypeVar("T")
+
+cli = typer.Typer(
+    name="modelyard-server",
+    help="The Modelyard registry. Flags win over MODELYARD_SERVER_… variables, those over the TOML file.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201 (a command's own words)
+    raise typer.Exit(1)
+
+
+def _option(name: str) -> Any:
+    field = Settings.model_fields[name]
+    return typer.Option(f"--{name.replace('_', '-')}", help=field.description, show_default=False)
+
+
+def _flag(name: str) -> Any:
+    field = Settings.model_fields[name]
+    return typer.Option(f"--{name}", help=field.description, show_default=False)
+
+
+Config = Annotated[Path | None, typer.Option("--config", help="a TOML file of settings", show_default=False)]
+DataDir = Annotated[Path | None, _option("data_dir")]
+DatabaseUrl = Annotated[str | None, _option("database_url")]
+
+
+def _settings(config: Path | None, **flags: Any) -> Settings:
+    if config is not None:
+        if not config.is_file():
+            _fail(f"there is no file {config}")
+        os.environ[CONFIG_VARIABLE] = str(config)
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
+        _fail("; ".join(lines))
+    except ValueError as error:  # a TOML file that isn't one
+        _fail(f"{config}: {error}")
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    try:
+        return asyncio.run(work())
+    except (DataDirectoryError, SchemaError, ListenError, ContractError, RegistryError) as error:
+        _fail(str(error))
+
+
+@cli.command()
+def serve(
+    *,
+    config: Config = None,
+    listen: Annotated[str | None, _option("listen")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    database_pool_size: Annotated[int | None, _option("database_pool_size")] = None,
+    tls_cert: Annotated[Path | None, _option("tls_cert")] = None,
+    tls_key: Annotated[Path | None, _option("tls_key")] = None,
+    insecure: Annotated[bool | None, _flag("insecure")] = None,
+    reflection: Annotated[bool | None, _flag("reflection")] = None,
+    admin_listen: Annotated[str | None, _option("admin_listen")] = None,
+    grace_seconds: Annotated[float | None, _option("grace_seconds")] = None,
+    log_level: Annotated[str | None, _option("log_level")] = None,
+    log_format: Annotated[str | None, _option("log_format")] = None,
+) -> None:
+    """Serve until SIGTERM. Needs no arguments: SQLite and a folder, on loopback."""
+    settings = _settings(
+        config,
+        listen=listen,
+        data_dir=data_dir,
+        database_url=database_url,
+        database_pool_size=database_pool_size,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        insecure=insecure,
+        reflection=reflection,
+        admin_listen=admin_listen,
+        grace_seconds=grace_seconds,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    configure_logging(settings.log_level, settings.log_format)
+    _run(lambda: application.serve(settings))
+
+
+@cli.command()
+def migrate(*, config: Config = None, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Bring the database's schema up to this release; `serve` does it by itself for the embedded database."""
+    settings = _settings(config, data_dir=data_dir, database_url=database_url)
+    before, after = _run(lambda: application.migrate(settings))
+    typer.echo(f"schema {after}: up to date" if before == after else f"schema {before or 'none'} -> {after}")
+
+
+@cli.command("config")
+def show_config(
+    *, config: Config = None, output: Annotated[str, typer.Option("--output", "-o", help="table or json")] = "table"
+) -> None:
+    """Print the settings in force, secrets masked."""
+    shown = _settings(config).shown()
+    if output == "json":
+        typer.echo(json.dumps(shown, indent=2))
+        return
+    width = max(map(len, shown))
+    for name, value in shown.items():
+        typer.echo(f"{name:{width}}  {'' if value is None else value}")
+
+
+@cli.command()
+def probe(
+    *,
+    config: Config = None,
+    address: Annotated[
+        str | None, typer.Option(help="the server's host:port", show_default="the listen setting")
+    ] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="certificate to trust, PEM", show_default="tls_cert")] = None,
+    authority: Annotated[str | None, typer.Option(help="the name in the certificate", show_default=False)] = None,
+) -> None:
+    """Ask a server's health service; exit 0 if it serves."""
+    settings = _settings(config)
+    target = address or settings.listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")  # noqa: S104 (not bound)
+    trusted = tls_ca or settings.tls_cert
+    options = [("grpc.ssl_target_name_override", authority)] if authority else []
+    if trusted is None:
+        channel = grpc.insecure_channel(target)
+    else:
+        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(trusted.read_bytes()), options)
+    with channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=3)
+        except grpc.RpcError as error:
+            _fail(f"{target} does not answer: {error.code().name}")
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        _fail(f"{target} is {health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)}")
+    typer.echo("serving")
+
+
+def main() -> None:
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Settings: flags over environment over a TOML file over defaults, validated once."""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from sqlalchemy.engine import make_url
+
+ENV_PREFIX: Final = "MODELYARD_SERVER_"
+CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "modelyard"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach an address to listen on."""
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Settings(BaseSettings):
+    """Everything a server can be told. Each field is a flag, an environment variable and a key of the TOML file."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid", validate_default=True)
+
+    listen: str = Field("127.0.0.1:4850", description="where to serve gRPC: host:port or unix:path; port 0 picks one")
+    data_dir: Path = Field(
+        default_factory=_default_data_dir, description="folder for the embedded database and the blobs; made if missing"
+    )
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://… instead of the embedded SQLite in the data directory"
+    )
+    database_pool_size: int = Field(10, ge=2, le=1000, description="connections to the database, at most")
+    tls_cert: Path | None = Field(None, description="certificate chain, PEM; read again when the file changes")
+    tls_key: Path | None = Field(None, description="its private key, PEM")
+    insecure: bool = Field(False, description="serve plaintext on an address that other machines reach")
+    reflection: bool = Field(False, description="serve gRPC reflection")
+    admin_listen: str = Field("127.0.0.1:4851", description="where to serve /metrics; empty: nowhere")
+    grace_seconds: float = Field(25.0, ge=0, description="how long calls may go on after SIGTERM")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
+    log_format: Literal["json", "text"] = Field("json", description="one JSON object a line, or text for people")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base's)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base's)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get(CONFIG_VARIABLE)
+        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+    @field_validator("listen", "admin_listen")
+    @classmethod
+    def _has_port(cls, value: str) -> str:
+        if value and not value.startswith("unix") and not value.rpartition(":")[2].isdigit():
+            raise ValueError(f"{value!r} has no port: write host:port")
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> "Settings":
+        if not self.listen:
+            raise ValueError("listen is empty: give host:port")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together: give both or none")
+        for path in (self.tls_cert, self.tls_key):
+            if path is not None and not path.is_file():
+                raise ValueError(f"there is no file {path}")
+        if not is_loopback(self.listen) and self.tls_cert is None and not self.insecure:
+            raise ValueError(
+                f"{self.listen} can be reached by other machines, and bytes would travel unencrypted:"
+                " give tls_cert and tls_key, or say insecure if a mesh encrypts for you"
+            )
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is the one in the data directory."""
+        return self.database_url is None
+
+    def shown(self) -> dict[str, Any]:
+        """All settings for a person to read, secrets masked."""
+        values: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = make_url(value.get_secret_value()).render_as_string(hide_password=True)
+            values[name] = str(value) if isinstance(value, Path) else value
+        return values

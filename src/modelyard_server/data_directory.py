@@ -1,0 +1,44 @@
+"""The folder that a server lives in: its permissions, and that only one process has it."""
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class DataDirectoryError(Exception):
+    """The folder can't be used."""
+
+
+class DataDirectory:
+    """Owns a folder from ``open`` to ``close``. The kernel lets go of the lock if the process dies."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path) -> "DataDirectory":
+        """Makes the folder if it is missing, for its owner only, and locks it."""
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise DataDirectoryError(f"can't use {path} as data directory: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            os.close(lock)
+            raise DataDirectoryError(
+                f"another server (process {holder or 'unknown'}) works in {path}; stop it, or give another --data-dir"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        return cls(path, lock)
+
+    @property
+    def database(self) -> Path:
+        return self.path / "modelyard.db"
+
+    def close(self) -> None:
+        os.close(self._lock)

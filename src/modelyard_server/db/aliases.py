@@ -1,0 +1,83 @@
+"""Aliases."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from modelyard.names import AliasName, VersionName
+from modelyard_server.db import rows, tables
+from modelyard_server.domain.resources import Alias
+
+_ALIASES = tables.aliases.c
+
+
+def _select() -> Select[Any]:
+    """Aliases of models that are not deleted."""
+    return (
+        select(
+            tables.aliases,
+            tables.namespaces.c.id.label("namespace_id"),
+            tables.models.c.id.label("model_id"),
+            tables.versions.c.number,
+            tables.versions.c.manifest_digest,
+        )
+        .join_from(tables.aliases, tables.models)
+        .join(tables.namespaces)
+        .join(tables.versions, tables.versions.c.key == _ALIASES.version_key)
+        .where(tables.models.c.delete_time.is_(None))
+    )
+
+
+def _alias(row: Row[Any]) -> Alias:
+    model = rows.model_name(row)
+    return Alias(
+        **rows.common(row),
+        name=AliasName(model, row.id),
+        version=VersionName(model, row.number),
+        manifest_digest=row.manifest_digest,
+        updated_by=row.updated_by,
+        version_key=row.version_key,
+    )
+
+
+def _mutable(alias: Alias) -> dict[str, Any]:
+    return {**rows.common_values(alias), "version_key": alias.version_key, "updated_by": alias.updated_by}
+
+
+class SqlAliases:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, alias: Alias, model_key: int) -> Alias:
+        key = await self._connection.scalar(
+            insert(tables.aliases)
+            .values(model_key=model_key, id=alias.name.alias, **_mutable(alias))
+            .returning(_ALIASES.key)
+        )
+        return replace(alias, key=key)
+
+    async def find(self, name: AliasName, *, lock: bool = False) -> Alias | None:
+        query = _select().where(
+            tables.namespaces.c.id == name.model.namespace,
+            tables.models.c.id == name.model.model,
+            _ALIASES.id == name.alias,
+        )
+        if lock:
+            # Locked first and read then: a statement that waited for the lock would join versions of before its wait.
+            await self._connection.execute(query.with_only_columns(_ALIASES.key).with_for_update(of=tables.aliases))
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _alias(row)
+
+    async def update(self, alias: Alias) -> None:
+        await self._connection.execute(
+            update(tables.aliases).where(_ALIASES.key == alias.key).values(**_mutable(alias))
+        )
+
+    async def remove(self, alias: Alias) -> None:
+        await self._connection.execute(delete(tables.aliases).where(_ALIASES.key == alias.key))
+
+    async def page(self, model_key: int, *, after: str, limit: int) -> list[Alias]:
+        query = _select().where(_ALIASES.model_key == model_key, _ALIASES.id > after)
+        return [_alias(row) for row in await self._connection.execute(query.order_by(_ALIASES.id).limit(limit))]

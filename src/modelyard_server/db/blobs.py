@@ -1,0 +1,76 @@
+"""Which bytes are stored, and which namespace may name them."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import case, distinct, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from modelyard_server.db import tables
+from modelyard_server.db.rows import batches
+from modelyard_server.services.blob_store import BlobKey
+
+_BLOBS = tables.blobs.c
+_HELD = tables.namespace_blobs.c
+
+
+class SqlBlobs:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        # The two dialects spell ON CONFLICT alike, each with a construct of its own.
+        self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+
+    async def visible(self, namespace_key: int, digests: Collection[str], *, lock: bool = False) -> dict[str, int]:
+        found: dict[str, int] = {}
+        # In one order everywhere, so that two commits never lock the same blobs crosswise.
+        for batch in batches(sorted(digests)):
+            query = (
+                select(_HELD.digest, _HELD.size)
+                .where(_HELD.namespace_key == namespace_key, _HELD.digest.in_(batch))
+                .order_by(_HELD.digest)
+            )
+            if lock:
+                query = query.with_for_update(read=True)
+            found.update((digest, size) for digest, size in await self._connection.execute(query))
+        return found
+
+    async def known_sizes(self, namespace_key: int, sizes: Collection[int]) -> set[int]:
+        known: set[int] = set()
+        for batch in batches(sizes):
+            query = select(distinct(_HELD.size)).where(_HELD.namespace_key == namespace_key, _HELD.size.in_(batch))
+            known.update((await self._connection.scalars(query)).all())
+        return known
+
+    async def lease(self, namespace_key: int, digests: Collection[str], until: datetime) -> None:
+        for batch in batches(sorted(digests)):
+            await self._connection.execute(
+                update(tables.namespace_blobs)
+                .where(_HELD.namespace_key == namespace_key, _HELD.digest.in_(batch), _HELD.lease_expire_time < until)
+                .values(lease_expire_time=until)
+            )
+
+    async def live(self, digest: str) -> BlobKey | None:
+        query = select(_BLOBS.generation, _BLOBS.size).where(_BLOBS.digest == digest, _BLOBS.state == "LIVE")
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else BlobKey(digest, row.generation, row.size)
+
+    async def add(self, key: BlobKey, at: datetime) -> bool:
+        values = {"digest": key.digest, "generation": key.generation, "size": key.size, "state": "LIVE"}
+        added = await self._connection.execute(
+            self._insert(tables.blobs).values(**values, create_time=at).on_conflict_do_nothing()
+        )
+        return added.rowcount == 1
+
+    async def grant(self, namespace_key: int, key: BlobKey, *, at: datetime, until: datetime) -> None:
+        inserted = self._insert(tables.namespace_blobs).values(
+            namespace_key=namespace_key, digest=key.digest, size=key.size, create_time=at, lease_expire_time=until
+        )
+        longer = case(
+            (_HELD.lease_expire_time < until, inserted.excluded.lease_expire_time), else_=_HELD.lease_expire_time
+        )
+        await self._connection.execute(
+            inserted.on_conflict_do_update(
+                index_elements=[_HELD.namespace_key, _HELD.digest], set_={"lease_expire_time": longer}
+            )
+        )

@@ -1,0 +1,44 @@
+"""The log of each namespace: gap-free revisions, chained by hash."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from modelyard_server.db import tables
+from modelyard_server.domain.events import Change, event_hash
+
+_HEADS = tables.log_heads.c
+
+
+async def append(connection: AsyncConnection, namespace_key: int, changes: Sequence[Change]) -> None:
+    """Gives the changes of one transaction their revisions. Its lock on the head lasts until the commit: call it last.
+
+    A number drawn earlier could become visible after a higher one, and a reader that tails the log would miss it.
+    """
+    head = _HEADS.namespace_key == namespace_key
+    row = (await connection.execute(select(_HEADS.revision, _HEADS.hash).where(head).with_for_update())).one()
+    revision, previous = row.revision, row.hash
+    values = []
+    for change in changes:
+        revision += 1
+        digest = event_hash(previous, revision, change)
+        values.append(
+            {
+                "namespace_key": namespace_key,
+                "revision": revision,
+                "type": change.type,
+                "resource": change.resource,
+                "actor": change.actor,
+                "request_id": change.request_id,
+                "reason": change.reason,
+                "time": change.time,
+                "changes": change.changes,
+                "snapshot": change.snapshot,
+                "previous_hash": previous,
+                "hash": digest,
+            }
+        )
+        previous = digest
+    await connection.execute(insert(tables.events), values)
+    await connection.execute(update(tables.log_heads).where(head).values(revision=revision, hash=previous))

@@ -1,0 +1,92 @@
+"""Models, and the numbers of their versions."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, Select, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from modelyard.names import ModelName
+from modelyard_server.db import rows, tables
+from modelyard_server.domain.resources import Model
+
+_MODELS = tables.models.c
+
+
+def _select() -> Select[Any]:
+    return select(
+        tables.models, tables.namespaces.c.id.label("namespace_id"), tables.models.c.id.label("model_id")
+    ).join_from(tables.models, tables.namespaces)
+
+
+def _model(row: Row[Any]) -> Model:
+    return Model(
+        **rows.common(row),
+        name=rows.model_name(row),
+        display_name=row.display_name,
+        description=row.description,
+        owner=row.owner,
+        labels=row.labels,
+        annotations=row.annotations,
+        delete_time=row.delete_time,
+        purge_time=row.purge_time,
+        namespace_key=row.namespace_key,
+    )
+
+
+def _mutable(model: Model) -> dict[str, Any]:
+    return {
+        **rows.common_values(model),
+        "display_name": model.display_name,
+        "description": model.description,
+        "owner": model.owner,
+        "labels": dict(model.labels),
+        "annotations": dict(model.annotations),
+        "delete_time": model.delete_time,
+        "purge_time": model.purge_time,
+    }
+
+
+class SqlModels:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, model: Model) -> Model:
+        key = await self._connection.scalar(
+            insert(tables.models)
+            .values(namespace_key=model.namespace_key, id=model.name.model, last_number=0, **_mutable(model))
+            .returning(_MODELS.key)
+        )
+        return replace(model, key=key)
+
+    async def find(self, name: ModelName, *, lock: bool = False) -> Model | None:
+        query = _select().where(tables.namespaces.c.id == name.namespace, _MODELS.id == name.model)
+        if lock:
+            query = query.with_for_update(of=tables.models)
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _model(row)
+
+    async def update(self, model: Model) -> None:
+        await self._connection.execute(update(tables.models).where(_MODELS.key == model.key).values(**_mutable(model)))
+
+    async def page(self, namespace_key: int, *, after: str, limit: int, show_deleted: bool) -> list[Model]:
+        query = _select().where(_MODELS.namespace_key == namespace_key, _MODELS.id > after)
+        if not show_deleted:
+            query = query.where(_MODELS.delete_time.is_(None))
+        return [_model(row) for row in await self._connection.execute(query.order_by(_MODELS.id).limit(limit))]
+
+    async def has_versions(self, key: int) -> bool:
+        live = exists().where(tables.versions.c.model_key == key, tables.versions.c.delete_time.is_(None))
+        return bool(await self._connection.scalar(select(live)))
+
+    async def allocate_number(self, key: int) -> int:
+        return int(
+            (
+                await self._connection.execute(
+                    update(tables.models)
+                    .where(_MODELS.key == key)
+                    .values(last_number=_MODELS.last_number + 1)
+                    .returning(_MODELS.last_number)
+                )
+            ).scalar_one()
+        )

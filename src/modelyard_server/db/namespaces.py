@@ -1,0 +1,59 @@
+"""Namespaces and the heads of their logs."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from modelyard.names import NamespaceName
+from modelyard_server.db import rows, tables
+from modelyard_server.domain.events import GENESIS
+from modelyard_server.domain.resources import Namespace
+
+
+def _mutable(namespace: Namespace) -> dict[str, Any]:
+    return {
+        **rows.common_values(namespace),
+        "display_name": namespace.display_name,
+        "description": namespace.description,
+        "labels": dict(namespace.labels),
+        "annotations": dict(namespace.annotations),
+    }
+
+
+class SqlNamespaces:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, namespace: Namespace) -> Namespace:
+        key = await self._connection.scalar(
+            insert(tables.namespaces)
+            .values(id=namespace.name.namespace, **_mutable(namespace))
+            .returning(tables.namespaces.c.key)
+        )
+        await self._connection.execute(insert(tables.log_heads).values(namespace_key=key, revision=0, hash=GENESIS))
+        return replace(namespace, key=key)
+
+    async def find(self, name: NamespaceName, *, lock: bool = False) -> Namespace | None:
+        query = select(tables.namespaces).where(tables.namespaces.c.id == name.namespace)
+        row = (await self._connection.execute(query.with_for_update() if lock else query)).one_or_none()
+        return None if row is None else rows.namespace(row)
+
+    async def update(self, namespace: Namespace) -> None:
+        await self._connection.execute(
+            update(tables.namespaces).where(tables.namespaces.c.key == namespace.key).values(**_mutable(namespace))
+        )
+
+    async def page(self, *, after: str, limit: int) -> list[Namespace]:
+        query = (
+            select(tables.namespaces)
+            .where(tables.namespaces.c.id > after)
+            .order_by(tables.namespaces.c.id)
+            .limit(limit)
+        )
+        return [rows.namespace(row) for row in await self._connection.execute(query)]
+
+    async def revision(self, key: int) -> int:
+        query = select(tables.log_heads.c.revision).where(tables.log_heads.c.namespace_key == key)
+        return int((await self._connection.execute(query)).scalar_one())

@@ -1,0 +1,70 @@
+"""The schema's version: bringing a database up to ours, and refusing one that is ahead of us."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_MIGRATIONS: Final = Path(__file__).with_name("migrations")
+# Any fixed number: replicas that start together migrate one after the other.
+_LOCK: Final = 0x6D6F64656C79617264
+
+
+class SchemaError(Exception):
+    """The database's schema is not the one that this release works with."""
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """The schema version that this release works with."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def _current(connection: Connection) -> str | None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaError(
+            f"the database has schema {current}, which this release does not know: a newer one"
+            f" migrated it. Run that release or a newer one; this one knows up to {head()}"
+        )
+    return current
+
+
+def _upgrade(connection: Connection) -> tuple[str | None, str]:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK % 2**63})
+    before = _current(connection)
+    if before != head():
+        command.upgrade(_config(connection), "head")
+    return before, head()
+
+
+async def upgrade(engine: AsyncEngine) -> tuple[str | None, str]:
+    """Brings the schema up to ours, in one transaction; answers its version before and now."""
+    async with engine.begin() as connection:
+        return await connection.run_sync(_upgrade)
+
+
+async def require_current(engine: AsyncEngine) -> None:
+    """Raises :class:`SchemaError` unless the schema is ours."""
+    async with engine.connect() as connection:
+        current = await connection.run_sync(_current)
+    if current != head():
+        raise SchemaError(
+            f"the database has schema {current or 'none'}, and this release needs {head()}:"
+            " run 'modelyard-server migrate' with the same settings first"
+        )

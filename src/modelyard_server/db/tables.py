@@ -1,0 +1,239 @@
+"""The tables. Times are microseconds since the epoch, in UTC: exact, sortable and alike on both dialects."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, stored as an integer."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 (the base's)
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (the base's)
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+# SQLite numbers rows by themselves only in an INTEGER primary key.
+Key = BigInteger().with_variant(Integer, "sqlite")
+# Ids sort by code point on both dialects, whatever the locale of the PostgreSQL database.
+Id = String().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+namespaces: Final = Table(
+    "namespaces",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("uid", String, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("annotations", JSON, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("update_time", Moment, nullable=False),
+    Column("row_version", BigInteger, nullable=False),
+    UniqueConstraint("id"),
+)
+
+log_heads: Final = Table(
+    "log_heads",
+    metadata,
+    Column("namespace_key", Key, ForeignKey(namespaces.c.key), primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("hash", String, nullable=False),
+)
+
+events: Final = Table(
+    "events",
+    metadata,
+    Column("namespace_key", Key, ForeignKey(namespaces.c.key), primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", String, nullable=False),
+    Column("resource", Id, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("request_id", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("snapshot", JSON, nullable=False),
+    Column("previous_hash", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Index(None, "namespace_key", "resource", "revision"),
+)
+
+models: Final = Table(
+    "models",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("uid", String, nullable=False),
+    Column("namespace_key", Key, ForeignKey(namespaces.c.key), nullable=False),
+    Column("id", Id, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("annotations", JSON, nullable=False),
+    Column("last_number", BigInteger, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("update_time", Moment, nullable=False),
+    Column("delete_time", Moment),
+    Column("purge_time", Moment),
+    Column("row_version", BigInteger, nullable=False),
+    UniqueConstraint("namespace_key", "id"),
+)
+
+versions: Final = Table(
+    "versions",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("uid", String, nullable=False),
+    Column("model_key", Key, ForeignKey(models.c.key), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("file_count", Integer, nullable=False),
+    Column("total_size", BigInteger, nullable=False),
+    Column("manifest_digest", String, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("annotations", JSON, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("deprecation_reason", Text, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("update_time", Moment, nullable=False),
+    Column("delete_time", Moment),
+    Column("purge_time", Moment),
+    Column("row_version", BigInteger, nullable=False),
+    UniqueConstraint("model_key", "number"),
+    CheckConstraint("state IN ('READY', 'DEPRECATED', 'QUARANTINED')", name="state"),
+    Index(None, "model_key", "manifest_digest", "number"),
+)
+
+version_files: Final = Table(
+    "version_files",
+    metadata,
+    Column("version_key", Key, ForeignKey(versions.c.key), primary_key=True, autoincrement=False),
+    Column("path", Id, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Index(None, "digest"),
+)
+
+aliases: Final = Table(
+    "aliases",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("uid", String, nullable=False),
+    Column("model_key", Key, ForeignKey(models.c.key), nullable=False),
+    Column("id", Id, nullable=False),
+    Column("version_key", Key, ForeignKey(versions.c.key), nullable=False),
+    Column("updated_by", String, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("update_time", Moment, nullable=False),
+    Column("row_version", BigInteger, nullable=False),
+    UniqueConstraint("model_key", "id"),
+    Index(None, "version_key"),
+)
+
+blobs: Final = Table(
+    "blobs",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("generation", String, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    CheckConstraint("state IN ('LIVE')", name="state"),
+    # At most one publication of a digest is the one to read.
+    Index(
+        "uq_blobs_live",
+        "digest",
+        unique=True,
+        sqlite_where=text("state = 'LIVE'"),
+        postgresql_where=text("state = 'LIVE'"),
+    ),
+)
+
+namespace_blobs: Final = Table(
+    "namespace_blobs",
+    metadata,
+    Column("namespace_key", Key, ForeignKey(namespaces.c.key), primary_key=True, autoincrement=False),
+    Column("digest", String, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("lease_expire_time", Moment, nullable=False),
+    Index(None, "namespace_key", "size"),
+)
+
+uploads: Final = Table(
+    "uploads",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("namespace_key", Key, ForeignKey(namespaces.c.key), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("generation", String, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("expire_time", Moment, nullable=False),
+    CheckConstraint("state IN ('OPEN', 'COMMITTED')", name="state"),
+    Index(None, "expire_time"),
+    Index(None, "namespace_key", "state"),
+)
+
+requests: Final = Table(
+    "requests",
+    metadata,
+    Column("actor", String, primary_key=True),
+    Column("method", String, primary_key=True),
+    Column("request_id", String, primary_key=True),
+    Column("payload_hash", String, nullable=False),
+    Column("snapshot", JSON, nullable=False),
+    Column("resource_key", Key, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Index(None, "create_time"),
+)
+
+secrets: Final = Table(
+    "secrets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

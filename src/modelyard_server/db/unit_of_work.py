@@ -1,0 +1,157 @@
+"""Transactions: opened and ended here and nowhere else."""
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import groupby
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from modelyard_server.db import events, tables
+from modelyard_server.db.aliases import SqlAliases
+from modelyard_server.db.blobs import SqlBlobs
+from modelyard_server.db.engine import Engines
+from modelyard_server.db.faults import explain, is_conflict
+from modelyard_server.db.models import SqlModels
+from modelyard_server.db.namespaces import SqlNamespaces
+from modelyard_server.db.requests import SqlRequests
+from modelyard_server.db.uploads import SqlUploads
+from modelyard_server.db.versions import SqlVersions
+from modelyard_server.domain.errors import Aborted, RegistryError
+from modelyard_server.domain.events import Change
+from modelyard_server.services.database import (
+    AliasRepository,
+    BlobRepository,
+    ModelRepository,
+    NamespaceRepository,
+    RequestRepository,
+    Transaction,
+    UploadRepository,
+    VersionRepository,
+)
+
+T = TypeVar("T")
+
+_ATTEMPTS: Final = 5
+_BACKOFF: Final = 0.01
+_SECRET_BYTES: Final = 32
+
+
+class SqlTransaction:
+    """One transaction's repositories, and the changes that it will log."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.namespaces: NamespaceRepository = SqlNamespaces(connection)
+        self.models: ModelRepository = SqlModels(connection)
+        self.versions: VersionRepository = SqlVersions(connection)
+        self.aliases: AliasRepository = SqlAliases(connection)
+        self.blobs: BlobRepository = SqlBlobs(connection)
+        self.uploads: UploadRepository = SqlUploads(connection)
+        self.requests: RequestRepository = SqlRequests(connection)
+        self._connection = connection
+        self._changes: list[Change] = []
+        self._discarded = False
+
+    def record(self, change: Change) -> None:
+        self._changes.append(change)
+
+    def discard(self) -> None:
+        self._discarded = True
+
+    async def finish(self) -> None:
+        if self._discarded:
+            await self._connection.rollback()
+            return
+        # Namespaces in one order everywhere, so that two transactions never lock two heads crosswise.
+        ordered = sorted(self._changes, key=lambda change: change.namespace_key)
+        for namespace_key, changes in groupby(ordered, key=lambda change: change.namespace_key):
+            await events.append(self._connection, namespace_key, list(changes))
+        await self._connection.commit()
+
+
+class SqlDatabase:
+    """Runs units of work on one database."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+        # PostgreSQL: one snapshot for all statements of a read. SQLite's readers have that anyway.
+        self._readers = (
+            engines.readers
+            if engines.single_writer
+            else engines.readers.execution_options(isolation_level="REPEATABLE READ")
+        )
+        self._writer_free = asyncio.Lock() if engines.single_writer else None
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with _explained(), self._readers.connect() as connection:
+            return await work(SqlTransaction(connection))
+
+    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        # A transaction that is cancelled half-way may or may not have committed; one that runs to its end is known.
+        task = asyncio.create_task(self._write(work))
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone; nobody else is to be told
+
+    async def _write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with _explained():
+            for attempt in range(_ATTEMPTS):
+                try:
+                    if self._writer_free is None:
+                        return await self._attempt(work)
+                    async with self._writer_free:
+                        return await self._attempt(work)
+                except Exception as error:
+                    if not is_conflict(error) or attempt == _ATTEMPTS - 1:
+                        raise
+                await asyncio.sleep(_BACKOFF * 2**attempt * (1 + random.random()))  # noqa: S311 (no secret)
+        raise AssertionError("unreachable")
+
+    async def _attempt(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self._engines.writer.connect() as connection:
+            transaction = SqlTransaction(connection)
+            result = await work(transaction)
+            await transaction.finish()
+            return result
+
+    async def secret(self, identity: str) -> bytes:
+        """32 random bytes that all replicas on this database share, made by the first that asks."""
+        async with _explained(), self._engines.writer.begin() as connection:
+            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            fresh = insert(tables.secrets).values(id=identity, value=os.urandom(_SECRET_BYTES))
+            await connection.execute(fresh.on_conflict_do_nothing())
+            stored = select(tables.secrets.c.value).where(tables.secrets.c.id == identity)
+            return bytes((await connection.execute(stored)).scalar_one())
+
+    async def close(self) -> None:
+        """Lets running transactions end, then closes all connections."""
+        if self._running:
+            await asyncio.wait(self._running)
+        await self._engines.dispose()
+
+
+@asynccontextmanager
+async def _explained() -> AsyncIterator[None]:
+    try:
+        yield
+    except RegistryError:
+        raise
+    except Exception as error:
+        if is_conflict(error):
+            raise Aborted(
+                "other writers were in the way each time; try again", reason="WRITE_CONFLICT", retry_after=0.1
+            ) from error
+        if (explained := explain(error)) is not None:
+            raise explained from error
+        raise

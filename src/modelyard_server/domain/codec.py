@@ -1,0 +1,130 @@
+"""Records as JSON and back: what event snapshots, stored outcomes and the facts column hold."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, TypeVar
+
+from modelyard.facts import (
+    Dataset,
+    DatasetRole,
+    Environment,
+    Facts,
+    Fingerprint,
+    Framework,
+    Parent,
+    Relation,
+    Run,
+    Signature,
+    Source,
+)
+from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard_server.domain.resources import Alias, AnyResource, Model, Namespace, Version, VersionState
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+# Of no meaning outside the database, or too large for a log.
+_LEFT_OUT = frozenset({"key", "namespace_key", "model_key", "version_key", "files"})
+_NAMES = (NamespaceName, ModelName, VersionName, AliasName)
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339, UTC, microseconds: sorts as text as it does as time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, _NAMES):
+        return str(value)
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value):
+        return {f.name: _encode(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(item) for item in value]
+    return value
+
+
+def facts_to_json(facts: Facts) -> Json:
+    """Only what is set, so that the many versions with few facts stay small."""
+    return {
+        f.name: encoded for f in fields(facts) if (encoded := _encode(getattr(facts, f.name))) not in (None, "", [], {})
+    }
+
+
+def _some(make: Callable[..., T], value: Json | None) -> T | None:
+    return None if value is None else make(**value)
+
+
+def facts_from_json(stored: Json) -> Facts:
+    def dataset(value: Json) -> Dataset:
+        fingerprint = value["fingerprint"]
+        return Dataset(
+            **value
+            | {
+                "role": DatasetRole(value["role"]),
+                "fingerprint": None if fingerprint is None else Fingerprint(fingerprint),
+            }
+        )
+
+    def source(**value: Any) -> Source:
+        return Source(**value | {"arguments": tuple(value["arguments"])})
+
+    return Facts(
+        params=stored.get("params", {}),
+        metrics=stored.get("metrics", {}),
+        datasets=tuple(dataset(value) for value in stored.get("datasets", ())),
+        source=_some(source, stored.get("source")),
+        environment=_some(Environment, stored.get("environment")),
+        framework=_some(Framework, stored.get("framework")),
+        format=stored.get("format", ""),
+        signature=_some(Signature, stored.get("signature")),
+        parents=tuple(Parent(**p | {"relation": Relation(p["relation"])}) for p in stored.get("parents", ())),
+        run=_some(Run, stored.get("run")),
+    )
+
+
+def snapshot(resource: AnyResource) -> Json:
+    """A resource as of now, without its list of files."""
+    stored = {f.name: _encode(getattr(resource, f.name)) for f in fields(resource) if f.name not in _LEFT_OUT}
+    if isinstance(resource, Version):
+        stored["facts"] = facts_to_json(resource.facts)
+    return stored
+
+
+def _times(stored: Json) -> Json:
+    return {
+        name: datetime.fromisoformat(value) if value is not None and name.endswith("_time") else value
+        for name, value in stored.items()
+    }
+
+
+def namespace_from_snapshot(stored: Json) -> Namespace:
+    return Namespace(**_times(stored) | {"name": NamespaceName.parse(stored["name"])})
+
+
+def model_from_snapshot(stored: Json) -> Model:
+    return Model(**_times(stored) | {"name": ModelName.parse(stored["name"])})
+
+
+def alias_from_snapshot(stored: Json) -> Alias:
+    names = {"name": AliasName.parse(stored["name"]), "version": VersionName.parse(stored["version"])}
+    return Alias(**_times(stored) | names)
+
+
+def version_from_snapshot(stored: Json) -> Version:
+    """Without its files, which the snapshot leaves out."""
+    parsed = {
+        "name": VersionName.parse(stored["name"]),
+        "live_state": VersionState(stored["live_state"]),
+        "facts": facts_from_json(stored["facts"]),
+        "aliases": tuple(stored["aliases"]),
+        "files": None,
+    }
+    return Version(**_times(stored) | parsed)

@@ -1,0 +1,47 @@
+"""The limits of the registry. Tests and GetArtifactLimits read them from here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of everything a caller may ask for. Sizes in bytes, times in seconds."""
+
+    message_bytes: int = 4 << 20
+    chunk_bytes: int = 1 << 20
+    batch_bytes: int = 3 << 20
+    batch_count: int = 1000
+    part_bytes: int = 64 << 20
+    part_count: int = 100_000
+    version_bytes: int = 7 << 19
+    """Of one version's message, files and facts together: half a MiB below what a message may hold."""
+    list_bytes: int = 2 << 20
+    """A FULL page ends early at about this size."""
+    page_size_default: int = 50
+    page_size_max: int = 1000
+    page_token_ttl: float = 3 * 86_400.0
+    label_count: int = 100
+    label_key_bytes: int = 128
+    label_value_bytes: int = 4096
+    display_name_length: int = 128
+    owner_length: int = 256
+    description_bytes: int = 1 << 20
+    reason_bytes: int = 4096
+    facts_entries: int = 10_000
+    """Of each map or list among the facts."""
+    aliases_per_commit: int = 10
+    open_uploads: int = 1000
+    """In one namespace."""
+    upload_ttl: float = 86_400.0
+    writer_stall: float = 10.0
+    """A writer of an upload that moved nothing for so long may be taken over from."""
+    lease_ttl: float = 3600.0
+    """How long a blob that was found, or just written, stays without a version that names it."""
+    request_id_ttl: float = 86_400.0
+    purge_after: float = 30 * 86_400.0
+    """How long a soft-deleted resource can be restored."""
+    unary_deadline: float = 30.0
+    stream_idle: float = 60.0
+    """A client's stream that sends nothing for so long is ended."""
+    reader_stall: float = 120.0
+    """A client that takes nothing of its download for so long is cut off."""

@@ -1,0 +1,99 @@
+"""Domain records as messages."""
+
+from datetime import datetime
+from typing import Any
+
+from modelyard import wire
+from modelyard.v1 import artifacts_pb2, registry_pb2
+from modelyard.v1 import resources_pb2 as pb
+from modelyard_server.domain.resources import Alias, Model, Namespace, Resource, Upload, Version
+from modelyard_server.services.resolution import Resolution
+
+
+def _common(resource: Resource) -> dict[str, Any]:
+    return {
+        "uid": resource.uid,
+        "create_time": wire.timestamp(resource.create_time),
+        "update_time": wire.timestamp(resource.update_time),
+        "etag": resource.etag,
+    }
+
+
+def _optional_times(**moments: datetime | None) -> dict[str, Any]:
+    return {name: wire.timestamp(moment) for name, moment in moments.items() if moment is not None}
+
+
+def namespace(namespace: Namespace) -> pb.Namespace:
+    return pb.Namespace(
+        **_common(namespace),
+        name=str(namespace.name),
+        display_name=namespace.display_name,
+        description=namespace.description,
+        labels=namespace.labels,
+        annotations=namespace.annotations,
+    )
+
+
+def model(model: Model) -> pb.Model:
+    return pb.Model(
+        **_common(model),
+        **_optional_times(delete_time=model.delete_time, purge_time=model.purge_time),
+        name=str(model.name),
+        display_name=model.display_name,
+        description=model.description,
+        owner=model.owner,
+        labels=model.labels,
+        annotations=model.annotations,
+    )
+
+
+def version(version: Version) -> pb.Version:
+    message = pb.Version(
+        **_common(version),
+        **_optional_times(delete_time=version.delete_time, purge_time=version.purge_time),
+        name=str(version.name),
+        number=version.name.number,
+        state=pb.Version.State.Value(version.state.value),
+        files=wire.files_to_proto(version.files or ()),
+        file_count=version.file_count,
+        total_size_bytes=version.total_size,
+        manifest_digest=version.manifest_digest,
+        description=version.description,
+        labels=version.labels,
+        annotations=version.annotations,
+        aliases=version.aliases,
+        created_by=version.created_by,
+        deprecation_reason=version.deprecation_reason,
+    )
+    wire.facts_into_proto(version.facts, message)
+    return message
+
+
+def alias(alias: Alias) -> pb.Alias:
+    return pb.Alias(
+        **_common(alias),
+        name=str(alias.name),
+        version=str(alias.version),
+        manifest_digest=alias.manifest_digest,
+        updated_by=alias.updated_by,
+    )
+
+
+def resolution(resolution: Resolution) -> registry_pb2.ResolveVersionResponse:
+    return registry_pb2.ResolveVersionResponse(
+        version=version(resolution.version),
+        rule=registry_pb2.ResolveVersionResponse.Rule.Value(resolution.rule.value),
+        alias=alias(resolution.alias) if resolution.alias is not None else None,
+        revision=resolution.revision,
+        serve_time=wire.timestamp(resolution.serve_time),
+    )
+
+
+def upload(upload: Upload) -> artifacts_pb2.Upload:
+    return artifacts_pb2.Upload(
+        name=str(upload.name),
+        blob=pb.Blob(digest=upload.digest, size_bytes=upload.size),
+        state=artifacts_pb2.Upload.State.Value(upload.state.value),
+        persisted_size=upload.persisted_size,
+        expire_time=wire.timestamp(upload.expire_time),
+    )

@@ -1,0 +1,103 @@
+"""Field masks (AIP-134, 161): which fields an update changes, checked against the contract's own annotations."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from google.api import field_behavior_pb2
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from modelyard_server.domain.errors import FieldViolation, InvalidArgument
+
+# The runtime's own descriptors, whose class depends on how protobuf was built.
+Descriptor = Any
+
+_PATH: Final = re.compile(r"(?P<field>[a-z_]+)(?:\.(?:(?P<plain>[A-Za-z0-9_]+)|`(?P<quoted>[^`]+)`))?")
+_MAX_PATHS: Final = 1000
+
+
+def _behaviors(descriptor: Descriptor) -> set[int]:
+    return set(descriptor.GetOptions().Extensions[field_behavior_pb2.field_behavior])
+
+
+def _is_map(descriptor: Descriptor) -> bool:
+    message = descriptor.message_type
+    return message is not None and bool(message.GetOptions().map_entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What an update changes of a resource."""
+
+    fields: Mapping[str, Any]
+    """New values of whole fields."""
+    entries: Mapping[str, Mapping[str, str | None]]
+    """Changed entries of maps; None removes one."""
+    frozen: frozenset[str] = field(default_factory=frozenset)
+    """Immutable fields that were named: they must be equal to what is stored."""
+
+    def values(self, current: Any) -> dict[str, Any]:
+        """The fields of ``current``, a domain record, that change."""
+        changed = dict(self.fields)
+        for name, entries in self.entries.items():
+            merged = {**changed.get(name, getattr(current, name)), **entries}
+            changed[name] = {key: value for key, value in merged.items() if value is not None}
+        return changed
+
+
+def parse(field_name: str, message: Message, mask: FieldMask | None) -> Patch:
+    """The patch that ``message`` and its mask spell. No mask means the populated fields, ``*`` all of them."""
+    descriptors = message.DESCRIPTOR.fields_by_name
+    if mask is None or not mask.paths:
+        paths: Iterable[str] = [descriptor.name for descriptor, _ in message.ListFields()]
+    elif list(mask.paths) == ["*"]:
+        paths = [d.name for d in descriptors.values() if field_behavior_pb2.OPTIONAL in _behaviors(d)]
+    else:
+        paths = mask.paths[:_MAX_PATHS]
+    fields: dict[str, Any] = {}
+    entries: dict[str, dict[str, str | None]] = {}
+    frozen: set[str] = set()
+    violations = []
+    for path in paths:
+        match = _PATH.fullmatch(path)
+        descriptor = descriptors.get(match["field"]) if match else None
+        if match is None or descriptor is None:
+            violations.append(
+                FieldViolation("update_mask", f"{path[:80]!r} is no field of {field_name}: {_known(descriptors)}")
+            )
+            continue
+        behaviors = _behaviors(descriptor)
+        key = match["plain"] or match["quoted"]
+        if field_behavior_pb2.IMMUTABLE in behaviors:
+            frozen.add(descriptor.name)
+        elif field_behavior_pb2.OPTIONAL not in behaviors:
+            continue  # output only, or the name and the etag: named by a client that sends back what it read
+        elif key is None:
+            value = getattr(message, descriptor.name)
+            fields[descriptor.name] = dict(value) if _is_map(descriptor) else value
+        elif not _is_map(descriptor):
+            violations.append(FieldViolation("update_mask", f"{path[:80]!r}: {descriptor.name} is no map"))
+        else:
+            stored = getattr(message, descriptor.name)
+            entries.setdefault(descriptor.name, {})[key] = stored.get(key)
+    if violations:
+        raise InvalidArgument(violations)
+    return Patch(fields, entries, frozenset(frozen))
+
+
+def _known(descriptors: Mapping[str, Descriptor]) -> str:
+    mutable = [d.name for d in descriptors.values() if field_behavior_pb2.OPTIONAL in _behaviors(d)]
+    return f"it can be of {', '.join(mutable)}"
+
+
+def check_frozen(patch: Patch, given: Message, stored: Message, field_name: str) -> None:
+    """Raises ``IMMUTABLE_FIELD`` for frozen fields that were named with another value than they have."""
+    violations = [
+        FieldViolation(f"{field_name}.{name}", "is frozen with the version; commit a new version instead")
+        for name in sorted(patch.frozen)
+        if getattr(given, name) != getattr(stored, name)
+    ]
+    if violations:
+        raise InvalidArgument(violations, reason="IMMUTABLE_FIELD")

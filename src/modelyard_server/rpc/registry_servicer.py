@@ -1,0 +1,297 @@
+"""RegistryService: parse, one service call, render."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeVar
+
+import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from modelyard.manifest import check_digest
+from modelyard.names import (
+    AliasName,
+    ModelName,
+    NamespaceName,
+    VersionName,
+    check_id,
+    parse_version_or_alias,
+)
+from modelyard.references import Reference
+from modelyard.v1 import registry_pb2 as rpc
+from modelyard.v1 import resources_pb2 as pb
+from modelyard.v1.registry_pb2_grpc import RegistryServiceServicer
+from modelyard_server.domain import validation
+from modelyard_server.domain.errors import FieldViolation
+from modelyard_server.domain.limits import Limits
+from modelyard_server.domain.resources import Model, Namespace, Version
+from modelyard_server.rpc import convert, masks, parsing
+from modelyard_server.rpc.page_tokens import PageTokens
+from modelyard_server.rpc.parsing import Collector
+from modelyard_server.services.aliases import Aliases, Precondition
+from modelyard_server.services.models import Models
+from modelyard_server.services.namespaces import Namespaces
+from modelyard_server.services.paging import Page
+from modelyard_server.services.resolution import Resolver
+from modelyard_server.services.versions import Versions
+
+T = TypeVar("T")
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What a list request asks for, and what its page is continued by."""
+
+    text: str
+    position: str | int | None
+    size: int
+
+
+def _mask(request: Any) -> FieldMask | None:
+    return request.update_mask if request.HasField("update_mask") else None
+
+
+class RegistryServicer(RegistryServiceServicer):
+    """Namespaces, models, versions, aliases, references."""
+
+    def __init__(
+        self,
+        namespaces: Namespaces,
+        models: Models,
+        versions: Versions,
+        aliases: Aliases,
+        resolver: Resolver,
+        page_tokens: PageTokens,
+        limits: Limits,
+    ) -> None:
+        self._namespaces = namespaces
+        self._models = models
+        self._versions = versions
+        self._aliases = aliases
+        self._resolver = resolver
+        self._page_tokens = page_tokens
+        self._limits = limits
+
+    def _reason(self, reason: str) -> Iterable[FieldViolation]:
+        return validation.text("reason", reason, max_bytes=self._limits.reason_bytes)
+
+    # Lists
+
+    def _query(self, request: Any, violations: Iterable[FieldViolation] = ()) -> _Query:
+        collector = Collector()
+        collector.add(violations)
+        size = parsing.page_size(request.page_size, self._limits, collector)
+        collector.raise_any()
+        bare = type(request)()
+        bare.CopyFrom(request)
+        bare.ClearField("page_size")
+        bare.ClearField("page_token")
+        text = f"{type(request).__name__}:{bare.SerializeToString(deterministic=True).hex()}"
+        return _Query(text, self._page_tokens.open(text, request.page_token), size)
+
+    def _next(self, query: _Query, page: Page[T], position: Callable[[T], str | int]) -> str:
+        """The token for what is behind the page's last row, if anything is."""
+        return self._page_tokens.seal(query.text, position(page.items[-1])) if page.more else ""
+
+    # Namespaces
+
+    async def CreateNamespace(self, request: rpc.CreateNamespaceRequest, context: Context) -> pb.Namespace:
+        collector = Collector()
+        identity = collector.parse("namespace_id", lambda value: check_id(value, "namespace"), request.namespace_id)
+        collector.add(parsing.described("namespace", request.namespace, self._limits))
+        attempt = parsing.attempt(request, collector)
+        collector.raise_any()
+        given, now = request.namespace, self._namespaces.mutations.clock()
+        namespace = Namespace(
+            uid="",
+            create_time=now,
+            update_time=now,
+            name=NamespaceName(identity or ""),
+            display_name=given.display_name,
+            description=given.description,
+            labels=dict(given.labels),
+            annotations=dict(given.annotations),
+        )
+        return convert.namespace(await self._namespaces.create(attempt, namespace))
+
+    async def GetNamespace(self, request: rpc.GetNamespaceRequest, context: Context) -> pb.Namespace:
+        return convert.namespace(await self._namespaces.get(parsing.one("name", NamespaceName.parse, request.name)))
+
+    async def ListNamespaces(self, request: rpc.ListNamespacesRequest, context: Context) -> rpc.ListNamespacesResponse:
+        query = self._query(request)
+        page = await self._namespaces.page(after=str(query.position or ""), size=query.size)
+        return rpc.ListNamespacesResponse(
+            namespaces=map(convert.namespace, page.items),
+            next_page_token=self._next(query, page, lambda row: row.name.namespace),
+        )
+
+    async def UpdateNamespace(self, request: rpc.UpdateNamespaceRequest, context: Context) -> pb.Namespace:
+        given = request.namespace
+        name, attempt = parsing.change(
+            request,
+            "namespace.name",
+            NamespaceName.parse,
+            given.name,
+            parsing.described("namespace", given, self._limits),
+        )
+        patch = masks.parse("namespace", given, _mask(request))
+
+        def apply(current: Namespace) -> Namespace:
+            return replace(current, **patch.values(current))
+
+        return convert.namespace(await self._namespaces.update(attempt, name, apply, given.etag))
+
+    # Models
+
+    async def CreateModel(self, request: rpc.CreateModelRequest, context: Context) -> pb.Model:
+        collector = Collector()
+        parent = collector.parse("parent", NamespaceName.parse, request.parent)
+        identity = collector.parse("model_id", lambda value: check_id(value, "model"), request.model_id)
+        collector.add(parsing.described("model", request.model, self._limits))
+        attempt = parsing.attempt(request, collector)
+        collector.raise_any()
+        assert parent is not None
+        given, now = request.model, self._models.mutations.clock()
+        model = Model(
+            uid="",
+            create_time=now,
+            update_time=now,
+            name=ModelName(parent.namespace, identity or ""),
+            display_name=given.display_name,
+            description=given.description,
+            owner=given.owner,
+            labels=dict(given.labels),
+            annotations=dict(given.annotations),
+        )
+        return convert.model(await self._models.create(attempt, model))
+
+    async def GetModel(self, request: rpc.GetModelRequest, context: Context) -> pb.Model:
+        return convert.model(await self._models.get(parsing.one("name", ModelName.parse, request.name)))
+
+    async def ListModels(self, request: rpc.ListModelsRequest, context: Context) -> rpc.ListModelsResponse:
+        query = self._query(request, validation.parsed("parent", NamespaceName.parse, request.parent))
+        parent = NamespaceName.parse(request.parent)
+        page = await self._models.page(
+            parent, after=str(query.position or ""), size=query.size, show_deleted=request.show_deleted
+        )
+        return rpc.ListModelsResponse(
+            models=map(convert.model, page.items),
+            next_page_token=self._next(query, page, lambda row: row.name.model),
+        )
+
+    async def UpdateModel(self, request: rpc.UpdateModelRequest, context: Context) -> pb.Model:
+        given = request.model
+        name, attempt = parsing.change(
+            request, "model.name", ModelName.parse, given.name, parsing.described("model", given, self._limits)
+        )
+        patch = masks.parse("model", given, _mask(request))
+
+        def apply(current: Model) -> Model:
+            return replace(current, **patch.values(current))
+
+        return convert.model(await self._models.update(attempt, name, apply, given.etag))
+
+    async def DeleteModel(self, request: rpc.DeleteModelRequest, context: Context) -> pb.Model:
+        name, attempt = parsing.change(request, "name", ModelName.parse, request.name)
+        return convert.model(await self._models.delete(attempt, name, etag=request.etag, force=request.force))
+
+    async def UndeleteModel(self, request: rpc.UndeleteModelRequest, context: Context) -> pb.Model:
+        name, attempt = parsing.change(request, "name", ModelName.parse, request.name)
+        return convert.model(await self._models.undelete(attempt, name, etag=request.etag))
+
+    # Versions
+
+    async def CreateVersion(self, request: rpc.CreateVersionRequest, context: Context) -> pb.Version:
+        collector = Collector()
+        new = parsing.new_version(request, self._limits, collector)
+        attempt = parsing.attempt(request, collector)
+        collector.raise_any()
+        assert new is not None
+        return convert.version(await self._versions.create(attempt, new))
+
+    async def GetVersion(self, request: rpc.GetVersionRequest, context: Context) -> pb.Version:
+        name = parsing.one("name", parse_version_or_alias, request.name)
+        return convert.version(await self._versions.get(name, files=request.view != rpc.BASIC))
+
+    async def ListVersions(self, request: rpc.ListVersionsRequest, context: Context) -> rpc.ListVersionsResponse:
+        query = self._query(request, validation.parsed("parent", ModelName.parse, request.parent))
+        parent = ModelName.parse(request.parent)
+        page = await self._versions.page(
+            parent,
+            before=None if query.position is None else int(query.position),
+            size=query.size,
+            show_deleted=request.show_deleted,
+            files=request.view == rpc.FULL,
+        )
+        return rpc.ListVersionsResponse(
+            versions=map(convert.version, page.items),
+            next_page_token=self._next(query, page, lambda row: row.name.number),
+        )
+
+    async def UpdateVersion(self, request: rpc.UpdateVersionRequest, context: Context) -> pb.Version:
+        given = request.version
+        name, attempt = parsing.change(
+            request, "version.name", VersionName.parse, given.name, parsing.described("version", given, self._limits)
+        )
+        patch = masks.parse("version", given, _mask(request))
+
+        def apply(current: Version) -> Version:
+            masks.check_frozen(patch, given, convert.version(current), "version")
+            return replace(current, **patch.values(current))
+
+        return convert.version(await self._versions.update(attempt, name, apply, given.etag))
+
+    async def DeprecateVersion(self, request: rpc.DeprecateVersionRequest, context: Context) -> pb.Version:
+        name, attempt = parsing.change(request, "name", VersionName.parse, request.name, self._reason(request.reason))
+        return convert.version(await self._versions.deprecate(attempt, name, reason=request.reason, etag=request.etag))
+
+    async def DeleteVersion(self, request: rpc.DeleteVersionRequest, context: Context) -> pb.Version:
+        name, attempt = parsing.change(request, "name", VersionName.parse, request.name)
+        return convert.version(await self._versions.delete(attempt, name, etag=request.etag))
+
+    async def UndeleteVersion(self, request: rpc.UndeleteVersionRequest, context: Context) -> pb.Version:
+        name, attempt = parsing.change(request, "name", VersionName.parse, request.name)
+        return convert.version(await self._versions.undelete(attempt, name, etag=request.etag))
+
+    # Aliases
+
+    async def GetAlias(self, request: rpc.GetAliasRequest, context: Context) -> pb.Alias:
+        return convert.alias(await self._aliases.get(parsing.one("name", AliasName.parse, request.name)))
+
+    async def ListAliases(self, request: rpc.ListAliasesRequest, context: Context) -> rpc.ListAliasesResponse:
+        query = self._query(request, validation.parsed("parent", ModelName.parse, request.parent))
+        parent = ModelName.parse(request.parent)
+        page = await self._aliases.page(parent, after=str(query.position or ""), size=query.size)
+        return rpc.ListAliasesResponse(
+            aliases=map(convert.alias, page.items),
+            next_page_token=self._next(query, page, lambda row: row.name.alias),
+        )
+
+    async def SetAlias(self, request: rpc.SetAliasRequest, context: Context) -> pb.Alias:
+        collector = Collector()
+        name = collector.parse("alias.name", AliasName.parse, request.alias.name)
+        version = collector.parse("alias.version", VersionName.parse, request.alias.version)
+        if name is not None and version is not None and name.model != version.model:
+            text = f"{version} is no version of {name.model}: an alias points at a version of its own model"
+            collector.add([FieldViolation("alias.version", text)])
+        if request.create_only and request.alias.etag:
+            collector.add([FieldViolation("create_only", "can't be set together with alias.etag")])
+        if request.expected_manifest_digest:
+            collector.parse("expected_manifest_digest", check_digest, request.expected_manifest_digest)
+        collector.add(self._reason(request.reason))
+        attempt = parsing.attempt(request, collector)
+        collector.raise_any()
+        assert name is not None
+        assert version is not None
+        only_if = Precondition(request.alias.etag, request.create_only, request.expected_manifest_digest)
+        return convert.alias(await self._aliases.set(attempt, name, version, only_if=only_if, reason=request.reason))
+
+    async def DeleteAlias(self, request: rpc.DeleteAliasRequest, context: Context) -> pb.Alias:
+        name, attempt = parsing.change(request, "name", AliasName.parse, request.name, self._reason(request.reason))
+        return convert.alias(await self._aliases.delete(attempt, name, etag=request.etag, reason=request.reason))
+
+    # References
+
+    async def ResolveVersion(self, request: rpc.ResolveVersionRequest, context: Context) -> rpc.ResolveVersionResponse:
+        reference = parsing.one("reference", Reference.parse, request.reference)
+        return convert.resolution(await self._resolver.resolve(reference))

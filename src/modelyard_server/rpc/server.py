@@ -1,0 +1,131 @@
+"""The gRPC server: options, services, health, reflection."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from modelyard.v1.artifacts_pb2_grpc import add_ArtifactsServiceServicer_to_server
+from modelyard.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
+from modelyard_server.domain.limits import Limits
+from modelyard_server.rpc import methods, stages
+from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
+from modelyard_server.rpc.interceptor import PipelineInterceptor
+from modelyard_server.rpc.registry_servicer import RegistryServicer
+from modelyard_server.telemetry import Metrics
+
+_SERVICES: Final = tuple(service.full_name for service in methods.SERVICES)
+_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+
+_OPTIONS: Final[Sequence[tuple[str, int]]] = (
+    # A second server on the same port fails instead of taking half of the calls.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", 100),
+    # Balancers spread again; transfers that outlast the grace resume.
+    ("grpc.max_connection_age_ms", 30 * 60_000),
+    ("grpc.max_connection_age_grace_ms", 10 * 60_000),
+    # Clients ping once a minute; the default would close their connections as abuse.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # A peer that vanished without a word frees what it held.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+)
+# A backstop only: classes of calls have limits of their own long before.
+_MAX_CALLS: Final = 4096
+
+
+class ListenError(Exception):
+    """The address can't be listened on."""
+
+
+class CertificateFiles:
+    """A certificate that is read again whenever its files change, so that it is rotated without a restart."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._paths = (certificate, key)
+        self._stamps = self._stamp()
+
+    def _stamp(self) -> tuple[int, ...]:
+        return tuple(path.stat().st_mtime_ns for path in self._paths)
+
+    def _read(self) -> grpc.ServerCertificateConfiguration:
+        certificate, key = (path.read_bytes() for path in self._paths)
+        return grpc.ssl_server_certificate_configuration([(key, certificate)])
+
+    def _changed(self) -> grpc.ServerCertificateConfiguration | None:
+        """Called at each handshake; None keeps the certificate that is in use."""
+        try:
+            stamps = self._stamp()
+            if stamps == self._stamps:
+                return None
+            configuration = self._read()
+        except OSError:  # in the middle of a rotation: the next handshake looks again
+            return None
+        self._stamps = stamps
+        return configuration
+
+    def credentials(self) -> grpc.ServerCredentials:
+        return grpc.dynamic_ssl_server_credentials(self._read(), self._changed, require_client_authentication=False)  # type: ignore[arg-type]  # the stub forgot None
+
+
+class Server:
+    """Serves the two services of the contract, health and, if told to, reflection."""
+
+    def __init__(
+        self,
+        registry: RegistryServicer,
+        artifacts: ArtifactsServicer,
+        *,
+        limits: Limits,
+        metrics: Metrics,
+        reflect: bool,
+    ) -> None:
+        pipeline = PipelineInterceptor(
+            methods.table(),
+            (
+                stages.Outcome(metrics),
+                stages.errors,
+                stages.authentication,
+                stages.Deadline(limits.unary_deadline),
+                stages.Admission(),
+            ),
+        )
+        self._server = grpc.aio.server(
+            interceptors=(pipeline,),
+            options=(*_OPTIONS, ("grpc.max_receive_message_length", limits.message_bytes)),
+            maximum_concurrent_rpcs=_MAX_CALLS,
+        )
+        add_RegistryServiceServicer_to_server(registry, self._server)
+        add_ArtifactsServiceServicer_to_server(artifacts, self._server)
+        self._health = health_aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflect:
+            names = (*_SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+
+    def listen(self, address: str, certificate: CertificateFiles | None) -> int:
+        """Binds ``host:port`` or ``unix:path``; the port, which the system chooses if 0 was asked for."""
+        try:
+            if certificate is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, certificate.credentials())
+        except (RuntimeError, OSError) as error:
+            raise ListenError(
+                f"can't listen on {address}: is another server there, or the address not ours?"
+            ) from error
+
+    async def start(self) -> None:
+        await self._server.start()
+        for name in ("", *_SERVICES):
+            await self._health.set(name, _SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Says NOT_SERVING, takes no more calls, and gives those that run ``grace`` seconds."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace)

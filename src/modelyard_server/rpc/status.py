@@ -1,0 +1,92 @@
+"""Domain errors as ``google.rpc.Status``: one ErrorInfo, and each kind of detail at most once."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from modelyard_server.domain import errors
+from modelyard_server.domain.errors import RegistryError
+
+DOMAIN: Final = "modelyard"
+DETAILS_KEY: Final = "grpc-status-details-bin"
+
+# Clients drop answers whose trailers are beyond 8 KiB; base64 makes details a third longer.
+_MAX_DETAIL_BYTES: Final = 4096
+_MAX_MESSAGE: Final = 1024
+
+_CODES: Final[dict[type[RegistryError], grpc.StatusCode]] = {
+    errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Aborted: grpc.StatusCode.ABORTED,
+    errors.OutOfRange: grpc.StatusCode.OUT_OF_RANGE,
+    errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.DataLoss: grpc.StatusCode.DATA_LOSS,
+    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.Internal: grpc.StatusCode.INTERNAL,
+}
+
+
+def code(error: RegistryError) -> grpc.StatusCode:
+    return _CODES[type(error)]
+
+
+def _fitting(violations: Iterable[Message], room: int) -> Iterator[Message]:
+    """As many as fit into an answer; the message says how many there are in all."""
+    for violation in violations:
+        room -= violation.ByteSize() + 4
+        if room < 0:
+            return
+        yield violation
+
+
+def _details(error: RegistryError) -> Iterator[Message]:
+    metadata = {key: value[:200] for key, value in error.metadata.items()}
+    yield error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    if isinstance(error, errors.InvalidArgument):
+        fields = (
+            error_details_pb2.BadRequest.FieldViolation(
+                field=violation.field[:200], description=violation.description[:500], reason=error.reason
+            )
+            for violation in error.violations
+        )
+        bad_request = error_details_pb2.BadRequest()
+        bad_request.field_violations.extend(_fitting(fields, _MAX_DETAIL_BYTES))
+        yield bad_request
+    elif isinstance(error, errors.FailedPrecondition) and error.violations:
+        preconditions = (
+            error_details_pb2.PreconditionFailure.Violation(
+                type=violation.type, subject=violation.subject[:300], description=violation.description[:300]
+            )
+            for violation in error.violations
+        )
+        failure = error_details_pb2.PreconditionFailure()
+        failure.violations.extend(_fitting(preconditions, _MAX_DETAIL_BYTES))
+        yield failure
+    elif isinstance(error, errors.ResourceError):
+        yield error_details_pb2.ResourceInfo(resource_type=f"modelyard.dev/{error.kind}", resource_name=error.name)
+    elif isinstance(error, errors.ResourceExhausted) and error.reason == "STORAGE_FULL":
+        quota = error_details_pb2.QuotaFailure()
+        quota.violations.add(subject="registry", description="the disk is full")
+        yield quota
+    if error.retry_after is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(int(error.retry_after * 1000))
+        yield error_details_pb2.RetryInfo(retry_delay=delay)
+
+
+def to_proto(error: RegistryError) -> status_pb2.Status:
+    status = status_pb2.Status(code=code(error).value[0], message=error.message[:_MAX_MESSAGE])
+    for detail in _details(error):
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status

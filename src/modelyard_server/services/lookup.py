@@ -1,0 +1,85 @@
+"""Finding what a request names, or saying which part of the name is missing."""
+
+from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard_server.domain.errors import NotFound
+from modelyard_server.domain.resources import Alias, Model, Namespace, Version
+from modelyard_server.services.database import Transaction
+
+
+async def namespace(transaction: Transaction, name: NamespaceName, *, lock: bool = False) -> Namespace:
+    found = await transaction.namespaces.find(name, lock=lock)
+    if found is None:
+        raise NotFound(
+            f"there is no namespace {name.namespace!r}; create it first",
+            reason="NAMESPACE_NOT_FOUND",
+            kind="Namespace",
+            name=str(name),
+        )
+    return found
+
+
+async def model(transaction: Transaction, name: ModelName, *, lock: bool = False, deleted: bool = False) -> Model:
+    """A live model; with ``deleted`` a soft-deleted one too."""
+    found = await transaction.models.find(name, lock=lock)
+    if found is None:
+        await namespace(transaction, NamespaceName(name.namespace))
+        raise NotFound(
+            f"there is no model {name.model!r} in namespace {name.namespace!r}",
+            reason="MODEL_NOT_FOUND",
+            kind="Model",
+            name=str(name),
+        )
+    if found.delete_time is not None and not deleted:
+        raise NotFound(
+            f"the model {name.model!r} in namespace {name.namespace!r} is deleted; restore it to use it again",
+            reason="MODEL_DELETED",
+            kind="Model",
+            name=str(name),
+        )
+    return found
+
+
+def version_not_found(name: ModelName, which: str) -> NotFound:
+    return NotFound(
+        f"the model {name.namespace}/{name.model} has no {which}",
+        reason="VERSION_NOT_FOUND",
+        kind="Version",
+        name=f"{name}/versions/-",
+    )
+
+
+def version_deleted(name: VersionName) -> NotFound:
+    return NotFound(
+        f"version {name.number} of {name.model.namespace}/{name.model.model} is deleted; restore it to use it again",
+        reason="VERSION_DELETED",
+        kind="Version",
+        name=str(name),
+    )
+
+
+async def version(transaction: Transaction, name: VersionName, *, lock: bool = False, deleted: bool = False) -> Version:
+    """A live version; with ``deleted`` a soft-deleted one too."""
+    found = await transaction.versions.find(name, lock=lock)
+    if found is None:
+        await model(transaction, name.model)
+        raise version_not_found(name.model, f"version {name.number}")
+    if found.delete_time is not None and not deleted:
+        raise version_deleted(name)
+    return found
+
+
+async def alias(transaction: Transaction, name: AliasName, *, lock: bool = False) -> Alias:
+    found = await transaction.aliases.find(name, lock=lock)
+    if found is None:
+        await model(transaction, name.model)
+        raise alias_not_found(name)
+    return found
+
+
+def alias_not_found(name: AliasName) -> NotFound:
+    return NotFound(
+        f"the model {name.model.namespace}/{name.model.model} has no alias {name.alias!r}",
+        reason="ALIAS_NOT_FOUND",
+        kind="Alias",
+        name=str(name),
+    )

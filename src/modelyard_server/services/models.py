@@ -1,0 +1,112 @@
+"""Models: create, read, update, delete, restore."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from modelyard.names import ModelName, NamespaceName
+from modelyard_server.domain.codec import model_from_snapshot
+from modelyard_server.domain.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    PreconditionViolation,
+)
+from modelyard_server.domain.resources import Model
+from modelyard_server.services import lookup
+from modelyard_server.services.database import StoredOutcome, Transaction
+from modelyard_server.services.mutations import Attempt, Mutations, check_etag, new_uid
+from modelyard_server.services.paging import Page
+
+
+async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Model:
+    return replace(model_from_snapshot(dict(outcome.snapshot)), key=outcome.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    mutations: Mutations
+
+    async def create(self, attempt: Attempt, model: Model) -> Model:
+        """Creates ``model``, whose uid and times are set here."""
+
+        async def work(transaction: Transaction) -> Model:
+            namespace = await lookup.namespace(transaction, NamespaceName(model.name.namespace))
+            existing = await transaction.models.find(model.name)
+            if existing is not None:
+                hint = "; it is deleted: restore it, or choose another id" if existing.delete_time else ""
+                raise AlreadyExists(
+                    f"there is a model {model.name.model!r} in namespace {model.name.namespace!r} already{hint}",
+                    reason="MODEL_EXISTS",
+                    kind="Model",
+                    name=str(model.name),
+                )
+            now = self.mutations.clock()
+            created = await transaction.models.add(
+                replace(model, uid=new_uid(), create_time=now, update_time=now, namespace_key=namespace.key)
+            )
+            self.mutations.record(transaction, attempt, namespace.key, "model.created", after=created)
+            return created
+
+        return await self.mutations.run(attempt, work, _restore)
+
+    async def get(self, name: ModelName) -> Model:
+        return await self.mutations.database.read(lambda transaction: lookup.model(transaction, name, deleted=True))
+
+    async def page(self, parent: NamespaceName, *, after: str, size: int, show_deleted: bool) -> Page[Model]:
+        async def work(transaction: Transaction) -> Page[Model]:
+            namespace = await lookup.namespace(transaction, parent)
+            found = await transaction.models.page(namespace.key, after=after, limit=size + 1, show_deleted=show_deleted)
+            return Page.of(found, size)
+
+        return await self.mutations.database.read(work)
+
+    async def update(self, attempt: Attempt, name: ModelName, patch: Callable[[Model], Model], etag: str) -> Model:
+        return await self._change(attempt, name, etag, "model.updated", patch)
+
+    async def delete(self, attempt: Attempt, name: ModelName, *, etag: str, force: bool) -> Model:
+        async def work(transaction: Transaction) -> Model:
+            before = await lookup.model(transaction, name, lock=True)
+            check_etag(before, etag, name)
+            if not force and await transaction.models.has_versions(before.key):
+                raise FailedPrecondition(
+                    f"{name} has versions; delete them first, or set force to hide them with it",
+                    reason="MODEL_NOT_EMPTY",
+                    violations=[PreconditionViolation("NOT_EMPTY", str(name), "the model has versions")],
+                    metadata={"resource": str(name)},
+                )
+            purge_time = self.mutations.later(self.mutations.limits.purge_after)
+            after = replace(before, delete_time=self.mutations.clock(), purge_time=purge_time)
+            return await self._save(transaction, attempt, "model.deleted", before, after)
+
+        return await self.mutations.run(attempt, work, _restore)
+
+    async def undelete(self, attempt: Attempt, name: ModelName, *, etag: str) -> Model:
+        def restored(model: Model) -> Model:
+            if model.delete_time is None:
+                raise AlreadyExists(f"{name} is not deleted", reason="NOT_DELETED", kind="Model", name=str(name))
+            return replace(model, delete_time=None, purge_time=None)
+
+        return await self._change(attempt, name, etag, "model.restored", restored, deleted=True)
+
+    async def _change(
+        self,
+        attempt: Attempt,
+        name: ModelName,
+        etag: str,
+        event: str,
+        patch: Callable[[Model], Model],
+        *,
+        deleted: bool = False,
+    ) -> Model:
+        async def work(transaction: Transaction) -> Model:
+            before = await lookup.model(transaction, name, lock=True, deleted=deleted)
+            check_etag(before, etag, name)
+            after = patch(before)
+            return before if after == before else await self._save(transaction, attempt, event, before, after)
+
+        return await self.mutations.run(attempt, work, _restore)
+
+    async def _save(self, transaction: Transaction, attempt: Attempt, event: str, before: Model, after: Model) -> Model:
+        after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
+        await transaction.models.update(after)
+        self.mutations.record(transaction, attempt, before.namespace_key, event, before=before, after=after)
+        return after

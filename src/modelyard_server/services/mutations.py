@@ -1,0 +1,117 @@
+"""What all changes have in common: one transaction, a request_id that makes a retry take effect once, a dry run."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+from uuid import uuid4
+
+from modelyard_server.domain.codec import snapshot
+from modelyard_server.domain.errors import Aborted, invalid
+from modelyard_server.domain.events import change
+from modelyard_server.domain.limits import Limits
+from modelyard_server.domain.resources import AnyResource, Resource
+from modelyard_server.services.database import Database, StoredOutcome, Transaction
+
+R = TypeVar("R", bound=AnyResource)
+R_co = TypeVar("R_co", bound=AnyResource, covariant=True)
+
+Clock = Callable[[], datetime]
+"""The time now, aware, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call that wants to change something."""
+
+    actor: str
+    method: str
+    payload_hash: str
+    """Of the request without its request_id: what tells a retry from another request under the same id."""
+    request_id: str = ""
+    validate_only: bool = False
+
+
+class Restore(Protocol[R_co]):
+    """Makes the answer of a stored outcome anew."""
+
+    async def __call__(self, transaction: Transaction, outcome: StoredOutcome, /) -> R_co: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mutations:
+    """Runs changes. Shared by the services."""
+
+    database: Database
+    clock: Clock
+    limits: Limits
+
+    async def run(self, attempt: Attempt, work: Callable[[Transaction], Awaitable[R]], restore: Restore[R]) -> R:
+        """Runs ``work`` in one transaction, or answers what it came to the first time."""
+
+        async def once(transaction: Transaction) -> R:
+            if attempt.request_id:
+                stored = await transaction.requests.find(attempt.actor, attempt.method, attempt.request_id)
+                if stored is not None:
+                    if stored.payload_hash != attempt.payload_hash:
+                        raise request_id_reused()
+                    return await restore(transaction, stored)
+            result = await work(transaction)
+            if attempt.validate_only:
+                transaction.discard()
+            elif attempt.request_id:
+                outcome = StoredOutcome(attempt.payload_hash, snapshot(result), result.key)
+                await transaction.requests.add(attempt.actor, attempt.method, attempt.request_id, outcome, self.clock())
+            return result
+
+        return await self.database.write(once)
+
+    def record(
+        self,
+        transaction: Transaction,
+        attempt: Attempt,
+        namespace_key: int,
+        type_: str,
+        *,
+        before: AnyResource | None = None,
+        after: AnyResource | None = None,
+        reason: str = "",
+    ) -> None:
+        """Logs one change of one resource."""
+        transaction.record(
+            change(
+                namespace_key,
+                type_,
+                before=before,
+                after=after,
+                actor=attempt.actor,
+                request_id=attempt.request_id,
+                time=self.clock(),
+                reason=reason,
+            )
+        )
+
+    def later(self, seconds: float) -> datetime:
+        return self.clock() + timedelta(seconds=seconds)
+
+
+def request_id_reused() -> Exception:
+    return invalid(
+        "request_id",
+        "this id was used for another request; use a fresh UUID for each request, the same only to retry it",
+        reason="REQUEST_ID_REUSED",
+    )
+
+
+def new_uid() -> str:
+    return str(uuid4())
+
+
+def check_etag(resource: Resource, etag: str, name: object) -> None:
+    """Raises ``ETAG_MISMATCH`` if the caller has seen another state of the resource than there is now."""
+    if etag and etag != resource.etag:
+        raise Aborted(
+            f"{name} was changed since you read it (its etag is {resource.etag}, not {etag}); read it again and decide",
+            reason="ETAG_MISMATCH",
+            metadata={"resource": str(name), "etag": etag, "current_etag": resource.etag},
+        )

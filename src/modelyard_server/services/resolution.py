@@ -1,0 +1,86 @@
+"""What a reference means now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from modelyard.names import PRODUCTION, AliasName, NamespaceName
+from modelyard.references import Reference, Selector
+from modelyard_server.domain.resources import Alias, Version
+from modelyard_server.services import lookup
+from modelyard_server.services.database import Database, Transaction
+from modelyard_server.services.mutations import Clock
+from modelyard_server.services.versions import with_files
+
+
+class Rule(Enum):
+    """Which rule of references matched."""
+
+    NUMBER = "NUMBER"
+    ALIAS = "ALIAS"
+    MANIFEST_DIGEST = "MANIFEST_DIGEST"
+    LATEST = "LATEST"
+    DEFAULT_ALIAS = "DEFAULT_ALIAS"
+    DEFAULT_LATEST = "DEFAULT_LATEST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    version: Version
+    rule: Rule
+    alias: Alias | None
+    revision: int
+    serve_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    database: Database
+    clock: Clock
+
+    async def resolve(self, reference: Reference) -> Resolution:
+        async def work(transaction: Transaction) -> Resolution:
+            namespace = await lookup.namespace(transaction, NamespaceName(reference.model.namespace))
+            # Read before the answer: what is told may be newer than the revision says, never older.
+            revision = await transaction.namespaces.revision(namespace.key)
+            version, rule, alias = await _match(transaction, reference)
+            return Resolution(
+                version=await with_files(transaction, version),
+                rule=rule,
+                alias=alias,
+                revision=revision,
+                serve_time=self.clock(),
+            )
+
+        return await self.database.read(work)
+
+
+async def _match(transaction: Transaction, reference: Reference) -> tuple[Version, Rule, Alias | None]:
+    model, value = reference.model, reference.value
+    match reference.selector:
+        case Selector.NUMBER:
+            return await lookup.version(transaction, model.version(int(value))), Rule.NUMBER, None
+        case Selector.ALIAS:
+            version, alias = await _follow(transaction, model.alias(value))
+            return version, Rule.ALIAS, alias
+        case Selector.DIGEST:
+            found, rule, what = await transaction.versions.find_by_digest(model, value), Rule.MANIFEST_DIGEST, value
+        case Selector.LATEST:
+            found, rule, what = await transaction.versions.find_latest(model), Rule.LATEST, "READY version"
+        case Selector.DEFAULT:
+            if await transaction.aliases.find(model.alias(PRODUCTION)) is not None:
+                version, alias = await _follow(transaction, model.alias(PRODUCTION))
+                return version, Rule.DEFAULT_ALIAS, alias
+            found, rule = await transaction.versions.find_latest(model), Rule.DEFAULT_LATEST
+            what = f"alias {PRODUCTION!r} and no READY version"
+    if found is None:
+        await lookup.model(transaction, model)
+        raise lookup.version_not_found(
+            model, what if rule is not Rule.MANIFEST_DIGEST else f"version with digest {what}"
+        )
+    return found, rule, None
+
+
+async def _follow(transaction: Transaction, name: AliasName) -> tuple[Version, Alias]:
+    alias = await lookup.alias(transaction, name)
+    return await lookup.version(transaction, alias.version), alias

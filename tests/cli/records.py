@@ -1,0 +1,79 @@
+"""A model, a version and an alias as the SDK hands them out, with hostile text where somebody could have stored it."""
+
+from datetime import UTC, datetime, timedelta
+
+from modelyard.facts import Dataset, DatasetRole, Environment, Framework, Parent, Relation, Run, Signature, Source
+from modelyard.manifest import File, manifest_digest
+from modelyard.names import ModelName
+from modelyard.types import Alias, Model, Namespace, Version, VersionState
+
+HOSTILE = "[red]\x1b[31mevil\u202e\u200b\n"
+CREATED = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
+FRAUD = ModelName("team", "fraud")
+FILES = (File(path="model.bin", size=1_500_000, digest=f"sha256:{'a' * 64}"),)
+
+NAMESPACE = Namespace(
+    id="team",
+    uid="u",
+    display_name=HOSTILE,
+    description="",
+    labels={},
+    annotations={},
+    create_time=CREATED,
+    update_time=CREATED,
+    etag='"e"',
+)
+MODEL = Model(
+    name=FRAUD,
+    uid="u",
+    display_name=HOSTILE,
+    description=f"one\n{HOSTILE}",
+    owner=HOSTILE,
+    labels={"tier": HOSTILE},
+    annotations={},
+    create_time=CREATED,
+    update_time=CREATED,
+    delete_time=None,
+    purge_time=None,
+    etag='"e"',
+)
+VERSION = Version(
+    name=FRAUD.version(3),
+    uid="u",
+    state=VersionState.READY,
+    files=FILES,
+    file_count=1,
+    total_size=1_500_000,
+    digest=manifest_digest(FILES),
+    params={"lr": 0.1, "n": 2**62, "name": HOSTILE, "flag": False},
+    metrics={"auc": 0.93},
+    datasets=(Dataset(name="train", uri="s3://b/train", role=DatasetRole.TRAINING, rows=0),),
+    source=Source(commit="c" * 40, dirty=True, arguments=("--lr", HOSTILE)),
+    environment=Environment(python="3.11.7", packages={"numpy": "2.0"}, hardware={"cpu_count": "2"}),
+    framework=Framework(name="torch", version="2.9"),
+    format="safetensors",
+    signature=Signature(inputs={"type": "object"}),
+    parents=(Parent(version=str(FRAUD.version(1)), relation=Relation.FINE_TUNED_FROM),),
+    run=Run(id="7", tracker="mlflow"),
+    description=HOSTILE,
+    labels={"stage": HOSTILE},
+    annotations={},
+    aliases=("candidate", "production"),
+    created_by="me",
+    create_time=CREATED,
+    update_time=CREATED,
+    delete_time=CREATED,
+    purge_time=CREATED + timedelta(days=30),
+    deprecation_reason="",
+    etag='"e"',
+)
+ALIAS = Alias(
+    name=FRAUD.alias("production"),
+    uid="u",
+    version=FRAUD.version(3),
+    digest=VERSION.digest,
+    create_time=CREATED,
+    update_time=CREATED,
+    updated_by=HOSTILE,
+    etag='"e"',
+)

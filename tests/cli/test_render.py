@@ -1,0 +1,75 @@
+"""What people see: everything that is known, and nothing that acts on their terminal."""
+
+import io
+import unicodedata
+from datetime import timedelta
+
+import pytest
+from rich.console import Console, RenderableType
+from tests.cli.records import ALIAS, CREATED, HOSTILE, MODEL, NAMESPACE, VERSION
+
+from modelyard.cli import render
+from modelyard.cli.text import age, escape, escape_lines
+
+
+def shown(page: RenderableType) -> str:
+    out = io.StringIO()
+    Console(file=out, force_terminal=False, width=10_000).print(page)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        render.namespaces([NAMESPACE]),
+        render.models([MODEL]),
+        render.versions([VERSION]),
+        render.model_page(MODEL, [ALIAS]),
+        render.version_page(VERSION),
+    ],
+    ids=["namespaces", "models", "versions", "model", "version"],
+)
+def test_stored_text_is_shown_as_text(page: RenderableType) -> None:
+    text = shown(page)
+    invisible = {character for character in text if unicodedata.category(character)[0] == "C"} - {"\n"}
+    assert not invisible
+    if "evil" in text:
+        assert r"[red]\x1b[31mevil\u202e\u200b" in text
+
+
+def test_a_version_is_shown_down_to_its_files_and_origin() -> None:
+    text = shown(render.version_page(VERSION))
+    for fact in (
+        *("team/fraud@3", VERSION.digest, "candidate, production", "1.5 MB in 1 files", "torch 2.9", "safetensors"),
+        *("0.93", str(2**62), "False", "s3://b/train", "team/fraud@1", "FINE_TUNED_FROM", "mlflow"),
+        *(f"{'c' * 40} + changes", "numpy==2.0", "model.bin", "a" * 64),
+        *("2026-03-01 12:30 UTC by me", "can be restored until 2026-03-31"),
+    ):
+        assert fact in text
+
+
+def test_what_is_empty_is_left_out() -> None:
+    text = shown(render.model_page(MODEL, []))
+    for absent in ("ANNOTATIONS", "ALIASES", "deleted"):
+        assert absent not in text
+
+
+def test_a_row_has_three_metrics_at_most() -> None:
+    import dataclasses
+
+    many = dataclasses.replace(VERSION, metrics={name: 1.0 for name in "edcba"})
+    assert "a=1  b=1  c=1  …" in shown(render.versions([many]))
+
+
+@pytest.mark.parametrize(
+    ("passed", "told"),
+    [(0, "now"), (-5, "now"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (86_400 * 3, "3 d"), (86_400 * 800, "2 y")],
+)
+def test_age_is_told_in_one_unit(passed: int, told: str) -> None:
+    assert age(CREATED, CREATED + timedelta(seconds=passed)) == told
+
+
+def test_escaping_keeps_letters_of_all_scripts() -> None:
+    assert escape("größe 模型 👍") == "größe 模型 👍"
+    assert escape(HOSTILE) == r"[red]\x1b[31mevil\u202e\u200b\n"
+    assert escape_lines("one\ntwo\r\nthree\u2028\x07") == "one\ntwo\nthree\n\\x07"

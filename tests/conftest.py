@@ -1,0 +1,49 @@
+"""Fixtures that all tests share."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import Postgres, running_postgres
+from tests.support.registry import RunningRegistry, running_registry
+from tests.support.server import ServerProcess
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the settings, the cache or the home of who runs it."""
+    for name in ("MODELYARD_URL", "MODELYARD_TOKEN", "MODELYARD_SERVER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MODELYARD_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database of each dialect."""
+    if request.param == "sqlite":
+        return "sqlite"
+    cluster: Postgres = request.getfixturevalue("postgres")
+    return cluster.create()
+
+
+@pytest.fixture
+async def yard(database_url: str, tmp_path: Path) -> AsyncIterator[RunningRegistry]:
+    """A registry in this process, on each dialect."""
+    async with running_registry(database_url, tmp_path / "yard") as running:
+        yield running
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A server in a process of its own, on the embedded default."""
+    process = ServerProcess(tmp_path).start()
+    yield process
+    process.close()

@@ -1,0 +1,1 @@
+"""What the tests start: databases, registries in this process, servers in processes of their own."""

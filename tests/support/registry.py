@@ -1,0 +1,156 @@
+"""A registry in this process: real services, real database, real folder, real channel; only the clock is ours."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from sqlalchemy import text
+
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
+from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
+from modelyard_server.app import Registry
+from modelyard_server.blobs.local import LocalStore
+from modelyard_server.db import schema
+from modelyard_server.db.engine import Engines, create_engines, parse_url, sqlite_url
+from modelyard_server.db.unit_of_work import SqlDatabase
+from modelyard_server.domain.limits import Limits
+from modelyard_server.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
+    from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class RunningRegistry:
+    """What a test talks to, and may look behind."""
+
+    registry: "RegistryServiceAsyncStub"
+    artifacts: "ArtifactsServiceAsyncStub"
+    channel: grpc.aio.Channel
+    address: str
+    engines: Engines
+    store: LocalStore
+    root: Path
+    clock: Clock
+    limits: Limits
+    app: Registry
+    metrics: Metrics
+
+    async def sql(self, query: str, **values: Any) -> list[Any]:
+        async with self.engines.readers.connect() as connection:
+            return list(await connection.execute(text(query), values))
+
+    async def dump(self) -> dict[str, list[Any]]:
+        """All rows of all tables: equal dumps mean that nothing changed."""
+        tables = ("namespaces", "models", "versions", "version_files", "aliases", "blobs", "namespace_blobs")
+        dump = {table: await self.sql(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
+        dump["log_heads"] = await self.sql("SELECT namespace_key, revision, hash FROM log_heads ORDER BY 1")
+        return dump
+
+
+@asynccontextmanager
+async def running_registry(
+    database_url: str, root: Path, *, limits: Limits | None = None
+) -> AsyncIterator[RunningRegistry]:
+    """``database_url`` may be ``sqlite``: a file below ``root`` then."""
+    url = sqlite_url(root / "test.db") if database_url == "sqlite" else parse_url(database_url)
+    engines = create_engines(url)
+    await schema.upgrade(engines.writer)
+    database = SqlDatabase(engines)
+    store = await LocalStore.open(root)
+    clock, metrics, limits = Clock(), Metrics(), limits or Limits()
+    app = Registry(
+        database, store, page_token_key=b"k" * 32, limits=limits, metrics=metrics, reflect=True, clock=clock
+    )
+    port = app.server.listen("127.0.0.1:0", None)
+    await app.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield RunningRegistry(
+                registry=RegistryServiceStub(channel),
+                artifacts=ArtifactsServiceStub(channel),
+                channel=channel,
+                address=f"127.0.0.1:{port}",
+                engines=engines,
+                store=store,
+                root=root,
+                clock=clock,
+                limits=limits,
+                app=app,
+                metrics=metrics,
+            )
+    finally:
+        await app.drain(1.0)
+        await database.close()
+        await store.close()
+
+
+@dataclass
+class Refusal:
+    """An error as a client gets it."""
+
+    code: grpc.StatusCode
+    message: str
+    info: error_details_pb2.ErrorInfo
+    details: dict[str, Message]
+
+    @property
+    def reason(self) -> str:
+        return self.info.reason
+
+    @property
+    def fields(self) -> list[str]:
+        bad = self.details["BadRequest"]
+        assert isinstance(bad, error_details_pb2.BadRequest)
+        return [violation.field for violation in bad.field_violations]
+
+
+def refusal(error: grpc.aio.AioRpcError) -> Refusal:
+    """Decodes the details: exactly one ErrorInfo, each kind at most once."""
+    raw = {key: value for key, value in error.trailing_metadata() or ()}.get("grpc-status-details-bin")
+    assert isinstance(raw, bytes), f"no details: {error}"
+    status = status_pb2.Status.FromString(raw)
+    assert status.code == error.code().value[0]
+    details: dict[str, Message] = {}
+    for packed in status.details:
+        kind = packed.TypeName().rpartition(".")[2]
+        assert kind not in details
+        details[kind] = message = getattr(error_details_pb2, kind)()
+        packed.Unpack(message)
+    info = details["ErrorInfo"]
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert info.domain == "modelyard"
+    return Refusal(error.code(), error.details() or "", info, details)
+
+
+async def refused(call: Any) -> Refusal:
+    """Awaits a call that must fail, or reads a stream that must."""
+    try:
+        if hasattr(call, "__aiter__"):
+            async for _ in call:
+                pass
+        else:
+            await call
+    except grpc.aio.AioRpcError as error:
+        return refusal(error)
+    raise AssertionError("the call was not refused")

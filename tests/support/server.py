@@ -1,0 +1,71 @@
+"""A server in a process of its own, as a user starts it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.support.postgres import free_port
+
+BIN = Path(sys.executable).parent
+
+
+class ServerProcess:
+    """``modelyard-server serve`` on a free port. Its data stays over restarts."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.flags = flags
+        self.log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"grpc://{self.address}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def command(self) -> list[str]:
+        paths = ("--data-dir", str(self.folder / "data"), "--listen", self.address, "--admin-listen", "")
+        return [str(BIN / "modelyard-server"), "serve", *paths, *self.flags]
+
+    def start(self) -> "ServerProcess":
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=clean_environment())
+        with grpc.insecure_channel(self.address) as channel:
+            health = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]  # the package has no types
+            answer = health.Check(health_pb2.HealthCheckRequest(), timeout=20, wait_for_ready=True)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING, self.log.read_text()
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Signals the server and waits; its exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        code = self._process.wait(40)
+        self._process = None
+        return code
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self.kill()
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours, without what would make a test depend on who runs it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD")}
