@@ -1,7 +1,7 @@
-"""Modelyard in a minute: a registry starts, a model is trained, pushed, served, improved and promoted.
+"""Modelyard in half a minute: start a registry, then train, push, serve, improve and promote a model.
 
-Everything is real and local: a server process, scikit-learn, a data set that comes with it, and a second process
-(examples/serving.py) that answers predictions. Nothing stays behind.
+Everything is real and on this machine: a server process, scikit-learn with a data set that comes with it, and a second
+process (serving.py) that answers predictions. Nothing stays behind.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import joblib
 import sklearn
@@ -31,45 +31,173 @@ from sklearn.tree import DecisionTreeClassifier
 import modelyard
 
 MODEL = "demo/breast-cancer"
-PROGRAMS = Path(sys.executable).parent
-START_SECONDS = 30
+SERVER = Path(sys.executable).with_name("modelyard-server")
+START_SECONDS, STOP_SECONDS = 30, 10
+
+features, classes = load_breast_cancer(return_X_y=True)
+train_x, test_x, train_y, test_y = train_test_split(features, classes, test_size=0.4, stratify=classes, random_state=0)
 
 
 def main(folder: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
-    # Settings that this shell has for another registry are not for this one.
-    own = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
-    own |= {"MODELYARD_URL": f"grpc://{address}", "MODELYARD_CACHE_DIR": str(folder / "cache")}
-    data = Data()
-    with registry(address, folder, own), modelyard.Client(own["MODELYARD_URL"]) as yard:
+    for name in [name for name in os.environ if name.startswith("MODELYARD_")]:
+        del os.environ[name]  # what this shell says about another registry is not for this one
+    os.environ |= {"MODELYARD_URL": f"grpc://{address}", "MODELYARD_CACHE_DIR": str(folder / "cache")}
+
+    with registry(address, folder), modelyard.Client() as yard:
         say(f"A registry serves on {address}: one process, SQLite and a folder.")
         yard.create_namespace("demo")
 
-        first = push(yard, data, DecisionTreeClassifier(max_depth=1, random_state=0), folder / "first")
-        say(f"Pushed {MODEL}@{first.number}, a decision stump: {told(first)}.")
-        promote(yard, first, "the first one")
+        stump = push(yard, "a decision stump", DecisionTreeClassifier(max_depth=1, random_state=0), folder)
+        promote(yard, stump, "the first that works")
+        with child(sys.executable, Path(__file__).with_name("serving.py"), f"{MODEL}@production") as serving:
+            predictions(serving)
 
-        with serving(own) as (questions, answers):
+            regression = push(
+                yard, "a logistic regression", make_pipeline(StandardScaler(), LogisticRegression()), folder
+            )
+            say("The serving process looks again, and nobody has promoted the new version:")
+            predictions(serving)
 
-            def ask(**question: Any) -> dict[str, Any]:
-                print(json.dumps(question), file=questions, flush=True)
-                answer: dict[str, Any] = json.loads(answers.readline())
-                return answer
+            promote(yard, regression, f"auc {stump.metrics['auc']:.3f} -> {regression.metrics['auc']:.3f}")
+            say("The serving process looks again:")
+            predictions(serving)
 
-            answer = ask(features=data.test_features.tolist())
-            say(f"A serving process pulled version {answer['version']} and verified its {answer['bytes_received']} bytes;")
-            say(f"  it gets {data.right(answer['classes'])} of {data.test_rows} patients right.")
+        show(yard.get_version(f"{MODEL}@production"), yard.get_alias(MODEL, "production"))
+    say("That was all: every process has ended and every file is gone.")
 
-            second = push(yard, data, make_pipeline(StandardScaler(), LogisticRegression()), folder / "second")
-            say(f"Pushed {MODEL}@{second.number}, a logistic regression: {told(second)}.")
-            answer = ask(reload=True)
-            say(f"Asked to look again, the serving process stays with version {answer['version']}: nobody promoted the new one.")
 
-            promote(yard, second, f"auc {first.metrics['auc']:.3f} -> {second.metrics['auc']:.3f}")
-            answer = ask(reload=True, features=data.test_features.tolist())
-            say(f"Now it serves version {answer['version']} ({answer['digest'][:19]}…)")
-            say(f"  and gets {data.right(answer['classes'])} of {data.test_rows} patients right.")
+def push(yard: modelyard.Client, what: str, model: Any, folder: Path) -> modelyard.Version:
+    """Trains ``model`` and makes a version of it, with what one would want to know a year from now."""
+    model.fit(train_x, train_y)
+    files = Path(tempfile.mkdtemp(dir=folder))
+    joblib.dump(model, files / "model.joblib")
+    version = yard.push(
+        MODEL,
+        files,
+        params={"estimator": str(model), "test_size": 0.4, "random_state": 0},
+        metrics={
+            "accuracy": accuracy_score(test_y, model.predict(test_x)),
+            "auc": roc_auc_score(test_y, model.predict_proba(test_x)[:, 1]),
+        },
+        datasets=[
+            dataset("train", modelyard.DatasetRole.TRAINING, train_x, train_y),
+            dataset("test", modelyard.DatasetRole.TEST, test_x, test_y),
+        ],
+        framework=modelyard.Framework(name="scikit-learn", version=sklearn.__version__),
+        format="sklearn",
+        description=f"Tells malignant from benign by {what}.",
+    )
+    say(f"Trained {what} and pushed it as {MODEL}@{version.number}:")
+    say(f"    {version.digest}, {version.total_size} bytes, {metrics(version)}")
+    return version
 
-        say("What the registry knows of the version in production:")
-        known = yard.get_version(f"{MODEL}@production")
-    show(known)
+
+def dataset(name: str, role: modelyard.DatasetRole, *arrays: Any) -> modelyard.Dataset:
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+    return modelyard.Dataset(
+        name=f"breast-cancer-{name}",
+        digest=f"sha256:{digest}",
+        fingerprint=modelyard.Fingerprint.EXACT,
+        role=role,
+        rows=len(arrays[0]),
+    )
+
+
+def promote(yard: modelyard.Client, version: modelyard.Version, reason: str) -> None:
+    yard.set_alias(MODEL, "production", version.number, expected_digest=version.digest, reason=reason)
+    say(f"Promoted version {version.number} to production: {reason}.")
+
+
+def predictions(serving: subprocess.Popen[str]) -> None:
+    """Has the serving process look what is in production now, and predict."""
+    assert serving.stdin
+    assert serving.stdout
+    print(json.dumps({"reload": True, "features": test_x.tolist()}), file=serving.stdin, flush=True)
+    answer = json.loads(serving.stdout.readline())
+    right = int((test_y == answer["classes"]).sum())
+    say(f"    version {answer['version']} answers and gets {right} of {len(test_y)} patients right")
+    say(f"    ({answer['bytes_received']} bytes came over the network, each verified: {answer['digest']})")
+
+
+def show(version: modelyard.Version, alias: modelyard.Alias) -> None:
+    source, environment = version.source, version.environment
+    say("What the registry can tell about the version in production:")
+    say(f"    what    {MODEL}@{version.number}, {version.digest}")
+    say(f"    quality {metrics(version)}")
+    say(f"    made    by {version.created_by} at {version.create_time:%Y-%m-%d %H:%M} UTC")
+    for data in version.datasets:
+        say(f"    {data.role.value.lower():8}{data.rows} rows of {data.name}, {data.digest}")
+    if source:
+        commit = f"commit {source.commit}{' with changes' if source.dirty else ''}" if source.commit else "no commit"
+        say(f"    code    {source.entry_point} at {commit}")
+    if environment:
+        packages = f"{len(environment.packages)} packages" if environment.packages else "packages unknown"
+        say(f"    where   Python {environment.python}, {environment.os}, {packages}")
+    say(f"    promoted by {alias.updated_by} at {alias.update_time:%Y-%m-%d %H:%M} UTC")
+
+
+def metrics(version: modelyard.Version) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in sorted(version.metrics.items()))
+
+
+@contextmanager
+def registry(address: str, folder: Path) -> Iterator[None]:
+    """A server of its own, ready when this is entered and gone when it is left."""
+    with child(
+        *(SERVER, "serve", "--listen", address, "--admin-listen", "", "--data-dir", folder / "registry"),
+        log=folder / "server.log",
+    ) as server:
+        deadline = time.monotonic() + START_SECONDS
+        while not healthy(address):
+            if server.poll() is not None or time.monotonic() > deadline:
+                sys.exit(f"The registry did not start. Its log:\n{(folder / 'server.log').read_text()}")
+        yield
+
+
+def healthy(address: str) -> bool:
+    asked = subprocess.run([SERVER, "probe", "--address", address], capture_output=True, check=False)  # noqa: S603 - ours
+    return asked.returncode == 0
+
+
+@contextmanager
+def child(*command: str | Path, log: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive the block, whatever ends it."""
+    with Path(log or os.devnull).open("w") as errors:
+        process = subprocess.Popen(  # noqa: S603 - a program of this repository
+            command,
+            stdin=subprocess.PIPE,
+            stdout=errors if log else subprocess.PIPE,
+            stderr=errors if log else None,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for this process: it ends the others in order
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=STOP_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def say(sentence: str) -> None:
+    print(sentence, flush=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with tempfile.TemporaryDirectory(prefix="modelyard-demo-") as temporary:
+            main(Path(temporary))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,11 +1,10 @@
 """A serving process: pulls a model, then answers one JSON question a line on stdin until there are no more.
 
-python examples/serving.py demo/breast-cancer@production
+    python serving.py demo/breast-cancer@production
+    {"features": [[17.99, 10.38, …]]}                     which class is each row of features?
+    {"features": [[17.99, 10.38, …]], "reload": true}     the same, after a look what the reference means now
 
-    {"features": [[17.99, 10.38, …]]}    which class is each row of features?
-    {"reload": true}                     what does the reference mean now?
-
-Both are answered with the version that answers, so that a caller always knows which one it heard.
+Each answer names the version that gave it.
 """
 
 import json
@@ -18,9 +17,9 @@ import modelyard
 
 
 def load(reference: str) -> tuple[modelyard.PulledModel, Any]:
-    """What the reference means now, every byte of it verified, and the model in it."""
+    """What the reference means now: its files, every byte verified, and the model in them."""
     pulled = modelyard.pull(reference)
-    # A joblib file is a pickle, and loading a pickle runs what it says: load only from a registry that you trust.
+    # A joblib file is a pickle, and to load a pickle is to run it: only do that if you trust the registry.
     return pulled, joblib.load(pulled.path / "model.joblib")
 
 
@@ -30,12 +29,11 @@ def main(reference: str) -> None:
         question = json.loads(line)
         if question.get("reload"):
             pulled, model = load(reference)
-        features = question.get("features")
         answer = {
             "version": pulled.version.number,
             "digest": pulled.digest,
             "bytes_received": pulled.bytes_received,
-            "classes": model.predict(features).tolist() if features else [],
+            "classes": model.predict(question["features"]).tolist(),
         }
         print(json.dumps(answer), flush=True)
 

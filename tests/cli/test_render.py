@@ -40,7 +40,7 @@ def test_stored_text_is_shown_as_text(page: RenderableType) -> None:
 def test_a_version_is_shown_down_to_its_files_and_origin() -> None:
     text = shown(render.version_page(VERSION))
     for fact in (
-        *("team/fraud@3", VERSION.digest, "candidate, production", "1.5 MB in 1 files", "torch 2.9", "safetensors"),
+        *("team/fraud@3", VERSION.digest, "candidate, production", "1.5 MB in 1 file", "torch 2.9", "safetensors"),
         *("0.93", str(2**62), "False", "s3://b/train", "team/fraud@1", "FINE_TUNED_FROM", "mlflow"),
         *(f"{'c' * 40} + changes", "numpy==2.0", "model.bin", "a" * 64),
         *("2026-03-01 12:30 UTC by me", "can be restored until 2026-03-31"),
@@ -57,7 +57,7 @@ def test_what_is_empty_is_left_out() -> None:
 def test_a_row_has_three_metrics_at_most() -> None:
     import dataclasses
 
-    many = dataclasses.replace(VERSION, metrics={name: 1.0 for name in "edcba"})
+    many = dataclasses.replace(VERSION, metrics=dict.fromkeys("edcba", 1.0))
     assert "a=1  b=1  c=1  …" in shown(render.versions([many]))
 
 

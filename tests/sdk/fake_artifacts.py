@@ -62,6 +62,8 @@ class Faults:
     """What an evil server sends after the last message."""
     stop_reads_at: int | None = None
     """Where an evil server ends a read stream as if that were all."""
+    found_too_late: list[bytes] = field(default_factory=list)
+    """What somebody else stores right after blobs were asked for."""
     on_write: Callable[[int], None] | None = None
     """Told how many bytes an upload has, while it goes on."""
 
@@ -103,10 +105,14 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
         self.calls["FindMissingBlobs"] += 1
         assert len(request.blobs) + len(request.sizes) <= self.limits.max_batch_count
         sizes = {len(data) for data in self.blobs.values()}
-        return pb.FindMissingBlobsResponse(
+        response = pb.FindMissingBlobsResponse(
             missing_blobs=[blob for blob in request.blobs if blob.digest not in self.blobs],
             known_sizes=[size for size in request.sizes if size in sizes],
         )
+        if request.blobs:
+            for data in self.faults.found_too_late:
+                self.store(data)
+        return response
 
     async def BatchWriteBlobs(self, request: pb.BatchWriteBlobsRequest, context: Context) -> pb.BatchWriteBlobsResponse:
         self.calls["BatchWriteBlobs"] += 1
@@ -238,7 +244,7 @@ def _status(code: grpc.StatusCode, reason: str) -> status_pb2.Status:
 
 
 async def _abort(context: Context, code: grpc.StatusCode, reason: str) -> None:
-    details = grpc.aio.Metadata(("grpc-status-details-bin", _status(code, reason).SerializeToString()))
+    details = (("grpc-status-details-bin", _status(code, reason).SerializeToString()),)
     await context.abort(code, f"{reason} to order", details)
 
 

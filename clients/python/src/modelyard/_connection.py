@@ -3,7 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +16,7 @@ import grpc.aio
 from google.protobuf.descriptor import ServiceDescriptor
 
 from modelyard._config import Endpoint
+from modelyard._fork import register
 from modelyard._status import from_rpc_error
 from modelyard.errors import ModelyardError
 from modelyard.v1 import artifacts_pb2, artifacts_pb2_grpc, registry_pb2, registry_pb2_grpc
@@ -107,7 +109,7 @@ def _channel(endpoint: Endpoint, *, bulk: bool) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(endpoint.target, credentials, options=options)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Channels:
     pid: int
     loop: asyncio.AbstractEventLoop
@@ -115,13 +117,15 @@ class _Channels:
     bulk: grpc.aio.Channel
     registry: "RegistryServiceAsyncStub"
     artifacts: "ArtifactsServiceAsyncStub"
+    calls: int = 0
+    """How many are under way."""
 
 
 class Connection:
     """One registry, from one event loop. Channels are made at the first call.
 
     gRPC's objects belong to the process and the loop that made them. In a forked child, or under a new loop after the
-    old one was closed, a connection makes itself new channels.
+    old one was closed, a connection makes itself new channels; see :mod:`modelyard._fork`.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -130,6 +134,11 @@ class Connection:
         self._endpoint = endpoint
         self._channels: _Channels | None = None
         self._closed = False
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that the channels belong to; None if there are none."""
+        return self._channels.loop if self._channels is not None else None
 
     @property
     def registry(self) -> "RegistryServiceAsyncStub":
@@ -161,20 +170,40 @@ class Connection:
         ``timeout`` in seconds is for all attempts together, and can only be shorter than the method's own: 30 s, 120 s
         where blobs are asked for or sent, an hour for ``ComposeBlob``. Raises ``ModelyardError``.
         """
+        with self.in_use():
+            try:
+                return await method(request, timeout=timeout, metadata=self.metadata)
+            except grpc.aio.AioRpcError as error:
+                raise self.translate(error) from None
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keeps the channels while streams are open, or stubs are kept: a fork of this process would free them."""
+        channels = self._current()
+        channels.calls += 1
         try:
-            return await method(request, timeout=timeout, metadata=self.metadata)
-        except grpc.aio.AioRpcError as error:
-            raise self.translate(error) from None
+            yield
+        finally:
+            channels.calls -= 1
 
     def translate(self, error: grpc.aio.AioRpcError) -> ModelyardError:
         """What a failed call means to the SDK's user; raise it ``from None``."""
         return from_rpc_error(error, self.server)
 
+    def release(self) -> bool:
+        """Frees the channels unless a call is under way, and tells whether none are left."""
+        if self._channels is not None and self._channels.calls:
+            return False
+        self._channels = None
+        return True
+
     async def close(self) -> None:
         """Ends the calls under way and the connections; there is no next call."""
         self._closed = True
-        channels, self._channels = self._channels, None
+        channels = self._channels
+        # Those of another process or loop can't be closed from here.
         if channels is not None and channels.pid == os.getpid() and channels.loop is asyncio.get_running_loop():
+            self._channels = None
             await channels.metadata.close()
             await channels.bulk.close()
 
@@ -188,6 +217,7 @@ class Connection:
                 return channels
             if not channels.loop.is_closed():
                 raise RuntimeError("this client is in use on another event loop; make one for each loop")
+        register(self)
         metadata, bulk = _channel(self._endpoint, bulk=False), _channel(self._endpoint, bulk=True)
         self._channels = _Channels(
             pid=os.getpid(),

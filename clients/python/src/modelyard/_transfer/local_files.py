@@ -71,7 +71,7 @@ class _Walk:
             self._take(self.source, root, self.source.name, status)
             return
         for entry, name in self._entries(root, ""):
-            if len(self.files) + len(self.violations) > MAX_FILES:
+            if len(self.files) + len(self.violations) >= MAX_FILES:
                 self.refuse(self.source, f"holds more than {MAX_FILES} files, the most that a version may have")
                 return
             path = Path(entry.path)

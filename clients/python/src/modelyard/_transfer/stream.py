@@ -11,6 +11,7 @@ import grpc
 from modelyard._transfer.checksums import crc32c
 from modelyard._transfer.destination import Destination
 from modelyard._transfer.journal import Entry
+from modelyard._transfer.outcome import Outcome
 from modelyard._transfer.reader import BATCH_BYTES, FILE_CHANGED, Reader, hash_up_to
 from modelyard._transfer.retries import Backoff
 from modelyard._transfer.threads import in_thread, read_ahead
@@ -133,11 +134,13 @@ class _Sender:
         self._count(offset)
         await hash_up_to(self._reader, offset)
         call = self._connection.artifacts.WriteBlob(metadata=self._connection.metadata)
+        outcome = Outcome(call)
         try:
             async with asyncio.timeout(None) as idle:
-                with suppress(asyncio.InvalidStateError):  # answered before the end; its status tells why
+                # A write fails if the server answers before the end; only the answer tells why.
+                with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                     await self._write(call, offset, idle)
-                return await call
+                return await outcome.get()
         except TimeoutError:
             raise UnavailableError("the registry takes no data", reason="STREAM_IDLE") from None
         except grpc.aio.AioRpcError as error:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from modelyard.cli.text import age, escape_lines, number, plain, short, size
+from modelyard.cli.text import age, escape_lines, files, number, plain, short, size
 from modelyard.names import VersionName
 from modelyard.types import Alias, Model, Namespace, Version
 
@@ -86,7 +86,7 @@ def version_page(version: Version) -> RenderableType:
         "state": " ".join(filter(None, (version.state.value, version.deprecation_reason))),
         "aliases": ", ".join(version.aliases),
         "digest": version.digest,
-        "size": f"{size(version.total_size)} in {version.file_count} files",
+        "size": f"{size(version.total_size)} in {files(version.file_count)}",
         "format": version.format,
         "framework": " ".join(filter(None, (version.framework.name, version.framework.version)))
         if version.framework

@@ -53,6 +53,10 @@ def size(count: int) -> str:
     return decimal(count)
 
 
+def files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
 def age(moment: datetime, now: datetime | None = None) -> str:
     """How long ago, in one unit."""
     passed = (now or datetime.now(UTC)) - moment

@@ -10,7 +10,7 @@ import typer
 from modelyard.cli import values
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
-from modelyard.cli.text import escape, plain, short, size
+from modelyard.cli.text import escape, files, plain, short, size
 
 _Pairs = list[str] | None
 
@@ -66,7 +66,7 @@ def push(
         )
     session.show({"version": version}, plain(f"{short(version.name)}  {version.digest}"))
     pointers = f", {' and '.join(version.aliases)} now point to it" if version.aliases else ""
-    session.note(f"{version.file_count} files, {size(version.total_size)}{pointers}")
+    session.note(f"{files(version.file_count)}, {size(version.total_size)}{pointers}")
 
 
 @with_session

@@ -1,0 +1,128 @@
+"""Forks: nothing of gRPC may be alive in a process in the moment it forks.
+
+grpc.aio keeps a thread inside gRPC's core, waiting for events, for as long as one channel exists. Core's own support
+for forks (``GRPC_ENABLE_FORK_SUPPORT``) steps aside when it finds such a thread, and a child that then uses gRPC hangs
+or crashes, with new channels as with the old ones; so does one that merely frees an inherited channel, because that
+waits for the thread, which no child has. Once the last channel is freed, though, gRPC shuts down entirely, threads and
+all, within a millisecond or two, and starts anew at the next call, in the parent and in the child alike.
+
+So before a fork each event loop that holds channels is asked to free them and to stand still until the fork is over. A
+call under way keeps its channels, and is waited for briefly. If it lasts longer the process forks all the same, and the
+child is told to stay away from gRPC: its calls fail with a clear error instead of hanging.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Final, Protocol
+from weakref import WeakSet
+
+from modelyard.errors import FailedPreconditionError
+
+_PATIENCE: Final = 1.0
+"""Seconds that a fork waits for calls under way."""
+_RETRY: Final = 0.005
+_STANDSTILL: Final = 10.0
+"""Seconds after which a loop goes on though nobody woke it."""
+
+
+class Holder(Protocol):
+    """What holds channels, on one event loop."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that the channels belong to; None if there are none."""
+        ...
+
+    def release(self) -> bool:
+        """Frees the channels unless a call is under way, and tells whether none are left. Runs on the loop."""
+        ...
+
+
+class _Forks:
+    """The forks of this process, one at a time."""
+
+    def __init__(self) -> None:
+        self.holders: WeakSet[Holder] = WeakSet()
+        self.usable = True
+        self._one_at_a_time = threading.Lock()
+        self._over = threading.Event()
+        self._clean = True
+        self._abandoned: list[Holder] = []
+
+    def before(self) -> None:
+        self._one_at_a_time.acquire()
+        self._over = threading.Event()
+        by_loop: defaultdict[asyncio.AbstractEventLoop, list[Holder]] = defaultdict(list)
+        for holder in list(self.holders):
+            if (loop := holder.loop) is not None:
+                by_loop[loop].append(holder)
+        deadline = time.monotonic() + _PATIENCE
+        # A list: after one failure the others are freed all the same.
+        self._clean = all([self._release(loop, holders, deadline) for loop, holders in by_loop.items()])  # noqa: C419
+
+    def after_in_parent(self) -> None:
+        self._over.set()
+        self._one_at_a_time.release()
+
+    def after_in_child(self) -> None:
+        self.usable = self.usable and self._clean
+        # Kept for good: to free an inherited channel would hang.
+        self._abandoned.extend(holder for holder in self.holders if holder.loop is not None)
+        self.holders.clear()
+        self._one_at_a_time = threading.Lock()
+
+    def _release(self, loop: asyncio.AbstractEventLoop, holders: Iterable[Holder], deadline: float) -> bool:
+        if loop is _running_loop() or not loop.is_running():
+            return _release_all(holders)
+        while True:
+            released: Future[bool] = Future()
+            with suppress(RuntimeError):  # it was closed meanwhile; the wait ends at the deadline
+                loop.call_soon_threadsafe(self._stand_still, holders, released)
+            with suppress(TimeoutError):
+                if released.result(max(deadline - time.monotonic(), _RETRY)):
+                    return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_RETRY)
+
+    def _stand_still(self, holders: Iterable[Holder], released: Future[bool]) -> None:
+        over = self._over
+        done = not over.is_set() and _release_all(holders)
+        released.set_result(done)
+        if done:
+            over.wait(_STANDSTILL)
+
+
+def _release_all(holders: Iterable[Holder]) -> bool:
+    return all([holder.release() for holder in holders])  # noqa: C419 - all of them, also after a failure
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+_forks: Final = _Forks()
+os.register_at_fork(before=_forks.before, after_in_parent=_forks.after_in_parent, after_in_child=_forks.after_in_child)
+
+
+def register(holder: Holder) -> None:
+    """Has the holder release its channels before this process forks.
+
+    Raises ``FailedPreconditionError`` in a process that was forked while a call was under way.
+    """
+    if not _forks.usable:
+        raise FailedPreconditionError(
+            "this process was forked while a call to the registry was under way, which leaves gRPC unusable in it; fork"
+            " when no call is, or start workers by the 'spawn' or 'forkserver' method of multiprocessing",
+            reason="FORKED_DURING_CALL",
+        )
+    _forks.holders.add(holder)

@@ -1,0 +1,69 @@
+"""What users give as names, read. Everything here raises ``InvalidArgumentError`` and says what would be right."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from modelyard.errors import InvalidArgumentError
+from modelyard.names import AliasName, ModelName, NamespaceName, VersionName, check_alias, check_id
+from modelyard.references import Reference, Selector
+
+_T = TypeVar("_T")
+
+
+def namespace_name(namespace: str) -> NamespaceName:
+    """From ``team``."""
+    return NamespaceName(_read("namespace", lambda: check_id(namespace, "namespace")))
+
+
+def model_name(model: str | ModelName) -> ModelName:
+    """From ``team/fraud``, or ``fraud`` in the namespace ``default``."""
+    if isinstance(model, ModelName):
+        return model
+    parsed = _read("model", lambda: Reference.parse(model))
+    if parsed.selector is not Selector.DEFAULT:
+        raise invalid("model", f"{model!r} names a version; a model is given as {_short(parsed.model)!r}")
+    return parsed.model
+
+
+def version_name(version: str | VersionName) -> VersionName:
+    """From ``team/fraud@7``; what changes a version wants to be told exactly which."""
+    if isinstance(version, VersionName):
+        return version
+    parsed = reference(version, "version")
+    if parsed.selector is not Selector.NUMBER:
+        raise invalid(
+            "version",
+            f"{version!r} can mean another version tomorrow; give the number, as {_short(parsed.model) + '@7'!r}:"
+            " resolve() tells it",
+        )
+    return parsed.model.version(int(parsed.value))
+
+
+def alias_name(model: str | ModelName, alias: str) -> AliasName:
+    """From ``team/fraud`` and ``production``."""
+    return model_name(model).alias(_read("alias", lambda: check_alias(alias)))
+
+
+def reference(text: str | VersionName, what: str = "reference") -> Reference:
+    """From whatever :class:`modelyard.references.Reference` reads."""
+    if isinstance(text, VersionName):
+        return Reference(text.model, Selector.NUMBER, str(text.number))
+    return _read(what, lambda: Reference.parse(text))
+
+
+def invalid(field: str, description: str) -> InvalidArgumentError:
+    """The frequent case of one violation."""
+    return InvalidArgumentError([(field, description)])
+
+
+def _short(model: ModelName) -> str:
+    return f"{model.namespace}/{model.model}"
+
+
+def _read(field: str, parse: Callable[[], _T]) -> _T:
+    try:
+        return parse()
+    except ValueError as error:
+        raise invalid(field, str(error)) from None
+    except (TypeError, AttributeError):
+        raise invalid(field, "must be text") from None

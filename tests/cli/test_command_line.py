@@ -1,0 +1,103 @@
+"""The command itself: how it starts, what it says of itself, and how it is stopped. No registry is needed for that."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelyard.cli.app import run
+
+COMMAND = [sys.executable, "-c", "import sys; from modelyard.cli import main; sys.exit(main())"]
+COMMANDS = ("push", "pull", "resolve", "ls", "show", "promote", "rm", "restore")
+
+
+def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for word in (*COMMANDS, "--version", "0 ok, 2 not found, 3 verification failed, 4 refused", "MODELYARD_TOKEN"):
+        assert word in told
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_takes_the_common_options(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--help"]) == 0
+    told = capsys.readouterr().out
+    for option in ("--output", "-o", "--url", "--insecure", "--quiet", "-q"):
+        assert option in told
+
+
+def test_no_option_takes_a_token(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--token", "hunter2", "ls"]) == 1
+    assert "hunter2" not in capsys.readouterr().err
+
+
+def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    from importlib.metadata import version
+
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"modelyard {version('modelyard')}\n"
+
+
+@pytest.mark.parametrize(
+    "line", [["nonsense"], ["ls", "--nonsense"], ["pull"], ["-o", "xml", "ls"], ["push", "m", "/nonexistent/file"]]
+)
+def test_a_line_that_cannot_be_read_ends_with_1_not_with_the_code_for_not_found(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(line) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert "--help" in captured.err
+
+
+@pytest.mark.parametrize("spelled", [["-o", "json"], ["-ojson"], ["--output", "json"], ["--output=json"]])
+@pytest.mark.parametrize("before", [True, False])
+def test_errors_are_json_where_the_answer_would_be(
+    spelled: list[str], before: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*spelled, "show", "Fraud!"] if before else ["show", "Fraud!", *spelled]) == 4
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert json.loads(captured.err)["error"]["reason"] == "INVALID_FIELD"
+
+
+def test_a_registry_that_is_not_there_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody answers there
+        assert run(["--url", f"grpc://127.0.0.1:{taken.getsockname()[1]}", "show", "fraud"]) == 1
+    assert "MODELYARD_URL" in capsys.readouterr().err
+
+
+def test_plaintext_to_another_machine_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["ls", "--url", "grpc://registry.example:4850"]) == 4
+    assert "plaintext" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = os.environ | {"MODELYARD_CACHE_DIR": str(tmp_path)}
+        url = f"grpc://127.0.0.1:{silent.getsockname()[1]}"
+        with subprocess.Popen(
+            [*COMMAND, "--url", url, "show", "fraud"], stderr=subprocess.PIPE, env=environment
+        ) as process:
+            connection, _ = silent.accept()  # it waits for an answer now
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+            connection.close()
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+
+
+def test_without_the_extra_the_command_says_how_to_get_it() -> None:
+    absent = COMMAND[2].replace("import sys;", "import sys; sys.modules['typer'] = None;")
+    done = subprocess.run([sys.executable, "-c", absent, "ls"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: the command line needs two more packages: pip install 'modelyard[cli]'\n"

@@ -1,0 +1,284 @@
+"""The command line against a real server: what a person sees, and what a program may count on."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tests.support.server import ServerProcess
+
+from modelyard import Client
+from modelyard.cli.app import run
+
+
+class Answer:
+    """What one run of the command said and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> Any:
+        return json.loads(self.err)["error"]
+
+
+Cli = Callable[..., Answer]
+COMMAND = [sys.executable, "-c", "import sys; from modelyard.cli import main; sys.exit(main())"]
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server for all: each test has a namespace of its own."""
+    process = ServerProcess(tmp_path_factory.mktemp("registry")).start()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def settings(registry: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELYARD_URL", registry.url)
+
+
+@pytest.fixture
+def cli(settings: None, capsys: pytest.CaptureFixture[str]) -> Cli:
+    def call(*arguments: str | Path) -> Answer:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def team(settings: None) -> str:
+    """A namespace of the test's own."""
+    name = f"team-{uuid4().hex[:8]}"
+    with Client() as client:
+        client.create_namespace(name)
+    return name
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "out"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "model.bin").write_bytes(b"weights")
+    (folder / "sub" / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def fraud(cli: Cli, team: str, files: Path) -> str:
+    """A model with one version."""
+    assert cli("push", f"{team}/fraud", files, "--no-capture").code == 0
+    return f"{team}/fraud"
+
+
+class TestPush:
+    def test_everything_that_was_given_is_kept(self, cli: Cli, team: str, files: Path) -> None:
+        answer = cli(
+            *("push", f"{team}/fraud", files, "-o", "json", "--metric", "auc=0.93", "--metric", "loss=1e-3"),
+            *("--param", "lr=0.1", "--param", "n=3", "--param", "flag=true", "--param", "name='7'"),
+            *("--dataset", "train=s3://b/x?a=b", "--label", "tier=gold", "--alias", "candidate"),
+            *("--description", "first [red]try", "--framework", "torch", "--format", "safetensors"),
+        )
+        assert (answer.code, answer.err) == (0, "")
+        version = answer.json["version"]
+        assert version["reference"] == f"{team}/fraud@1"
+        assert version["metrics"] == {"auc": 0.93, "loss": 0.001}
+        assert version["params"] == {"lr": 0.1, "n": 3, "flag": True, "name": "7"}
+        assert [(data["name"], data["uri"]) for data in version["datasets"]] == [("train", "s3://b/x?a=b")]
+        assert version["labels"] == {"tier": "gold"}
+        assert version["aliases"] == ["candidate"]
+        assert version["description"] == "first [red]try"
+        assert version["framework"]["name"] == "torch"
+        assert version["format"] == "safetensors"
+        assert [file["path"] for file in version["files"]] == ["model.bin", "sub/config.json"]
+        assert version["environment"]["python"]
+
+    def test_people_are_told_name_and_digest(self, cli: Cli, team: str, files: Path) -> None:
+        answer = cli("push", f"{team}/fraud", files, "--alias", "candidate")
+        assert re.fullmatch(rf"{team}/fraud@1  sha256:[0-9a-f]{{64}}\n", answer.out)
+        assert answer.err == "2 files, 9 bytes, candidate now points to it\n"
+
+    def test_no_capture_records_nothing_of_the_machine(self, cli: Cli, team: str, files: Path) -> None:
+        version = cli("push", f"{team}/fraud", files, "--no-capture", "-o", "json").json["version"]
+        assert (version["source"], version["environment"]) == (None, None)
+
+    def test_unchanged_files_make_no_version_if_asked(self, cli: Cli, fraud: str, files: Path) -> None:
+        again = cli("push", fraud, files, "--if-changed", "--no-capture", "-o", "json")
+        assert again.json["version"]["number"] == 1
+        assert cli("push", fraud, files, "--no-capture", "-o", "json").json["version"]["number"] == 2
+
+    @pytest.mark.parametrize(
+        "wrong", [("--metric", "auc"), ("--metric", "auc=nan"), ("--param", "a=1", "--param", "a=2"), ("--nonsense",)]
+    )
+    def test_what_cannot_be_read_is_told_before_anything_happens(
+        self, cli: Cli, team: str, files: Path, wrong: tuple[str, ...]
+    ) -> None:
+        answer = cli("push", f"{team}/fraud", files, *wrong)
+        assert answer.code == 1
+        assert answer.err.startswith("error: ")
+        assert "modelyard push --help" in answer.err
+        assert cli("ls", team, "-o", "json").json == {"models": []}
+
+    def test_a_path_that_is_not_there_is_told(self, cli: Cli, team: str, tmp_path: Path) -> None:
+        answer = cli("push", f"{team}/fraud", tmp_path / "nothing")
+        assert answer.code == 1
+        assert "nothing" in answer.err
+
+
+class TestPull:
+    def test_prints_the_folder_and_nothing_else(self, cli: Cli, fraud: str) -> None:
+        answer = cli("pull", f"{fraud}@1")
+        folder = Path(answer.out.removesuffix("\n"))
+        assert (folder / "model.bin").read_bytes() == b"weights"
+        assert answer.err.startswith(f"{fraud}@1 is {fraud}@1, sha256:")
+
+    def test_writes_where_it_is_told(self, cli: Cli, fraud: str, tmp_path: Path) -> None:
+        answer = cli("-q", "pull", fraud, tmp_path / "target")
+        assert (answer.out, answer.err) == (f"{tmp_path / 'target'}\n", "")
+        assert (tmp_path / "target" / "sub" / "config.json").read_text() == "{}"
+
+    def test_tells_programs_what_came(self, cli: Cli, fraud: str) -> None:
+        found = cli("pull", fraud, "--output", "json").json
+        assert found["version"]["number"] == 1
+        assert found["stale"] is False
+        assert Path(found["path"]).is_dir()
+
+    def test_a_reference_that_means_nothing_is_not_found(self, cli: Cli, fraud: str) -> None:
+        answer = cli("pull", f"{fraud}@nobody", "-o", "json")
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.error["exit_code"] == 2
+        assert answer.error["reason"] == "ALIAS_NOT_FOUND"
+
+    @pytest.mark.parametrize("reference", ["Fraud", "a/b/c", "fraud@v3", "fraud@sha256:x", ""])
+    def test_what_is_no_reference_is_refused(self, cli: Cli, reference: str) -> None:
+        assert cli("pull", reference).code == 4
+
+
+class TestBrowse:
+    def test_resolve_tells_version_digest_and_rule(self, cli: Cli, fraud: str) -> None:
+        assert re.fullmatch(rf"{fraud}@1  sha256:[0-9a-f]{{64}}\n", cli("resolve", f"{fraud}@latest").out)
+        found = cli("-o", "json", "resolve", fraud).json
+        assert (found["rule"], found["alias"], found["version"]["number"]) == ("DEFAULT_LATEST", None, 1)
+
+    def test_namespaces_models_and_versions_are_listed(self, cli: Cli, team: str, fraud: str) -> None:
+        assert team in cli("ls").out
+        assert {"name": f"namespaces/{team}"}.items() <= next(
+            each for each in cli("ls", "-o", "json").json["namespaces"] if each["id"] == team
+        ).items()
+        assert fraud in cli("ls", team).out
+        assert [each["name"] for each in cli("ls", team, "-o", "json").json["models"]] == [
+            f"namespaces/{team}/models/fraud"
+        ]
+        assert f"{fraud}@1" in cli("ls", fraud).out
+        assert [each["number"] for each in cli("ls", fraud, "-o", "json").json["versions"]] == [1]
+
+    def test_tables_in_a_pipe_are_neither_cut_nor_coloured(
+        self, cli: Cli, fraud: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "20")
+        out = cli("show", f"{fraud}@1").out
+        assert "\x1b" not in out
+        assert re.search(r"sub/config\.json +2 bytes +sha256:[0-9a-f]{64}\n", out)
+
+    def test_a_model_is_shown_with_its_aliases(self, cli: Cli, fraud: str) -> None:
+        cli("promote", f"{fraud}@1")
+        found = cli("show", fraud, "-o", "json").json
+        assert found["model"]["name"].endswith("/models/fraud")
+        assert [alias["version"] for alias in found["aliases"]] == [f"{found['model']['name']}/versions/1"]
+        assert "production" in cli("show", fraud).out
+
+    def test_a_namespace_that_is_not_there_is_not_found(self, cli: Cli) -> None:
+        assert cli("ls", "nobody").code == 2
+
+    def test_an_empty_namespace_is_told_beside_the_answer(self, cli: Cli, team: str) -> None:
+        answer = cli("ls", team)
+        assert (answer.code, answer.out, answer.err) == (0, "", f"there are no models in {team}\n")
+
+
+class TestChange:
+    def test_promotion_tells_from_and_to(self, cli: Cli, fraud: str, files: Path) -> None:
+        cli("push", fraud, files, "--no-capture")
+        assert cli("promote", f"{fraud}@1").out == f"production of {fraud}: 1, not set before\n"
+        assert cli("promote", f"{fraud}@latest", "--reason", "better").out == f"production of {fraud}: 1 → 2\n"
+        assert cli("promote", f"{fraud}@2").out == f"production of {fraud}: 2 as before\n"
+        found = cli("promote", f"{fraud}@1", "--to", "canary", "-o", "json").json
+        assert found["previous_version"] is None
+        assert found["alias"]["name"].endswith("/aliases/canary")
+        assert cli("resolve", f"{fraud}@production", "-o", "json").json["version"]["number"] == 2
+
+    def test_a_removed_version_can_be_seen_and_restored(self, cli: Cli, fraud: str) -> None:
+        assert cli("rm", f"{fraud}@1", "-o", "json").json["version"]["state"] == "DELETED"
+        assert cli("ls", fraud, "-o", "json").json == {"versions": []}
+        assert [each["number"] for each in cli("ls", fraud, "--deleted", "-o", "json").json["versions"]] == [1]
+        assert cli("pull", f"{fraud}@1").code in {2, 4}
+        assert cli("restore", f"{fraud}@1").out == f"restored {fraud}@1\n"
+        assert cli("pull", f"{fraud}@1").code == 0
+
+    def test_a_model_with_versions_needs_force(self, cli: Cli, team: str, fraud: str) -> None:
+        refused = cli("rm", fraud)
+        assert refused.code == 4
+        assert "--force" in refused.err
+        assert cli("rm", fraud, "--force").code == 0
+        assert cli("ls", team, "-o", "json").json == {"models": []}
+        assert cli("pull", f"{fraud}@1").code == 2
+        assert cli("restore", fraud, "-o", "json").json["model"]["delete_time"] is None
+        assert cli("pull", f"{fraud}@1").code == 0
+
+    def test_a_version_in_production_is_not_removed(self, cli: Cli, fraud: str) -> None:
+        cli("promote", f"{fraud}@1")
+        refused = cli("rm", f"{fraud}@1", "-o", "json")
+        assert (refused.code, refused.error["reason"]) == (4, "VERSION_IN_USE")
+
+    def test_an_alias_is_removed_and_the_version_stays(self, cli: Cli, fraud: str) -> None:
+        cli("promote", f"{fraud}@1", "--to", "canary")
+        assert cli("rm", fraud, "--alias", "canary").out == f"removed the alias canary, which meant {fraud}@1\n"
+        assert cli("pull", f"{fraud}@canary").code == 2
+        assert cli("pull", f"{fraud}@1").code == 0
+        assert cli("rm", f"{fraud}@1", "--alias", "canary").code == 4
+
+    def test_only_a_number_names_what_is_to_be_restored(self, cli: Cli, fraud: str) -> None:
+        answer = cli("restore", f"{fraud}@latest")
+        assert answer.code == 4
+        assert "by its number" in answer.err
+
+
+class TestTerminal:
+    @pytest.fixture
+    def terminal(self) -> Iterator[tuple[int, int]]:
+        ends = pty.openpty()
+        yield ends
+        for end in ends:
+            os.close(end)
+
+    @pytest.mark.parametrize(("typed", "left"), [(b"n\n", [1]), (b"y\n", [])])
+    def test_rm_asks_first(
+        self, cli: Cli, fraud: str, terminal: tuple[int, int], typed: bytes, left: list[int]
+    ) -> None:
+        here, there = terminal
+        os.write(here, typed)
+        subprocess.run([*COMMAND, "rm", f"{fraud}@1"], stdin=there, stdout=subprocess.PIPE, stderr=there, check=False)
+        assert [each["number"] for each in cli("ls", fraud, "-o", "json").json["versions"]] == left
+        assert f"remove the version {fraud}@1?" in os.read(here, 10_000).decode()
+
+    def test_a_reader_that_has_enough_is_no_error(self, fraud: str) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([*COMMAND, "show", f"{fraud}@1"], stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (1, b"")
