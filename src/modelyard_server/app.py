@@ -93,6 +93,10 @@ class Registry:
         )
         self.server = Server(registry, artifacts, limits=limits, metrics=metrics, reflect=reflect)
 
+    @property
+    def draining(self) -> bool:
+        return self._draining.is_set()
+
     async def start(self) -> None:
         await self.namespaces.ensure_default(NamespaceName(DEFAULT_NAMESPACE))
         await self.server.start()

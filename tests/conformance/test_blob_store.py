@@ -11,7 +11,7 @@ from pathlib import Path
 
 import google_crc32c
 import pytest
-from tests.blob_data import (
+from tests.support.blobs import (
     KIB,
     MIB,
     cancel_after,

@@ -34,7 +34,12 @@ def test_a_folder_is_taken_whole_hidden_and_empty_files_too(tmp_path):
 
     files = collect(tmp_path)
 
-    assert [(file.path, file.size) for file in files] == [(".hidden/.config", 5), ("a", 5), ("b/c.bin", 5), ("empty", 0)]
+    assert [(file.path, file.size) for file in files] == [
+        (".hidden/.config", 5),
+        ("a", 5),
+        ("b/c.bin", 5),
+        ("empty", 0),
+    ]
     assert [file.source for file in files] == [tmp_path / file.path for file in files]
 
 

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from tests.blob_data import (
+from tests.support.blobs import (
     KIB,
     MIB,
     cancel_after,
@@ -50,6 +50,11 @@ async def store(root: Path) -> AsyncIterator[LocalStore]:
 def published(root: Path, key: BlobKey) -> Path:
     digits = key.digest.removeprefix("sha256:")
     return root / "blobs" / "sha256" / digits[:2] / f"{digits}.{key.generation}"
+
+
+def cut(path: Path, size: int) -> None:
+    path.chmod(0o600)
+    os.truncate(path, size)
 
 
 def staging(root: Path) -> list[str]:
@@ -215,7 +220,7 @@ async def test_a_key_that_leads_elsewhere_is_never_made_a_path(store: LocalStore
 
 async def test_a_blob_that_was_cut_is_reported_as_damage(store: LocalStore, root: Path) -> None:
     key = await store_bytes(store, some_bytes(9 * MIB))
-    os.truncate(published(root, key), 8 * MIB)
+    cut(published(root, key), 8 * MIB)
 
     with pytest.raises(DataLoss):
         await read_bytes(store, key)
@@ -228,7 +233,7 @@ async def test_a_blob_that_is_cut_while_it_is_read_is_reported_as_damage(store: 
 
     async with aclosing(store.read(key, offset=0, limit=key.size, chunk_bytes=MIB)) as batches:
         await anext(batches)
-        os.truncate(published(root, key), 10 * MIB)
+        cut(published(root, key), 10 * MIB)
         with pytest.raises(DataLoss):
             async for _ in batches:
                 pass
@@ -289,7 +294,7 @@ async def test_what_a_killed_process_had_appended_is_still_there(store: LocalSto
 import asyncio, os, signal
 from pathlib import Path
 from modelyard_server.blobs.local import LocalStore
-from tests.blob_data import chunks_of, some_bytes
+from tests.support.blobs import chunks_of, some_bytes
 
 async def main():
     store = await LocalStore.open(Path({str(root)!r}))

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import case, distinct, select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,7 +38,7 @@ class SqlBlobs:
     async def known_sizes(self, namespace_key: int, sizes: Collection[int]) -> set[int]:
         known: set[int] = set()
         for batch in batches(sizes):
-            query = select(distinct(_HELD.size)).where(_HELD.namespace_key == namespace_key, _HELD.size.in_(batch))
+            query = select(_HELD.size).where(_HELD.namespace_key == namespace_key, _HELD.size.in_(batch)).distinct()
             known.update((await self._connection.scalars(query)).all())
         return known
 

@@ -1,7 +1,7 @@
-"""What a push is told, made into facts: everything is checked before anything is sent, and all that is wrong is told at once.
+"""What a push is told, made into facts: all of it is checked before anything is sent, and all that is wrong is told.
 
-Training code holds numbers of many kinds. Scalars of NumPy, PyTorch, JAX and others are taken by what they can do, without
-importing any of these libraries.
+Training code holds numbers of many kinds. Scalars of NumPy, PyTorch, JAX and others are taken by what they can do,
+without importing any of these libraries.
 """
 
 import json
@@ -36,16 +36,6 @@ _MAX_VALUE_BYTES: Final = 4096
 _MAX_DESCRIPTION_BYTES: Final = 1024**2
 _MAX_ALIASES: Final = 10
 _SYSTEM_LABELS: Final = "sys/"
-_ROLES: Final = {
-    "train": DatasetRole.TRAINING,
-    "training": DatasetRole.TRAINING,
-    "valid": DatasetRole.VALIDATION,
-    "validation": DatasetRole.VALIDATION,
-    "val": DatasetRole.VALIDATION,
-    "test": DatasetRole.TEST,
-    "testing": DatasetRole.TEST,
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
@@ -192,7 +182,7 @@ class _Check:
             return value
         text = self.text("datasets name", name)
         address = self.text(f"datasets[{ascii(name)[:60]}]", value)
-        return Dataset(name=text, uri=address, role=_ROLES.get(text.lower(), DatasetRole.OTHER))
+        return Dataset(name=text, uri=address, role=_role(text.lower()))
 
     def labels(self, field: str, given: Any) -> dict[str, str]:
         labels = self.mapping(field, given, self.text)
@@ -285,6 +275,14 @@ def parse_parent(parent: Parent) -> VersionName | Reference:
     if parent.version.startswith("namespaces/"):
         return VersionName.parse(parent.version)
     return Reference.parse(parent.version)
+
+
+def _role(name: str) -> DatasetRole:
+    if name in {"train", "training"}:
+        return DatasetRole.TRAINING
+    if name.startswith("valid") or name == "val":
+        return DatasetRole.VALIDATION
+    return DatasetRole.TEST if name == "test" else DatasetRole.OTHER
 
 
 def _scalar(value: Any) -> Any:

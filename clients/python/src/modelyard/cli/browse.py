@@ -6,20 +6,22 @@ from typing import Annotated
 import typer
 
 from modelyard import Client
-from modelyard.cli import names, render
+from modelyard._naming import reference
+from modelyard.cli import render
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import plain, short
+from modelyard.references import Selector
 
 
 @with_session
 def resolve(
     session: Session,
-    reference: Annotated[str, typer.Argument(metavar="REF", help="As team/fraud@production.")],
+    ref: Annotated[str, typer.Argument(metavar="REF", help="As team/fraud@production.")],
 ) -> None:
     """Tells which version a reference means now."""
     with session.client() as client:
-        resolution = client.resolve(reference)
+        resolution = client.resolve(ref)
     session.show(resolution, plain(f"{short(resolution.version.name)}  {resolution.version.digest}"))
 
 
@@ -52,9 +54,9 @@ def show(
     what: Annotated[str, typer.Argument(metavar="REF | MODEL", help="As team/fraud@7 or team/fraud.")],
 ) -> None:
     """Tells all about a model with its aliases, or about a version with its files and where it came from."""
-    reference = names.parse(what)
+    whole_model = reference(what).selector is Selector.DEFAULT
     with session.client() as client:
-        if names.is_model(reference):
+        if whole_model:
             model, aliases = client.get_model(what), list(client.list_aliases(what))
             session.show({"model": model, "aliases": aliases}, render.model_page(model, aliases))
         else:

@@ -88,9 +88,7 @@ def failure(error: BaseException) -> Failure | None:
             return Failure(code=Exit.INTERRUPTED, message="interrupted", reason="INTERRUPTED")
         case OSError():
             return Failure(code=Exit.OTHER, message=str(error), reason="OS_ERROR")
-        case _ if callable(
-            getattr(error, "format_message", None)
-        ):  # the parser's, whose class differs between releases
+        case _ if hasattr(error, "format_message"):
             return _usage(error)
         case _:
             return None
@@ -101,6 +99,7 @@ def _hint(error: errors.ModelyardError) -> str:
 
 
 def _usage(error: Any) -> Failure:
+    """What the parser says: its errors can tell themselves, and their class differs between its releases."""
     context = getattr(error, "ctx", None)
     return Failure(
         code=Exit.OTHER,

@@ -40,12 +40,12 @@ class Session:
     def client(self) -> modelyard.Client:
         return modelyard.Client(self.url, insecure=self.insecure)
 
-    def show(self, document: Any, *people: RenderableType) -> None:
-        """Writes the answer: the document for programs, else all of ``people``."""
+    def show(self, document: Any, people: RenderableType) -> None:
+        """Writes the answer, for programs or for people."""
         if self.output is Output.JSON:
             documents.write(document, sys.stdout)
         else:
-            _console(sys.stdout).print(*people, sep="\n", soft_wrap=not sys.stdout.isatty())
+            _console(sys.stdout).print(people, soft_wrap=not sys.stdout.isatty())
 
     def show_list(self, key: str, values: Iterable[_T], table: Callable[[list[_T]], RenderableType], none: str) -> None:
         """Writes a list as it comes, in tables of at most a thousand rows; ``none`` says that it is empty."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from modelyard.cli import values
+from modelyard.cli import documents, values
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import escape, files, plain, short, size
@@ -78,10 +78,9 @@ def pull(
     """Downloads a version, checks every byte of it, and prints the folder that holds it."""
     with session.client() as client, session.progress() as progress:
         pulled = client.pull(reference, target, progress=progress)
-    if session.output is Output.JSON:
-        session.show(pulled)
-        return
-    session.note(f"{escape(reference)} is {short(pulled.version.name)}, {pulled.digest}")
-    # As bytes, and nothing but the path: it is meant for $(…), whatever the folders are called.
-    sys.stdout.flush()
-    sys.stdout.buffer.write(os.fsencode(pulled.path) + b"\n")
+    if session.output is Output.TABLE:
+        session.note(f"{escape(reference)} is {short(pulled.version.name)}, {pulled.digest}")
+        # Nothing but the path, and as it is: it is meant for $(…), whatever the folders are called.
+        sys.stdout.buffer.write(os.fsencode(pulled.path) + b"\n")
+    else:
+        documents.write(pulled, sys.stdout)

@@ -1,0 +1,152 @@
+"""The cache's front."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from modelyard._cache.blobs import BlobFetcher
+from modelyard._cache.eviction import evict, usage
+from modelyard._cache.export import export_file
+from modelyard._cache.layout import Layout, Staging, explained, sweep
+from modelyard._cache.locks import waited_for
+from modelyard._cache.manifests import check_manifest
+from modelyard._cache.references import References
+from modelyard._cache.snapshots import build, hold, install, is_intact
+from modelyard._connection import Connection
+from modelyard._transfer.progress import Meter, ProgressCallback
+from modelyard._transfer.threads import for_each, in_thread, opened
+from modelyard.errors import CacheError, VerificationError
+from modelyard.manifest import File, check_digest
+from modelyard.types import Version
+
+
+class Cache:
+    """One folder of verified models, shared by all processes of a user.
+
+    Everything raises ``CacheError`` if the folder can't be used or can't be trusted: owned by another user, open to
+    others' writing, or a symbolic link.
+    """
+
+    def __init__(self, root: Path, max_bytes: int) -> None:
+        """Touches nothing on disk yet. ``max_bytes`` bounds the models in it; those in use may go beyond."""
+        self.root: Final = root
+        self.max_bytes: Final = max_bytes
+        self._layout = Layout(root)
+        self._references = References(self._layout)
+
+    def lookup(self, manifest_digest: str) -> Path | None:
+        """The folder with a version's files if they are all here, unchanged since they were verified; else None.
+
+        Reads no file's bytes and asks no registry. The files stay at least as long as this process lives.
+        """
+        snapshot = self._layout.snapshot(check_digest(manifest_digest))
+        with explained(self.root):
+            self._layout.prepare()
+            if hold(snapshot) and is_intact(snapshot, manifest_digest):
+                return snapshot / "files"
+        return None
+
+    async def fetch(
+        self, connection: Connection, version: Version, *, progress: ProgressCallback | None = None
+    ) -> tuple[Path, int]:
+        """The folder with a version's files, fetched where they are not here, and the bytes that came over the network.
+
+        Damaged files are found and fetched anew. ``progress`` is told of the phase ``download``, on the caller's loop.
+        Raises ``VerificationError`` before a byte is written if the list of files is not what its digest says, and
+        whenever bytes are not what the list says; and what the registry raises.
+        """
+        await in_thread(check_manifest, version.files, version.digest)
+        meter = Meter(progress, "download", sum(file.size for file in version.files))
+        with explained(self.root):
+            path, received = await self._fetch(connection, version, meter)
+        meter.finish()
+        return path, received
+
+    async def _fetch(self, connection: Connection, version: Version, meter: Meter) -> tuple[Path, int]:
+        snapshot = self._layout.snapshot(version.digest)
+        await in_thread(self._layout.prepare)
+        await in_thread(sweep, self._layout)
+        async with opened(lambda: Staging(self._layout), Staging.close) as staging:
+            content, staged = staging.path / "content", staging.path / "snapshot"
+            await in_thread(content.mkdir)
+            fetcher = BlobFetcher(self._layout, connection, version.name, content)
+
+            async def fetch(file: File) -> None:
+                arrived = 0
+
+                def count(size: int) -> None:
+                    nonlocal arrived
+                    arrived += size
+                    meter.add(file.path, size)
+
+                await fetcher.fetch(file, count)
+                meter.add(file.path, file.size - arrived)
+
+            await for_each(_distinct(version.files), fetch)
+            await in_thread(build, staged, version.files, content)
+            await in_thread(install, staged, snapshot, version.digest)
+            await self.evict()
+            return snapshot / "files", fetcher.bytes_received
+
+    async def export(self, version: Version, snapshot: Path, target: Path) -> None:
+        """Copies the files of a version, which :meth:`lookup` or :meth:`fetch` found in ``snapshot``, to a folder.
+
+        Makes the folder if it is missing, and leaves alone what the version does not name. Each file is verified on the
+        way and appears whole. Raises ``VerificationError`` if a cached file is damaged, so that another pull fetches it.
+        """
+        await in_thread(check_manifest, version.files, version.digest)
+
+        async def export(file: File) -> None:
+            try:
+                await export_file(file, snapshot, target)
+            except VerificationError:
+                await in_thread(self._distrust, version.digest, file)
+                raise
+
+        await for_each(version.files, export)
+
+    def _distrust(self, manifest_digest: str, file: File) -> None:
+        (self._layout.snapshot(manifest_digest) / "record.json").unlink(missing_ok=True)
+        self._layout.stamp(file.digest).unlink(missing_ok=True)
+
+    def remember(self, server: str, reference: str, version_bytes: bytes) -> None:
+        """Notes what a reference means now: a serialized ``Version`` message, with its files."""
+        with explained(self.root):
+            self._layout.prepare()
+            self._references.remember(server, reference, version_bytes)
+
+    def recall(self, server: str, reference: str) -> bytes | None:
+        """The message that was noted last for a reference, or None."""
+        with explained(self.root):
+            self._layout.prepare()
+            return self._references.recall(server, reference)
+
+    def recall_digest(self, manifest_digest: str) -> bytes | None:
+        """The message that was noted last for a manifest digest, or None."""
+        with explained(self.root):
+            self._layout.prepare()
+            return self._references.recall_digest(manifest_digest)
+
+    def size(self) -> int:
+        """Bytes of all models in the cache."""
+        with explained(self.root):
+            self._layout.prepare()
+            return usage(self._layout)
+
+    async def evict(self) -> None:
+        """Removes least recently used versions that no process uses, until the rest fits."""
+        with explained(self.root):
+            await in_thread(self._layout.prepare)
+            async with waited_for(self._layout.eviction_lock) as lock:
+                if lock is not None:
+                    await in_thread(self._evict)
+
+    def _evict(self) -> None:
+        with closing(Staging(self._layout)) as staging:
+            evict(self._layout, staging, self.max_bytes)
+            self._references.forget_evicted()
+
+
+def _distinct(files: Iterable[File]) -> Iterable[File]:
+    return {file.digest: file for file in files}.values()

@@ -1,0 +1,80 @@
+"""Making room: least recently used versions go first, those in use never."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from modelyard._cache.blobs import remove_blob
+from modelyard._cache.layout import Layout, Staging, remove_tree
+from modelyard._cache.locks import try_lock
+from modelyard._cache.snapshots import is_held
+
+
+def usage(layout: Layout) -> int:
+    """Bytes of all models in the cache, those that versions share counted once."""
+    blobs = sum(status.st_size for _, status in _files(layout.blobs))
+    # What has a second name is a blob. The rest are copies, where a file system has no hard links.
+    copies = sum(status.st_size for _, status in _files(layout.snapshots) if status.st_nlink == 1)
+    return blobs + copies
+
+
+def evict(layout: Layout, staging: Staging, max_bytes: int) -> None:
+    """Removes versions until the rest fits. Call it with the eviction lock held."""
+    if usage(layout) <= max_bytes:
+        return
+    _remove_orphans(layout)
+    for snapshot in sorted(layout.snapshots.iterdir(), key=_last_use):
+        if usage(layout) <= max_bytes:
+            return
+        if _remove_unused(snapshot, staging.path / snapshot.name):
+            _remove_orphans(layout)
+
+
+def _last_use(snapshot: Path) -> int:
+    try:
+        return (snapshot / "lock").lstat().st_mtime_ns
+    except OSError:  # not whole
+        return 0
+
+
+def _remove_unused(snapshot: Path, aside: Path) -> bool:
+    if is_held(snapshot):
+        return False
+    lock = snapshot / "lock"
+    fd = try_lock(lock)
+    if fd is None and lock.exists():
+        return False
+    try:
+        # At once out of sight: nobody must find half of it.
+        snapshot.rename(aside)
+    except FileNotFoundError:
+        return False
+    finally:
+        if fd is not None:
+            os.close(fd)
+    remove_tree(aside)
+    return True
+
+
+def _remove_orphans(layout: Layout) -> None:
+    """Removes blobs that no version has.
+
+    A fetch that goes on links a blob into its staging folder before it relies on it, so what it has is no orphan; if it
+    links one right now, it keeps the bytes, and only the name goes.
+    """
+    for path, status in _files(layout.blobs):
+        if status.st_nlink == 1:
+            remove_blob(path)
+
+
+def _files(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Blobs, or the files of versions, below a folder; what vanishes meanwhile is left out."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            if path.suffix == ".stamp" and root.name == "sha256":
+                continue
+            try:
+                yield path, path.lstat()
+            except FileNotFoundError:
+                continue

@@ -1,0 +1,78 @@
+"""Locks between processes that die with their holder.
+
+Files whose holder may remove them are locked too, so having a lock means: having locked the file that still has the
+name.
+"""
+
+import asyncio
+import errno
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+_POLL: Final = 0.05
+"""Seconds."""
+_PATIENCE: Final = 60.0
+"""Seconds that a holder may go without a sign of life."""
+
+
+def try_lock(path: Path, *, shared: bool = False, create: bool = False) -> int | None:
+    """The descriptor of a locked file; None if someone else has it, or if there is no such file."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
+    while True:
+        try:
+            fd = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            if is_at(fd, path):
+                return fd
+        except OSError as error:
+            os.close(fd)
+            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+                return None
+            raise
+        os.close(fd)
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Whether an open file still has this name."""
+    try:
+        there = path.lstat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(fd), there)
+
+
+def remove_locked(fd: int, path: Path) -> None:
+    """Removes a lock's file, then lets go of it."""
+    path.unlink(missing_ok=True)
+    os.close(fd)
+
+
+@asynccontextmanager
+async def waited_for(path: Path) -> AsyncIterator[int | None]:
+    """The descriptor of a lock, once nobody else has it; None if its holder stands still.
+
+    It only saves work, so a stopped process must not stop all others. A holder shows that it gets on by touching the
+    file. Polls: a thread that waits in flock can't be cancelled, and the calls on the way are too short for a thread.
+    """
+    clock = asyncio.get_running_loop().time
+    seen, since = -1, clock()
+    while (fd := try_lock(path, create=True)) is None:
+        with suppress(FileNotFoundError):
+            touched = path.lstat().st_mtime_ns
+            if touched != seen:
+                seen, since = touched, clock()
+        if clock() - since > _PATIENCE:
+            break
+        await asyncio.sleep(_POLL)
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            remove_locked(fd, path)

@@ -1,0 +1,516 @@
+"""The asynchronous client. The synchronous one is generated from it: run ``make protos`` after a change."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from modelyard import _config, _convert, _naming
+from modelyard._cache import Cache
+from modelyard._connection import Connection
+from modelyard._facts import describe
+from modelyard._pull import Pull
+from modelyard._push import Push
+from modelyard._transfer.local_files import collect
+from modelyard._unset import UNSET, Unset
+from modelyard.errors import FieldViolation, InvalidArgumentError, collecting
+from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
+from modelyard.names import DEFAULT_NAMESPACE, ModelName, VersionName
+from modelyard.references import Selector
+from modelyard.types import Alias, Model, Namespace, Progress, PulledModel, Resolution, Version
+from modelyard.v1 import registry_pb2 as pb
+from modelyard.v1 import resources_pb2 as resources
+
+
+class AsyncClient:
+    """A registry, for programs that run an event loop. Nothing is opened before the first call.
+
+    It belongs to the loop that makes the first call.
+
+    Models are named as ``team/fraud``, versions as ``team/fraud@7``; names that the client handed out are taken as they
+    are. With an ``etag`` a change is made only if the resource still carries it, else ``ConflictError``. Each change
+    takes effect once, however often the network makes it be tried.
+
+    >>> async with AsyncClient("grpcs://registry:443") as yard:
+    ...     version = await yard.push("team/fraud", "out/", metrics={"auc": 0.93}, alias="candidate")
+    ...     async for version in yard.list_versions("team/fraud"):
+    ...         print(version.number, version.metrics)
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        insecure: bool = False,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: int | None = None,
+    ) -> None:
+        """What is not given comes from the environment, see :mod:`modelyard._config`.
+
+        ``url`` is ``grpc://host:port``, ``grpcs://host:port`` for TLS, or a gRPC target such as ``dns:///host:port``.
+        ``insecure`` allows plaintext to another machine. ``cache_bytes`` bounds what pulled models take on disk.
+        """
+        self._endpoint = _config.endpoint(url, token=token, insecure=insecure)
+        self._connection = Connection(self._endpoint)
+        self._cache_dir = cache_dir
+        self._cache_bytes = _config.cache_bytes(cache_bytes)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._endpoint.server!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the calls under way and the connections to the registry."""
+        await self._connection.close()
+
+    async def push(
+        self,
+        model: str | ModelName,
+        files: str | os.PathLike[str],
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        datasets: Mapping[str, str | Dataset] | Sequence[Dataset] | None = None,
+        alias: str | Sequence[str] | None = None,
+        description: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        source: Source | None = None,
+        environment: Environment | None = None,
+        framework: str | Framework | None = None,
+        format: str = "",  # noqa: A002 - the name that the field has everywhere
+        signature: Signature | None = None,
+        parents: Sequence[Parent] = (),
+        run: Run | None = None,
+        if_changed: bool = False,
+        capture: bool = True,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Version:
+        """Commits a file or a folder, with what is known about it, as the model's next version.
+
+        Nothing is visible unless all of it is stored and verified; pushed again after a failure, it goes on where it
+        was. The namespace and the model are created if they are missing.
+
+        Args:
+            model: As ``team/fraud``.
+            files: A file, or a folder with all that is in it.
+            params: Text, 64-bit integers, finite floats and truth values, kept with their types.
+            metrics: Finite numbers.
+            datasets: Names to addresses, where ``train``, ``valid`` and ``test`` name roles, or ``Dataset`` records.
+            alias: One or several aliases to point at the new version in the same step.
+            description: Markdown.
+            labels: For selecting.
+            annotations: For machines.
+            source: The code; found out where not given.
+            environment: The machine and its packages; found out where not given.
+            framework: As ``torch`` or ``torch==2.9.0``.
+            format: How the files are laid out, as ``safetensors``.
+            signature: JSON Schemas of inputs and outputs.
+            parents: What it was made from; each may be given by any reference, and is pinned to what that means now.
+            run: The run in an experiment tracker.
+            if_changed: If the newest version has the same files, answer that one and change nothing but the aliases.
+            capture: Whether to find out source and environment: git, packages, machine and job, never secrets.
+            progress: Told how far it is.
+
+        Raises:
+            InvalidArgumentError: Something given is wrong; all of it is told, and nothing was sent.
+            ConflictError: A file was written to meanwhile, or an alias moved.
+            ModelyardError: Anything else that the registry refuses.
+        """
+        violations: list[FieldViolation] = []
+        with collecting(violations):
+            name = _naming.model_name(model)
+        with collecting(violations):
+            described = describe(
+                params=params,
+                metrics=metrics,
+                datasets=datasets,
+                alias=alias,
+                description=description,
+                labels=labels,
+                annotations=annotations,
+                source=source,
+                environment=environment,
+                framework=framework,
+                format=format,
+                signature=signature,
+                parents=parents,
+                run=run,
+            )
+        with collecting(violations):
+            found = await asyncio.to_thread(collect, Path(files))
+        if violations:
+            raise InvalidArgumentError(violations)
+        return await Push(
+            connection=self._connection,
+            model=name,
+            files=found,
+            described=described,
+            if_changed=if_changed,
+            capture=capture,
+            state_dir=_config.cache_dir(self._cache_dir),
+            progress=progress,
+        ).run()
+
+    async def pull(
+        self,
+        reference: str | VersionName,
+        target: str | os.PathLike[str] | None = None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> PulledModel:
+        """Brings the files of a version to this machine, and verifies every byte.
+
+        They are kept in a cache that all processes of this user share: what is there does not travel again, and a
+        version that is named by its digest needs no registry at all. If the registry can't be reached, the last version
+        that the reference was known to mean is used, with a ``StaleModelWarning``.
+
+        Args:
+            reference: As ``team/fraud@production``, ``team/fraud@7``, ``team/fraud@sha256:…``, ``team/fraud@latest``,
+                or ``team/fraud``: what is in production if anything is, else the latest.
+            target: A folder of your own to put the files into. Without one they are read from the cache.
+            progress: Told how far it is.
+
+        Raises:
+            NotFoundError: The reference means nothing.
+            FailedPreconditionError: The version is quarantined.
+            VerificationError: What the registry sent is not what the version's digest says; nothing was kept.
+            UnavailableError: The registry can't be reached, and the reference was never pulled before.
+        """
+        return await Pull(
+            connection=self._connection,
+            cache=self._cache,
+            reference=_naming.reference(reference),
+            target=Path(target) if target is not None else None,
+            progress=progress,
+        ).run()
+
+    async def resolve(self, reference: str | VersionName) -> Resolution:
+        """What a reference means now, and by which rule. Raises ``NotFoundError`` if it means nothing."""
+        text = str(_naming.reference(reference))
+        request = pb.ResolveVersionRequest(reference=text)
+        return _convert.resolution(text, await self._connection.call(self._connection.registry.ResolveVersion, request))
+
+    async def create_namespace(
+        self,
+        namespace: str,
+        *,
+        display_name: str = "",
+        description: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Namespace:
+        """Creates a namespace. Raises ``AlreadyExistsError`` if the id is taken."""
+        message = resources.Namespace()
+        _fill(message, display_name=display_name, description=description, labels=labels, annotations=annotations)
+        request = pb.CreateNamespaceRequest(
+            namespace_id=_naming.namespace_name(namespace).namespace, namespace=message, request_id=_request_id()
+        )
+        return _convert.namespace(await self._connection.call(self._connection.registry.CreateNamespace, request))
+
+    async def get_namespace(self, namespace: str) -> Namespace:
+        """One namespace."""
+        request = pb.GetNamespaceRequest(name=str(_naming.namespace_name(namespace)))
+        return _convert.namespace(await self._connection.call(self._connection.registry.GetNamespace, request))
+
+    def list_namespaces(self) -> AsyncIterator[Namespace]:
+        """All namespaces, by id; fetched page by page as they are asked for."""
+
+        async def fetch(token: str) -> _Page[resources.Namespace]:
+            request = pb.ListNamespacesRequest(page_token=token)
+            page = await self._connection.call(self._connection.registry.ListNamespaces, request)
+            return page.namespaces, page.next_page_token
+
+        return _items(fetch, _convert.namespace)
+
+    async def update_namespace(
+        self,
+        namespace: str,
+        *,
+        display_name: str | Unset = UNSET,
+        description: str | Unset = UNSET,
+        labels: Mapping[str, str] | Unset = UNSET,
+        annotations: Mapping[str, str] | Unset = UNSET,
+        etag: str | None = None,
+    ) -> Namespace:
+        """Changes the given fields and no others; a mapping is replaced as a whole."""
+        message = resources.Namespace(name=str(_naming.namespace_name(namespace)), etag=etag or "")
+        mask = _fill(
+            message, display_name=display_name, description=description, labels=labels, annotations=annotations
+        )
+        request = pb.UpdateNamespaceRequest(namespace=message, update_mask=_mask(mask), request_id=_request_id())
+        return _convert.namespace(await self._connection.call(self._connection.registry.UpdateNamespace, request))
+
+    async def create_model(
+        self,
+        model: str | ModelName,
+        *,
+        display_name: str = "",
+        description: str = "",
+        owner: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Model:
+        """Creates a model without versions. Raises ``AlreadyExistsError`` if the id is taken, also by a deleted one."""
+        name = _naming.model_name(model)
+        message = resources.Model()
+        _fill(
+            message,
+            display_name=display_name,
+            description=description,
+            owner=owner,
+            labels=labels,
+            annotations=annotations,
+        )
+        request = pb.CreateModelRequest(
+            parent=str(_naming.namespace_name(name.namespace)),
+            model_id=name.model,
+            model=message,
+            request_id=_request_id(),
+        )
+        return _convert.model(await self._connection.call(self._connection.registry.CreateModel, request))
+
+    async def get_model(self, model: str | ModelName) -> Model:
+        """One model, also a deleted one."""
+        request = pb.GetModelRequest(name=str(_naming.model_name(model)))
+        return _convert.model(await self._connection.call(self._connection.registry.GetModel, request))
+
+    def list_models(self, namespace: str = DEFAULT_NAMESPACE, *, show_deleted: bool = False) -> AsyncIterator[Model]:
+        """The models of a namespace, by id; fetched page by page as they are asked for."""
+        parent = str(_naming.namespace_name(namespace))
+
+        async def fetch(token: str) -> _Page[resources.Model]:
+            request = pb.ListModelsRequest(parent=parent, show_deleted=show_deleted, page_token=token)
+            page = await self._connection.call(self._connection.registry.ListModels, request)
+            return page.models, page.next_page_token
+
+        return _items(fetch, _convert.model)
+
+    async def update_model(
+        self,
+        model: str | ModelName,
+        *,
+        display_name: str | Unset = UNSET,
+        description: str | Unset = UNSET,
+        owner: str | Unset = UNSET,
+        labels: Mapping[str, str] | Unset = UNSET,
+        annotations: Mapping[str, str] | Unset = UNSET,
+        etag: str | None = None,
+    ) -> Model:
+        """Changes the given fields and no others; a mapping is replaced as a whole."""
+        message = resources.Model(name=str(_naming.model_name(model)), etag=etag or "")
+        mask = _fill(
+            message,
+            display_name=display_name,
+            description=description,
+            owner=owner,
+            labels=labels,
+            annotations=annotations,
+        )
+        request = pb.UpdateModelRequest(model=message, update_mask=_mask(mask), request_id=_request_id())
+        return _convert.model(await self._connection.call(self._connection.registry.UpdateModel, request))
+
+    async def delete_model(self, model: str | ModelName, *, force: bool = False, etag: str | None = None) -> Model:
+        """Hides a model with its versions and aliases until it is restored or purged.
+
+        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set.
+        """
+        request = pb.DeleteModelRequest(
+            name=str(_naming.model_name(model)), force=force, etag=etag or "", request_id=_request_id()
+        )
+        return _convert.model(await self._connection.call(self._connection.registry.DeleteModel, request))
+
+    async def undelete_model(self, model: str | ModelName, *, etag: str | None = None) -> Model:
+        """Restores a deleted model with its versions and aliases as they were."""
+        request = pb.UndeleteModelRequest(
+            name=str(_naming.model_name(model)), etag=etag or "", request_id=_request_id()
+        )
+        return _convert.model(await self._connection.call(self._connection.registry.UndeleteModel, request))
+
+    async def get_version(self, version: str | VersionName) -> Version:
+        """One version with its files, by any reference; by its number, also a deleted one."""
+        reference = _naming.reference(version, "version")
+        if reference.selector not in {Selector.NUMBER, Selector.ALIAS}:
+            return (await self.resolve(version)).version
+        request = pb.GetVersionRequest(name=f"{reference.model}/versions/{reference.value}")
+        return _convert.version(await self._connection.call(self._connection.registry.GetVersion, request))
+
+    def list_versions(self, model: str | ModelName, *, show_deleted: bool = False) -> AsyncIterator[Version]:
+        """The versions of a model without their files, newest first; fetched page by page as they are asked for."""
+        parent = str(_naming.model_name(model))
+
+        async def fetch(token: str) -> _Page[resources.Version]:
+            request = pb.ListVersionsRequest(parent=parent, show_deleted=show_deleted, page_token=token)
+            page = await self._connection.call(self._connection.registry.ListVersions, request)
+            return page.versions, page.next_page_token
+
+        return _items(fetch, _convert.version)
+
+    async def update_version(
+        self,
+        version: str | VersionName,
+        *,
+        description: str | Unset = UNSET,
+        labels: Mapping[str, str] | Unset = UNSET,
+        annotations: Mapping[str, str] | Unset = UNSET,
+        etag: str | None = None,
+    ) -> Version:
+        """Changes the given fields and no others; a mapping is replaced as a whole. All else of a version is frozen."""
+        message = resources.Version(name=str(_naming.version_name(version)), etag=etag or "")
+        mask = _fill(message, description=description, labels=labels, annotations=annotations)
+        request = pb.UpdateVersionRequest(version=message, update_mask=_mask(mask), request_id=_request_id())
+        return _convert.version(await self._connection.call(self._connection.registry.UpdateVersion, request))
+
+    async def deprecate_version(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+        """Tells everyone who pulls a version why not to, and what to use instead. It is still served."""
+        request = pb.DeprecateVersionRequest(
+            name=str(_naming.version_name(version)), reason=reason, etag=etag or "", request_id=_request_id()
+        )
+        return _convert.version(await self._connection.call(self._connection.registry.DeprecateVersion, request))
+
+    async def delete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
+        """Hides a version until it is restored or purged; ``FailedPreconditionError`` while an alias points at it."""
+        request = pb.DeleteVersionRequest(
+            name=str(_naming.version_name(version)), etag=etag or "", request_id=_request_id()
+        )
+        return _convert.version(await self._connection.call(self._connection.registry.DeleteVersion, request))
+
+    async def undelete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
+        """Restores a deleted version to the state that it had."""
+        request = pb.UndeleteVersionRequest(
+            name=str(_naming.version_name(version)), etag=etag or "", request_id=_request_id()
+        )
+        return _convert.version(await self._connection.call(self._connection.registry.UndeleteVersion, request))
+
+    async def get_alias(self, model: str | ModelName, alias: str) -> Alias:
+        """One alias."""
+        request = pb.GetAliasRequest(name=str(_naming.alias_name(model, alias)))
+        return _convert.alias(await self._connection.call(self._connection.registry.GetAlias, request))
+
+    def list_aliases(self, model: str | ModelName) -> AsyncIterator[Alias]:
+        """The aliases of a model, by id; fetched page by page as they are asked for."""
+        parent = str(_naming.model_name(model))
+
+        async def fetch(token: str) -> _Page[resources.Alias]:
+            request = pb.ListAliasesRequest(parent=parent, page_token=token)
+            page = await self._connection.call(self._connection.registry.ListAliases, request)
+            return page.aliases, page.next_page_token
+
+        return _items(fetch, _convert.alias)
+
+    async def set_alias(
+        self,
+        model: str | ModelName,
+        alias: str,
+        version: int | str | VersionName,
+        *,
+        etag: str | None = None,
+        create_only: bool = False,
+        expected_digest: str | None = None,
+        reason: str = "",
+    ) -> Alias:
+        """Points an alias at a version, and creates it if need be.
+
+        Args:
+            model: As ``team/fraud``.
+            alias: As ``production``.
+            version: Its number, or any reference to a version of this model, which is resolved first and then pinned.
+            etag: Only if the alias still carries it.
+            create_only: Only if the alias does not exist yet.
+            expected_digest: Only if the version has this manifest digest.
+            reason: Why; kept in the log.
+
+        Raises:
+            ConflictError: Someone else moved or created the alias.
+            FailedPreconditionError: The version has another digest, or can't be pointed at.
+        """
+        name = _naming.alias_name(model, alias)
+        wanted = name.model.version(version) if isinstance(version, int) else version
+        reference = _naming.reference(wanted, "version")
+        if reference.model != name.model:
+            raise _naming.invalid("version", f"{str(reference)!r} is no version of the model {model!s}")
+        number, digest = reference.value, expected_digest or ""
+        if reference.selector is not Selector.NUMBER:
+            found = (await self.resolve(str(reference))).version
+            number, digest = str(found.number), digest or found.digest
+        request = pb.SetAliasRequest(
+            alias=resources.Alias(name=str(name), version=f"{name.model}/versions/{number}", etag=etag or ""),
+            create_only=create_only,
+            expected_manifest_digest=digest,
+            reason=reason,
+            request_id=_request_id(),
+        )
+        return _convert.alias(await self._connection.call(self._connection.registry.SetAlias, request))
+
+    async def delete_alias(
+        self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = ""
+    ) -> Alias:
+        """Removes an alias, and answers it as it was. The version stays."""
+        request = pb.DeleteAliasRequest(
+            name=str(_naming.alias_name(model, alias)), etag=etag or "", reason=reason, request_id=_request_id()
+        )
+        return _convert.alias(await self._connection.call(self._connection.registry.DeleteAlias, request))
+
+    @cached_property
+    def _cache(self) -> Cache:
+        return Cache(_config.cache_dir(self._cache_dir), self._cache_bytes)
+
+
+_Message = TypeVar("_Message")
+_T = TypeVar("_T")
+_Page = tuple[Iterable[_Message], str]
+"""The messages of one page, and the token of the next."""
+
+
+async def _items(
+    fetch: Callable[[str], Awaitable[_Page[_Message]]], convert: Callable[[_Message], _T]
+) -> AsyncIterator[_T]:
+    token = ""
+    while True:
+        messages, token = await fetch(token)
+        for message in messages:
+            yield convert(message)
+        if not token:
+            return
+
+
+def _fill(message: Message, **fields: str | Mapping[str, str] | Unset | None) -> list[str]:
+    """Sets the fields that are given, and tells which."""
+    given: list[str] = []
+    for name, value in fields.items():
+        if value is None or isinstance(value, Unset):
+            continue
+        given.append(name)
+        try:
+            if isinstance(value, Mapping):
+                getattr(message, name).update(value)
+            else:
+                setattr(message, name, value)
+        except (TypeError, ValueError) as error:
+            raise _naming.invalid(name, f"can't be sent: {error}") from None
+    return given
+
+
+def _mask(paths: list[str]) -> FieldMask:
+    if not paths:
+        raise _naming.invalid("fields", "nothing to change is given")
+    return FieldMask(paths=paths)
+
+
+def _request_id() -> str:
+    return str(uuid4())

@@ -1,0 +1,365 @@
+"""The synchronous client: the asynchronous one on a private event loop. Generated from it by ``make protos``."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from modelyard._caller import on_caller
+from modelyard._client import AsyncClient
+from modelyard._loop import iterate, run
+from modelyard._unset import UNSET, Unset
+from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
+from modelyard.names import DEFAULT_NAMESPACE, ModelName, VersionName
+from modelyard.types import Alias, Model, Namespace, Progress, PulledModel, Resolution, Version
+
+
+class Client:
+    """A registry. Nothing is opened before the first call.
+
+    It may be used from any thread, and by a forked child. Progress is told on the thread that waits. Models are named as ``team/fraud``, versions as ``team/fraud@7``;
+    names that the client handed out are taken as they are. With an ``etag`` a change is made only if the resource still
+    carries it, else ``ConflictError``. Each change takes effect once, however often the network makes it be tried.
+
+    >>> with Client("grpcs://registry:443") as yard:
+    ...     version = yard.push("team/fraud", "out/", metrics={"auc": 0.93}, alias="candidate")
+    ...     for version in yard.list_versions("team/fraud"):
+    ...         print(version.number, version.metrics)
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: str | None = None,
+        insecure: bool = False,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: int | None = None,
+    ) -> None:
+        """What is not given comes from the environment, see :mod:`modelyard._config`.
+
+        ``url`` is ``grpc://host:port``, ``grpcs://host:port`` for TLS, or a gRPC target such as ``dns:///host:port``.
+        ``insecure`` allows plaintext to another machine. ``cache_bytes`` bounds what pulled models take on disk.
+        """
+        self._client = AsyncClient(url, token=token, insecure=insecure, cache_dir=cache_dir, cache_bytes=cache_bytes)
+
+    def __repr__(self) -> str:
+        return repr(self._client).removeprefix("Async")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the calls under way and the connections to the registry."""
+        run(self._client.close())
+
+    def push(
+        self,
+        model: str | ModelName,
+        files: str | os.PathLike[str],
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        datasets: Mapping[str, str | Dataset] | Sequence[Dataset] | None = None,
+        alias: str | Sequence[str] | None = None,
+        description: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        source: Source | None = None,
+        environment: Environment | None = None,
+        framework: str | Framework | None = None,
+        format: str = "",
+        signature: Signature | None = None,
+        parents: Sequence[Parent] = (),
+        run: Run | None = None,
+        if_changed: bool = False,
+        capture: bool = True,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Version:
+        """Commits a file or a folder, with what is known about it, as the model's next version.
+
+        Nothing is visible unless all of it is stored and verified; pushed again after a failure, it goes on where it
+        was. The namespace and the model are created if they are missing.
+
+        Args:
+            model: As ``team/fraud``.
+            files: A file, or a folder with all that is in it.
+            params: Text, 64-bit integers, finite floats and truth values, kept with their types.
+            metrics: Finite numbers.
+            datasets: Names to addresses, where ``train``, ``valid`` and ``test`` name roles, or ``Dataset`` records.
+            alias: One or several aliases to point at the new version in the same step.
+            description: Markdown.
+            labels: For selecting.
+            annotations: For machines.
+            source: The code; found out where not given.
+            environment: The machine and its packages; found out where not given.
+            framework: As ``torch`` or ``torch==2.9.0``.
+            format: How the files are laid out, as ``safetensors``.
+            signature: JSON Schemas of inputs and outputs.
+            parents: What it was made from; each may be given by any reference, and is pinned to what that means now.
+            run: The run in an experiment tracker.
+            if_changed: If the newest version has the same files, answer that one and change nothing but the aliases.
+            capture: Whether to find out source and environment: git, packages, machine and job, never secrets.
+            progress: Told how far it is.
+
+        Raises:
+            InvalidArgumentError: Something given is wrong; all of it is told, and nothing was sent.
+            ConflictError: A file was written to meanwhile, or an alias moved.
+            ModelyardError: Anything else that the registry refuses.
+        """
+        return run(
+            self._client.push(
+                model,
+                files,
+                params=params,
+                metrics=metrics,
+                datasets=datasets,
+                alias=alias,
+                description=description,
+                labels=labels,
+                annotations=annotations,
+                source=source,
+                environment=environment,
+                framework=framework,
+                format=format,
+                signature=signature,
+                parents=parents,
+                run=run,
+                if_changed=if_changed,
+                capture=capture,
+                progress=on_caller(progress),
+            )
+        )
+
+    def pull(
+        self,
+        reference: str | VersionName,
+        target: str | os.PathLike[str] | None = None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> PulledModel:
+        """Brings the files of a version to this machine, and verifies every byte.
+
+        They are kept in a cache that all processes of this user share: what is there does not travel again, and a
+        version that is named by its digest needs no registry at all. If the registry can't be reached, the last version
+        that the reference was known to mean is used, with a ``StaleModelWarning``.
+
+        Args:
+            reference: As ``team/fraud@production``, ``team/fraud@7``, ``team/fraud@sha256:…``, ``team/fraud@latest``,
+                or ``team/fraud``: what is in production if anything is, else the latest.
+            target: A folder of your own to put the files into. Without one they are read from the cache.
+            progress: Told how far it is.
+
+        Raises:
+            NotFoundError: The reference means nothing.
+            FailedPreconditionError: The version is quarantined.
+            VerificationError: What the registry sent is not what the version's digest says; nothing was kept.
+            UnavailableError: The registry can't be reached, and the reference was never pulled before.
+        """
+        return run(self._client.pull(reference, target, progress=on_caller(progress)))
+
+    def resolve(self, reference: str | VersionName) -> Resolution:
+        """What a reference means now, and by which rule. Raises ``NotFoundError`` if it means nothing."""
+        return run(self._client.resolve(reference))
+
+    def create_namespace(
+        self,
+        namespace: str,
+        *,
+        display_name: str = "",
+        description: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Namespace:
+        """Creates a namespace. Raises ``AlreadyExistsError`` if the id is taken."""
+        return run(
+            self._client.create_namespace(
+                namespace, display_name=display_name, description=description, labels=labels, annotations=annotations
+            )
+        )
+
+    def get_namespace(self, namespace: str) -> Namespace:
+        """One namespace."""
+        return run(self._client.get_namespace(namespace))
+
+    def list_namespaces(self) -> Iterator[Namespace]:
+        """All namespaces, by id; fetched page by page as they are asked for."""
+        return iterate(self._client.list_namespaces())
+
+    def update_namespace(
+        self,
+        namespace: str,
+        *,
+        display_name: str | Unset = UNSET,
+        description: str | Unset = UNSET,
+        labels: Mapping[str, str] | Unset = UNSET,
+        annotations: Mapping[str, str] | Unset = UNSET,
+        etag: str | None = None,
+    ) -> Namespace:
+        """Changes the given fields and no others; a mapping is replaced as a whole."""
+        return run(
+            self._client.update_namespace(
+                namespace,
+                display_name=display_name,
+                description=description,
+                labels=labels,
+                annotations=annotations,
+                etag=etag,
+            )
+        )
+
+    def create_model(
+        self,
+        model: str | ModelName,
+        *,
+        display_name: str = "",
+        description: str = "",
+        owner: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Model:
+        """Creates a model without versions. Raises ``AlreadyExistsError`` if the id is taken, also by a deleted one."""
+        return run(
+            self._client.create_model(
+                model,
+                display_name=display_name,
+                description=description,
+                owner=owner,
+                labels=labels,
+                annotations=annotations,
+            )
+        )
+
+    def get_model(self, model: str | ModelName) -> Model:
+        """One model, also a deleted one."""
+        return run(self._client.get_model(model))
+
+    def list_models(self, namespace: str = DEFAULT_NAMESPACE, *, show_deleted: bool = False) -> Iterator[Model]:
+        """The models of a namespace, by id; fetched page by page as they are asked for."""
+        return iterate(self._client.list_models(namespace, show_deleted=show_deleted))
+
+    def update_model(
+        self,
+        model: str | ModelName,
+        *,
+        display_name: str | Unset = UNSET,
+        description: str | Unset = UNSET,
+        owner: str | Unset = UNSET,
+        labels: Mapping[str, str] | Unset = UNSET,
+        annotations: Mapping[str, str] | Unset = UNSET,
+        etag: str | None = None,
+    ) -> Model:
+        """Changes the given fields and no others; a mapping is replaced as a whole."""
+        return run(
+            self._client.update_model(
+                model,
+                display_name=display_name,
+                description=description,
+                owner=owner,
+                labels=labels,
+                annotations=annotations,
+                etag=etag,
+            )
+        )
+
+    def delete_model(self, model: str | ModelName, *, force: bool = False, etag: str | None = None) -> Model:
+        """Hides a model with its versions and aliases until it is restored or purged.
+
+        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set.
+        """
+        return run(self._client.delete_model(model, force=force, etag=etag))
+
+    def undelete_model(self, model: str | ModelName, *, etag: str | None = None) -> Model:
+        """Restores a deleted model with its versions and aliases as they were."""
+        return run(self._client.undelete_model(model, etag=etag))
+
+    def get_version(self, version: str | VersionName) -> Version:
+        """One version with its files, by any reference; by its number, also a deleted one."""
+        return run(self._client.get_version(version))
+
+    def list_versions(self, model: str | ModelName, *, show_deleted: bool = False) -> Iterator[Version]:
+        """The versions of a model without their files, newest first; fetched page by page as they are asked for."""
+        return iterate(self._client.list_versions(model, show_deleted=show_deleted))
+
+    def update_version(
+        self,
+        version: str | VersionName,
+        *,
+        description: str | Unset = UNSET,
+        labels: Mapping[str, str] | Unset = UNSET,
+        annotations: Mapping[str, str] | Unset = UNSET,
+        etag: str | None = None,
+    ) -> Version:
+        """Changes the given fields and no others; a mapping is replaced as a whole. All else of a version is frozen."""
+        return run(
+            self._client.update_version(
+                version, description=description, labels=labels, annotations=annotations, etag=etag
+            )
+        )
+
+    def deprecate_version(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+        """Tells everyone who pulls a version why not to, and what to use instead. It is still served."""
+        return run(self._client.deprecate_version(version, reason, etag=etag))
+
+    def delete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
+        """Hides a version until it is restored or purged; ``FailedPreconditionError`` while an alias points at it."""
+        return run(self._client.delete_version(version, etag=etag))
+
+    def undelete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
+        """Restores a deleted version to the state that it had."""
+        return run(self._client.undelete_version(version, etag=etag))
+
+    def get_alias(self, model: str | ModelName, alias: str) -> Alias:
+        """One alias."""
+        return run(self._client.get_alias(model, alias))
+
+    def list_aliases(self, model: str | ModelName) -> Iterator[Alias]:
+        """The aliases of a model, by id; fetched page by page as they are asked for."""
+        return iterate(self._client.list_aliases(model))
+
+    def set_alias(
+        self,
+        model: str | ModelName,
+        alias: str,
+        version: int | str | VersionName,
+        *,
+        etag: str | None = None,
+        create_only: bool = False,
+        expected_digest: str | None = None,
+        reason: str = "",
+    ) -> Alias:
+        """Points an alias at a version, and creates it if need be.
+
+        Args:
+            model: As ``team/fraud``.
+            alias: As ``production``.
+            version: Its number, or any reference to a version of this model, which is resolved first and then pinned.
+            etag: Only if the alias still carries it.
+            create_only: Only if the alias does not exist yet.
+            expected_digest: Only if the version has this manifest digest.
+            reason: Why; kept in the log.
+
+        Raises:
+            ConflictError: Someone else moved or created the alias.
+            FailedPreconditionError: The version has another digest, or can't be pointed at.
+        """
+        return run(
+            self._client.set_alias(
+                model,
+                alias,
+                version,
+                etag=etag,
+                create_only=create_only,
+                expected_digest=expected_digest,
+                reason=reason,
+            )
+        )
+
+    def delete_alias(self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = "") -> Alias:
+        """Removes an alias, and answers it as it was. The version stays."""
+        return run(self._client.delete_alias(model, alias, etag=etag, reason=reason))
