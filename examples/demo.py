@@ -46,25 +46,24 @@ def main(folder: Path) -> None:
 
     with registry(address, folder), modelyard.Client() as yard:
         say(f"A registry serves on {address}: one process, SQLite and a folder.")
-        yard.create_namespace("demo")
 
         stump = push(yard, "a decision stump", DecisionTreeClassifier(max_depth=1, random_state=0), folder)
         promote(yard, stump, "the first that works")
         with child(sys.executable, Path(__file__).with_name("serving.py"), f"{MODEL}@production") as serving:
+            say("A serving process pulls what is in production:")
             predictions(serving)
 
             regression = push(
                 yard, "a logistic regression", make_pipeline(StandardScaler(), LogisticRegression()), folder
             )
-            say("The serving process looks again, and nobody has promoted the new version:")
-            predictions(serving)
+            say("The serving process looks again, and nobody has promoted the new version yet:")
+            predictions(serving, reload=True)
 
             promote(yard, regression, f"auc {stump.metrics['auc']:.3f} -> {regression.metrics['auc']:.3f}")
             say("The serving process looks again:")
-            predictions(serving)
+            predictions(serving, reload=True)
 
         show(yard.get_version(f"{MODEL}@production"), yard.get_alias(MODEL, "production"))
-    say("That was all: every process has ended and every file is gone.")
 
 
 def push(yard: modelyard.Client, what: str, model: Any, folder: Path) -> modelyard.Version:
@@ -109,31 +108,31 @@ def promote(yard: modelyard.Client, version: modelyard.Version, reason: str) -> 
     say(f"Promoted version {version.number} to production: {reason}.")
 
 
-def predictions(serving: subprocess.Popen[str]) -> None:
-    """Has the serving process look what is in production now, and predict."""
+def predictions(serving: subprocess.Popen[str], *, reload: bool = False) -> None:
+    """Has the serving process predict, with ``reload`` after a look what is in production now."""
     assert serving.stdin
     assert serving.stdout
-    print(json.dumps({"reload": True, "features": test_x.tolist()}), file=serving.stdin, flush=True)
+    print(json.dumps({"reload": reload, "features": test_x.tolist()}), file=serving.stdin, flush=True)
     answer = json.loads(serving.stdout.readline())
     right = int((test_y == answer["classes"]).sum())
     say(f"    version {answer['version']} answers and gets {right} of {len(test_y)} patients right")
-    say(f"    ({answer['bytes_received']} bytes came over the network, each verified: {answer['digest']})")
+    say(f"    ({answer['bytes_received']} bytes came over the network; what it has is {answer['digest']})")
 
 
 def show(version: modelyard.Version, alias: modelyard.Alias) -> None:
     source, environment = version.source, version.environment
     say("What the registry can tell about the version in production:")
-    say(f"    what    {MODEL}@{version.number}, {version.digest}")
-    say(f"    quality {metrics(version)}")
-    say(f"    made    by {version.created_by} at {version.create_time:%Y-%m-%d %H:%M} UTC")
+    say(f"    what     {MODEL}@{version.number}, {version.digest}")
+    say(f"    quality  {metrics(version)}")
+    say(f"    made     by {version.created_by} at {version.create_time:%Y-%m-%d %H:%M} UTC")
     for data in version.datasets:
-        say(f"    {data.role.value.lower():8}{data.rows} rows of {data.name}, {data.digest}")
+        say(f"    {data.role.value.lower():8} {data.rows} rows of {data.name}, {data.digest}")
     if source:
         commit = f"commit {source.commit}{' with changes' if source.dirty else ''}" if source.commit else "no commit"
-        say(f"    code    {source.entry_point} at {commit}")
+        say(f"    code     {source.entry_point} at {commit}")
     if environment:
         packages = f"{len(environment.packages)} packages" if environment.packages else "packages unknown"
-        say(f"    where   Python {environment.python}, {environment.os}, {packages}")
+        say(f"    where    Python {environment.python}, {environment.os}, {packages}")
     say(f"    promoted by {alias.updated_by} at {alias.update_time:%Y-%m-%d %H:%M} UTC")
 
 
@@ -163,24 +162,42 @@ def healthy(address: str) -> bool:
 @contextmanager
 def child(*command: str | Path, log: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """A process that does not outlive the block, whatever ends it."""
-    with Path(log or os.devnull).open("w") as errors:
-        process = subprocess.Popen(  # noqa: S603 - a program of this repository
-            command,
-            stdin=subprocess.PIPE,
-            stdout=errors if log else subprocess.PIPE,
-            stderr=errors if log else None,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for this process: it ends the others in order
-        )
+    process = None
     try:
+        with undisturbed(), Path(log or os.devnull).open("w") as output:
+            process = subprocess.Popen(  # noqa: S603 - a program of this repository
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output if log else subprocess.PIPE,
+                stderr=output if log else None,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for this process alone: it ends the others in order
+            )
         yield process
     finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=STOP_SECONDS)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        with undisturbed():
+            if process is not None:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.communicate(timeout=STOP_SECONDS)
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Puts off Ctrl-C and SIGTERM: in between, a process would be lost that is just being started or ended."""
+    came: list[int] = []
+    before = {
+        each: signal.signal(each, lambda number, _: came.append(number)) for each in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def free_port() -> int:
@@ -199,5 +216,6 @@ if __name__ == "__main__":
     try:
         with tempfile.TemporaryDirectory(prefix="modelyard-demo-") as temporary:
             main(Path(temporary))
+        say("That was all: every process has ended and every file is gone.")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -65,6 +65,16 @@ def test_the_demo_shows_a_models_life_and_leaves_nothing(tmp_path: Path) -> None
     assert not left_behind(tmp_path)
 
 
+@pytest.mark.timeout(SECONDS + 20)
+def test_a_demo_whose_reader_goes_away_leaves_nothing(tmp_path: Path) -> None:
+    with demo(tmp_path) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(SECONDS) != 0
+    assert not left_behind(tmp_path)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.timeout(SECONDS + 20)
 def test_a_demo_that_is_stopped_leaves_nothing_either(tmp_path: Path, sent: signal.Signals) -> None:

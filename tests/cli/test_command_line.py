@@ -23,6 +23,17 @@ def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
         assert word in told
 
 
+def test_the_bare_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    assert "resolve" in capsys.readouterr().out
+
+
+def test_shells_can_complete() -> None:
+    asked = {"_MODELYARD_COMPLETE": "complete_bash", "COMP_WORDS": "modelyard pro", "COMP_CWORD": "1"}
+    done = subprocess.run(COMMAND, env=os.environ | asked, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["promote"])
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_and_takes_the_common_options(
     command: str, capsys: pytest.CaptureFixture[str]

@@ -13,6 +13,7 @@ import pytest
 from modelyard.v1 import artifacts_pb2 as artifacts
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
+from tests.support.paths import HOSTILE_PATHS
 from tests.support.registry import RunningRegistry, refused
 from tests.support.requests import (
     MODEL,
@@ -160,16 +161,6 @@ async def _quarantined(yard: RunningRegistry) -> Any:
         pass
 
 
-PATHS = {
-    "A01": ("../../etc/passwd", "a/../../b"),
-    "A02": ("/etc/passwd", "//h/s", "~/.ssh/x"),
-    "A03": ("", ".", "a//b", "a/./b", "a/"),
-    "A04": ("..\\..\\x", "C:\\x", "C:x", "\\\\host\\share\\x"),
-    "A05": ("%2e%2e%2f", "%00", "http:///#/../../etc", "file:///etc"),
-    "A06": ("a\x00b", "a\rb", "a\nb", "a\x1b[0m", "a\u202eb", "a\u200bb", "\ufeffa"),
-    "A09": ("CON", "nul.txt", "COM1", "dir/aux.bin", "a.", "a ", "a:b", "a<b"),
-    "A10": ("x" * 256, "/".join(["y" * 200] * 6), "/".join("z" * 33)),
-}
 _PATH_ROWS = [
     Row(
         f"{row} path {path[:20]!a}",
@@ -179,7 +170,7 @@ _PATH_ROWS = [
         "BadRequest",
         ("version.files[0].path",),
     )
-    for row, paths in PATHS.items()
+    for row, paths in HOSTILE_PATHS.items()
     for path in paths
 ]
 _NAME_ROWS = [

@@ -1,10 +1,13 @@
+# ruff: noqa: N802, ARG002 - the contract names the methods and hands each a context
 """The contract of ArtifactsService in memory, over a real channel, with faults to order."""
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import google_crc32c
@@ -19,12 +22,12 @@ from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1 import artifacts_pb2_grpc
 from modelyard.v1.resources_pb2 import Blob
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 MIB = 1024**2
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: bytes | bytearray) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
@@ -38,6 +41,23 @@ class StoredUpload:
     digest: str
     data: bytearray = field(default_factory=bytearray)
     committed: bool = False
+
+
+@dataclass
+class Pause:
+    """Where streams stand still until they are released."""
+
+    at: int
+    """In bytes of an upload or a file."""
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self, position: int) -> bool:
+        """Whether the stream had to wait."""
+        if position <= self.at or self.released.is_set():
+            return False
+        self.reached.set()
+        return await self.released.wait()
 
 
 @dataclass
@@ -64,6 +84,8 @@ class Faults:
     """Where an evil server ends a read stream as if that were all."""
     found_too_late: list[bytes] = field(default_factory=list)
     """What somebody else stores right after blobs were asked for."""
+    pause_writes: Pause | None = None
+    pause_reads: Pause | None = None
     on_write: Callable[[int], None] | None = None
     """Told how many bytes an upload has, while it goes on."""
 
@@ -189,6 +211,9 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
         self.bytes_received += len(request.data)
         if self.faults.on_write:
             self.faults.on_write(len(upload.data))
+        if self.faults.pause_writes and await self.faults.pause_writes.wait(len(upload.data)):
+            # Its client is gone. What is still in the buffers must not race with the next stream.
+            await _abort(context, grpc.StatusCode.UNAVAILABLE, "DRAINING")
 
     async def _finish(self, name: str, digest: str, context: Context) -> None:
         upload = self.uploads[name]
@@ -229,6 +254,8 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
                 await _abort(context, grpc.StatusCode.UNAVAILABLE, "DRAINING")
             if self.faults.stop_reads_at is not None and offset >= self.faults.stop_reads_at:
                 return
+            if self.faults.pause_reads:
+                await self.faults.pause_reads.wait(offset)
             chunk = data[offset : offset + self.limits.max_chunk_bytes]
             message = pb.ReadFileResponse(offset=offset, data=chunk, crc32c=google_crc32c.value(chunk))
             yield self.faults.rewrite(message) if self.faults.rewrite else message

@@ -232,6 +232,13 @@ class TestEntryPoint:
         (repository / "train.py").rename(repository / "jobs" / "train.py")
         assert run("-m", "jobs.train", folder=repository)["source"]["entry_point"] == "jobs.train"
 
+    def test_installed_command_is_named_and_its_code_is_looked_for_where_it_was_called(
+        self, inside: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", [str(Path(sys.prefix) / "bin" / "pytest"), "-x"])
+        assert source().entry_point == "pytest"
+        assert source().commit == git(inside, "rev-parse", "HEAD")
+
     def test_argument_that_is_no_utf8_becomes_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "argv", ["train.py", "caf\udce9", "\ud800", "a\x1b[31m\n\u202eb"])
         assert source().arguments == ("caf�", "�", "a�[31m��b")

@@ -9,16 +9,18 @@ import stat
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import grpc
 import pytest
+from tests.sdk.fake_artifacts import MIB, FakeArtifacts, Pause, connect, digest_of, file_of, serve
 
 from modelyard._connection import Connection
 from modelyard._transfer import progress as progress_module
 from modelyard._transfer import retries, stream
-from modelyard._transfer.local_files import LocalFile, collect
+from modelyard._transfer.local_files import collect
+from modelyard._transfer.progress import ProgressCallback
 from modelyard._transfer.reader import Reader
 from modelyard._transfer.upload import Uploaded, upload
 from modelyard.errors import (
@@ -30,7 +32,6 @@ from modelyard.errors import (
     VerificationError,
 )
 from modelyard.types import Progress
-from tests.sdk.fake_artifacts import MIB, FakeArtifacts, connect, digest_of, file_of, serve
 
 LARGE = 9 * MIB + 123
 """More than two of the pump's batches, and no round number of chunks."""
@@ -62,21 +63,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-async def push(connection: Connection, folder: Path, progress: object = None) -> Uploaded:
-    return await upload(
-        connection,
-        "team",
-        collect(folder),
-        state_dir=folder.parent / "state",
-        progress=progress,  # type: ignore[arg-type]  # each test passes a callback or none
-    )
+async def push(connection: Connection, folder: Path, progress: ProgressCallback | None = None) -> Uploaded:
+    return await upload(connection, "team", collect(folder), state_dir=folder.parent / "state", progress=progress)
 
 
 def journal(folder: Path) -> list[Path]:
     return sorted((folder.parent / "state" / "uploads").iterdir())
 
 
-async def test_files_of_all_sizes_arrive_as_they_are(registry, connection, folder):
+async def test_files_of_all_sizes_arrive_as_they_are(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     contents = {
         "empty": b"",
         "small": b"abc",
@@ -96,7 +93,9 @@ async def test_files_of_all_sizes_arrive_as_they_are(registry, connection, folde
     assert not journal(folder)
 
 
-async def test_a_second_push_of_the_same_bytes_sends_none(registry, connection, folder):
+async def test_a_second_push_of_the_same_bytes_sends_none(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     (folder / "small").write_bytes(b"abc")
     first = await push(connection, folder)
@@ -108,7 +107,7 @@ async def test_a_second_push_of_the_same_bytes_sends_none(registry, connection, 
     assert set(registry.calls) == {"FindMissingBlobs"}
 
 
-async def test_files_alike_travel_once(registry, connection, folder):
+async def test_files_alike_travel_once(registry: FakeArtifacts, connection: Connection, folder: Path) -> None:
     for name in ("a", "b", "c"):
         (folder / name).write_bytes(some_bytes(LARGE))
         (folder / f"small-{name}").write_bytes(b"abc")
@@ -119,7 +118,9 @@ async def test_files_alike_travel_once(registry, connection, folder):
     assert registry.bytes_received == LARGE + 3
 
 
-async def test_many_small_files_travel_in_few_calls_within_the_limits(registry, connection, folder):
+async def test_many_small_files_travel_in_few_calls_within_the_limits(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     for number in range(25):
         (folder / f"{number:02}").write_bytes(some_bytes(1000 + number))
 
@@ -130,7 +131,9 @@ async def test_many_small_files_travel_in_few_calls_within_the_limits(registry, 
     assert len(uploaded.files) == 25
 
 
-async def test_a_file_of_a_new_size_is_read_only_once(registry, connection, folder, monkeypatch):
+async def test_a_file_of_a_new_size_is_read_only_once(
+    registry: FakeArtifacts, connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     read = _count_reads(monkeypatch)
 
@@ -140,7 +143,9 @@ async def test_a_file_of_a_new_size_is_read_only_once(registry, connection, fold
     assert registry.declared_at_start == [""]
 
 
-async def test_a_file_of_a_known_size_is_hashed_before_anything_is_sent(registry, connection, folder, monkeypatch):
+async def test_a_file_of_a_known_size_is_hashed_before_anything_is_sent(
+    registry: FakeArtifacts, connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = some_bytes(LARGE)
     registry.store(some_bytes(LARGE, seed=1))
     (folder / "large").write_bytes(data)
@@ -164,7 +169,7 @@ def _count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-async def test_every_chunk_carries_its_crc(registry, connection, folder):
+async def test_every_chunk_carries_its_crc(registry: FakeArtifacts, connection: Connection, folder: Path) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
 
     await push(connection, folder)
@@ -172,7 +177,9 @@ async def test_every_chunk_carries_its_crc(registry, connection, folder):
     assert registry.crcs_seen == -(-LARGE // registry.limits.max_chunk_bytes)
 
 
-async def test_without_a_fast_crc_the_field_is_left_out(registry, connection, folder, monkeypatch):
+async def test_without_a_fast_crc_the_field_is_left_out(
+    registry: FakeArtifacts, connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stream, "crc32c", None)
     (folder / "large").write_bytes(some_bytes(LARGE))
 
@@ -183,7 +190,9 @@ async def test_without_a_fast_crc_the_field_is_left_out(registry, connection, fo
 
 
 @pytest.mark.parametrize("forget", [0, 5 * MIB])
-async def test_a_broken_stream_goes_on_from_what_the_registry_kept(registry, connection, folder, monkeypatch, forget):
+async def test_a_broken_stream_goes_on_from_what_the_registry_kept(
+    registry: FakeArtifacts, connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch, forget: int
+) -> None:
     data = some_bytes(LARGE)
     (folder / "large").write_bytes(data)
     registry.faults.break_writes_at = [6 * MIB]
@@ -198,7 +207,7 @@ async def test_a_broken_stream_goes_on_from_what_the_registry_kept(registry, con
     assert hashed() == LARGE
 
 
-def _count_hashed(monkeypatch: pytest.MonkeyPatch) -> object:
+def _count_hashed(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     positions: list[int] = []
     read = Reader.read
 
@@ -222,7 +231,9 @@ def _count_hashed(monkeypatch: pytest.MonkeyPatch) -> object:
         (grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND"),
     ],
 )
-async def test_what_passes_by_itself_is_tried_again(registry, connection, folder, code, reason):
+async def test_what_passes_by_itself_is_tried_again(
+    registry: FakeArtifacts, connection: Connection, folder: Path, code: grpc.StatusCode, reason: str
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     registry.faults.deny = [(code, reason)]
 
@@ -231,7 +242,7 @@ async def test_what_passes_by_itself_is_tried_again(registry, connection, folder
     assert uploaded.files[0].digest in registry.blobs
 
 
-async def test_damaged_chunks_are_sent_again(registry, connection, folder):
+async def test_damaged_chunks_are_sent_again(registry: FakeArtifacts, connection: Connection, folder: Path) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     (folder / "small").write_bytes(b"abc")
     registry.faults.corrupt_chunks = 3
@@ -241,7 +252,7 @@ async def test_damaged_chunks_are_sent_again(registry, connection, folder):
     assert all(file.digest in registry.blobs for file in uploaded.files)
 
 
-async def test_a_full_disk_is_told_at_once(registry, connection, folder):
+async def test_a_full_disk_is_told_at_once(registry: FakeArtifacts, connection: Connection, folder: Path) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     registry.faults.deny = [(grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")]
 
@@ -251,7 +262,9 @@ async def test_a_full_disk_is_told_at_once(registry, connection, folder):
     assert registry.calls["WriteBlob"] == 1
 
 
-async def test_a_registry_that_never_gets_further_is_given_up(registry, connection, folder):
+async def test_a_registry_that_never_gets_further_is_given_up(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     registry.faults.deny = [(grpc.StatusCode.UNAVAILABLE, "BACKEND_DOWN")] * 100
 
@@ -261,7 +274,7 @@ async def test_a_registry_that_never_gets_further_is_given_up(registry, connecti
     assert registry.calls["WriteBlob"] == 6
 
 
-async def test_slow_progress_is_never_given_up(registry, connection, folder):
+async def test_slow_progress_is_never_given_up(registry: FakeArtifacts, connection: Connection, folder: Path) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     registry.faults.break_writes_at = [part * MIB for part in range(1, 9)]
 
@@ -271,7 +284,9 @@ async def test_slow_progress_is_never_given_up(registry, connection, folder):
     assert registry.bytes_received == LARGE
 
 
-async def test_a_lost_answer_to_a_finished_upload_sends_nothing_again(registry, connection, folder):
+async def test_a_lost_answer_to_a_finished_upload_sends_nothing_again(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     registry.faults.break_finish = 1
 
@@ -281,7 +296,9 @@ async def test_a_lost_answer_to_a_finished_upload_sends_nothing_again(registry, 
     assert registry.calls["WriteBlob"] == 1
 
 
-async def test_a_blob_that_someone_stored_meanwhile_is_not_sent(registry, connection, folder):
+async def test_a_blob_that_someone_stored_meanwhile_is_not_sent(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     data = some_bytes(LARGE)
     registry.store(some_bytes(LARGE, seed=1))
     (folder / "large").write_bytes(data)
@@ -293,7 +310,9 @@ async def test_a_blob_that_someone_stored_meanwhile_is_not_sent(registry, connec
     assert registry.calls["WriteBlob"] == 0
 
 
-async def test_bytes_that_arrive_as_others_are_never_committed(registry, connection, folder):
+async def test_bytes_that_arrive_as_others_are_never_committed(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     registry.faults.deny = [(grpc.StatusCode.INVALID_ARGUMENT, "DIGEST_MISMATCH")]
 
@@ -305,16 +324,20 @@ async def test_bytes_that_arrive_as_others_are_never_committed(registry, connect
     assert not journal(folder)
 
 
-async def test_a_registry_that_claims_to_have_stored_something_else_is_not_believed(registry, connection, folder):
+async def test_a_registry_that_claims_to_have_stored_something_else_is_not_believed(
+    registry: FakeArtifacts, connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
-    registry.store = lambda data: digest_of(b"something else")
+    monkeypatch.setattr(registry, "store", lambda _: digest_of(b"something else"))
 
     with pytest.raises(VerificationError):
         await push(connection, folder)
 
 
 @pytest.mark.parametrize("change", ["append", "rewrite", "replace", "remove"])
-async def test_a_file_that_changes_under_the_push_fails_it(registry, connection, folder, change):
+async def test_a_file_that_changes_under_the_push_fails_it(
+    registry: FakeArtifacts, connection: Connection, folder: Path, change: str
+) -> None:
     source = folder / "large"
     source.write_bytes(some_bytes(LARGE))
 
@@ -347,16 +370,20 @@ async def test_a_file_that_changes_under_the_push_fails_it(registry, connection,
     assert not journal(folder)
 
 
-async def test_a_file_that_changes_after_it_was_sent_fails_the_push_too(registry, connection, folder):
+async def test_a_file_that_changes_after_it_was_sent_fails_the_push_too(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "a").write_bytes(b"early")
     (folder / "large").write_bytes(some_bytes(LARGE))
-    registry.faults.on_write = lambda size: (folder / "a").write_bytes(b"later")
+    registry.faults.on_write = lambda _: (folder / "a").unlink(missing_ok=True)
 
     with pytest.raises(ConflictError):
         await push(connection, folder)
 
 
-async def test_what_another_server_takes_is_asked_for_not_assumed(registry, connection, folder):
+async def test_what_another_server_takes_is_asked_for_not_assumed(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     registry.limits.max_blob_bytes = 10
     registry.limits.max_file_count = 1
     (folder / "a").write_bytes(b"12345678901")
@@ -368,7 +395,9 @@ async def test_what_another_server_takes_is_asked_for_not_assumed(registry, conn
     assert [violation.field for violation in caught.value.violations] == ["a", "files"]
 
 
-async def test_a_huge_file_travels_in_parts_that_the_registry_joins(registry, connection, folder):
+async def test_a_huge_file_travels_in_parts_that_the_registry_joins(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     data = some_bytes(LARGE)
     registry.limits.compose_threshold_bytes = LARGE
     (folder / "huge").write_bytes(data)
@@ -382,7 +411,9 @@ async def test_a_huge_file_travels_in_parts_that_the_registry_joins(registry, co
     assert not journal(folder)
 
 
-async def test_parts_grow_where_they_would_be_too_many(registry, connection, folder):
+async def test_parts_grow_where_they_would_be_too_many(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     registry.limits.compose_threshold_bytes = MIB
     registry.limits.max_part_count = 3
     (folder / "huge").write_bytes(some_bytes(LARGE))
@@ -392,7 +423,9 @@ async def test_parts_grow_where_they_would_be_too_many(registry, connection, fol
     assert registry.calls["StartUpload"] == 3
 
 
-async def test_after_a_failed_push_of_parts_only_the_missing_ones_are_sent(registry, connection, folder):
+async def test_after_a_failed_push_of_parts_only_the_missing_ones_are_sent(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     registry.limits.compose_threshold_bytes = MIB
     (folder / "huge").write_bytes(some_bytes(LARGE))
     registry.faults.deny = [(grpc.StatusCode.UNAVAILABLE, "DRAINING")] * 5
@@ -423,33 +456,23 @@ PUSHER = """
 """
 
 
-async def test_after_kill_9_the_next_push_sends_only_the_rest(registry, connection, folder):
+async def test_after_kill_9_the_next_push_sends_only_the_rest(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "large").write_bytes(data := some_bytes(LARGE))
-    reached, killed = asyncio.Event(), asyncio.Event()
-    registry.faults.on_write = lambda size: reached.set() if size > 5 * MIB else None
-    url = connection.server
-    state = folder.parent / "state"
-    append = registry._append
-
-    async def hold(stored, request, context):
-        await append(stored, request, context)
-        if reached.is_set():
-            await killed.wait()
-
-    registry._append = hold
+    pause = registry.faults.pause_writes = Pause(5 * MIB)
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", textwrap.dedent(PUSHER), url, str(folder), str(state), cwd=Path(__file__).parents[2]
+        *(sys.executable, "-c", textwrap.dedent(PUSHER), connection.server, str(folder), str(folder.parent / "state")),
+        cwd=Path(__file__).parents[2],
     )
-    await reached.wait()
+    await pause.reached.wait()
     child.kill()
     assert await child.wait() == -signal.SIGKILL
-    killed.set()
-    del registry._append
-    registry.faults.on_write = None
     (entry,) = journal(folder)
     assert stat.S_IMODE(entry.stat().st_mode) == 0o600
     kept = len(next(iter(registry.uploads.values())).data)
     assert kept > 5 * MIB
+    pause.released.set()
 
     uploaded = await push(connection, folder)
 
@@ -458,7 +481,9 @@ async def test_after_kill_9_the_next_push_sends_only_the_rest(registry, connecti
     assert not journal(folder)
 
 
-async def test_a_journal_that_knows_nothing_useful_is_no_obstacle(registry, connection, folder):
+async def test_a_journal_that_knows_nothing_useful_is_no_obstacle(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     registry.faults.deny = [(grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")]
     with pytest.raises(ModelyardError):
@@ -476,27 +501,61 @@ async def test_a_journal_that_knows_nothing_useful_is_no_obstacle(registry, conn
         assert uploaded.bytes_sent == LARGE
 
 
-async def test_a_folder_for_the_journal_that_can_t_be_made_is_no_obstacle(registry, connection, folder):
+async def test_a_folder_for_the_journal_that_can_t_be_made_is_no_obstacle(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     (folder.parent / "state").write_text("not a folder")
 
     assert (await push(connection, folder)).bytes_sent == LARGE
 
 
-async def test_entries_of_the_journal_are_swept_after_a_day(connection, folder):
+async def test_entries_of_the_journal_are_swept_after_a_day(connection: Connection, folder: Path) -> None:
     (folder / "a").write_bytes(b"a")
     await push(connection, folder)
     uploads = folder.parent / "state" / "uploads"
-    for name, age in (("old.json", 25 * 3600), ("young.json", 3600)):
+    old, young = f"{'0' * 64}.json", f"{'1' * 64}.json"
+    for name, age in ((old, 25 * 3600), (young, 3600), ("params.json", 25 * 3600)):
         (uploads / name).write_text("{}")
         os.utime(uploads / name, (time.time() - age,) * 2)
 
     await push(connection, folder)
 
-    assert [path.name for path in journal(folder)] == ["young.json"]
+    assert [path.name for path in journal(folder)] == [young, "params.json"]
 
 
-async def test_two_pushes_of_one_file_at_once_don_t_drive_each_other_out(registry, connection, folder):
+async def test_the_sweep_is_not_led_into_another_folder(connection: Connection, folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    victim = other / f"{'0' * 64}.json"
+    victim.write_text("{}")
+    os.utime(victim, (0, 0))
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "uploads").symlink_to(other)
+    (folder / "a").write_bytes(b"a")
+
+    await push(connection, folder)
+
+    assert victim.exists()
+
+
+async def test_the_journal_s_folders_are_its_user_s_alone_whatever_the_umask(
+    connection: Connection, folder: Path
+) -> None:
+    (folder / "a").write_bytes(b"a")
+    before = os.umask(0)
+    try:
+        await push(connection, folder)
+    finally:
+        os.umask(before)
+
+    for made in (folder.parent / "state", folder.parent / "state" / "uploads"):
+        assert stat.S_IMODE(made.stat().st_mode) == 0o700
+
+
+async def test_two_pushes_of_one_file_at_once_don_t_drive_each_other_out(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "large").write_bytes(data := some_bytes(LARGE))
 
     results = await asyncio.gather(push(connection, folder), push(connection, folder))
@@ -512,9 +571,11 @@ class Clock:
         return self.now
 
 
-async def test_progress_is_told_at_a_readable_pace_and_to_the_end(registry, connection, folder, monkeypatch):
+async def test_progress_is_told_at_a_readable_pace_and_to_the_end(
+    registry: FakeArtifacts, connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = Clock()
-    monkeypatch.setattr(progress_module.time, "monotonic", clock)
+    monkeypatch.setattr(progress_module, "monotonic", clock)
     registry.store(some_bytes(1000, seed=1))
     (folder / "known").write_bytes(some_bytes(1000))
     (folder / "large").write_bytes(some_bytes(LARGE))
@@ -530,7 +591,9 @@ async def test_progress_is_told_at_a_readable_pace_and_to_the_end(registry, conn
     assert len(told) == 4, "time stands still: the first and the last of each phase"
 
 
-async def test_progress_never_runs_backwards(registry, connection, folder, monkeypatch):
+async def test_progress_never_runs_backwards(
+    registry: FakeArtifacts, connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress_module, "_INTERVAL", 0)
     (folder / "large").write_bytes(some_bytes(LARGE))
     registry.faults.break_writes_at = [6 * MIB]
@@ -543,7 +606,9 @@ async def test_progress_never_runs_backwards(registry, connection, folder, monke
     assert told[-1] == LARGE
 
 
-async def test_a_progress_callback_may_end_the_push_by_raising(registry, connection, folder):
+async def test_a_progress_callback_may_end_the_push_by_raising(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     class StopError(Exception):
         pass
 
@@ -556,16 +621,18 @@ async def test_a_progress_callback_may_end_the_push_by_raising(registry, connect
         await push(connection, folder, stop)
 
 
-async def test_a_cancelled_push_ends_at_once_and_goes_on_later(registry, connection, folder):
+async def test_a_cancelled_push_ends_at_once_and_goes_on_later(
+    registry: FakeArtifacts, connection: Connection, folder: Path
+) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
-    reached = asyncio.Event()
-    registry.faults.on_write = lambda size: reached.set() if size > 2 * MIB else None
+    pause = registry.faults.pause_writes = Pause(2 * MIB)
     task = asyncio.create_task(push(connection, folder))
-    await reached.wait()
+    await pause.reached.wait()
 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    pause.released.set()
 
     assert not registry.blobs
     uploaded = await push(connection, folder)

@@ -66,78 +66,86 @@ if TYPE_CHECKING:
         VersionState,
     )
 
-# Loaded when first used: gRPC takes most of the time, and the server imports the modules that need none of it.
-_HOMES = {
-    "_client": ("AsyncClient",),
-    "_default": ("pull", "push", "resolve"),
-    "_sync": ("Client",),
-    "_unset": ("UNSET", "Unset"),
-    "errors": (
-        "AlreadyExistsError",
-        "CacheError",
-        "ConflictError",
-        "DeadlineExceededError",
-        "DeprecatedVersionWarning",
-        "FailedPreconditionError",
-        "FieldViolation",
-        "InvalidArgumentError",
-        "ModelyardError",
-        "NotFoundError",
-        "OutOfRangeError",
-        "PermissionDeniedError",
-        "PreconditionViolation",
-        "ResourceExhaustedError",
-        "ServerError",
-        "StaleModelWarning",
-        "UnauthenticatedError",
-        "UnavailableError",
-        "VerificationError",
-    ),
-    "facts": (
-        "Dataset",
-        "DatasetRole",
-        "Environment",
-        "Facts",
-        "Fingerprint",
-        "Framework",
-        "Param",
-        "Parent",
-        "Relation",
-        "Run",
-        "Signature",
-        "Source",
-    ),
-    "manifest": ("File",),
-    "names": ("AliasName", "ModelName", "VersionName"),
-    "references": ("Reference", "Selector"),
-    "types": (
-        "Alias",
-        "Model",
-        "Namespace",
-        "Progress",
-        "PulledModel",
-        "Resolution",
-        "Rule",
-        "Version",
-        "VersionState",
-    ),
-}
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
 __all__ = [
     "UNSET",
     "Alias",
+    "AliasName",
+    "AlreadyExistsError",
+    "AsyncClient",
+    "CacheError",
+    "Client",
+    "ConflictError",
+    "Dataset",
+    "DatasetRole",
+    "DeadlineExceededError",
+    "DeprecatedVersionWarning",
+    "Environment",
+    "Facts",
+    "FailedPreconditionError",
+    "FieldViolation",
+    "File",
+    "Fingerprint",
+    "Framework",
+    "InvalidArgumentError",
+    "Model",
+    "ModelName",
+    "ModelyardError",
+    "Namespace",
+    "NotFoundError",
+    "OutOfRangeError",
+    "Param",
+    "Parent",
+    "PermissionDeniedError",
+    "PreconditionViolation",
+    "Progress",
+    "PulledModel",
+    "Reference",
+    "Relation",
+    "Resolution",
+    "ResourceExhaustedError",
+    "Rule",
+    "Run",
+    "Selector",
+    "ServerError",
+    "Signature",
+    "Source",
+    "StaleModelWarning",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "Unset",
+    "VerificationError",
+    "Version",
+    "VersionName",
+    "VersionState",
+    "pull",
+    "push",
+    "resolve",
 ]
+
+# Loaded when first used, in this order: gRPC takes most of the time, and who needs an error's name does not need it.
+_MODULES = (
+    "errors",
+    "facts",
+    "manifest",
+    "names",
+    "references",
+    "types",
+    "_unset",
+    "_client",
+    "_sync",
+    "_default",
+)
 
 
 def __getattr__(name: str) -> object:
-    module = _HOME_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+    if name in __all__:
+        for module in _MODULES:
+            value = getattr(import_module(f"{__name__}.{module}"), name, None)
+            if value is not None:
+                globals()[name] = value
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *globals()})

@@ -37,6 +37,7 @@ _MAX_DESCRIPTION_BYTES: Final = 1024**2
 _MAX_ALIASES: Final = 10
 _SYSTEM_LABELS: Final = "sys/"
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
     """What a push says about a version, beside its files."""

@@ -4,11 +4,14 @@ grpc.aio keeps a thread inside gRPC's core, waiting for events, for as long as o
 for forks (``GRPC_ENABLE_FORK_SUPPORT``) steps aside when it finds such a thread, and a child that then uses gRPC hangs
 or crashes, with new channels as with the old ones; so does one that merely frees an inherited channel, because that
 waits for the thread, which no child has. Once the last channel is freed, though, gRPC shuts down entirely, threads and
-all, within a millisecond or two, and starts anew at the next call, in the parent and in the child alike.
+all, within milliseconds, and starts anew at the next call, in the parent and in the child alike.
 
-So before a fork each event loop that holds channels is asked to free them and to stand still until the fork is over. A
+So before a fork each event loop that holds channels is asked to free them and to stand still until the fork is over,
+and the fork waits until core's threads are gone: a child that is forked while they wind down hangs too, now and then. A
 call under way keeps its channels, and is waited for briefly. If it lasts longer the process forks all the same, and the
 child is told to stay away from gRPC: its calls fail with a clear error instead of hanging.
+
+Other users of gRPC in the process are their own affair; theirs is what core's own support was made for.
 """
 
 import asyncio
@@ -19,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, Protocol
 from weakref import WeakSet
 
@@ -26,9 +30,13 @@ from modelyard.errors import FailedPreconditionError
 
 _PATIENCE: Final = 1.0
 """Seconds that a fork waits for calls under way."""
+_WIND_DOWN: Final = 1.0
+"""Seconds that a fork waits for threads of gRPC; those that stay longer serve somebody else."""
 _RETRY: Final = 0.005
 _STANDSTILL: Final = 10.0
-"""Seconds after which a loop goes on though nobody woke it."""
+"""Seconds after which a loop or a caller goes on though nobody woke it."""
+
+_CORE_THREADS: Final = ("event_engine", "lifeguard", "grpc_")
 
 
 class Holder(Protocol):
@@ -50,14 +58,15 @@ class _Forks:
     def __init__(self) -> None:
         self.holders: WeakSet[Holder] = WeakSet()
         self.usable = True
+        self.over = threading.Event()
+        self.over.set()
         self._one_at_a_time = threading.Lock()
-        self._over = threading.Event()
         self._clean = True
         self._abandoned: list[Holder] = []
 
     def before(self) -> None:
         self._one_at_a_time.acquire()
-        self._over = threading.Event()
+        self.over = threading.Event()
         by_loop: defaultdict[asyncio.AbstractEventLoop, list[Holder]] = defaultdict(list)
         for holder in list(self.holders):
             if (loop := holder.loop) is not None:
@@ -65,9 +74,11 @@ class _Forks:
         deadline = time.monotonic() + _PATIENCE
         # A list: after one failure the others are freed all the same.
         self._clean = all([self._release(loop, holders, deadline) for loop, holders in by_loop.items()])  # noqa: C419
+        if by_loop and self._clean:
+            _wait_for_core()
 
     def after_in_parent(self) -> None:
-        self._over.set()
+        self.over.set()
         self._one_at_a_time.release()
 
     def after_in_child(self) -> None:
@@ -75,6 +86,8 @@ class _Forks:
         # Kept for good: to free an inherited channel would hang.
         self._abandoned.extend(holder for holder in self.holders if holder.loop is not None)
         self.holders.clear()
+        self.over = threading.Event()
+        self.over.set()
         self._one_at_a_time = threading.Lock()
 
     def _release(self, loop: asyncio.AbstractEventLoop, holders: Iterable[Holder], deadline: float) -> bool:
@@ -92,7 +105,7 @@ class _Forks:
             time.sleep(_RETRY)
 
     def _stand_still(self, holders: Iterable[Holder], released: Future[bool]) -> None:
-        over = self._over
+        over = self.over
         done = not over.is_set() and _release_all(holders)
         released.set_result(done)
         if done:
@@ -101,6 +114,21 @@ class _Forks:
 
 def _release_all(holders: Iterable[Holder]) -> bool:
     return all([holder.release() for holder in holders])  # noqa: C419 - all of them, also after a failure
+
+
+def _wait_for_core() -> None:
+    deadline = time.monotonic() + _WIND_DOWN
+    while _core_lives() and time.monotonic() < deadline:
+        time.sleep(_RETRY / 5)
+
+
+def _core_lives() -> bool:
+    """Whether a thread of gRPC's core runs. Only Linux tells; it is where programs fork."""
+    for task in Path("/proc/self/task").glob("*/comm"):
+        with suppress(OSError):  # it ended meanwhile
+            if task.read_text().startswith(_CORE_THREADS):
+                return True
+    return False
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -126,3 +154,8 @@ def register(holder: Holder) -> None:
             reason="FORKED_DURING_CALL",
         )
     _forks.holders.add(holder)
+
+
+def wait_until_over() -> None:
+    """Lets a fork that waits for calls under way go first, else threads that call all the time would never let it."""
+    _forks.over.wait(_STANDSTILL)

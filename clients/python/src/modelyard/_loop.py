@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from modelyard._caller import Mail, mailbox
+from modelyard._fork import wait_until_over
 
 _T = TypeVar("_T")
 
@@ -88,6 +89,7 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
     If the wait is interrupted, as by Ctrl-C or by a callback that raises, the coroutine is cancelled, and has ended
     before the interrupt goes on.
     """
+    wait_until_over()
     loop = _process.loop()
     box: SimpleQueue[Mail | None] = SimpleQueue()
     task: Future[asyncio.Task[_T]] = Future()

@@ -76,7 +76,7 @@ class Pull:
             request = registry_pb2.ResolveVersionRequest(reference=str(self.reference))
             message = (await self.connection.call(self.connection.registry.ResolveVersion, request)).version
             version = _convert.version(message)
-            _check(version, self.reference)
+            await asyncio.to_thread(_check, version, self.reference)
             snapshot, received = await asyncio.to_thread(self.cache.lookup, version.digest), 0
             if snapshot is None:
                 snapshot, received = await self.cache.fetch(self.connection, version, progress=self.progress)

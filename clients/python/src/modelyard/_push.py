@@ -13,7 +13,8 @@ from modelyard import _convert
 from modelyard._capture import Captured, capture
 from modelyard._connection import Connection
 from modelyard._facts import Described, parse_parent
-from modelyard._transfer.upload import LocalFile, Uploaded, upload
+from modelyard._transfer.local_files import LocalFile
+from modelyard._transfer.upload import Uploaded, upload
 from modelyard.errors import AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError
 from modelyard.facts import Facts, Parent
 from modelyard.names import ModelName, NamespaceName, VersionName

@@ -1,13 +1,14 @@
 """The synchronous client: the asynchronous one on a private event loop. Generated from it by ``make protos``."""
 
+# ruff: noqa: A002 - the field is called format everywhere
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from modelyard import _loop
 from modelyard._caller import on_caller
 from modelyard._client import AsyncClient
-from modelyard._loop import iterate, run
 from modelyard._unset import UNSET, Unset
 from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.names import DEFAULT_NAMESPACE, ModelName, VersionName
@@ -17,9 +18,11 @@ from modelyard.types import Alias, Model, Namespace, Progress, PulledModel, Reso
 class Client:
     """A registry. Nothing is opened before the first call.
 
-    It may be used from any thread, and by a forked child. Progress is told on the thread that waits. Models are named as ``team/fraud``, versions as ``team/fraud@7``;
-    names that the client handed out are taken as they are. With an ``etag`` a change is made only if the resource still
-    carries it, else ``ConflictError``. Each change takes effect once, however often the network makes it be tried.
+    It may be used from any thread and in forked children. Callbacks are called by the thread that waits.
+
+    Models are named as ``team/fraud``, versions as ``team/fraud@7``; names that the client handed out are taken as they
+    are. With an ``etag`` a change is made only if the resource still carries it, else ``ConflictError``. Each change
+    takes effect once, however often the network makes it be tried.
 
     >>> with Client("grpcs://registry:443") as yard:
     ...     version = yard.push("team/fraud", "out/", metrics={"auc": 0.93}, alias="candidate")
@@ -56,7 +59,7 @@ class Client:
 
     def close(self) -> None:
         """Ends the calls under way and the connections to the registry."""
-        run(self._client.close())
+        _loop.run(self._client.close())
 
     def push(
         self,
@@ -112,7 +115,7 @@ class Client:
             ConflictError: A file was written to meanwhile, or an alias moved.
             ModelyardError: Anything else that the registry refuses.
         """
-        return run(
+        return _loop.run(
             self._client.push(
                 model,
                 files,
@@ -161,11 +164,11 @@ class Client:
             VerificationError: What the registry sent is not what the version's digest says; nothing was kept.
             UnavailableError: The registry can't be reached, and the reference was never pulled before.
         """
-        return run(self._client.pull(reference, target, progress=on_caller(progress)))
+        return _loop.run(self._client.pull(reference, target, progress=on_caller(progress)))
 
     def resolve(self, reference: str | VersionName) -> Resolution:
         """What a reference means now, and by which rule. Raises ``NotFoundError`` if it means nothing."""
-        return run(self._client.resolve(reference))
+        return _loop.run(self._client.resolve(reference))
 
     def create_namespace(
         self,
@@ -177,7 +180,7 @@ class Client:
         annotations: Mapping[str, str] | None = None,
     ) -> Namespace:
         """Creates a namespace. Raises ``AlreadyExistsError`` if the id is taken."""
-        return run(
+        return _loop.run(
             self._client.create_namespace(
                 namespace, display_name=display_name, description=description, labels=labels, annotations=annotations
             )
@@ -185,11 +188,11 @@ class Client:
 
     def get_namespace(self, namespace: str) -> Namespace:
         """One namespace."""
-        return run(self._client.get_namespace(namespace))
+        return _loop.run(self._client.get_namespace(namespace))
 
     def list_namespaces(self) -> Iterator[Namespace]:
         """All namespaces, by id; fetched page by page as they are asked for."""
-        return iterate(self._client.list_namespaces())
+        return _loop.iterate(self._client.list_namespaces())
 
     def update_namespace(
         self,
@@ -202,7 +205,7 @@ class Client:
         etag: str | None = None,
     ) -> Namespace:
         """Changes the given fields and no others; a mapping is replaced as a whole."""
-        return run(
+        return _loop.run(
             self._client.update_namespace(
                 namespace,
                 display_name=display_name,
@@ -224,7 +227,7 @@ class Client:
         annotations: Mapping[str, str] | None = None,
     ) -> Model:
         """Creates a model without versions. Raises ``AlreadyExistsError`` if the id is taken, also by a deleted one."""
-        return run(
+        return _loop.run(
             self._client.create_model(
                 model,
                 display_name=display_name,
@@ -237,11 +240,11 @@ class Client:
 
     def get_model(self, model: str | ModelName) -> Model:
         """One model, also a deleted one."""
-        return run(self._client.get_model(model))
+        return _loop.run(self._client.get_model(model))
 
     def list_models(self, namespace: str = DEFAULT_NAMESPACE, *, show_deleted: bool = False) -> Iterator[Model]:
         """The models of a namespace, by id; fetched page by page as they are asked for."""
-        return iterate(self._client.list_models(namespace, show_deleted=show_deleted))
+        return _loop.iterate(self._client.list_models(namespace, show_deleted=show_deleted))
 
     def update_model(
         self,
@@ -255,7 +258,7 @@ class Client:
         etag: str | None = None,
     ) -> Model:
         """Changes the given fields and no others; a mapping is replaced as a whole."""
-        return run(
+        return _loop.run(
             self._client.update_model(
                 model,
                 display_name=display_name,
@@ -272,19 +275,19 @@ class Client:
 
         Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set.
         """
-        return run(self._client.delete_model(model, force=force, etag=etag))
+        return _loop.run(self._client.delete_model(model, force=force, etag=etag))
 
     def undelete_model(self, model: str | ModelName, *, etag: str | None = None) -> Model:
         """Restores a deleted model with its versions and aliases as they were."""
-        return run(self._client.undelete_model(model, etag=etag))
+        return _loop.run(self._client.undelete_model(model, etag=etag))
 
     def get_version(self, version: str | VersionName) -> Version:
         """One version with its files, by any reference; by its number, also a deleted one."""
-        return run(self._client.get_version(version))
+        return _loop.run(self._client.get_version(version))
 
     def list_versions(self, model: str | ModelName, *, show_deleted: bool = False) -> Iterator[Version]:
         """The versions of a model without their files, newest first; fetched page by page as they are asked for."""
-        return iterate(self._client.list_versions(model, show_deleted=show_deleted))
+        return _loop.iterate(self._client.list_versions(model, show_deleted=show_deleted))
 
     def update_version(
         self,
@@ -296,7 +299,7 @@ class Client:
         etag: str | None = None,
     ) -> Version:
         """Changes the given fields and no others; a mapping is replaced as a whole. All else of a version is frozen."""
-        return run(
+        return _loop.run(
             self._client.update_version(
                 version, description=description, labels=labels, annotations=annotations, etag=etag
             )
@@ -304,23 +307,23 @@ class Client:
 
     def deprecate_version(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
         """Tells everyone who pulls a version why not to, and what to use instead. It is still served."""
-        return run(self._client.deprecate_version(version, reason, etag=etag))
+        return _loop.run(self._client.deprecate_version(version, reason, etag=etag))
 
     def delete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
         """Hides a version until it is restored or purged; ``FailedPreconditionError`` while an alias points at it."""
-        return run(self._client.delete_version(version, etag=etag))
+        return _loop.run(self._client.delete_version(version, etag=etag))
 
     def undelete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
         """Restores a deleted version to the state that it had."""
-        return run(self._client.undelete_version(version, etag=etag))
+        return _loop.run(self._client.undelete_version(version, etag=etag))
 
     def get_alias(self, model: str | ModelName, alias: str) -> Alias:
         """One alias."""
-        return run(self._client.get_alias(model, alias))
+        return _loop.run(self._client.get_alias(model, alias))
 
     def list_aliases(self, model: str | ModelName) -> Iterator[Alias]:
         """The aliases of a model, by id; fetched page by page as they are asked for."""
-        return iterate(self._client.list_aliases(model))
+        return _loop.iterate(self._client.list_aliases(model))
 
     def set_alias(
         self,
@@ -348,7 +351,7 @@ class Client:
             ConflictError: Someone else moved or created the alias.
             FailedPreconditionError: The version has another digest, or can't be pointed at.
         """
-        return run(
+        return _loop.run(
             self._client.set_alias(
                 model,
                 alias,
@@ -362,4 +365,4 @@ class Client:
 
     def delete_alias(self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = "") -> Alias:
         """Removes an alias, and answers it as it was. The version stays."""
-        return run(self._client.delete_alias(model, alias, etag=etag, reason=reason))
+        return _loop.run(self._client.delete_alias(model, alias, etag=etag, reason=reason))

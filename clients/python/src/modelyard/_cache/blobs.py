@@ -62,7 +62,7 @@ class BlobFetcher:
             link_or_copy(blob, target)
         except (FileNotFoundError, ValueError):
             return False
-        # Of what was linked: the name may lead elsewhere by now. A copy has a stamp of its own, and isn't taken blindly.
+        # Of what was linked: the name may lead elsewhere by now. A copy's stamp is another, and has to be hashed.
         status = target.lstat()
         if stat.S_ISREG(status.st_mode) and list(Stamp.of(status)) == noted and status.st_size == file.size:
             return True

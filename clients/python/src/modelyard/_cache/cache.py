@@ -16,7 +16,7 @@ from modelyard._cache.snapshots import build, hold, install, is_intact
 from modelyard._connection import Connection
 from modelyard._transfer.progress import Meter, ProgressCallback
 from modelyard._transfer.threads import for_each, in_thread, opened
-from modelyard.errors import CacheError, VerificationError
+from modelyard.errors import VerificationError
 from modelyard.manifest import File, check_digest
 from modelyard.types import Version
 
@@ -57,7 +57,7 @@ class Cache:
         whenever bytes are not what the list says; and what the registry raises.
         """
         await in_thread(check_manifest, version.files, version.digest)
-        meter = Meter(progress, "download", sum(file.size for file in version.files))
+        meter = Meter(progress, "download", sum(file.size for file in _distinct(version.files)))
         with explained(self.root):
             path, received = await self._fetch(connection, version, meter)
         meter.finish()
@@ -93,7 +93,7 @@ class Cache:
         """Copies the files of a version, which :meth:`lookup` or :meth:`fetch` found in ``snapshot``, to a folder.
 
         Makes the folder if it is missing, and leaves alone what the version does not name. Each file is verified on the
-        way and appears whole. Raises ``VerificationError`` if a cached file is damaged, so that another pull fetches it.
+        way and appears whole. Raises ``VerificationError`` if a cached file is damaged; another pull fetches it then.
         """
         await in_thread(check_manifest, version.files, version.digest)
 
@@ -149,4 +149,5 @@ class Cache:
 
 
 def _distinct(files: Iterable[File]) -> Iterable[File]:
+    """One of each that are alike."""
     return {file.digest: file for file in files}.values()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from modelyard._cache.blobs import remove_blob
@@ -12,10 +13,10 @@ from modelyard._cache.snapshots import is_held
 
 def usage(layout: Layout) -> int:
     """Bytes of all models in the cache, those that versions share counted once."""
-    blobs = sum(status.st_size for _, status in _files(layout.blobs))
+    blobs = sum(status.st_size for _, status in _blobs(layout))
     # What has a second name is a blob. The rest are copies, where a file system has no hard links.
-    copies = sum(status.st_size for _, status in _files(layout.snapshots) if status.st_nlink == 1)
-    return blobs + copies
+    versions = (status for files in layout.snapshots.glob("*/files") for _, status in _files(files))
+    return blobs + sum(status.st_size for status in versions if status.st_nlink == 1)
 
 
 def evict(layout: Layout, staging: Staging, max_bytes: int) -> None:
@@ -62,19 +63,19 @@ def _remove_orphans(layout: Layout) -> None:
     A fetch that goes on links a blob into its staging folder before it relies on it, so what it has is no orphan; if it
     links one right now, it keeps the bytes, and only the name goes.
     """
-    for path, status in _files(layout.blobs):
+    for path, status in _blobs(layout):
         if status.st_nlink == 1:
             remove_blob(path)
 
 
+def _blobs(layout: Layout) -> Iterator[tuple[Path, os.stat_result]]:
+    return ((path, status) for path, status in _files(layout.blobs) if not path.suffix)  # else it is a stamp
+
+
 def _files(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Blobs, or the files of versions, below a folder; what vanishes meanwhile is left out."""
+    """What is below a folder but folders; what vanishes meanwhile is left out."""
     for folder, _, names in os.walk(root):
         for name in names:
             path = Path(folder, name)
-            if path.suffix == ".stamp" and root.name == "sha256":
-                continue
-            try:
+            with suppress(FileNotFoundError):
                 yield path, path.lstat()
-            except FileNotFoundError:
-                continue

@@ -21,10 +21,14 @@ async def export_file(file: File, snapshot: Path, target: Path) -> None:
     Replaces a file of that name, and a link instead of following it. Raises ``VerificationError`` if the cached bytes
     are not the version's, ``InvalidArgumentError`` if something else than a folder or a file is in the way.
     """
-    async with opened(lambda: _Copy(file, snapshot, target), _Copy.close) as copy:
-        while await in_thread(copy.step):
-            pass
-        await in_thread(copy.commit)
+    try:
+        async with opened(lambda: _Copy(file, snapshot, target), _Copy.close) as copy:
+            while await in_thread(copy.step):
+                pass
+            await in_thread(copy.commit)
+    except OSError as error:
+        why = f"{str(target / file.path)!r} can't be written: {error.strerror}"
+        raise InvalidArgumentError([("target", why)]) from error
 
 
 class _Copy:
@@ -102,8 +106,8 @@ class _Copy:
 
 def damaged(file: File) -> VerificationError:
     return VerificationError(
-        f"the cached copy of {file.path!r} was damaged on this machine's disk; it is not used any more, pull again to get"
-        " it from the registry",
+        f"the cached copy of {file.path!r} was damaged on this machine's disk; it is not used any more, pull again to"
+        " get it from the registry",
         reason="CACHE_DAMAGED",
         metadata={"path": file.path, "digest": file.digest},
     )

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from modelyard.errors import CacheError
 _HOME: Final = "set MODELYARD_CACHE_DIR to a folder of your own"
 _UNUSABLE: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE}
-    | {errno.ENOTDIR, errno.ELOOP, errno.ESTALE}
+    | {errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.ESTALE}
 )
 
 
@@ -62,8 +62,8 @@ def _check_private(folder: Path) -> None:
     status = folder.lstat()
     if stat.S_ISLNK(status.st_mode):
         raise CacheError(
-            f"{str(folder)!r} is a symbolic link, and the cache follows none; set MODELYARD_CACHE_DIR to the folder that"
-            " it leads to, or remove it",
+            f"{str(folder)!r} is a symbolic link, and the cache follows none; set MODELYARD_CACHE_DIR to the folder"
+            " that it leads to, or remove it",
             reason="CACHE_UNSAFE",
         )
     if not stat.S_ISDIR(status.st_mode):
@@ -130,5 +130,6 @@ def _lock_of(folder: Path) -> Path:
 def remove_tree(path: Path) -> None:
     """Removes a folder whose subfolders may be read-only. What another process removes at the same time is fine."""
     for folder, _, _ in os.walk(path):
-        os.chmod(folder, 0o700, follow_symlinks=True)  # os.walk enters no links
+        with suppress(FileNotFoundError):
+            Path(folder).chmod(0o700)  # os.walk enters no links
     shutil.rmtree(path, ignore_errors=True)

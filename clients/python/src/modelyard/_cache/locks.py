@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +48,13 @@ def is_at(fd: int, path: Path) -> bool:
     return os.path.samestat(os.fstat(fd), there)
 
 
+def _touched(path: Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def remove_locked(fd: int, path: Path) -> None:
     """Removes a lock's file, then lets go of it."""
     path.unlink(missing_ok=True)
@@ -64,10 +71,9 @@ async def waited_for(path: Path) -> AsyncIterator[int | None]:
     clock = asyncio.get_running_loop().time
     seen, since = -1, clock()
     while (fd := try_lock(path, create=True)) is None:
-        with suppress(FileNotFoundError):
-            touched = path.lstat().st_mtime_ns
-            if touched != seen:
-                seen, since = touched, clock()
+        touched = _touched(path)
+        if touched != seen:
+            seen, since = touched, clock()
         if clock() - since > _PATIENCE:
             break
         await asyncio.sleep(_POLL)

@@ -20,6 +20,8 @@ def check_manifest(files: Sequence[File], digest: str) -> None:
             if file.size < 0:
                 raise ValueError(f"{file.path!r} has {file.size} bytes")
         check_distinct(file.path for file in files)
+        if len({file.digest for file in files}) != len({(file.digest, file.size) for file in files}):
+            raise ValueError("files with the same digest have different sizes")
     except ValueError as error:
         raise VerificationError(
             f"the registry sent a manifest that no version can have, and nothing of it was written: {error}",
@@ -28,7 +30,7 @@ def check_manifest(files: Sequence[File], digest: str) -> None:
     actual = manifest_digest(files)
     if actual != digest:
         raise VerificationError(
-            f"the registry's list of files hashes to {actual}, not to the version's {digest}; nothing of it was written",
+            f"the registry's list of files hashes to {actual}, not to the version's {digest}; nothing was written",
             reason="DIGEST_MISMATCH",
             metadata={"expected": digest, "actual": actual},
         )

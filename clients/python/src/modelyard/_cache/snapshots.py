@@ -39,18 +39,19 @@ def hold(snapshot: Path) -> bool:
 
 def adopt(snapshot: Path, fd: int) -> None:
     """Keeps a lock that was taken already."""
-    former, _held[snapshot] = _held.get(snapshot), fd
-    if former is not None:
-        os.close(former)
+    # A former one, of a snapshot that was damaged, stays open: another thread may be looking at it.
+    _held[snapshot] = fd
 
 
 def is_held(snapshot: Path) -> bool:
-    """Whether this very process uses it. Asking the lock would not tell: its own locks never stand in its way on NFS."""
+    """Whether this very process uses it. The lock would not tell: on NFS, a process is not in its own way."""
     return snapshot in _held
 
 
 def is_intact(snapshot: Path, digest: str) -> bool:
     """Whether it holds the files of this manifest and nothing else, unchanged since each was verified."""
+    if snapshot.is_symlink():
+        return False
     try:
         fd = os.open(snapshot / "record.json", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with os.fdopen(fd, "rb") as record:

@@ -18,9 +18,9 @@ class Entry:
     module: str = ""
     """Of ``python -m``; empty for a script."""
     script: Path | None = None
-    """Absolute; None at a prompt and for ``python -c``."""
+    """Absolute; None for an installed command, at a prompt and for ``python -c``."""
     given: str = ""
-    """As it was typed."""
+    """As it was typed, of an installed command the name; empty at a prompt and for ``python -c``."""
     arguments: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     """Where the program's repository may be, likeliest first."""
@@ -41,13 +41,16 @@ def entry() -> Entry:
     """How this process was started. Raises ``OSError`` if its working folder is gone."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     given, *arguments = sys.argv or [""]
-    script = Path(given).resolve() if given not in {"", "-c", "-m"} else None
-    # An installed command says nothing about whose code runs; the folder that it was called in does.
-    own = script is not None and script.exists() and not script.is_relative_to(Path(sys.prefix).resolve())
+    script = None if given in {"", "-c", "-m"} else Path(given).resolve()
+    if script is None:
+        given = ""
+    elif script.is_relative_to(Path(sys.prefix).resolve()):
+        # An installed command says nothing about whose code runs; the folder that it was called in does.
+        given, script = script.name, None
     return Entry(
         module=spec.name.removesuffix(".__main__") if spec is not None else "",
         script=script,
-        given="" if script is None else given,
+        given=given,
         arguments=tuple(arguments),
-        folders=((script.parent,) if script is not None and own else ()) + (Path.cwd(),),
+        folders=((script.parent,) if script is not None else ()) + (Path.cwd(),),
     )

@@ -7,6 +7,8 @@ import fcntl
 import hashlib
 import json
 import os
+import re
+import stat
 import time
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
@@ -17,6 +19,7 @@ from modelyard._transfer.threads import opened
 _KEPT: Final = 24 * 3600
 """Seconds; a server keeps unfinished uploads about as long."""
 _MAX_ENTRY_BYTES: Final = 4096
+_ENTRY: Final = re.compile(r"[0-9a-f]{64}\.json")
 
 
 class Entry:
@@ -57,7 +60,8 @@ class Entry:
     def remove(self) -> None:
         # Whoever opened the file before this locks a file without a name; that costs a resume, nothing else.
         if self._fd >= 0:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink()
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -74,12 +78,22 @@ class Journal:
         """Makes the folder and sweeps what is too old to be resumed. Blocks."""
         oldest = time.time() - _KEPT
         with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for path in self._folder.glob("*.json"):
-                if path.lstat().st_mtime < oldest:
+            self._folder.parent.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self._folder.parent, self._folder):
+                folder.mkdir(exist_ok=True, mode=0o700)
+            if not _is_private(self._folder):
+                return
+            for path in self._folder.iterdir():
+                if _ENTRY.fullmatch(path.name) and path.lstat().st_mtime < oldest:
                     path.unlink(missing_ok=True)
 
     def entry(self, *key: str | int) -> AbstractAsyncContextManager[Entry]:
         """The entry of what ``key`` says: server, namespace, file, stamp, part. Any change makes it another."""
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()
         return opened(lambda: Entry(self._folder / f"{name}.json"), Entry.close)
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether it is this user's own: sweeping must not be led into another folder."""
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022

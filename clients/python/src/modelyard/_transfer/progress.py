@@ -1,7 +1,7 @@
 """Progress callbacks, at a pace that a terminal can follow."""
 
-import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Final
 
 from modelyard.types import Progress
@@ -29,7 +29,7 @@ class Meter:
     def add(self, path: str, size: int) -> None:
         self._path = path
         self._done += size
-        if self._callback and time.monotonic() - self._told_at >= _INTERVAL:
+        if self._callback and monotonic() - self._told_at >= _INTERVAL:
             self._tell(self._callback)
 
     def finish(self) -> None:
@@ -38,5 +38,5 @@ class Meter:
             self._tell(self._callback)
 
     def _tell(self, callback: ProgressCallback) -> None:
-        self._told_at = time.monotonic()
+        self._told_at = monotonic()
         callback(Progress(phase=self._phase, path=self._path, done=self._done, total=self._total))

@@ -16,7 +16,6 @@ from modelyard.cli.text import escape_lines
 app = typer.Typer(
     help="Push models, pull the one in production, and see where each came from.",
     epilog=EXPLAINED,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -39,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning
-            code = app(list(arguments), prog_name="modelyard", standalone_mode=False)
+            code = app(list(arguments or ["--help"]), prog_name="modelyard", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read had enough. Nor shall the interpreter complain when it closes stdout.

@@ -6,26 +6,26 @@ from typing import Annotated
 import typer
 
 from modelyard import Alias, Client
-from modelyard.cli import names
+from modelyard._naming import invalid, reference
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
 from modelyard.cli.text import plain, short
-from modelyard.errors import InvalidArgumentError, NotFoundError
+from modelyard.errors import NotFoundError
 from modelyard.names import PRODUCTION
-from modelyard.references import Reference, Selector
+from modelyard.references import Selector
 
 
 @with_session
 def promote(
     session: Session,
-    reference: Annotated[str, typer.Argument(metavar="REF", help="The version, as team/fraud@7.")],
+    ref: Annotated[str, typer.Argument(metavar="REF", help="The version, as team/fraud@7.")],
     to: Annotated[str, typer.Option(metavar="ALIAS", help="The alias to move.")] = PRODUCTION,
     reason: Annotated[str, typer.Option(help="Why; it is kept with the change.", show_default=False)] = "",
 ) -> None:
     """Points an alias at a version, unless somebody else moves it at the same time."""
     with session.client() as client:
-        version = client.get_version(reference)
+        version = client.get_version(ref)
         model = short(version.name.model)
         before = _current(client, model, to)
         if before is not None and before.version == version.name:
@@ -57,14 +57,15 @@ def rm(
 
     Versions and models can be restored for a while. On a terminal it asks first.
     """
-    reference = names.parse(what)
+    whole_model = reference(what).selector is Selector.DEFAULT
     with session.client() as client:
         if alias is not None:
-            _only_a_model(reference)
+            if not whole_model:
+                raise invalid("model", f"{what!r} is a version; an alias is removed from its model, as team/fraud")
             _ask(f"remove the alias {alias} of {what}?", yes=yes)
             removed = client.delete_alias(what, alias, reason=reason)
             session.show({"alias": removed}, plain(f"removed the alias {alias}, which meant {short(removed.version)}"))
-        elif names.is_model(reference):
+        elif whole_model:
             _ask(f"remove the model {what}{' with all its versions' if force else ''}?", yes=yes)
             model = client.delete_model(what, force=force)
             session.show({"model": model}, plain(f"removed {short(model.name)}; 'modelyard restore' brings it back"))
@@ -82,18 +83,14 @@ def restore(
     what: Annotated[str, typer.Argument(metavar="REF | MODEL", help="As team/fraud@7 or team/fraud.")],
 ) -> None:
     """Brings back a removed version, or a removed model with its versions and aliases."""
-    reference = names.parse(what)
+    whole_model = reference(what).selector is Selector.DEFAULT
     with session.client() as client:
-        if names.is_model(reference):
+        if whole_model:
             model = client.undelete_model(what)
             session.show({"model": model}, plain(f"restored {short(model.name)}"))
-            return
-        if reference.selector is not Selector.NUMBER:
-            raise InvalidArgumentError(
-                [("reference", f"{what!r}: name a removed version by its number, as team/fraud@7")]
-            )
-        version = client.undelete_version(what)
-        session.show({"version": version}, plain(f"restored {short(version.name)}"))
+        else:
+            version = client.undelete_version(what)
+            session.show({"version": version}, plain(f"restored {short(version.name)}"))
 
 
 def _current(client: Client, model: str, alias: str) -> Alias | None:
@@ -112,13 +109,6 @@ def _told(before: Alias | None, after: Alias) -> str:
     if before.version == after.version:
         return f"{pointer}: {version} as before"
     return f"{pointer}: {before.version.number} → {version}"
-
-
-def _only_a_model(reference: Reference) -> None:
-    if not names.is_model(reference):
-        raise InvalidArgumentError(
-            [("model", f"'{reference}' is a version; an alias is removed from a model, as team/fraud")]
-        )
 
 
 def _ask(question: str, *, yes: bool) -> None:

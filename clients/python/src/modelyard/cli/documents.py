@@ -28,7 +28,7 @@ def document(value: Any) -> Any:
         case Enum():
             return value.value
         case Mapping():
-            return {str(key): document(each) for key, each in value.items()}
+            return {key: document(value[key]) for key in sorted(value)}
         case list() | tuple():
             return [document(each) for each in value]
         case _ if is_dataclass(value):

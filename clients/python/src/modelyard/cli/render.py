@@ -73,8 +73,8 @@ def model_page(model: Model, aliases: Sequence[Alias]) -> RenderableType:
     return _page(
         _pairs(facts),
         _section("description", model.description),
-        _section("labels", _pairs(model.labels)),
-        _section("annotations", _pairs(model.annotations)),
+        _section("labels", _sorted(model.labels)),
+        _section("annotations", _sorted(model.annotations)),
         _section("aliases", pointers if aliases else None),
     )
 
@@ -97,10 +97,10 @@ def version_page(version: Version) -> RenderableType:
     return _page(
         _pairs(facts),
         _section("description", version.description),
-        _section("labels", _pairs(version.labels)),
-        _section("annotations", _pairs(version.annotations)),
-        _section("metrics", _pairs({name: number(value) for name, value in version.metrics.items()})),
-        _section("params", _pairs(version.params)),
+        _section("labels", _sorted(version.labels)),
+        _section("annotations", _sorted(version.annotations)),
+        _section("metrics", _sorted({name: number(value) for name, value in version.metrics.items()})),
+        _section("params", _sorted(version.params)),
         *_origin(version),
         _section("files", _files(version)),
     )
@@ -134,9 +134,8 @@ def _origin(version: Version) -> Iterable[RenderableType | None]:
             "python": environment.python,
             "os": environment.os,
             "image": environment.image,
-            **environment.hardware,
-            **environment.job,
-            "packages": " ".join(f"{name}=={number}" for name, number in environment.packages.items()),
+            **dict(sorted({**environment.hardware, **environment.job}.items())),
+            "packages": " ".join(f"{name}=={version}" for name, version in sorted(environment.packages.items())),
         }
         yield _section("environment", _pairs(facts))
 
@@ -159,10 +158,17 @@ def _table(*columns: str) -> Table:
 def _pairs(facts: Mapping[str, Any]) -> Table | None:
     """Names and values without those that are empty; None if that is all of them."""
     table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold")
     for name, value in facts.items():
         if value not in {"", None}:
             table.add_row(plain(name, "dim"), plain(value))
     return table if table.row_count else None
+
+
+def _sorted(facts: Mapping[str, Any]) -> Table | None:
+    """The same for a map, which has no order of its own."""
+    return _pairs(dict(sorted(facts.items())))
 
 
 def _section(title: str, body: RenderableType | None) -> RenderableType | None:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, TextIO, TypeVar
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 import modelyard
 from modelyard.cli import documents
@@ -45,7 +46,7 @@ class Session:
         if self.output is Output.JSON:
             documents.write(document, sys.stdout)
         else:
-            _console(sys.stdout).print(people, soft_wrap=not sys.stdout.isatty())
+            _console(sys.stdout).print(people, soft_wrap=isinstance(people, Text))
 
     def show_list(self, key: str, values: Iterable[_T], table: Callable[[list[_T]], RenderableType], none: str) -> None:
         """Writes a list as it comes, in tables of at most a thousand rows; ``none`` says that it is empty."""
@@ -61,8 +62,8 @@ class Session:
             rows = list(islice(rest, _ROWS_AT_ONCE))
 
     def note(self, text: str) -> None:
-        """Says something beside the answer, if anybody wants to hear."""
-        if not self.quiet:
+        """Says something to people beside the answer, if they want to hear it."""
+        if self.output is Output.TABLE and not self.quiet:
             sys.stderr.write(f"{escape_lines(text)}\n")
 
     @contextmanager

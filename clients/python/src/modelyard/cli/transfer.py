@@ -65,7 +65,7 @@ def push(
             progress=progress,
         )
     session.show({"version": version}, plain(f"{short(version.name)}  {version.digest}"))
-    pointers = f", {' and '.join(version.aliases)} now point to it" if version.aliases else ""
+    pointers = f", now {', '.join(version.aliases)}" if version.aliases else ""
     session.note(f"{files(version.file_count)}, {size(version.total_size)}{pointers}")
 
 

@@ -1,0 +1,176 @@
+"""Transactions: whole or not at all, again when another was in the way, to their end when the caller goes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from modelyard.names import NamespaceName
+from modelyard_server.db import schema
+from modelyard_server.db.engine import create_engines, parse_url, sqlite_url
+from modelyard_server.db.unit_of_work import SqlDatabase
+from modelyard_server.domain.errors import Aborted, RegistryError, invalid
+from modelyard_server.domain.resources import Namespace
+from modelyard_server.services.database import Transaction
+
+_NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(database_url: str, tmp_path: Path) -> AsyncIterator[SqlDatabase]:
+    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
+    engines = create_engines(url)
+    await schema.upgrade(engines.writer)
+    made = SqlDatabase(engines)
+    yield made
+    await made.close()
+
+
+def _namespace(identity: str) -> Namespace:
+    return Namespace(uid=identity, create_time=_NOW, update_time=_NOW, name=NamespaceName(identity))
+
+
+async def _names(database: SqlDatabase) -> list[str]:
+    found = await database.read(lambda transaction: transaction.namespaces.page(after="", limit=1000))
+    return [namespace.name.namespace for namespace in found]
+
+
+async def test_a_failing_unit_leaves_nothing(database: SqlDatabase) -> None:
+    async def work(transaction: Transaction) -> None:
+        await transaction.namespaces.add(_namespace("a"))
+        raise invalid("x", "no")
+
+    with pytest.raises(RegistryError):
+        await database.write(work)
+
+    assert await _names(database) == []
+
+
+async def test_a_discarded_unit_answers_and_leaves_nothing(database: SqlDatabase) -> None:
+    async def work(transaction: Transaction) -> Namespace:
+        transaction.discard()
+        return await transaction.namespaces.add(_namespace("a"))
+
+    assert (await database.write(work)).key == 1
+    assert await _names(database) == []
+
+
+async def test_a_unit_runs_again_when_another_was_in_its_way(database: SqlDatabase) -> None:
+    runs = 0
+
+    async def work(transaction: Transaction) -> str:
+        nonlocal runs
+        runs += 1
+        if await transaction.namespaces.find(NamespaceName("a")):
+            return "seen"
+        if runs == 1:
+            raise IntegrityError("", None, Exception("duplicate key"))
+        await transaction.namespaces.add(_namespace("a"))
+        return "added"
+
+    assert await database.write(work) == "added"
+    assert runs == 2
+
+
+async def test_a_unit_that_never_gets_through_is_aborted(database: SqlDatabase) -> None:
+    async def work(transaction: Transaction) -> None:
+        raise IntegrityError("", None, Exception("duplicate key"))
+
+    with pytest.raises(Aborted) as error:
+        await database.write(work)
+    assert (error.value.reason, error.value.retry_after) == ("WRITE_CONFLICT", 0.1)
+
+
+async def test_a_unit_outlives_its_caller(database: SqlDatabase) -> None:
+    inside, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.namespaces.add(_namespace("a"))
+        inside.set()
+        await go_on.wait()
+
+    caller = asyncio.create_task(database.write(work))
+    await inside.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    go_on.set()
+    await database.write(lambda transaction: transaction.namespaces.add(_namespace("b")))
+    while await _names(database) != ["a", "b"]:
+        await asyncio.sleep(0)
+
+
+async def test_close_waits_for_units_that_run(database_url: str, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
+    engines = create_engines(url)
+    await schema.upgrade(engines.writer)
+    database = SqlDatabase(engines)
+    inside, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(transaction: Transaction) -> None:
+        inside.set()
+        await go_on.wait()
+        await transaction.namespaces.add(_namespace("late"))
+
+    unit = asyncio.create_task(database.write(work))
+    await inside.wait()
+    closing = asyncio.create_task(database.close())
+    go_on.set()
+    await asyncio.gather(unit, closing)
+
+    again = SqlDatabase(create_engines(url))
+    assert await _names(again) == ["late"]
+    await again.close()
+
+
+async def test_cancelled_readers_leave_the_pool_whole(database: SqlDatabase) -> None:
+    async def stuck(transaction: Transaction) -> None:
+        await transaction.namespaces.page(after="", limit=1)
+        await asyncio.Event().wait()
+
+    for _ in range(40):
+        reader = asyncio.create_task(database.read(stuck))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+
+    assert await _names(database) == []
+
+
+async def test_thirty_two_writers_all_get_through(database: SqlDatabase) -> None:
+    base = await database.write(lambda transaction: transaction.namespaces.add(_namespace("a")))
+
+    async def bump(_: int) -> None:
+        async def work(transaction: Transaction) -> None:
+            before = await transaction.namespaces.find(base.name, lock=True)
+            assert before is not None
+            await transaction.namespaces.update(replace(before, row_version=before.row_version + 1))
+
+        await database.write(work)
+
+    await asyncio.gather(*(bump(number) for number in range(32)))
+
+    after = await database.read(lambda transaction: transaction.namespaces.find(base.name))
+    assert after is not None
+    assert after.row_version == 33
+
+
+async def test_secrets_are_made_once_and_kept(database: SqlDatabase) -> None:
+    first, other = await database.secret("a"), await database.secret("b")
+
+    assert await database.secret("a") == first
+    assert len(first) == 32
+    assert first != other
+
+
+async def test_text_sorts_by_code_point(database: SqlDatabase) -> None:
+    names = ["z.a", "a_b", "a.b", "a-b", "a0", "b"]
+    for name in names:
+        await database.write(lambda transaction, name=name: transaction.namespaces.add(_namespace(name)))  # type: ignore[misc]  # the lambda's default binds the loop's name
+
+    assert await _names(database) == sorted(names)

@@ -1,0 +1,159 @@
+"""A process that uses the SDK may fork, as data loaders do: parent and children go on working, and nobody hangs."""
+
+import subprocess
+import sys
+
+import pytest
+from tests.support.server import ServerProcess, clean_environment
+
+PREAMBLE = """
+import asyncio, multiprocessing, os, signal, sys, threading, time
+import modelyard
+
+url, server_pid = os.environ["MODELYARD_URL"], int(sys.argv[1])
+
+def in_child(work, *, leave=os._exit):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)  # a hang is a failure, not a wait
+        work()
+        sys.stdout.flush()
+        leave(0)
+    _, status = os.waitpid(pid, 0)
+    assert status == 0, f"child ended with {status}"
+
+def call():
+    assert modelyard.resolve("team/fraud").version.number == 1
+"""
+
+
+@pytest.fixture
+def run(server: ServerProcess, tmp_path):
+    """Runs a script in a fresh process, against a registry with one version, and wants silence from it."""
+
+    def run(script: str, **variables: str) -> None:
+        environment = (
+            clean_environment()
+            | variables
+            | {
+                "MODELYARD_URL": server.url,
+                "MODELYARD_CACHE_DIR": str(tmp_path / "script-cache"),
+            }
+        )
+        files = tmp_path / "model"
+        files.mkdir()
+        (files / "weights").write_bytes(b"weights")
+        push = f"modelyard.push('team/fraud', {str(files)!r}, capture=False)\n"
+        command = [sys.executable, "-W", "error", "-c", PREAMBLE + push + script, str(server.pid)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+        assert (done.returncode, done.stderr) == (0, "")
+
+    return run
+
+
+def test_client_and_functions_work_on_both_sides_of_a_fork(run):
+    run("""
+client = modelyard.Client()
+def both():
+    assert client.get_model("team/fraud").name.model == "fraud"
+    assert [version.number for version in client.list_versions("team/fraud")] == [1]
+    assert modelyard.pull("team/fraud").version.number == 1
+both()
+for _ in range(3):
+    in_child(both)
+    both()
+""")
+
+
+def test_children_may_fork_and_may_exit_like_any_program(run):
+    run("""
+def grandparent():
+    call()
+    in_child(call)
+    call()
+call()
+in_child(grandparent)
+in_child(grandparent, leave=sys.exit)
+in_child(lambda: None, leave=sys.exit)
+call()
+""")
+
+
+def test_workers_of_multiprocessing_inherit_a_working_client(run):
+    run("""
+call()
+with multiprocessing.get_context("fork").Pool(4) as pool:
+    assert pool.map(modelyard.pull, ["team/fraud"] * 8)[7].version.number == 1
+    call()
+""")
+
+
+def test_forks_wait_for_short_calls_of_other_threads(run):
+    run("""
+stop = threading.Event()
+def call_all_the_time():
+    while not stop.is_set():
+        call()
+threads = [threading.Thread(target=call_all_the_time) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(10):
+    in_child(call)
+stop.set()
+for thread in threads:
+    thread.join()
+""")
+
+
+def test_an_idle_async_client_does_not_hinder_a_fork_from_its_own_loop_or_another_thread(run):
+    run("""
+async def main():
+    async with modelyard.AsyncClient() as yard:
+        await yard.get_model("team/fraud")
+        call()
+        in_child(call)
+        in_child(lambda: asyncio.run(modelyard.AsyncClient().get_model("team/fraud")))
+        in_child(lambda: asyncio.run(yard.get_model("team/fraud")))
+        await asyncio.to_thread(in_child, call)
+        await yard.get_model("team/fraud")
+asyncio.run(main())
+call()
+""")
+
+
+def test_a_child_forked_during_a_long_call_is_told_and_the_call_goes_on(run):
+    run(
+        """
+import gc
+client = modelyard.Client()
+connection = client._client._connection
+client.get_model("team/fraud")
+os.kill(server_pid, signal.SIGSTOP)
+results = []
+thread = threading.Thread(target=lambda: results.append(client.get_model("team/fraud")))
+thread.start()
+while not connection._channels.calls:
+    time.sleep(0.001)
+
+def refused():
+    global client, connection
+    for attempt in (client.get_model, modelyard.pull):
+        try:
+            attempt("team/fraud")
+        except modelyard.FailedPreconditionError as error:
+            assert error.reason == "FORKED_DURING_CALL"
+        else:
+            sys.exit("worked")
+    client.close()
+    client = connection = None
+    gc.collect()
+in_child(refused)
+in_child(refused, leave=sys.exit)
+os.kill(server_pid, signal.SIGCONT)
+thread.join()
+assert len(results) == 1
+in_child(call)
+""",
+        GRPC_VERBOSITY="ERROR",  # it logs that such a fork is none of its making
+    )
