@@ -3,9 +3,9 @@
     python protos/generate.py           write clients/python/src/modelyard/v1
     python protos/generate.py --check   lint the contract; exit 1 if what is committed differs
 
-The code comes from an old protoc, pinned in ``protos/requirements.lock``: generated code refuses runtimes older than the
-protoc that made it, and 1.66.2 is the oldest whose code every supported grpcio and protobuf imports without a warning.
-The type stubs have no such floor and come from the newest plugin, which is installed beside this interpreter.
+The code comes from an old protoc, pinned in ``protos/requirements.lock``: generated code refuses runtimes older than
+the protoc that made it, and 1.66.2 is the oldest whose code every supported grpcio and protobuf imports without a
+warning. The type stubs have no such floor and come from the newest plugin, which is installed beside this interpreter.
 """
 
 import argparse

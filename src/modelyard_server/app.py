@@ -86,7 +86,7 @@ class Registry:
         artifacts = ArtifactsServicer(
             blobs,
             self.uploads,
-            Downloads(database, store, limits.chunk_bytes),
+            Downloads(database, store, limits.preferred_chunk_bytes),
             limits,
             store.compose_threshold,
             self._draining,

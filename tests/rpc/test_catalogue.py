@@ -4,11 +4,6 @@ import asyncio
 import json
 
 import pytest
-
-from modelyard.manifest import File, manifest_digest
-from modelyard.v1 import registry_pb2 as rpc
-from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.domain.events import GENESIS
 from tests.support.registry import RunningRegistry
 from tests.support.requests import (
     MODEL,
@@ -21,6 +16,11 @@ from tests.support.requests import (
     store,
     version_of,
 )
+
+from modelyard.manifest import File, manifest_digest
+from modelyard.v1 import registry_pb2 as rpc
+from modelyard.v1 import resources_pb2 as pb
+from modelyard_server.domain.events import GENESIS
 
 
 async def test_default_namespace_exists_from_the_first_start(yard: RunningRegistry) -> None:

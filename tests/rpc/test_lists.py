@@ -1,9 +1,10 @@
 """Lists: pages that join to the whole, whatever happens between them."""
 
-from modelyard.v1 import registry_pb2 as rpc
-from modelyard.v1 import resources_pb2 as pb
 from tests.support.registry import RunningRegistry
 from tests.support.requests import MODEL, NAMESPACE, commit, make_model
+
+from modelyard.v1 import registry_pb2 as rpc
+from modelyard.v1 import resources_pb2 as pb
 
 
 async def _models(yard: RunningRegistry, size: int) -> list[list[str]]:

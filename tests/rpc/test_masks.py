@@ -1,11 +1,11 @@
 """Field masks: what is named changes, nothing else does."""
 
 import pytest
+from tests.support.registry import RunningRegistry
+from tests.support.requests import MODEL, NAMESPACE
 
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
-from tests.support.registry import RunningRegistry
-from tests.support.requests import MODEL, NAMESPACE
 
 _STORED = pb.Model(
     display_name="Fraud", description="d", owner="me", labels={"team": "risk", "odd.key": "1"}, annotations={"a": "b"}

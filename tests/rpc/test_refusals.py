@@ -3,16 +3,12 @@
 The rows are those of the error table that the API was designed by.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pytest
-
-from modelyard.v1 import artifacts_pb2 as artifacts
-from modelyard.v1 import registry_pb2 as rpc
-from modelyard.v1 import resources_pb2 as pb
 from tests.support.paths import HOSTILE_PATHS
 from tests.support.registry import RunningRegistry, refused
 from tests.support.requests import (
@@ -29,8 +25,12 @@ from tests.support.requests import (
     version_of,
 )
 
+from modelyard.v1 import artifacts_pb2 as artifacts
+from modelyard.v1 import registry_pb2 as rpc
+from modelyard.v1 import resources_pb2 as pb
+
 Code = grpc.StatusCode
-Call = Callable[[RunningRegistry], Awaitable[Any] | Any]
+Call = Callable[[RunningRegistry], Any]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,15 @@ def _update_version(*paths: str, **fields: Any) -> Call:
 
 def _list(**fields: Any) -> Call:
     return lambda yard: yard.registry.ListModels(rpc.ListModelsRequest(parent=NAMESPACE, **fields))
+
+
+def _model(model_id: str) -> Call:
+    return lambda yard: yard.registry.CreateModel(rpc.CreateModelRequest(parent=NAMESPACE, model_id=model_id))
+
+
+def _find(digest: str) -> Call:
+    request = artifacts.FindMissingBlobsRequest(parent=NAMESPACE, blobs=[pb.Blob(digest=digest, size_bytes=1)])
+    return lambda yard: yard.artifacts.FindMissingBlobs(request)
 
 
 def _read(**fields: Any) -> Call:
@@ -176,7 +185,7 @@ _PATH_ROWS = [
 _NAME_ROWS = [
     Row(
         f"A12 model id {name[:12]!a}",
-        lambda yard, name=name: yard.registry.CreateModel(rpc.CreateModelRequest(parent=NAMESPACE, model_id=name)),
+        _model(name),
         Code.INVALID_ARGUMENT,
         "INVALID_FIELD",
         "BadRequest",
@@ -197,9 +206,7 @@ _NAME_ROWS = [
 _DIGEST_ROWS = [
     Row(
         f"A22 digest {digest[:12]}",
-        lambda yard, digest=digest: yard.artifacts.FindMissingBlobs(
-            artifacts.FindMissingBlobsRequest(parent=NAMESPACE, blobs=[pb.Blob(digest=digest, size_bytes=1)])
-        ),
+        _find(digest),
         Code.INVALID_ARGUMENT,
         "INVALID_FIELD",
         "BadRequest",
@@ -217,7 +224,9 @@ _ROWS = [
     Row("A31 page size", _list(page_size=-1), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("page_size",)),
     Row("mask", _update_model("nonsense"), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("update_mask",)),
     Row("mask list index", _update_version("files.0"), Code.INVALID_ARGUMENT, "IMMUTABLE_FIELD", "BadRequest"),
-    Row("mask no map", _update_model("owner.x"), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("update_mask",)),
+    Row(
+        "mask no map", _update_model("owner.x"), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("update_mask",)
+    ),
     Row(
         "request id",
         lambda yard: yard.registry.CreateModel(
@@ -231,83 +240,278 @@ _ROWS = [
     Row(
         "all violations at once",
         lambda yard: yard.registry.CreateModel(
-            rpc.CreateModelRequest(parent="x", model_id="A", model=pb.Model(labels={"": "v", "k": _BIG}), request_id="1")
+            rpc.CreateModelRequest(
+                parent="x", model_id="A", model=pb.Model(labels={"": "v", "k": _BIG}), request_id="1"
+            )
         ),
         Code.INVALID_ARGUMENT,
         "INVALID_FIELD",
         "BadRequest",
         ("parent", "model_id", "model.labels", "model.labels['k']", "request_id"),
     ),
-    Row("A40 NaN", _create(metrics={"m": _NAN}), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.metrics['m']",)),
+    Row(
+        "A40 NaN",
+        _create(metrics={"m": _NAN}),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        "BadRequest",
+        ("version.metrics['m']",),
+    ),
     Row("A40 Inf", _create(metrics={"m": float("-inf")}), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest"),
-    Row("A40 NaN param", _create(params={"p": pb.ParamValue(double_value=_NAN)}), Code.INVALID_ARGUMENT, "INVALID_FIELD"),
-    Row("A41 unset param", _create(params={"p": pb.ParamValue()}), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.params['p']",)),
-    Row("A41 enum", _create(datasets=[pb.Dataset(name="d", role=99)]), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.datasets[0].role",)),  # type: ignore[arg-type]  # unknown on purpose
-    Row("A41 relation", _create(parents=[pb.Parent(version=f"{MODEL}/versions/1")]), Code.INVALID_ARGUMENT, "INVALID_FIELD"),
-    Row("A44 labels", _create(labels={str(n): "" for n in range(101)}), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.labels",)),
+    Row(
+        "A40 NaN param", _create(params={"p": pb.ParamValue(double_value=_NAN)}), Code.INVALID_ARGUMENT, "INVALID_FIELD"
+    ),
+    Row(
+        "A41 unset param",
+        _create(params={"p": pb.ParamValue()}),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        "BadRequest",
+        ("version.params['p']",),
+    ),
+    Row(
+        "A41 enum",
+        _create(datasets=[pb.Dataset(name="d", role=99)]),  # type: ignore[arg-type]  # unknown on purpose
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        "BadRequest",
+        ("version.datasets[0].role",),
+    ),
+    Row(
+        "A41 relation",
+        _create(parents=[pb.Parent(version=f"{MODEL}/versions/1")]),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+    ),
+    Row(
+        "A44 labels",
+        _create(labels={str(n): "" for n in range(101)}),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        "BadRequest",
+        ("version.labels",),
+    ),
     Row("A44 key", _create(labels={"k" * 129: ""}), Code.INVALID_ARGUMENT, "INVALID_FIELD"),
     Row("A44 value", _create(labels={"k": _BIG}), Code.INVALID_ARGUMENT, "INVALID_FIELD"),
-    Row("A44 card", _create(description="x" * ((1 << 20) + 1)), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.description",)),
+    Row(
+        "A44 card",
+        _create(description="x" * ((1 << 20) + 1)),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        "BadRequest",
+        ("version.description",),
+    ),
     Row("A45 reserved", _create(labels={"sys/x": "1"}), Code.INVALID_ARGUMENT, "INVALID_FIELD"),
     Row("NUL", _create(description="a\x00b"), Code.INVALID_ARGUMENT, "INVALID_FIELD"),
-    Row("A08 case", _files("Model.bin", "model.bin"), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.files",)),
-    Row("file and folder", _files("a", "a/b"), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.files",)),
+    Row(
+        "A08 case",
+        _files("Model.bin", "model.bin"),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        "BadRequest",
+        ("version.files",),
+    ),
+    Row(
+        "file and folder", _files("a", "a/b"), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.files",)
+    ),
     Row("no files", _files(), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.files",)),
-    Row("A10 files", _files(*(f"{n}" for n in range(10_001))), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("version.files",)),
-    Row("foreign version", _alias(version=f"{NAMESPACE}/models/other/versions/1"), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("alias.version",)),
-    Row("contradiction", _alias(etag='"x"', create_only=True), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("create_only",)),
+    Row(
+        "A10 files",
+        _files(*(f"{n}" for n in range(10_001))),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        "BadRequest",
+        ("version.files",),
+    ),
+    Row(
+        "foreign version",
+        _alias(version=f"{NAMESPACE}/models/other/versions/1"),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        "BadRequest",
+        ("alias.version",),
+    ),
+    Row(
+        "contradiction",
+        _alias(etag='"x"', create_only=True),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        "BadRequest",
+        ("create_only",),
+    ),
     # Page tokens
-    Row("A32 forged token", _list(page_token="AAAA"), Code.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID", "BadRequest", ("page_token",)),
-    Row("A32 no base64", _list(page_token="\u20ac!"), Code.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID", "BadRequest", ("page_token",)),
+    Row(
+        "A32 forged token",
+        _list(page_token="AAAA"),
+        Code.INVALID_ARGUMENT,
+        "PAGE_TOKEN_INVALID",
+        "BadRequest",
+        ("page_token",),
+    ),
+    Row(
+        "A32 no base64",
+        _list(page_token="\u20ac!"),
+        Code.INVALID_ARGUMENT,
+        "PAGE_TOKEN_INVALID",
+        "BadRequest",
+        ("page_token",),
+    ),
     Row("A32 other query", _foreign_token, Code.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID", "BadRequest", ("page_token",)),
     Row("expired token", _old_token, Code.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID", "BadRequest", ("page_token",)),
     # Reuse and frozen fields
-    Row("request id reused", _reused_request_id, Code.INVALID_ARGUMENT, "REQUEST_ID_REUSED", "BadRequest", ("request_id",)),
-    Row("frozen", _update_version("metrics", metrics={"auc": 1.0}), Code.INVALID_ARGUMENT, "IMMUTABLE_FIELD", "BadRequest", ("version.metrics",)),
-    Row("frozen without mask", _update_version(format="onnx"), Code.INVALID_ARGUMENT, "IMMUTABLE_FIELD", "BadRequest", ("version.format",)),
-    Row("A30 files", _update_version("files"), Code.INVALID_ARGUMENT, "IMMUTABLE_FIELD", "BadRequest", ("version.files",)),
+    Row(
+        "request id reused",
+        _reused_request_id,
+        Code.INVALID_ARGUMENT,
+        "REQUEST_ID_REUSED",
+        "BadRequest",
+        ("request_id",),
+    ),
+    Row(
+        "frozen",
+        _update_version("metrics", metrics={"auc": 1.0}),
+        Code.INVALID_ARGUMENT,
+        "IMMUTABLE_FIELD",
+        "BadRequest",
+        ("version.metrics",),
+    ),
+    Row(
+        "frozen without mask",
+        _update_version(format="onnx"),
+        Code.INVALID_ARGUMENT,
+        "IMMUTABLE_FIELD",
+        "BadRequest",
+        ("version.format",),
+    ),
+    Row(
+        "A30 files",
+        _update_version("files"),
+        Code.INVALID_ARGUMENT,
+        "IMMUTABLE_FIELD",
+        "BadRequest",
+        ("version.files",),
+    ),
     # Missing
-    Row("namespace", lambda yard: make_model(yard, parent="namespaces/no"), Code.NOT_FOUND, "NAMESPACE_NOT_FOUND", "ResourceInfo"),
-    Row("model", _get(f"{NAMESPACE}/models/no"), Code.NOT_FOUND, "MODEL_NOT_FOUND", "ResourceInfo", metadata=("resource",)),
+    Row(
+        "namespace",
+        lambda yard: make_model(yard, parent="namespaces/no"),
+        Code.NOT_FOUND,
+        "NAMESPACE_NOT_FOUND",
+        "ResourceInfo",
+    ),
+    Row(
+        "model",
+        _get(f"{NAMESPACE}/models/no"),
+        Code.NOT_FOUND,
+        "MODEL_NOT_FOUND",
+        "ResourceInfo",
+        metadata=("resource",),
+    ),
     Row("model's namespace", _get("namespaces/no/models/no"), Code.NOT_FOUND, "NAMESPACE_NOT_FOUND", "ResourceInfo"),
     Row("version", _resolve("fraud@9"), Code.NOT_FOUND, "VERSION_NOT_FOUND", "ResourceInfo"),
     Row("digest", _resolve("fraud@sha256:" + "a" * 64), Code.NOT_FOUND, "VERSION_NOT_FOUND", "ResourceInfo"),
     Row("alias", _resolve("fraud@staging"), Code.NOT_FOUND, "ALIAS_NOT_FOUND", "ResourceInfo"),
     Row("file", _read(path="no.bin"), Code.NOT_FOUND, "FILE_NOT_FOUND", "ResourceInfo"),
-    Row("A29 foreign digest", _read(path=None, digest="sha256:" + "a" * 64), Code.NOT_FOUND, "FILE_NOT_FOUND", "ResourceInfo"),
+    Row(
+        "A29 foreign digest",
+        _read(path=None, digest="sha256:" + "a" * 64),
+        Code.NOT_FOUND,
+        "FILE_NOT_FOUND",
+        "ResourceInfo",
+    ),
     Row("deleted version", _delete_twice, Code.NOT_FOUND, "VERSION_DELETED", "ResourceInfo"),
     Row("deleted model", _in_deleted_model, Code.NOT_FOUND, "MODEL_DELETED", "ResourceInfo"),
-    Row("parent version", _create(parents=[pb.Parent(version=f"{MODEL}/versions/9", relation=pb.Parent.ADAPTER_OF)]), Code.NOT_FOUND, "VERSION_NOT_FOUND"),
+    Row(
+        "parent version",
+        _create(parents=[pb.Parent(version=f"{MODEL}/versions/9", relation=pb.Parent.ADAPTER_OF)]),
+        Code.NOT_FOUND,
+        "VERSION_NOT_FOUND",
+    ),
     # Present
-    Row("model exists", lambda yard: make_model(yard), Code.ALREADY_EXISTS, "MODEL_EXISTS", "ResourceInfo"),
+    Row("model exists", make_model, Code.ALREADY_EXISTS, "MODEL_EXISTS", "ResourceInfo"),
     Row("deleted ones count", _recreate_deleted, Code.ALREADY_EXISTS, "MODEL_EXISTS", "ResourceInfo"),
-    Row("namespace exists", lambda yard: yard.registry.CreateNamespace(rpc.CreateNamespaceRequest(namespace_id="default")), Code.ALREADY_EXISTS, "NAMESPACE_EXISTS", "ResourceInfo"),
-    Row("model is live", lambda yard: yard.registry.UndeleteModel(rpc.UndeleteModelRequest(name=MODEL)), Code.ALREADY_EXISTS, "NOT_DELETED", "ResourceInfo"),
-    Row("version is live", lambda yard: yard.registry.UndeleteVersion(rpc.UndeleteVersionRequest(name=f"{MODEL}/versions/1")), Code.ALREADY_EXISTS, "NOT_DELETED", "ResourceInfo"),
+    Row(
+        "namespace exists",
+        lambda yard: yard.registry.CreateNamespace(rpc.CreateNamespaceRequest(namespace_id="default")),
+        Code.ALREADY_EXISTS,
+        "NAMESPACE_EXISTS",
+        "ResourceInfo",
+    ),
+    Row(
+        "model is live",
+        lambda yard: yard.registry.UndeleteModel(rpc.UndeleteModelRequest(name=MODEL)),
+        Code.ALREADY_EXISTS,
+        "NOT_DELETED",
+        "ResourceInfo",
+    ),
+    Row(
+        "version is live",
+        lambda yard: yard.registry.UndeleteVersion(rpc.UndeleteVersionRequest(name=f"{MODEL}/versions/1")),
+        Code.ALREADY_EXISTS,
+        "NOT_DELETED",
+        "ResourceInfo",
+    ),
     # Races
-    Row("stale etag", _update_model(etag='"stale"', owner="x"), Code.ABORTED, "ETAG_MISMATCH", metadata=("current_etag",)),
+    Row(
+        "stale etag",
+        _update_model(etag='"stale"', owner="x"),
+        Code.ABORTED,
+        "ETAG_MISMATCH",
+        metadata=("current_etag",),
+    ),
     Row("stale alias etag", _alias(etag='"stale"'), Code.ABORTED, "ETAG_MISMATCH", metadata=("current_etag",)),
     Row("alias exists", _alias(create_only=True), Code.ABORTED, "ETAG_MISMATCH", metadata=("current_etag",)),
-    Row("stale delete", lambda yard: yard.registry.DeleteModel(rpc.DeleteModelRequest(name=MODEL, etag='"x"', force=True)), Code.ABORTED, "ETAG_MISMATCH"),
+    Row(
+        "stale delete",
+        lambda yard: yard.registry.DeleteModel(rpc.DeleteModelRequest(name=MODEL, etag='"x"', force=True)),
+        Code.ABORTED,
+        "ETAG_MISMATCH",
+    ),
     # State
-    Row("not empty", lambda yard: yard.registry.DeleteModel(rpc.DeleteModelRequest(name=MODEL)), Code.FAILED_PRECONDITION, "MODEL_NOT_EMPTY", "PreconditionFailure"),
-    Row("A83 in use", lambda yard: yard.registry.DeleteVersion(rpc.DeleteVersionRequest(name=f"{MODEL}/versions/1")), Code.FAILED_PRECONDITION, "VERSION_IN_USE", "PreconditionFailure"),
+    Row(
+        "not empty",
+        lambda yard: yard.registry.DeleteModel(rpc.DeleteModelRequest(name=MODEL)),
+        Code.FAILED_PRECONDITION,
+        "MODEL_NOT_EMPTY",
+        "PreconditionFailure",
+    ),
+    Row(
+        "A83 in use",
+        lambda yard: yard.registry.DeleteVersion(rpc.DeleteVersionRequest(name=f"{MODEL}/versions/1")),
+        Code.FAILED_PRECONDITION,
+        "VERSION_IN_USE",
+        "PreconditionFailure",
+    ),
     Row("transition", _deprecate_twice, Code.FAILED_PRECONDITION, "ILLEGAL_TRANSITION", "PreconditionFailure"),
     Row("quarantined", _quarantined, Code.FAILED_PRECONDITION, "QUARANTINED", "PreconditionFailure"),
-    Row("digest changed", _alias(expected_manifest_digest="sha256:" + "a" * 64), Code.FAILED_PRECONDITION, "DIGEST_CHANGED", "PreconditionFailure"),
+    Row(
+        "digest changed",
+        _alias(expected_manifest_digest="sha256:" + "a" * 64),
+        Code.FAILED_PRECONDITION,
+        "DIGEST_CHANGED",
+        "PreconditionFailure",
+    ),
     Row(
         "parent digest",
-        _create(parents=[pb.Parent(version=f"{MODEL}/versions/1", relation=pb.Parent.ADAPTER_OF, manifest_digest="sha256:" + "a" * 64)]),
+        _create(
+            parents=[
+                pb.Parent(
+                    version=f"{MODEL}/versions/1", relation=pb.Parent.ADAPTER_OF, manifest_digest="sha256:" + "a" * 64
+                )
+            ]
+        ),
         Code.FAILED_PRECONDITION,
         "DIGEST_CHANGED",
     ),
     # Reads
     Row("past the end", _read(read_offset=8), Code.OUT_OF_RANGE, "READ_PAST_END", metadata=("size",)),
-    Row("negative offset", _read(read_offset=-1), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("read_offset",)),
+    Row(
+        "negative offset", _read(read_offset=-1), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("read_offset",)
+    ),
     Row("negative limit", _read(read_limit=-1), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("read_limit",)),
     Row("no file named", _read(path=None), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("path",)),
     Row("A01 read path", _read(path="../x"), Code.INVALID_ARGUMENT, "INVALID_FIELD", "BadRequest", ("path",)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("row", [*_ROWS, *_PATH_ROWS, *_NAME_ROWS, *_DIGEST_ROWS], ids=lambda row: row.id)
@@ -332,7 +536,7 @@ async def test_refusal(yard: RunningRegistry, row: Row) -> None:
         assert key in got.info.metadata
     for secret in ("Traceback", "sqlite", "SELECT", "INSERT", str(yard.root)):
         assert secret not in got.message
-    if row.call in {c for c in _STEADY}:
+    if row.call in _STEADY:
         assert await yard.dump() == before
 
 
@@ -378,7 +582,7 @@ async def test_a_blob_of_another_size_is_no_match(yard: RunningRegistry) -> None
 @pytest.mark.parametrize("raw", [b"\xff\xff", b"\x0a\x02\xc3\x28", b"\x0a\xff"], ids=["junk", "utf-8", "truncated"])
 async def test_raw_garbage_is_an_invalid_argument(yard: RunningRegistry, raw: bytes) -> None:
     """A42: it never reaches a handler, and its text never comes back."""
-    call = yard.channel.unary_unary("/modelyard.v1.RegistryService/GetModel")
+    call: Any = yard.channel.unary_unary("/modelyard.v1.RegistryService/GetModel")
 
     got = await refused(call(raw))
 
@@ -386,8 +590,9 @@ async def test_raw_garbage_is_an_invalid_argument(yard: RunningRegistry, raw: by
 
 
 async def test_unknown_methods_are_unimplemented(yard: RunningRegistry) -> None:
+    call: Any = yard.channel.unary_unary("/modelyard.v1.RegistryService/DropTables")
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await yard.channel.unary_unary("/modelyard.v1.RegistryService/DropTables")(b"")
+        await call(b"")
     assert error.value.code() == Code.UNIMPLEMENTED
 
 

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.support.registry import RunningRegistry
+from tests.support.requests import MODEL, NAMESPACE, commit, make_model, request_id, store, version_of
 
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
-from tests.support.registry import RunningRegistry
-from tests.support.requests import MODEL, NAMESPACE, commit, make_model, request_id, store, version_of
 
 _VERSION = f"{MODEL}/versions/1"
 _CALLS: dict[str, Callable[[RunningRegistry, str], Awaitable[Any]]] = {

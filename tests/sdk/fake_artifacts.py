@@ -95,6 +95,7 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
         self.limits = pb.ArtifactLimits(
             max_blob_bytes=1024**4,
             max_chunk_bytes=64 * 1024,
+            preferred_chunk_bytes=64 * 1024,
             max_batch_bytes=256 * 1024,
             max_batch_count=10,
             max_file_count=10_000,

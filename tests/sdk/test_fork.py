@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.support.server import ServerProcess, clean_environment
@@ -28,7 +30,7 @@ def call():
 
 
 @pytest.fixture
-def run(server: ServerProcess, tmp_path):
+def run(server: ServerProcess, tmp_path: Path) -> Callable[..., None]:
     """Runs a script in a fresh process, against a registry with one version, and wants silence from it."""
 
     def run(script: str, **variables: str) -> None:
@@ -52,7 +54,7 @@ def run(server: ServerProcess, tmp_path):
     return run
 
 
-def test_client_and_functions_work_on_both_sides_of_a_fork(run):
+def test_client_and_functions_work_on_both_sides_of_a_fork(run: Callable[..., None]) -> None:
     run("""
 client = modelyard.Client()
 def both():
@@ -66,7 +68,7 @@ for _ in range(3):
 """)
 
 
-def test_children_may_fork_and_may_exit_like_any_program(run):
+def test_children_may_fork_and_may_exit_like_any_program(run: Callable[..., None]) -> None:
     run("""
 def grandparent():
     call()
@@ -80,7 +82,7 @@ call()
 """)
 
 
-def test_workers_of_multiprocessing_inherit_a_working_client(run):
+def test_workers_of_multiprocessing_inherit_a_working_client(run: Callable[..., None]) -> None:
     run("""
 call()
 with multiprocessing.get_context("fork").Pool(4) as pool:
@@ -89,7 +91,7 @@ with multiprocessing.get_context("fork").Pool(4) as pool:
 """)
 
 
-def test_forks_wait_for_short_calls_of_other_threads(run):
+def test_forks_wait_for_short_calls_of_other_threads(run: Callable[..., None]) -> None:
     run("""
 stop = threading.Event()
 def call_all_the_time():
@@ -106,7 +108,9 @@ for thread in threads:
 """)
 
 
-def test_an_idle_async_client_does_not_hinder_a_fork_from_its_own_loop_or_another_thread(run):
+def test_an_idle_async_client_does_not_hinder_a_fork_from_its_own_loop_or_another_thread(
+    run: Callable[..., None],
+) -> None:
     run("""
 async def main():
     async with modelyard.AsyncClient() as yard:
@@ -122,7 +126,7 @@ call()
 """)
 
 
-def test_a_child_forked_during_a_long_call_is_told_and_the_call_goes_on(run):
+def test_a_child_forked_during_a_long_call_is_told_and_the_call_goes_on(run: Callable[..., None]) -> None:
     run(
         """
 import gc

@@ -77,11 +77,23 @@ def running_postgres() -> Iterator[Postgres]:
     if os.geteuid() == 0:
         os.chown(folder, _NOBODY, _NOBODY)
         identity = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     port = free_port()
     data = folder / "data"
     subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
+        [
+            str(binaries / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+        ],
         check=True,
         cwd=folder,
         **identity,
@@ -97,9 +109,9 @@ def running_postgres() -> Iterator[Postgres]:
         "full_page_writes": "off",
     }
     flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    process = subprocess.Popen([binaries / "postgres", "-D", data, *flags], cwd=folder, **identity, **quiet)
+    process = subprocess.Popen([str(binaries / "postgres"), "-D", str(data), *flags], cwd=folder, **identity, **quiet)
     try:
-        ready = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+        ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
         while subprocess.run(ready, check=False, cwd=folder, **identity).returncode != 0:
             assert process.poll() is None, "PostgreSQL did not start"
         yield Postgres(binaries, folder, port, identity)

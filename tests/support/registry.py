@@ -115,7 +115,7 @@ class Refusal:
 
     @property
     def reason(self) -> str:
-        return self.info.reason
+        return str(self.info.reason)
 
     @property
     def fields(self) -> list[str]:
@@ -126,7 +126,7 @@ class Refusal:
 
 def refusal(error: grpc.aio.AioRpcError) -> Refusal:
     """Decodes the details: exactly one ErrorInfo, each kind at most once."""
-    raw = {key: value for key, value in error.trailing_metadata() or ()}.get("grpc-status-details-bin")
+    raw = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
     assert isinstance(raw, bytes), f"no details: {error}"
     status = status_pb2.Status.FromString(raw)
     assert status.code == error.code().value[0]

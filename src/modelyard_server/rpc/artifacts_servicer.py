@@ -61,6 +61,7 @@ class ArtifactsServicer(ArtifactsServiceServicer):
         return rpc.ArtifactLimits(
             max_blob_bytes=MAX_BLOB_BYTES,
             max_chunk_bytes=self._limits.chunk_bytes,
+            preferred_chunk_bytes=self._limits.preferred_chunk_bytes,
             max_batch_bytes=self._limits.batch_bytes,
             max_batch_count=self._limits.batch_count,
             max_file_count=MAX_FILES,

@@ -49,36 +49,37 @@ class Mutations:
     async def run(self, attempt: Attempt, work: Callable[[Transaction], Awaitable[R]], restore: Restore[R]) -> R:
         """Runs ``work`` in one transaction, or answers what it came to the first time."""
 
-        async def replay(transaction: Transaction) -> R | None:
-            if not attempt.request_id:
-                return None
-            stored = await transaction.requests.find(attempt.actor, attempt.method, attempt.request_id)
-            if stored is None:
-                return None
-            if stored.payload_hash != attempt.payload_hash:
-                raise request_id_reused()
-            return await restore(transaction, stored)
-
         async def once(transaction: Transaction) -> R:
-            if (replayed := await replay(transaction)) is not None:
+            if (replayed := await self._replay(transaction, attempt, restore)) is not None:
                 return replayed
             try:
                 result = await work(transaction)
             except RegistryError:
                 # Perhaps our twin, sent at the same time, made it so that this one can't: then it has our answer.
-                if (replayed := await replay(transaction)) is not None:
+                if (replayed := await self._replay(transaction, attempt, restore)) is not None:
                     return replayed
                 raise
             if attempt.validate_only:
                 transaction.discard()
             elif attempt.request_id:
                 outcome = StoredOutcome(attempt.payload_hash, snapshot(result), result.key)
-                await transaction.requests.add(
-                    attempt.actor, attempt.method, attempt.request_id, outcome, self.clock()
-                )
+                at = self.clock()
+                await transaction.requests.add(attempt.actor, attempt.method, attempt.request_id, outcome, at)
             return result
 
         return await self.database.write(once)
+
+    @staticmethod
+    async def _replay(transaction: Transaction, attempt: Attempt, restore: Restore[R]) -> R | None:
+        """The stored answer to this request, if it was made before."""
+        if not attempt.request_id:
+            return None
+        stored = await transaction.requests.find(attempt.actor, attempt.method, attempt.request_id)
+        if stored is None:
+            return None
+        if stored.payload_hash != attempt.payload_hash:
+            raise request_id_reused()
+        return await restore(transaction, stored)
 
     def record(
         self,

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from modelyard._pull import Pull
 from modelyard._push import Push
 from modelyard._transfer.local_files import collect
 from modelyard._unset import UNSET, Unset
-from modelyard.errors import FieldViolation, InvalidArgumentError, collecting
+from modelyard.errors import FieldViolation, InvalidArgumentError
 from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.names import DEFAULT_NAMESPACE, ModelName, VersionName
 from modelyard.references import Selector
@@ -133,9 +134,9 @@ class AsyncClient:
             ModelyardError: Anything else that the registry refuses.
         """
         violations: list[FieldViolation] = []
-        with collecting(violations):
+        with _collecting(violations):
             name = _naming.model_name(model)
-        with collecting(violations):
+        with _collecting(violations):
             described = describe(
                 params=params,
                 metrics=metrics,
@@ -152,7 +153,7 @@ class AsyncClient:
                 parents=parents,
                 run=run,
             )
-        with collecting(violations):
+        with _collecting(violations):
             found = await asyncio.to_thread(collect, Path(files))
         if violations:
             raise InvalidArgumentError(violations)
@@ -487,6 +488,15 @@ async def _items(
             yield convert(message)
         if not token:
             return
+
+
+@contextmanager
+def _collecting(violations: list[FieldViolation]) -> Iterator[None]:
+    """Adds what an ``InvalidArgumentError`` says to ``violations`` instead of raising it: all are told at once."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        violations += error.violations
 
 
 def _fill(message: Message, **fields: str | Mapping[str, str] | Unset | None) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from modelyard.errors import CacheError, InvalidArgumentError
 
@@ -101,23 +101,21 @@ def _is_target(url: str) -> bool:
 
 
 def _parse_url(url: str) -> tuple[str, str, bool, bool]:
+    if "@" in url:
+        # What stands before it may be a password: the message doesn't repeat it.
+        raise _invalid("url", f"holds credentials; {_HOW}, and MODELYARD_TOKEN for credentials")
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError as error:
-        raise _invalid("url", f"is no address: {error}; {_HOW}") from None
-    if _carries_more(parts):
-        # Whatever it is may be a password: the message doesn't repeat it.
-        raise _invalid("url", f"holds more than a host and a port; {_HOW}, and MODELYARD_TOKEN for credentials")
-    if port is None or not parts.hostname:
+        raise _invalid("url", f"{url[:200]!r} is no address: {error}; {_HOW}") from None
+    if port is None or not parts.hostname or parts.scheme not in _DEFAULT_PORTS:
         raise _invalid("url", f"{url[:200]!r} is no address of a registry; {_HOW}")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise _invalid("url", f"{url[:200]!r} holds more than a host and a port; {_HOW}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     server = f"{parts.scheme}://{host}:{port}"
     return f"dns:///{host}:{port}", server, parts.scheme == "grpcs", _is_loopback(parts.hostname)
-
-
-def _carries_more(parts: SplitResult) -> bool:
-    return "@" in parts.netloc or parts.path not in {"", "/"} or bool(parts.query or parts.fragment)
 
 
 def _parse_target(url: str, *, insecure: bool) -> tuple[str, str, bool, bool]:

@@ -32,10 +32,6 @@ _MAX_RECEIVE_BYTES: Final = 8 << 20
 # A call that outgrows this is not retried: it must hold a version with its 10,000 files, and a batch of small blobs.
 _RETRY_BUFFER_BYTES: Final = 4 << 20
 
-_TIMEOUTS: Final = {"RegistryService": "30s", "ArtifactsService": "120s"}
-# The registry hashes all of the parts again.
-_LONG: Final = {"ComposeBlob": "3600s"}
-
 _RETRY_POLICY: Final = {
     # 3 s in all: a restart of the registry is bridged, and a pull that can do without it does not wait long.
     "maxAttempts": 5,
@@ -47,11 +43,13 @@ _RETRY_POLICY: Final = {
 
 
 def _method_configs(service: ServiceDescriptor) -> list[dict[str, Any]]:
-    """Deadlines and retries of the unary methods; streams have neither, their callers resume them."""
+    """Retries of the unary methods; those of streams are their callers' business, who resume them.
+
+    No deadlines: one from here is not told to the server, so :meth:`Connection.call` sets them.
+    """
     return [
         {
             "name": [{"service": service.full_name, "method": method.name}],
-            "timeout": _LONG.get(method.name, _TIMEOUTS[service.name]),
             "retryPolicy": _RETRY_POLICY,
         }
         for method in service.methods
@@ -163,12 +161,11 @@ class Connection:
         method: "grpc.aio.UnaryUnaryMultiCallable[_Request, _Response]",
         request: _Request,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - a deadline that the server is told
+        timeout: float = 30.0,  # noqa: ASYNC109 - a deadline that the server is told
     ) -> _Response:
         """The answer of a unary method, retried while the registry is unavailable.
 
-        ``timeout`` in seconds is for all attempts together, and can only be shorter than the method's own: 30 s, 120 s
-        where blobs are asked for or sent, an hour for ``ComposeBlob``. Raises ``ModelyardError``.
+        ``timeout`` in seconds is for all attempts together. Raises ``ModelyardError``.
         """
         with self.in_use():
             try:

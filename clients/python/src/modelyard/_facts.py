@@ -288,7 +288,7 @@ def _role(name: str) -> DatasetRole:
 
 def _scalar(value: Any) -> Any:
     """A Python scalar for a scalar of any array library; everything else as it is."""
-    if isinstance(value, bool | int | float | str) or getattr(value, "shape", None) != ():
+    if getattr(value, "shape", None) != ():
         return value
     item = getattr(value, "item", None)
     return item() if callable(item) else value

@@ -27,11 +27,13 @@ class _LoopThread:
     """A running event loop on a thread of its own."""
 
     def __init__(self) -> None:
+        self.ends = False
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._run, name="modelyard", daemon=True)
         self.thread.start()
 
     def close(self) -> None:
+        self.ends = True
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(_EXIT_PATIENCE)
 
@@ -39,7 +41,6 @@ class _LoopThread:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()
-            # Whoever started these is blocked in another thread, and should not be for ever.
             tasks = asyncio.all_tasks(self.loop)
             for task in tasks:
                 task.cancel()
@@ -57,11 +58,11 @@ class _Process:
         self._thread: _LoopThread | None = None
         self._inherited: list[_LoopThread] = []
 
-    def loop(self) -> asyncio.AbstractEventLoop:
+    def thread(self) -> _LoopThread:
         with self._lock:
             if self._thread is None:
                 self._thread = _LoopThread()
-            return self._thread.loop
+            return self._thread
 
     def after_in_child(self) -> None:
         self._lock = threading.Lock()
@@ -90,31 +91,37 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
     before the interrupt goes on.
     """
     wait_until_over()
-    loop = _process.loop()
+    thread = _process.thread()
     box: SimpleQueue[Mail | None] = SimpleQueue()
     task: Future[asyncio.Task[_T]] = Future()
     context = copy_context()
     context.run(mailbox.set, box)
 
     def start() -> None:
-        started = loop.create_task(coroutine, context=context)
+        started = thread.loop.create_task(coroutine, context=context)
         started.add_done_callback(end)
         task.set_result(started)
 
     def end(done: asyncio.Task[_T]) -> None:
         if not done.cancelled():
             done.exception()  # else asyncio complains about one that nobody is left to look at
-        box.put(None)
+        # Only daemon threads still wait when the process ends. One that is woken would print a traceback.
+        if not thread.ends:
+            box.put(None)
 
     def cancel() -> None:
-        task.result().cancel()
+        if task.done():
+            task.result().cancel()
+        else:  # the interrupt came even before the start
+            coroutine.close()
+            box.put(None)
 
-    loop.call_soon_threadsafe(start)
     try:
+        thread.loop.call_soon_threadsafe(start)
         while (mail := box.get()) is not None:
             mail()
     except BaseException:
-        loop.call_soon_threadsafe(cancel)
+        thread.loop.call_soon_threadsafe(cancel)
         while box.get() is not None:
             pass
         raise

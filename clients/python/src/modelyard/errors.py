@@ -24,8 +24,7 @@ ALIAS_NOT_FOUND
 """
 
 import copyreg
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 _SHOWN: Final = 20
@@ -166,15 +165,6 @@ class DeprecatedVersionWarning(UserWarning):
 
 class StaleModelWarning(UserWarning):
     """The registry could not be reached, and the last version that a reference was known to mean was used."""
-
-
-@contextmanager
-def collecting(violations: list[FieldViolation]) -> Iterator[None]:
-    """Adds what an ``InvalidArgumentError`` says to ``violations`` instead of raising it: all are told at once."""
-    try:
-        yield
-    except InvalidArgumentError as error:
-        violations += error.violations
 
 
 def _list_violations(violations: tuple[FieldViolation, ...]) -> str:

@@ -36,37 +36,45 @@ def check_digest(digest: str) -> str:
 
 def check_path(path: str) -> str:
     """Returns ``path`` if a version may hold a file of that name, else raises ``ValueError`` that says why not."""
-    shown = ascii(path[:120])
-    for character in path:
-        if unicodedata.category(character) in _INVISIBLE:
-            raise ValueError(f"{shown} holds a control, invisible or undecodable character (U+{ord(character):04X})")
     if not path:
         raise ValueError("a file's path is empty")
-    if len(path.encode()) > MAX_PATH_BYTES:
-        raise ValueError(f"{shown}… is longer than {MAX_PATH_BYTES} bytes")
-    if unicodedata.normalize("NFC", path) != path:
-        raise ValueError(f"{shown} is not in Unicode's composed form (NFC)")
-    if found := _FORBIDDEN.search(path):
-        raise ValueError(
-            f"{shown} holds {found.group()!r}, which some systems read as another path; separate folders by '/'"
-        )
-    if _PERCENT.search(path):
-        raise ValueError(f"{shown} holds a percent escape, which some programs read as another path")
+    shown = ascii(path[:120])
+    _check_text(path, shown)
     if path.startswith(("/", "~")):
         raise ValueError(f"{shown} is not relative")
     segments = path.split("/")
     if len(segments) > MAX_DEPTH:
         raise ValueError(f"{shown} is more than {MAX_DEPTH} levels deep")
     for segment in segments:
-        if segment in {"", ".", ".."}:
-            raise ValueError(f"{shown} has an empty, '.' or '..' part")
-        if segment[-1] in ". ":
-            raise ValueError(f"{shown} has a part that ends in a dot or a space")
-        if len(segment.encode()) > MAX_SEGMENT_BYTES:
-            raise ValueError(f"{shown} has a part longer than {MAX_SEGMENT_BYTES} bytes")
-        if _DEVICE.fullmatch(segment):
-            raise ValueError(f"{shown} has a part that Windows reads as a device")
+        _check_segment(segment, shown)
     return path
+
+
+def _check_text(path: str, shown: str) -> None:
+    for character in path:
+        if unicodedata.category(character) in _INVISIBLE:
+            raise ValueError(f"{shown} holds a control, invisible or undecodable character (U+{ord(character):04X})")
+    if len(path.encode()) > MAX_PATH_BYTES:
+        raise ValueError(f"{shown}… is longer than {MAX_PATH_BYTES} bytes")
+    if unicodedata.normalize("NFC", path) != path:
+        raise ValueError(f"{shown} is not in Unicode's composed form (NFC)")
+    if found := _FORBIDDEN.search(path):
+        raise ValueError(
+            f"{shown} holds {found.group()!r}, which some systems read as another path; use '/' for folders"
+        )
+    if _PERCENT.search(path):
+        raise ValueError(f"{shown} holds a percent escape, which some programs read as another path")
+
+
+def _check_segment(segment: str, shown: str) -> None:
+    if segment in {"", ".", ".."}:
+        raise ValueError(f"{shown} has an empty, '.' or '..' part")
+    if segment[-1] in ". ":
+        raise ValueError(f"{shown} has a part that ends in a dot or a space")
+    if len(segment.encode()) > MAX_SEGMENT_BYTES:
+        raise ValueError(f"{shown} has a part longer than {MAX_SEGMENT_BYTES} bytes")
+    if _DEVICE.fullmatch(segment):
+        raise ValueError(f"{shown} has a part that Windows reads as a device")
 
 
 def check_distinct(paths: Iterable[str]) -> None:

@@ -23,8 +23,8 @@ def check_id(value: str, what: str) -> str:
     """Returns ``value`` if a namespace or a model may be called so, else raises ``ValueError`` that says the rule."""
     if len(value) > _MAX_ID or not _ID.fullmatch(value):
         raise ValueError(
-            f"{value[:80]!r} can't be the id of a {what}: use lower-case letters and digits, joined by single '.', '_' or"
-            f" '-', at most {_MAX_ID} characters; anything else goes into the display name"
+            f"{value[:80]!r} can't be the id of a {what}: use lower-case letters and digits, joined by single '.', '_'"
+            f" or '-', at most {_MAX_ID} characters; anything else goes into the display name"
         )
     return value
 
@@ -33,7 +33,7 @@ def check_alias(value: str) -> str:
     """Returns ``value`` if an alias may be called so, else raises ``ValueError`` that says the rule."""
     if _RESERVED_ALIAS.fullmatch(value):
         raise ValueError(
-            f"{value[:80]!r} can't be an alias: 'latest', 'main' and 'v' with digits mean something of their own"
+            f"{value[:80]!r} can't be an alias: 'latest', 'main' and 'v' with digits have meanings of their own"
         )
     if not _ALIAS.fullmatch(value):
         raise ValueError(

@@ -22,8 +22,8 @@ class Selector(Enum):
 class Reference:
     """``team/fraud@7``, ``team/fraud@production``, ``team/fraud@sha256:…``, ``team/fraud@latest`` or ``team/fraud``.
 
-    Without ``team/`` the namespace is ``default``; without ``@…`` it means the alias ``production`` if that is set, else
-    the newest version that is READY.
+    Without ``team/`` the namespace is ``default``; without ``@…`` it means the alias ``production`` if that is set,
+    else the newest version that is READY.
     """
 
     model: ModelName

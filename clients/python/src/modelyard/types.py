@@ -136,7 +136,7 @@ class PulledModel:
 
     reference: str
     path: Path
-    """The folder that holds the files. Without a target of your own it belongs to the cache: read it, don't change it."""
+    """The folder that holds the files. Without a target of your own it is the cache's: read it, don't change it."""
     version: Version
     stale: bool
     """True if the registry could not be reached, and this is the last version that the reference was known to mean."""

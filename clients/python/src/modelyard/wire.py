@@ -92,7 +92,9 @@ def _dataset_to_proto(dataset: Dataset) -> pb.Dataset:
         digest=dataset.digest,
         role=pb.Dataset.Role.Value(dataset.role.value),
         row_count=dataset.rows,
-        fingerprint=pb.Dataset.Fingerprint.Value(dataset.fingerprint.value) if dataset.fingerprint else None,
+        fingerprint=pb.Dataset.Fingerprint.Value(
+            dataset.fingerprint.value if dataset.fingerprint else "FINGERPRINT_UNSPECIFIED"
+        ),
     )
 
 

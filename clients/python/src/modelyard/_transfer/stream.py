@@ -172,7 +172,8 @@ class _Sender:
 
     def _messages(self, offset: int) -> Callable[[], list[tuple[pb.WriteBlobRequest, int]] | None]:
         """A step that reads, hashes and wraps one batch, with the size of each message's data."""
-        chunk = self._destination.limits.max_chunk_bytes
+        limits = self._destination.limits
+        chunk = limits.preferred_chunk_bytes or limits.max_chunk_bytes
         reader, upload = self._reader, self._upload
 
         def step() -> list[tuple[pb.WriteBlobRequest, int]] | None:

@@ -135,7 +135,7 @@ def _origin(version: Version) -> Iterable[RenderableType | None]:
             "os": environment.os,
             "image": environment.image,
             **dict(sorted({**environment.hardware, **environment.job}.items())),
-            "packages": " ".join(f"{name}=={version}" for name, version in sorted(environment.packages.items())),
+            "packages": f"{len(environment.packages)}, listed by --output json" if environment.packages else "",
         }
         yield _section("environment", _pairs(facts))
 

@@ -53,10 +53,11 @@ class ArtifactLimits(_message.Message):
     MAX_PART_COUNT_FIELD_NUMBER: _builtins.int
     PART_BYTES_FIELD_NUMBER: _builtins.int
     COMPOSE_THRESHOLD_BYTES_FIELD_NUMBER: _builtins.int
+    PREFERRED_CHUNK_BYTES_FIELD_NUMBER: _builtins.int
     max_blob_bytes: _builtins.int
     """Largest blob."""
     max_chunk_bytes: _builtins.int
-    """Most data in one message of WriteBlob, and in one of ReadFile."""
+    """Most data in one message of WriteBlob."""
     max_batch_bytes: _builtins.int
     """Most data in one BatchWriteBlobs."""
     max_batch_count: _builtins.int
@@ -69,6 +70,8 @@ class ArtifactLimits(_message.Message):
     """The part size to upload a very large file in, in parallel, for ComposeBlob to join."""
     compose_threshold_bytes: _builtins.int
     """The file size from which that pays with this server's store; 0 if it never does."""
+    preferred_chunk_bytes: _builtins.int
+    """The data in one message with which streams are fastest, both ways."""
     def __init__(
         self,
         *,
@@ -80,10 +83,11 @@ class ArtifactLimits(_message.Message):
         max_part_count: _builtins.int = ...,
         part_bytes: _builtins.int = ...,
         compose_threshold_bytes: _builtins.int = ...,
+        preferred_chunk_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compose_threshold_bytes", b"compose_threshold_bytes", "max_batch_bytes", b"max_batch_bytes", "max_batch_count", b"max_batch_count", "max_blob_bytes", b"max_blob_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_file_count", b"max_file_count", "max_part_count", b"max_part_count", "part_bytes", b"part_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compose_threshold_bytes", b"compose_threshold_bytes", "max_batch_bytes", b"max_batch_bytes", "max_batch_count", b"max_batch_count", "max_blob_bytes", b"max_blob_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_file_count", b"max_file_count", "max_part_count", b"max_part_count", "part_bytes", b"part_bytes", "preferred_chunk_bytes", b"preferred_chunk_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,68 @@
+"""What ``modelyard`` offers, and what importing it costs."""
+
+import subprocess
+import sys
+import textwrap
+
+import modelyard
+
+DOCUMENTED = {
+    "functions": ["pull", "push", "resolve"],
+    "clients": ["AsyncClient", "Client", "UNSET", "Unset"],
+    "names": ["AliasName", "ModelName", "Reference", "Selector", "VersionName"],
+    "resources": ["Alias", "File", "Model", "Namespace", "Version", "VersionState"],
+    "answers": ["Progress", "PulledModel", "Resolution", "Rule"],
+    "facts": [
+        *("Dataset", "DatasetRole", "Environment", "Facts", "Fingerprint", "Framework"),
+        *("Param", "Parent", "Relation", "Run", "Signature", "Source"),
+    ],
+    "errors": [
+        *("AlreadyExistsError", "CacheError", "ConflictError", "DeadlineExceededError", "FailedPreconditionError"),
+        *("FieldViolation", "InvalidArgumentError", "ModelyardError", "NotFoundError", "OutOfRangeError"),
+        *("PermissionDeniedError", "PreconditionViolation", "ResourceExhaustedError", "ServerError"),
+        *("UnauthenticatedError", "UnavailableError", "VerificationError"),
+    ],
+    "warnings": ["DeprecatedVersionWarning", "StaleModelWarning"],
+}
+
+
+def in_fresh_process(script: str) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", textwrap.dedent(script)], check=True, timeout=60)
+
+
+def test_the_public_names_are_the_documented_ones() -> None:
+    assert sorted(modelyard.__all__) == sorted(name for names in DOCUMENTED.values() for name in names)
+    assert set(modelyard.__all__) <= set(dir(modelyard))
+
+
+def test_every_public_name_is_there() -> None:
+    for name in modelyard.__all__:
+        assert getattr(modelyard, name) is not None
+
+
+def test_a_misspelt_name_is_an_attribute_error() -> None:
+    assert not hasattr(modelyard, "pusch")
+
+
+def test_import_loads_no_grpc_and_no_protobuf() -> None:
+    in_fresh_process("""
+        import sys
+        import modelyard
+        assert modelyard.NotFoundError and modelyard.Version and modelyard.Reference
+        assert not {"grpc", "google.protobuf", "asyncio"} & set(sys.modules), sorted(sys.modules)
+    """)
+
+
+def test_what_the_server_shares_needs_no_grpc() -> None:
+    in_fresh_process("""
+        import sys
+        import modelyard.facts, modelyard.manifest, modelyard.names, modelyard.references
+        assert "grpc" not in sys.modules
+    """)
+
+
+def test_the_functions_load_what_they_need() -> None:
+    in_fresh_process("""
+        import modelyard
+        assert callable(modelyard.push) and callable(modelyard.pull) and callable(modelyard.resolve)
+    """)
