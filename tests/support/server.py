@@ -38,12 +38,20 @@ class ServerProcess:
         return self._process.pid
 
     def command(self) -> list[str]:
-        paths = ("--data-dir", str(self.folder / "data"), "--listen", self.address, "--admin-listen", "")
-        return [str(BIN / "modelyard-server"), "serve", *paths, *self.flags]
+        paths = ["--data-dir", str(self.folder / "data"), "--listen", self.address]
+        admin = [] if "--admin-listen" in self.flags else ["--admin-listen", ""]
+        return [str(BIN / "modelyard-server"), "serve", *paths, *admin, *self.flags]
 
-    def start(self) -> "ServerProcess":
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, *, wait: bool = True) -> "ServerProcess":
+        """Starts it; ``wait`` for it to serve, in plaintext."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=clean_environment())
+        if not wait:
+            return self
         with grpc.insecure_channel(self.address) as channel:
             health = health_pb2_grpc.HealthStub(channel)
             answer = health.Check(health_pb2.HealthCheckRequest(), timeout=20, wait_for_ready=True)

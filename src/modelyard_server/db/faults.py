@@ -1,10 +1,13 @@
 """What a driver's exception means to a caller. Nothing of its text goes any further."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from modelyard_server.domain.errors import RegistryError, ResourceExhausted, Unavailable, storage_full
+from modelyard_server.domain.errors import Aborted, RegistryError, ResourceExhausted, Unavailable, storage_full
 
 _RETRIED = {"40001", "40P01"}
 # Admin shutdown, crash shutdown, cannot connect now, read-only after a failover, too many connections.
@@ -28,7 +31,7 @@ def database_down() -> Unavailable:
     return Unavailable("the registry's database can't be reached; try again", reason="BACKEND_DOWN", retry_after=1.0)
 
 
-def explain(error: BaseException) -> RegistryError | None:
+def _explain(error: BaseException) -> RegistryError | None:
     """The error that the caller is told, or None if it is a bug of ours."""
     if isinstance(error, PoolTimeout):
         return ResourceExhausted(
@@ -47,3 +50,20 @@ def explain(error: BaseException) -> RegistryError | None:
     if isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.CannotConnectNowError):
         return database_down()
     return None
+
+
+@asynccontextmanager
+async def explained() -> AsyncIterator[None]:
+    """Turns what a driver raises inside into what a caller is told. Bugs pass as they are."""
+    try:
+        yield
+    except RegistryError:
+        raise
+    except Exception as error:
+        if is_conflict(error):
+            raise Aborted(
+                "other writers were in the way each time; try again", reason="WRITE_CONFLICT", retry_after=0.1
+            ) from error
+        if (told := _explain(error)) is not None:
+            raise told from error
+        raise

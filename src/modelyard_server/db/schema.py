@@ -10,6 +10,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from modelyard_server.db.faults import explained
+
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 # Any fixed number: replicas that start together migrate one after the other.
 _LOCK: Final = 0x6D6F64656C79617264
@@ -55,13 +57,13 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
 
 async def upgrade(engine: AsyncEngine) -> tuple[str | None, str]:
     """Brings the schema up to ours, in one transaction; answers its version before and now."""
-    async with engine.begin() as connection:
+    async with explained(), engine.begin() as connection:
         return await connection.run_sync(_upgrade)
 
 
 async def require_current(engine: AsyncEngine) -> None:
     """Raises :class:`SchemaError` unless the schema is ours."""
-    async with engine.connect() as connection:
+    async with explained(), engine.connect() as connection:
         current = await connection.run_sync(_current)
     if current != head():
         raise SchemaError(

@@ -3,8 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from itertools import groupby
 from typing import Any, Final, TypeVar
 
@@ -16,13 +15,12 @@ from modelyard_server.db import events, tables
 from modelyard_server.db.aliases import SqlAliases
 from modelyard_server.db.blobs import SqlBlobs
 from modelyard_server.db.engine import Engines
-from modelyard_server.db.faults import explain, is_conflict
+from modelyard_server.db.faults import explained, is_conflict
 from modelyard_server.db.models import SqlModels
 from modelyard_server.db.namespaces import SqlNamespaces
 from modelyard_server.db.requests import SqlRequests
 from modelyard_server.db.uploads import SqlUploads
 from modelyard_server.db.versions import SqlVersions
-from modelyard_server.domain.errors import Aborted, RegistryError
 from modelyard_server.domain.events import Change
 from modelyard_server.services.database import (
     AliasRepository,
@@ -89,7 +87,7 @@ class SqlDatabase:
         self._running: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with _explained(), self._readers.connect() as connection:
+        async with explained(), self._readers.connect() as connection:
             return await work(SqlTransaction(connection))
 
     async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -105,7 +103,7 @@ class SqlDatabase:
             task.exception()  # its caller may be gone; nobody else is to be told
 
     async def _write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with _explained():
+        async with explained():
             for attempt in range(_ATTEMPTS):
                 try:
                     if self._writer_free is None:
@@ -127,7 +125,7 @@ class SqlDatabase:
 
     async def secret(self, identity: str) -> bytes:
         """32 random bytes that all replicas on this database share, made by the first that asks."""
-        async with _explained(), self._engines.writer.begin() as connection:
+        async with explained(), self._engines.writer.begin() as connection:
             insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
             fresh = insert(tables.secrets).values(id=identity, value=os.urandom(_SECRET_BYTES))
             await connection.execute(fresh.on_conflict_do_nothing())
@@ -139,19 +137,3 @@ class SqlDatabase:
         if self._running:
             await asyncio.wait(self._running)
         await self._engines.dispose()
-
-
-@asynccontextmanager
-async def _explained() -> AsyncIterator[None]:
-    try:
-        yield
-    except RegistryError:
-        raise
-    except Exception as error:
-        if is_conflict(error):
-            raise Aborted(
-                "other writers were in the way each time; try again", reason="WRITE_CONFLICT", retry_after=0.1
-            ) from error
-        if (explained := explain(error)) is not None:
-            raise explained from error
-        raise

@@ -10,8 +10,9 @@ import os
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import copy_context
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from modelyard._caller import Mail, mailbox
@@ -21,6 +22,9 @@ _T = TypeVar("_T")
 
 _EXIT_PATIENCE: Final = 5.0
 """Seconds that the end of the process waits for calls of other threads to be cancelled."""
+
+_SIGNALS: Final = 0.5
+"""Seconds after which a waiting thread looks for signals that it may have missed."""
 
 
 class _LoopThread:
@@ -118,14 +122,21 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
     try:
         thread.loop.call_soon_threadsafe(start)
-        while (mail := box.get()) is not None:
+        while (mail := _next(box)) is not None:
             mail()
     except BaseException:
         thread.loop.call_soon_threadsafe(cancel)
-        while box.get() is not None:
+        while _next(box) is not None:
             pass
         raise
     return task.result().result()
+
+
+def _next(box: SimpleQueue[Mail | None]) -> Mail | None:
+    while True:
+        # A signal that comes in the instant before a wait does not end the wait; the next turn sees it.
+        with suppress(Empty):
+            return box.get(timeout=_SIGNALS)
 
 
 def iterate(iterator: AsyncIterator[_T]) -> Iterator[_T]:

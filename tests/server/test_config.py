@@ -1,0 +1,96 @@
+"""Settings: where they come from, which wins, what is refused and how it is shown."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.support.server import BIN, clean_environment
+
+COMMAND = str(BIN / "modelyard-server")
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *arguments], capture_output=True, text=True, check=False, env=clean_environment() | environment
+    )
+
+
+def _shown(*arguments: str, **environment: str) -> dict[str, object]:
+    done = _run("config", "--output", "json", *arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    shown: dict[str, object] = json.loads(done.stdout)
+    return shown
+
+
+def test_no_arguments_mean_the_embedded_default_on_loopback(tmp_path: Path) -> None:
+    shown = _shown(XDG_DATA_HOME=str(tmp_path))
+
+    assert shown["listen"] == "127.0.0.1:4850"
+    assert shown["data_dir"] == str(tmp_path / "modelyard")
+    assert shown["database_url"] is None
+
+
+def test_environment_wins_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text('listen = "127.0.0.1:1"\nlog_level = "warning"\n')
+
+    shown = _shown("--config", str(file), MODELYARD_SERVER_LISTEN="127.0.0.1:2")
+
+    assert shown["listen"] == "127.0.0.1:2"
+    assert shown["log_level"] == "warning"
+    assert shown["log_format"] == "json"
+
+
+def test_flags_win_over_everything(tmp_path: Path) -> None:
+    """The flag's value is the one that is refused."""
+    done = _run("serve", "--listen", "0.0.0.0:3", MODELYARD_SERVER_LISTEN="127.0.0.1:2")
+
+    assert done.returncode == 1
+    assert "0.0.0.0:3 can be reached by other machines" in done.stderr
+
+
+def test_secrets_are_masked(tmp_path: Path) -> None:
+    url = "postgresql://me:hunter2@db.example.org/yard"
+
+    done = _run("config", MODELYARD_SERVER_DATABASE_URL=url)
+
+    assert "postgresql://me:***@db.example.org/yard" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ('lissen = "x"', "lissen: Extra inputs are not permitted"),
+        ("log_level = 3", "log_level"),
+        ("listen = [", "Invalid"),
+        ('listen = "localhost"', "has no port"),
+        ('tls_cert = "x.crt"', "tls_cert and tls_key go together"),
+        ('tls_cert = "x.crt"\ntls_key = "x.key"', "there is no file x.crt"),
+        ('listen = "0.0.0.0:4850"', "or say insecure if a mesh encrypts for you"),
+        ('listen = "[::]:4850"', "or say insecure if a mesh encrypts for you"),
+        ('listen = "registry:4850"', "or say insecure if a mesh encrypts for you"),
+    ],
+)
+def test_wrong_settings_are_refused_and_explained(tmp_path: Path, toml: str, told: str) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text(toml)
+
+    done = _run("serve", "--config", str(file))
+
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1", "localhost:1", "unix:/run/yard.sock"])
+def test_loopback_needs_no_certificate(listen: str) -> None:
+    assert _shown(MODELYARD_SERVER_LISTEN=listen)["listen"] == listen
+
+
+def test_every_setting_is_a_flag_of_serve() -> None:
+    told = _run("serve", "--help", COLUMNS="200", TERM="dumb").stdout
+
+    for name in _shown():
+        assert f"--{name.replace('_', '-')}" in told
