@@ -45,9 +45,13 @@ protos: $(READY) ## write the generated stubs and the sync client
 bench: $(READY) ## measure transfers against a floor in the same run
 	@$(BIN)/python benchmarks/transfer.py
 
-lock: $(READY) ## write requirements.lock from the pyproject files; no registry host gets into it
-	@env -u UV_INDEX -u UV_DEFAULT_INDEX $(BIN)/uv lock --quiet && $(BIN)/uv export --quiet --frozen --all-packages --all-groups \
-	    --all-extras --no-annotate --no-header --no-emit-workspace --format requirements-txt -o requirements.lock
+# Everything for people who work on it, and what the server needs to run, for the image.
+EXPORT := $(BIN)/uv export --quiet --frozen --no-annotate --no-header --no-emit-workspace --format requirements-txt
+
+lock: $(READY) ## write the lock files from the pyproject files; no registry host gets into them
+	@env -u UV_INDEX -u UV_DEFAULT_INDEX $(BIN)/uv lock --quiet
+	@$(EXPORT) --all-packages --all-groups --all-extras -o requirements.lock
+	@$(EXPORT) --package modelyard-server --no-dev -o requirements-server.lock
 
 clean: ## remove what the targets above made
 	@rm -rf .venv dist clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

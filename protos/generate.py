@@ -59,7 +59,8 @@ def generate(target: Path) -> None:
             *("python", "-W", "ignore", "-m", "grpc_tools.protoc", "-I", "."),
             f"--plugin=protoc-gen-mypy={BIN / 'protoc-gen-mypy'}",
             f"--plugin=protoc-gen-mypy_grpc={BIN / 'protoc-gen-mypy_grpc'}",
-            *(f"--{output}_out={target}" for output in ("python", "grpc_python", "mypy", "mypy_grpc")),
+            *(f"--{output}_out={target}" for output in ("python", "grpc_python")),
+            *(f"--{output}_out=quiet:{target}" for output in ("mypy", "mypy_grpc")),
             *sorted(path.relative_to(PROTOS) for path in (PROTOS / PACKAGE).glob("*.proto")),
             cwd=Path(scratch),
         )
