@@ -1,7 +1,7 @@
 # The registry in an image:  docker build -t modelyard-server .
 #
-# Everything that is installed is pinned by hash in the lock files. The base's tag is that of the Python which the tests
-# run on; it stays a moving one within that, so that a rebuild takes up the distribution's security fixes.
+# Everything that is installed is pinned by hash in the lock files. The base is the oldest Python that we support, which
+# the tests run on; its tag moves within that, so that a rebuild takes up the distribution's security fixes.
 
 FROM python:3.11-slim-bookworm AS build
 

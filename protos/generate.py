@@ -65,7 +65,7 @@ def generate(target: Path) -> None:
             cwd=Path(scratch),
         )
     for stub in (target / PACKAGE).glob("*_pb2_grpc.py*"):
-        if "Servicer" not in stub.read_text():  # a file without a service
+        if "Stub" not in stub.read_text():  # a file without a service
             stub.unlink()
 
 

@@ -8,9 +8,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
-import grpc
 import typer
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import ValidationError
 
 from modelyard_server import app as application
@@ -18,11 +16,16 @@ from modelyard_server.config import CONFIG_VARIABLE, Settings
 from modelyard_server.data_directory import DataDirectoryError
 from modelyard_server.db.schema import SchemaError
 from modelyard_server.domain.errors import RegistryError
+from modelyard_server.probe import ProbeError, certified_name
+from modelyard_server.probe import probe as ask_health
 from modelyard_server.rpc.methods import ContractError
 from modelyard_server.rpc.server import ListenError
 from modelyard_server.telemetry import configure_logging
 
 T = TypeVar("T")
+
+# Also in a folder that was there before, and is open to others, the database is not.
+_OWNER_ONLY = 0o077
 
 cli = typer.Typer(
     name="modelyard-server",
@@ -110,6 +113,7 @@ def serve(
         log_format=log_format,
     )
     configure_logging(settings.log_level, settings.log_format)
+    os.umask(_OWNER_ONLY)
     _run(lambda: application.serve(settings))
 
 
@@ -117,6 +121,7 @@ def serve(
 def migrate(*, config: Config = None, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database's schema up to this release; `serve` does it by itself for the embedded database."""
     settings = _settings(config, data_dir=data_dir, database_url=database_url)
+    os.umask(_OWNER_ONLY)
     before, after = _run(lambda: application.migrate(settings))
     typer.echo(f"schema {after}: up to date" if before == after else f"schema {before or 'none'} -> {after}")
 
@@ -145,22 +150,17 @@ def probe(
     tls_ca: Annotated[Path | None, typer.Option(help="certificate to trust, PEM", show_default="tls_cert")] = None,
     authority: Annotated[str | None, typer.Option(help="the name in the certificate", show_default=False)] = None,
 ) -> None:
-    """Ask a server's health service; exit 0 if it serves."""
+    """Ask a server's health service; exit 0 if it serves. On the server's own machine its settings say all."""
     settings = _settings(config)
     target = address or settings.listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")  # noqa: S104 (not bound)
-    trusted = tls_ca or settings.tls_cert
-    options = [("grpc.ssl_target_name_override", authority)] if authority else []
-    if trusted is None:
-        channel = grpc.insecure_channel(target)
-    else:
-        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(trusted.read_bytes()), options)
-    with channel:
-        try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=3)
-        except grpc.RpcError as error:
-            _fail(f"{target} does not answer: {error.code().name}")
-    if answer.status != health_pb2.HealthCheckResponse.SERVING:
-        _fail(f"{target} is {health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)}")
+    flagged = address or tls_ca or authority
+    try:
+        if not flagged and settings.tls_cert is not None and not target.startswith("unix"):
+            # It is called by name and asked by address: right is whatever name its own certificate file vouches for.
+            authority = certified_name(target, settings.tls_cert)
+        ask_health(target, trusted=tls_ca or settings.tls_cert, authority=authority)
+    except ProbeError as error:
+        _fail(str(error))
     typer.echo("serving")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from typing import Any
 
 import google_crc32c
 import grpc
@@ -20,6 +21,7 @@ from tests.support.requests import (
     request_id,
     start,
     store,
+    write,
 )
 
 from modelyard.v1 import artifacts_pb2 as rpc
@@ -130,7 +132,7 @@ async def _try_to_finish(yard: RunningRegistry, upload: str) -> rpc.Upload | Non
     """Goes on from where the server is; None while it still holds the stream that was cut."""
     offset = await _progress(yard, upload)
     try:
-        await yard.artifacts.WriteBlob(one_frame(upload, offset))
+        await write(yard, one_frame(upload, offset))
     except grpc.aio.AioRpcError as error:
         if refusal(error).reason not in {"UPLOAD_BUSY", "OFFSET_MISMATCH"}:
             raise
@@ -144,7 +146,7 @@ async def test_offsets_must_continue(yard: RunningRegistry, offset: int) -> None
     upload = await start(yard, DATA)
     await yard.artifacts.WriteBlob(frames(upload.name, DATA[:101], finish=False))
 
-    got = await refused(yard.artifacts.WriteBlob(one_frame(upload.name, offset)))
+    got = await refused(write(yard, one_frame(upload.name, offset)))
 
     assert (got.code, got.reason) == (grpc.StatusCode.OUT_OF_RANGE, "OFFSET_MISMATCH")
     assert got.info.metadata["persisted_size"] == "101"
@@ -159,7 +161,7 @@ async def test_damage_in_flight_is_found_and_sent_again(yard: RunningRegistry) -
         yield rpc.WriteBlobRequest(upload=upload.name, write_offset=0, data=DATA[:1000], crc32c=crc)
         yield rpc.WriteBlobRequest(write_offset=1000, data=b"\x00" * 1000, crc32c=crc)
 
-    got = await refused(yard.artifacts.WriteBlob(damaged()))
+    got = await refused(write(yard, damaged()))
 
     assert (got.code, got.reason) == (grpc.StatusCode.ABORTED, "CHUNK_CORRUPT")
     assert got.info.metadata["persisted_size"] == "1000"
@@ -173,7 +175,7 @@ async def test_finishing_twice_is_finishing_once(yard: RunningRegistry) -> None:
     first = await yard.artifacts.WriteBlob(frames(upload.name, b"abc", digest=digest_of(b"abc")))
 
     again = await yard.artifacts.WriteBlob(one_frame(upload.name, 3, finish_write=True, digest=digest_of(b"abc")))
-    got = await refused(yard.artifacts.WriteBlob(one_frame(upload.name, 3, finish_write=True, digest=digest_of(b"x"))))
+    got = await refused(write(yard, one_frame(upload.name, 3, finish_write=True, digest=digest_of(b"x"))))
 
     assert again == first
     assert (got.code, got.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UPLOAD_COMMITTED")
@@ -182,7 +184,7 @@ async def test_finishing_twice_is_finishing_once(yard: RunningRegistry) -> None:
 async def test_a_short_upload_can_be_completed(yard: RunningRegistry) -> None:
     """A15: the session survives a finish that came too early."""
     upload = await start(yard, DATA)
-    got = await refused(yard.artifacts.WriteBlob(_early_finish(upload.name)))
+    got = await refused(write(yard, _early_finish(upload.name)))
 
     assert got.reason == "SIZE_MISMATCH"
     assert got.info.metadata["persisted_size"] == "1000"
@@ -199,7 +201,7 @@ async def test_wrong_bytes_end_the_upload(yard: RunningRegistry) -> None:
     """A13: the digest is the server's own; nothing stays of what did not match."""
     upload = await start(yard, b"good")
 
-    got = await refused(yard.artifacts.WriteBlob(frames(upload.name, b"evil")))
+    got = await refused(write(yard, frames(upload.name, b"evil")))
     gone = await refused(yard.artifacts.GetUpload(rpc.GetUploadRequest(name=upload.name)))
 
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "DIGEST_MISMATCH")
@@ -228,7 +230,7 @@ async def test_two_live_writers_have_one_winner(yard: RunningRegistry) -> None:
     upload = await start(yard, DATA)
     hold, call = await _held_writer(yard, upload.name)
 
-    got = await refused(yard.artifacts.WriteBlob(one_frame(upload.name, 4 << 20)))
+    got = await refused(write(yard, one_frame(upload.name, 4 << 20)))
     hold.set()
 
     assert (got.code, got.reason) == (grpc.StatusCode.ABORTED, "UPLOAD_BUSY")
@@ -236,9 +238,7 @@ async def test_two_live_writers_have_one_winner(yard: RunningRegistry) -> None:
     assert (await call).state == COMMITTED
 
 
-async def _held_writer(
-    yard: RunningRegistry, upload: str
-) -> tuple[asyncio.Event, "grpc.aio.StreamUnaryCall[rpc.WriteBlobRequest, rpc.Upload]"]:
+async def _held_writer(yard: RunningRegistry, upload: str) -> tuple[asyncio.Event, asyncio.Task[rpc.Upload]]:
     """A stream that sends 4 MiB, and the rest when told to."""
     hold = asyncio.Event()
 
@@ -249,7 +249,7 @@ async def _held_writer(
         async for frame in frames("", DATA, offset=4 << 20):
             yield frame
 
-    call = yard.artifacts.WriteBlob(held())
+    call = asyncio.create_task(write(yard, held()))
     await _staged(yard, upload, 4 << 20)
     return hold, call
 
@@ -299,7 +299,7 @@ async def test_a_cancelled_upload_is_gone(yard: RunningRegistry) -> None:
     for call in (
         yard.artifacts.GetUpload(rpc.GetUploadRequest(name=upload.name)),
         yard.artifacts.CancelUpload(rpc.CancelUploadRequest(name=upload.name)),
-        yard.artifacts.WriteBlob(one_frame(upload.name, 1000)),
+        write(yard, one_frame(upload.name, 1000)),
     ):
         assert (await refused(call)).reason == "UPLOAD_NOT_FOUND"
     assert [staged async for staged in yard.store.staged()] == []
@@ -320,7 +320,7 @@ async def test_uploads_expire(yard: RunningRegistry) -> None:
     await yard.artifacts.WriteBlob(frames(upload.name, DATA[:1000], finish=False))
 
     yard.clock.advance(yard.limits.upload_ttl + 1)
-    late = await refused(yard.artifacts.WriteBlob(one_frame(upload.name, 1000)))
+    late = await refused(write(yard, one_frame(upload.name, 1000)))
     expired = await yard.app.maintenance.sweep()
 
     assert (late.code, late.reason) == (grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND")
@@ -358,11 +358,33 @@ async def test_an_idle_stream_is_ended(tmp_path_factory: pytest.TempPathFactory)
             yield rpc.WriteBlobRequest(upload=upload.name, write_offset=0, data=b"x")
             await asyncio.Event().wait()
 
-        got = await refused(yard.artifacts.WriteBlob(idle()))
+        got = await refused(write(yard, idle()))
         progress = await _progress(yard, upload.name)
 
     assert (got.code, got.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
     assert progress == 1
+
+
+async def test_a_reader_that_takes_nothing_is_cut_off(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A50"""
+    limits = Limits(reader_stall=0.1)
+    async with running_registry("sqlite", tmp_path_factory.mktemp("slow"), limits=limits) as yard:
+        await make_model(yard)
+        await yard.artifacts.WriteBlob(frames((await start(yard, DATA)).name, DATA, chunk=1 << 20))
+        version = await commit_of(yard, DATA)
+
+        call = yard.artifacts.ReadFile(rpc.ReadFileRequest(version=version, path="model.bin"))
+        await call.read()
+        await yard.app.server.idle()
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await _drain(call)
+
+    assert refusal(error.value).reason == "READER_STALLED"
+
+
+async def _drain(call: Any) -> None:
+    while await call.read():
+        pass
 
 
 async def test_a_batch_tells_of_each_item(yard: RunningRegistry) -> None:

@@ -23,6 +23,7 @@ from tests.support.requests import (
     start,
     store,
     version_of,
+    write,
 )
 
 from modelyard.v1 import artifacts_pb2 as artifacts
@@ -631,7 +632,7 @@ async def test_bytes_that_do_not_match_are_never_stored(
 ) -> None:
     upload = await yard.artifacts.StartUpload(artifacts.StartUploadRequest(parent=NAMESPACE, size_bytes=declared))
 
-    got = await refused(yard.artifacts.WriteBlob(frames(upload.name, sent, digest=digest)))
+    got = await refused(write(yard, frames(upload.name, sent, digest=digest)))
 
     assert (got.code, got.reason) == (code, reason)
     assert not await yard.sql("SELECT * FROM blobs")
@@ -641,7 +642,7 @@ async def test_bytes_that_do_not_match_are_never_stored(
 async def test_declared_digests_must_agree(yard: RunningRegistry) -> None:
     upload = await start(yard, b"abc")
 
-    got = await refused(yard.artifacts.WriteBlob(frames(upload.name, b"abc", digest=digest_of(b"x"))))
+    got = await refused(write(yard, frames(upload.name, b"abc", digest=digest_of(b"x"))))
 
     assert (got.code, got.reason, got.fields) == (Code.INVALID_ARGUMENT, "INVALID_FIELD", ["digest"])
 

@@ -62,6 +62,8 @@ async def test_the_data_directory_is_for_its_owner_only(server: ServerProcess) -
     for path in (data, *data.iterdir()):
         if path.is_dir():
             assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+        else:
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
     assert (data / "modelyard.db").exists()
 
 
@@ -155,7 +157,7 @@ async def test_health_is_told_for_each_service_and_ends_with_the_drain(server: S
 
         stopping = asyncio.create_task(asyncio.to_thread(server.stop))
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        watch.cancel()
+        # A watcher that stays does not hold the server up.
         assert await stopping == 0
 
 

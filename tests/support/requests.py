@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from uuid import uuid4
 
+from modelyard._transfer.outcome import Outcome
 from modelyard.v1 import artifacts_pb2 as artifacts
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
@@ -69,6 +70,11 @@ async def frames(
         yield artifacts.WriteBlobRequest(write_offset=at, data=data[at : at + chunk])
     if finish:
         yield artifacts.WriteBlobRequest(write_offset=len(data), finish_write=True, digest=digest)
+
+
+async def write(yard: RunningRegistry, stream: AsyncIterator[artifacts.WriteBlobRequest]) -> artifacts.Upload:
+    """WriteBlob, with the server's own words if it refuses while messages are on their way."""
+    return await Outcome(yard.artifacts.WriteBlob(stream)).get()
 
 
 async def read(yard: RunningRegistry, version: str, path: str = "model.bin", **range_: int) -> bytes:

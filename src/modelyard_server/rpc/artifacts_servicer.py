@@ -1,7 +1,7 @@
 """ArtifactsService: streams of messages to and from streams of bytes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
@@ -135,9 +135,10 @@ class ArtifactsServicer(ArtifactsServiceServicer):
         return convert.upload(await self._uploads.start(attempt, parent, request.size_bytes, request.digest))
 
     async def WriteBlob(self, request_iterator: AsyncIterator[rpc.WriteBlobRequest], context: Context) -> rpc.Upload:
-        return convert.upload(await self._uploads.write(self._frames(request_iterator)))
+        async with aclosing(self._frames(request_iterator)) as frames:
+            return convert.upload(await self._uploads.write(frames))
 
-    async def _frames(self, requests: AsyncIterator[rpc.WriteBlobRequest]) -> AsyncIterator[Frame]:
+    async def _frames(self, requests: AsyncIterator[rpc.WriteBlobRequest]) -> AsyncGenerator[Frame, None]:
         call = current.get()
         while True:
             try:

@@ -1,14 +1,15 @@
 """The one interceptor: parses the raw request itself, and takes every call through the stages."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
 from typing import Any, TypeAlias
 from uuid import uuid4
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from modelyard_server.domain.errors import invalid
+from modelyard_server.domain.errors import DeadlineExceeded, invalid
 from modelyard_server.rpc.call import Call, current
 from modelyard_server.rpc.methods import Method
 from modelyard_server.rpc.stages import Stage
@@ -27,6 +28,11 @@ def _parse(call: Call, raw: bytes) -> Message:
         ) from None
 
 
+async def _requests(call: Call, raws: AsyncIterator[bytes]) -> AsyncGenerator[Message, None]:
+    async for raw in raws:
+        yield _parse(call, raw)
+
+
 def _serialize(call: Call, response: Message) -> bytes:
     raw = response.SerializeToString()
     call.bytes_out += len(raw)
@@ -36,9 +42,10 @@ def _serialize(call: Call, response: Message) -> bytes:
 class PipelineInterceptor(grpc.aio.ServerInterceptor):
     """Wraps the handlers of our services; those of others, health and reflection, pass untouched."""
 
-    def __init__(self, methods: Mapping[str, Method], stages: Sequence[Stage]) -> None:
+    def __init__(self, methods: Mapping[str, Method], stages: Sequence[Stage], *, reader_stall: float) -> None:
         self._methods = methods
         self._stages = stages
+        self._reader_stall = reader_stall
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -64,6 +71,16 @@ class PipelineInterceptor(grpc.aio.ServerInterceptor):
             await stack.enter_async_context(stage(call))
         return call
 
+    async def _write(self, context: Context, raw: bytes) -> None:
+        """Returns once the client has taken enough of what went before: one that never does is cut off."""
+        try:
+            async with asyncio.timeout(self._reader_stall):
+                await context.write(raw)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"nothing was taken for {self._reader_stall:.0f} s; read on from where you are", reason="READER_STALLED"
+            ) from None
+
     def _wrap(self, method: Method, handler: Handler) -> Handler:
         # Serializers are None: a request that doesn't parse must pass the stages like any other, and bytes are counted.
         if method.client_streaming:
@@ -72,7 +89,7 @@ class PipelineInterceptor(grpc.aio.ServerInterceptor):
             async def stream_unary(raws: AsyncIterator[bytes], context: Context) -> bytes:
                 async with AsyncExitStack() as stack:
                     call = await self._enter(stack, method, context)
-                    requests = (_parse(call, raw) async for raw in raws)
+                    requests = await stack.enter_async_context(aclosing(_requests(call, raws)))
                     return _serialize(call, await inner(requests, context))
                 raise AssertionError("a stage swallowed an error")
 
@@ -80,13 +97,15 @@ class PipelineInterceptor(grpc.aio.ServerInterceptor):
         if method.server_streaming:
             inner = handler.unary_stream
 
-            async def unary_stream(raw: bytes, context: Context) -> AsyncIterator[bytes]:
+            # A coroutine that writes, not a generator: what a write raises would pass a generator by.
+            async def unary_stream(raw: bytes, context: Context) -> None:
                 async with AsyncExitStack() as stack:
                     call = await self._enter(stack, method, context)
                     request = _parse(call, raw)
                     call.describe(request)
-                    async for response in inner(request, context):
-                        yield _serialize(call, response)
+                    responses = await stack.enter_async_context(aclosing(inner(request, context)))
+                    async for response in responses:
+                        await self._write(context, _serialize(call, response))
 
             return grpc.unary_stream_rpc_method_handler(unary_stream)
         inner = handler.unary_unary

@@ -1,5 +1,6 @@
 """The gRPC server: options, services, health, reflection."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,8 @@ _OPTIONS: Final[Sequence[tuple[str, int]]] = (
 )
 # A backstop only: classes of calls have limits of their own long before.
 _MAX_CALLS: Final = 4096
+# Seconds for the last answers to leave, once no call of ours is running.
+_LAST_WORD: Final = 0.2
 
 
 class ListenError(Exception):
@@ -86,15 +89,17 @@ class Server:
         metrics: Metrics,
         reflect: bool,
     ) -> None:
+        self._outcome = stages.Outcome(metrics)
         pipeline = PipelineInterceptor(
             methods.table(),
             (
-                stages.Outcome(metrics),
+                self._outcome,
                 stages.errors,
                 stages.authentication,
                 stages.Deadline(limits.unary_deadline),
                 stages.Admission(),
             ),
+            reader_stall=limits.reader_stall,
         )
         self._server = grpc.aio.server(
             interceptors=(pipeline,),
@@ -125,7 +130,17 @@ class Server:
         for name in ("", *_SERVICES):
             await self._health.set(name, _SERVING)
 
+    async def idle(self) -> None:
+        """Waits until no call is being served."""
+        await self._outcome.idle()
+
     async def stop(self, grace: float) -> None:
         """Says NOT_SERVING, takes no more calls, and gives those that run ``grace`` seconds."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace)
+        stopping = asyncio.create_task(self._server.stop(grace))
+        idle = asyncio.create_task(self.idle())
+        await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        # What is left watches the health, and was told: it would use up the whole grace for nothing.
+        await self._server.stop(min(grace, _LAST_WORD))
+        await stopping

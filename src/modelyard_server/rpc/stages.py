@@ -29,14 +29,23 @@ _MAX_LOGGED: Final = 200
 _LONG: Final[Mapping[str, float]] = {"ComposeBlob": 900.0}
 
 
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """One log line and the metrics of each call."""
+    """One log line and the metrics of each call; knows when none is left."""
 
-    metrics: Metrics
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def idle(self) -> None:
+        """Waits until no call is being served."""
+        await self._idle.wait()
 
     @asynccontextmanager
     async def __call__(self, call: Call) -> AsyncIterator[None]:
+        self._running += 1
+        self._idle.clear()
         self.metrics.in_flight.inc()
         try:
             yield
@@ -46,6 +55,9 @@ class Outcome:
         finally:
             self.metrics.in_flight.dec()
             self._tell(call)
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     def _tell(self, call: Call) -> None:
         seconds = perf_counter() - call.started

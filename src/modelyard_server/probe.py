@@ -1,0 +1,59 @@
+"""Asking a running server whether it serves."""
+
+import socket
+import ssl
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+_SECONDS: Final = 3.0
+
+
+class ProbeError(Exception):
+    """The server doesn't serve, or can't be asked."""
+
+
+def certified_name(address: str, certificate: Path) -> str | None:
+    """The first name in the certificate that the server at ``host:port`` shows, if ``certificate`` vouches for it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= (
+        ssl.VERIFY_X509_PARTIAL_CHAIN
+    )  # it need not be a root: servers know their own and what signed it
+    context.set_alpn_protocols(["h2"])
+    host, _, port = address.rpartition(":")
+    try:
+        context.load_verify_locations(certificate)
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS) as plain,
+            context.wrap_socket(plain) as connection,
+        ):
+            shown = connection.getpeercert()
+    except OSError as error:
+        raise ProbeError(f"{address} does not answer: {error}") from error
+    names = (shown or {}).get("subjectAltName", ())
+    return str(names[0][1]) if names else None
+
+
+def _channel(address: str, trusted: Path | None, authority: str | None) -> grpc.Channel:
+    if trusted is None:
+        return grpc.insecure_channel(address)
+    options = [("grpc.ssl_target_name_override", authority)] if authority else []
+    try:
+        roots = trusted.read_bytes()
+    except OSError as error:
+        raise ProbeError(f"can't read {trusted}: {error.strerror}") from error
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options)
+
+
+def probe(address: str, *, trusted: Path | None, authority: str | None) -> None:
+    """Asks the health service at ``host:port`` or ``unix:path``, by TLS if certificates to trust are given."""
+    with _channel(address, trusted, authority) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+        except grpc.RpcError as error:
+            raise ProbeError(f"{address} does not answer: {error.code().name}") from error
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise ProbeError(f"{address} is {health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)}")

@@ -1,0 +1,160 @@
+"""The wheels hold what they should, and work where nothing else is: at both ends of what the SDK supports."""
+
+import re
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.commands import ROOT, UV, run
+from tests.support.server import ServerProcess, clean_environment
+
+SESSION = Path(__file__).with_name("sdk_session.py")
+SDK_SOURCES = ROOT / "clients/python/src"
+SERVER_SOURCES = ROOT / "src"
+LOCK = ROOT / "requirements.lock"
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheels of both distributions."""
+    folder = tmp_path_factory.mktemp("wheels")
+    run(UV, "build", "--quiet", "--wheel", "--no-build-isolation", "--all-packages", "--out-dir", folder)
+    return folder
+
+
+def wheel(folder: Path, distribution: str) -> Path:
+    (found,) = folder.glob(f"{distribution}-*.whl")
+    return found
+
+
+def environment(folder: Path, *arguments: str | Path) -> Path:
+    """The interpreter of a new environment, with what ``uv pip install ARGUMENTS`` puts there."""
+    run(UV, "venv", "--quiet", folder)
+    python = folder / "bin" / "python"
+    run(UV, "pip", "install", "--quiet", "--python", python, *arguments)
+    return python
+
+
+def installed(python: Path) -> dict[str, str]:
+    lines = run(UV, "pip", "freeze", "--python", python).splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+@pytest.fixture(scope="module")
+def oldest(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("oldest") / "environment"
+    return environment(folder, "--resolution", "lowest", wheel(wheels, "modelyard"))
+
+
+@pytest.fixture(scope="module")
+def newest(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("newest") / "environment"
+    return environment(folder, "--constraints", LOCK, wheel(wheels, "modelyard"))
+
+
+@pytest.fixture(scope="module")
+def with_server(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("with_server") / "environment"
+    return environment(folder, "--constraints", LOCK, "--find-links", wheels, wheel(wheels, "modelyard_server"))
+
+
+def files(path: Path) -> set[str]:
+    with zipfile.ZipFile(path) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def sources(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+
+
+@pytest.mark.parametrize(("distribution", "folder"), [("modelyard", SDK_SOURCES), ("modelyard_server", SERVER_SOURCES)])
+def test_a_wheel_is_the_package_and_nothing_else(wheels: Path, distribution: str, folder: Path) -> None:
+    assert files(wheel(wheels, distribution)) == {name for name in sources(folder) if name.startswith(distribution)}
+
+
+def test_the_sdk_is_typed_and_brings_its_stubs(wheels: Path) -> None:
+    inside = files(wheel(wheels, "modelyard"))
+
+    assert "modelyard/py.typed" in inside
+    for proto in (ROOT / "protos/modelyard/v1").glob("*.proto"):
+        assert {f"modelyard/v1/{proto.stem}_pb2.py", f"modelyard/v1/{proto.stem}_pb2.pyi"} <= inside
+    for service in ("registry", "artifacts"):
+        assert {f"modelyard/v1/{service}_pb2_grpc.py", f"modelyard/v1/{service}_pb2_grpc.pyi"} <= inside
+
+
+def test_the_server_is_typed_and_brings_its_migrations(wheels: Path) -> None:
+    inside = files(wheel(wheels, "modelyard_server"))
+    migrations = "modelyard_server/db/migrations"
+
+    assert {"modelyard_server/py.typed", f"{migrations}/env.py", f"{migrations}/script.py.mako"} <= inside
+    assert any(re.fullmatch(rf"{migrations}/versions/\d{{4}}_\w+\.py", name) for name in inside)
+
+
+def test_no_wheel_brings_tests(wheels: Path) -> None:
+    for path in wheels.glob("*.whl"):
+        assert not [name for name in files(path) if re.search(r"(^|/)(tests?|conftest)\b", name)]
+
+
+def release(version: str) -> tuple[str, ...]:
+    """``1.65`` and ``1.65.0`` are the same one."""
+    return tuple((version + ".0").split(".")[:3])
+
+
+def test_the_oldest_environment_has_the_declared_floors(oldest: Path) -> None:
+    declared = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())["project"]["dependencies"]
+    floors = {name: floor for one in declared for name, floor in re.findall(r"^([\w-]+)>=([\d.]+)", one)}
+    versions = installed(oldest)
+
+    assert len(floors) == len(declared)
+    assert {name: release(versions[name]) for name in floors} == {name: release(floors[name]) for name in floors}
+
+
+def test_the_newest_environment_has_the_locked_versions(newest: Path) -> None:
+    locked = dict(re.findall(r"^([\w-]+)==([\w.]+)", LOCK.read_text(), re.MULTILINE))
+    versions = installed(newest)
+
+    assert {"grpcio", "protobuf", "googleapis-common-protos"} <= set(versions)
+    assert {name: locked[name] for name in versions if name in locked} == {
+        name: version for name, version in versions.items() if name in locked
+    }
+
+
+@pytest.mark.parametrize("end", ["oldest", "newest"])
+def test_the_sdk_works_without_a_warning_at_both_ends_of_its_range(
+    end: str, request: pytest.FixtureRequest, server: ServerProcess, tmp_path: Path
+) -> None:
+    python: Path = request.getfixturevalue(end)
+    variables = clean_environment() | {"MODELYARD_URL": server.url, "MODELYARD_CACHE_DIR": str(tmp_path / "cache")}
+
+    where = run(python, "-I", "-W", "error", SESSION, tmp_path, cwd=tmp_path, env=variables)
+
+    assert Path(where.strip()).is_relative_to(python.parents[1])
+
+
+class InstalledServer(ServerProcess):
+    """The server that a wheel put into another environment."""
+
+    def __init__(self, folder: Path, python: Path) -> None:
+        super().__init__(folder)
+        self.program = python.with_name("modelyard-server")
+
+    def command(self) -> list[str]:
+        return [str(self.program), *super().command()[1:]]
+
+
+@pytest.fixture
+def installed_server(with_server: Path, tmp_path: Path) -> Iterator[InstalledServer]:
+    process = InstalledServer(tmp_path, with_server)
+    process.start()
+    yield process
+    process.close()
+
+
+def test_the_installed_server_migrates_serves_and_answers_its_probe(
+    installed_server: InstalledServer, tmp_path: Path
+) -> None:
+    assert run(installed_server.program, "probe", "--address", installed_server.address, cwd=tmp_path) == "serving\n"
+    assert '"event": "migrated"' in installed_server.log.read_text()
+    assert installed_server.stop() == 0
