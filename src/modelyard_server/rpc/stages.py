@@ -24,6 +24,8 @@ Stage = Callable[[Call], AbstractAsyncContextManager[None]]
 
 _log: Final = structlog.get_logger("modelyard.rpc")
 _MAX_LOGGED: Final = 200
+# Seconds that a client may take to take an error.
+_LAST_WORD: Final = 1.0
 
 # What a unary call may take that has more to do than to read or write some rows, in seconds.
 _LONG: Final[Mapping[str, float]] = {"ComposeBlob": 900.0}
@@ -50,7 +52,8 @@ class Outcome:
         try:
             yield
         except asyncio.CancelledError:
-            call.code, call.reason = grpc.StatusCode.CANCELLED, "CANCELLED"
+            if call.code is grpc.StatusCode.OK:
+                call.code, call.reason = grpc.StatusCode.CANCELLED, "CANCELLED"
             raise
         finally:
             self.metrics.in_flight.dec()
@@ -112,9 +115,13 @@ async def _abort(call: Call, error: RegistryError) -> None:
         _log.warning("cause", reason=error.reason, request_id=call.id, cause=repr(error.__cause__)[:2000])
     proto = status.to_proto(error)
     call.code, call.reason = status.code(error), error.reason
-    await call.context.abort(
-        call.code, proto.message, trailing_metadata=((status.DETAILS_KEY, proto.SerializeToString()),)
-    )
+    trailer = ((status.DETAILS_KEY, proto.SerializeToString()),)
+    try:
+        async with asyncio.timeout(_LAST_WORD):
+            await call.context.abort(call.code, proto.message, trailing_metadata=trailer)
+    except TimeoutError:
+        # The client takes nothing at all: the status stays queued behind what it was sent, and we let go.
+        raise asyncio.CancelledError from None
 
 
 @asynccontextmanager
