@@ -1,6 +1,7 @@
 """The composition root: what a server is made of, in which order it starts, and in which it drains."""
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from modelyard.names import DEFAULT_NAMESPACE, NamespaceName
+from modelyard_server import failpoints
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.config import Settings
 from modelyard_server.data_directory import DataDirectory
@@ -43,6 +45,10 @@ _SWEEP_SECONDS: Final = 600.0
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def _arm_failpoints(settings: Settings) -> None:
+    failpoints.arm(os.environ.get(failpoints.VARIABLE, ""), development=settings.development)
 
 
 def engines_for(settings: Settings, directory: DataDirectory) -> Engines:
@@ -159,6 +165,7 @@ def _serve_metrics(address: str, metrics: Metrics) -> str:
 
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then drains."""
+    _arm_failpoints(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -196,6 +203,7 @@ def _with_port(address: str, port: int) -> str:
 
 async def migrate(settings: Settings) -> tuple[str | None, str]:
     """Brings the database's schema up to this release's; its version before and now."""
+    _arm_failpoints(settings)
     directory = DataDirectory.open(settings.data_dir) if settings.embedded else None
     try:
         if directory is None:

@@ -16,6 +16,7 @@ from modelyard_server.config import CONFIG_VARIABLE, Settings
 from modelyard_server.data_directory import DataDirectoryError
 from modelyard_server.db.schema import SchemaError
 from modelyard_server.domain.errors import RegistryError
+from modelyard_server.failpoints import FailpointError
 from modelyard_server.probe import ProbeError, certified_name
 from modelyard_server.probe import probe as ask_health
 from modelyard_server.rpc.methods import ContractError
@@ -75,7 +76,7 @@ def _settings(config: Path | None, **flags: Any) -> Settings:
 def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         return asyncio.run(work())
-    except (DataDirectoryError, SchemaError, ListenError, ContractError, RegistryError) as error:
+    except (DataDirectoryError, SchemaError, ListenError, ContractError, FailpointError, RegistryError) as error:
         _fail(str(error))
 
 
@@ -91,6 +92,7 @@ def serve(
     tls_key: Annotated[Path | None, _option("tls_key")] = None,
     insecure: Annotated[bool | None, _flag("insecure")] = None,
     reflection: Annotated[bool | None, _flag("reflection")] = None,
+    development: Annotated[bool | None, _flag("development")] = None,
     admin_listen: Annotated[str | None, _option("admin_listen")] = None,
     grace_seconds: Annotated[float | None, _option("grace_seconds")] = None,
     log_level: Annotated[str | None, _option("log_level")] = None,
@@ -107,6 +109,7 @@ def serve(
         tls_key=tls_key,
         insecure=insecure,
         reflection=reflection,
+        development=development,
         admin_listen=admin_listen,
         grace_seconds=grace_seconds,
         log_level=log_level,
@@ -118,9 +121,15 @@ def serve(
 
 
 @cli.command()
-def migrate(*, config: Config = None, data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+def migrate(
+    *,
+    config: Config = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    development: Annotated[bool | None, _flag("development")] = None,
+) -> None:
     """Bring the database's schema up to this release; `serve` does it by itself for the embedded database."""
-    settings = _settings(config, data_dir=data_dir, database_url=database_url)
+    settings = _settings(config, data_dir=data_dir, database_url=database_url, development=development)
     os.umask(_OWNER_ONLY)
     before, after = _run(lambda: application.migrate(settings))
     typer.echo(f"schema {after}: up to date" if before == after else f"schema {before or 'none'} -> {after}")

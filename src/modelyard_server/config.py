@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(None, description="its private key, PEM")
     insecure: bool = Field(False, description="serve plaintext on an address that other machines reach")
     reflection: bool = Field(False, description="serve gRPC reflection")
+    development: bool = Field(False, description="obey MODELYARD_FAILPOINTS, which makes a server fail on purpose")
     admin_listen: str = Field("127.0.0.1:4851", description="where to serve /metrics; empty: nowhere")
     grace_seconds: float = Field(25.0, ge=0, description="how long calls may go on after SIGTERM")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from modelyard_server import failpoints
 from modelyard_server.domain.errors import RegistryError, ResourceExhausted, storage_down, storage_full
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -40,6 +41,7 @@ def open_new(path: Path) -> int:
 
 def sync(descriptor: int) -> None:
     try:
+        failpoints.hit("blob.fsync")
         os.fsync(descriptor)
     except OSError as error:
         raise SyncFailedError(error.errno, "fsync failed") from error
@@ -47,6 +49,7 @@ def sync(descriptor: int) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable: a power cut takes a new one away, or brings an old one back."""
+    failpoints.hit("blob.fsync_folder")
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         sync(descriptor)
@@ -65,6 +68,7 @@ def make_folder(folder: Path) -> None:
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
     """Writes all of ``data``: a disk that fills up takes a part of it and reports an error only to the next call."""
+    failpoints.hit("blob.write")
     written = os.pwrite(descriptor, data, offset)
     while written < len(data):
         written += os.pwrite(descriptor, memoryview(data)[written:], offset + written)

@@ -14,6 +14,7 @@ from typing import Final
 from uuid import uuid4
 
 from modelyard.manifest import check_digest
+from modelyard_server import failpoints
 from modelyard_server.blobs.disk import make_folder, sync_folder
 from modelyard_server.domain.errors import blob_corrupt
 from modelyard_server.services.blob_store import BlobKey
@@ -76,8 +77,11 @@ class Layout:
     def link(self, source: Path, key: BlobKey) -> None:
         """Gives a finished file its published name; it was there already if a crash came between this and the reply."""
         target = self.blob(key)
+        failpoints.hit("blob.before_link")
         try:
+            failpoints.hit("blob.link")
             os.link(source, target)
         except FileExistsError:
             if target.stat().st_size != key.size:
                 raise blob_corrupt(key.digest) from None
+        failpoints.hit("blob.after_link")

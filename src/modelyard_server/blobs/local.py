@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
+from modelyard_server import failpoints
 from modelyard_server.blobs import publishing, staging
 from modelyard_server.blobs.disk import sync_folder
 from modelyard_server.blobs.hashing import checksummed
@@ -242,5 +243,6 @@ def _size(path: Path) -> int | None:
 
 
 def _remove(path: Path) -> None:
+    failpoints.hit("blob.unlink")
     path.unlink(missing_ok=True)
     sync_folder(path.parent)

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from modelyard_server import failpoints
 from modelyard_server.db.faults import explained
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -51,14 +52,18 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK % 2**63})
     before = _current(connection)
     if before != head():
+        failpoints.hit("migration.before")
         command.upgrade(_config(connection), "head")
+        failpoints.hit("migration.before_commit")
     return before, head()
 
 
 async def upgrade(engine: AsyncEngine) -> tuple[str | None, str]:
     """Brings the schema up to ours, in one transaction; answers its version before and now."""
     async with explained(), engine.begin() as connection:
-        return await connection.run_sync(_upgrade)
+        versions = await connection.run_sync(_upgrade)
+    failpoints.hit("migration.after_commit")
+    return versions
 
 
 async def require_current(engine: AsyncEngine) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from modelyard_server import failpoints
 from modelyard_server.db import events, tables
 from modelyard_server.db.aliases import SqlAliases
 from modelyard_server.db.blobs import SqlBlobs
@@ -69,7 +70,9 @@ class SqlTransaction:
         ordered = sorted(self._changes, key=lambda change: change.namespace_key)
         for namespace_key, changes in groupby(ordered, key=lambda change: change.namespace_key):
             await events.append(self._connection, namespace_key, list(changes))
+        failpoints.hit("commit.before_db")
         await self._connection.commit()
+        failpoints.hit("commit.after_db")
 
 
 class SqlDatabase:

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from modelyard.names import NamespaceName
+from modelyard_server import failpoints
 from modelyard_server.domain.errors import (
     FailedPrecondition,
     FieldViolation,
@@ -87,6 +88,7 @@ class Blobs:
         }
         if good:
             await self.store.put(list(good.values()))
+            failpoints.hit("batch.after_publish")
             await self.adopt(parent, [key for key, _ in good.values()])
         return results
 
@@ -132,7 +134,9 @@ class Blobs:
         if present:
             return
         key = BlobKey(whole.digest, new_generation(), whole.size)
+        failpoints.hit("compose.before_publish")
         await self.store.compose(key, keys, field="blob.digest")
+        failpoints.hit("compose.after_publish")
         await self.adopt(parent, [key])
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from modelyard_server import failpoints
 from modelyard_server.domain.resources import Upload
 from modelyard_server.services.blob_store import BlobStore
 from modelyard_server.services.database import Transaction
@@ -24,8 +25,10 @@ class Maintenance:
         await self.mutations.database.write(lambda transaction: transaction.requests.sweep(oldest))
         expired = 0
         while batch := await self._expire_batch():
+            failpoints.hit("expiry.after_commit")
             for upload in batch:
                 await self.store.discard(upload.name.upload)
+                failpoints.hit("expiry.after_discard")
             expired += len(batch)
         await self._discard_unknown()
         return expired

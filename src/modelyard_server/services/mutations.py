@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
+from modelyard_server import failpoints
 from modelyard_server.domain.codec import snapshot
 from modelyard_server.domain.errors import Aborted, RegistryError, invalid
 from modelyard_server.domain.events import change
@@ -48,8 +49,11 @@ class Mutations:
 
     async def run(self, attempt: Attempt, work: Callable[[Transaction], Awaitable[R]], restore: Restore[R]) -> R:
         """Runs ``work`` in one transaction, or answers what it came to the first time."""
+        made = False
 
         async def once(transaction: Transaction) -> R:
+            nonlocal made
+            made = False
             if (replayed := await self._replay(transaction, attempt, restore)) is not None:
                 return replayed
             try:
@@ -65,9 +69,14 @@ class Mutations:
                 outcome = StoredOutcome(attempt.payload_hash, snapshot(result), result.key)
                 at = self.clock()
                 await transaction.requests.add(attempt.actor, attempt.method, attempt.request_id, outcome, at)
+            failpoints.hit(f"{attempt.method}.before_commit")
+            made = not attempt.validate_only
             return result
 
-        return await self.database.write(once)
+        result = await self.database.write(once)
+        if made:
+            failpoints.hit(f"{attempt.method}.after_commit")
+        return result
 
     @staticmethod
     async def _replay(transaction: Transaction, attempt: Attempt, restore: Restore[R]) -> R | None:

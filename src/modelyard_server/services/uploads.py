@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from modelyard.names import NamespaceName, UploadName
+from modelyard_server import failpoints
 from modelyard_server.domain.errors import (
     Aborted,
     FailedPrecondition,
@@ -103,7 +104,9 @@ class Uploads:
             await transaction.uploads.add(upload, namespace.key)
             return upload
 
-        return await self._with_progress(await self._mutations.database.write(work))
+        started = await self._mutations.database.write(work)
+        failpoints.hit("upload.after_start")
+        return await self._with_progress(started)
 
     async def get(self, name: UploadName) -> Upload:
         return await self._with_progress(await self._find(name))
@@ -111,6 +114,7 @@ class Uploads:
     async def cancel(self, name: UploadName) -> None:
         upload = await self._find(name)
         await self._mutations.database.write(lambda transaction: transaction.uploads.remove(name))
+        failpoints.hit("upload.after_cancel")
         if upload.state is UploadState.OPEN:
             await self._store.discard(name.upload)
 
@@ -171,6 +175,7 @@ class Uploads:
         )
         if epoch is None:
             raise _not_found(upload.name)
+        failpoints.hit("upload.after_claim")
         writer = await self._store.open_writer(identity, epoch=epoch)
         pump = self._live[identity] = _Pump(replace(upload, epoch=epoch), writer)
         return pump
@@ -194,13 +199,16 @@ class Uploads:
                     metadata={"persisted_size": str(pump.writer.position), "size_bytes": str(upload.size)},
                 )
             key = BlobKey(digest, upload.generation, upload.size)
+            failpoints.hit("finish.before_publish")
             try:
                 await pump.writer.publish(key, field="digest")
             except RegistryError as error:
                 if error.reason == "DIGEST_MISMATCH":
                     await self._mutations.database.write(lambda transaction: transaction.uploads.remove(upload.name))
                 raise
+            failpoints.hit("finish.after_publish")
             await self._commit(upload, key)
+            failpoints.hit("finish.after_commit")
         finally:
             await self._release(pump)
         await self._store.discard(upload.name.upload)
