@@ -119,6 +119,23 @@ async def test_an_unavailable_registry_is_tried_again_with_the_same_request(
     assert len({metadata["x-request-id"] for metadata in recorder.metadata}) == 1
 
 
+async def test_a_registry_that_has_answered_is_given_time_to_come_back(
+    connection: Connection, recorder: Recorder
+) -> None:
+    recorder.failures = [grpc.StatusCode.UNAVAILABLE] * 7
+    with pytest.raises(UnavailableError):
+        await create(connection)
+    assert len(recorder.requests) == 5
+
+    recorder.failures = []
+    await create(connection)
+    recorder.requests.clear()
+    recorder.failures = [grpc.StatusCode.UNAVAILABLE] * 7
+    await create(connection)
+    assert len(recorder.requests) == 8
+    assert len({repr(request) for request in recorder.requests}) == 1
+
+
 async def test_a_batch_as_large_as_they_get_is_tried_again_too(connection: Connection, recorder: Recorder) -> None:
     recorder.failures = [grpc.StatusCode.UNAVAILABLE]
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from modelyard._config import Endpoint
 from modelyard._fork import register
 from modelyard._status import from_rpc_error
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, UnavailableError
 from modelyard.v1 import artifacts_pb2, artifacts_pb2_grpc, registry_pb2, registry_pb2_grpc
 
 if TYPE_CHECKING:  # these names exist in the stubs' types only
@@ -33,7 +34,7 @@ _MAX_RECEIVE_BYTES: Final = 8 << 20
 _RETRY_BUFFER_BYTES: Final = 4 << 20
 
 _RETRY_POLICY: Final = {
-    # 3 s in all: a restart of the registry is bridged, and a pull that can do without it does not wait long.
+    # 3 s in all: what a pull waits that can do without the registry, and anybody who has mistyped its address.
     "maxAttempts": 5,
     "initialBackoff": "0.2s",
     "backoffMultiplier": 2,
@@ -55,6 +56,12 @@ def _method_configs(service: ServiceDescriptor) -> list[dict[str, Any]]:
         for method in service.methods
         if not method.client_streaming and not method.server_streaming
     ]
+
+
+PATIENCE: Final = 15.0
+"""Seconds for which a registry that has answered before may be away: a failover, or a restart on a busy machine."""
+_PAUSE: Final = 1.0
+_random: Final = random.SystemRandom()
 
 
 @cache
@@ -117,6 +124,8 @@ class _Channels:
     artifacts: "ArtifactsServiceAsyncStub"
     calls: int = 0
     """How many are under way."""
+    answered: bool = False
+    """Whether the registry ever did."""
 
 
 class Connection:
@@ -149,6 +158,11 @@ class Connection:
         return self._current().artifacts
 
     @property
+    def answered(self) -> bool:
+        """Whether there is a registry at this address, as far as this connection knows."""
+        return self._channels is not None and self._channels.answered
+
+    @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What each call carries: a new request id for the logs, and the token."""
         request_id = ("x-request-id", str(uuid4()))
@@ -162,24 +176,37 @@ class Connection:
         request: _Request,
         *,
         timeout: float = 30.0,  # noqa: ASYNC109 - a deadline that the server is told
+        patience: float = PATIENCE,
     ) -> _Response:
         """The answer of a unary method, retried while the registry is unavailable.
 
-        ``timeout`` in seconds is for all attempts together. Raises ``ModelyardError``.
+        ``timeout`` in seconds is for one attempt with its quick retries. A registry that has answered before is then
+        given ``patience`` seconds to come back. Raises ``ModelyardError``.
         """
-        with self.in_use():
-            try:
-                return await method(request, timeout=timeout, metadata=self.metadata)
-            except grpc.aio.AioRpcError as error:
-                raise self.translate(error) from None
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + patience
+        metadata = self.metadata
+        with self.in_use() as channels:
+            while True:
+                try:
+                    answer = await method(request, timeout=timeout, metadata=metadata)
+                except grpc.aio.AioRpcError as error:
+                    failure = self.translate(error)
+                else:
+                    channels.answered = True
+                    return answer
+                if not (isinstance(failure, UnavailableError) and channels.answered and clock() < give_up):
+                    raise failure from None
+                # Clients that one restart threw out must not come back together.
+                await asyncio.sleep(max(_random.uniform(0, _PAUSE), failure.retry_after or 0))
 
     @contextmanager
-    def in_use(self) -> Iterator[None]:
+    def in_use(self) -> Iterator[_Channels]:
         """Keeps the channels while streams are open, or stubs are kept: a fork of this process would free them."""
         channels = self._current()
         channels.calls += 1
         try:
-            yield
+            yield channels
         finally:
             channels.calls -= 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from modelyard import _convert
 from modelyard._cache import Cache
 from modelyard._caller import warn
-from modelyard._connection import Connection
+from modelyard._connection import PATIENCE, Connection
 from modelyard.errors import (
     DeadlineExceededError,
     DeprecatedVersionWarning,
@@ -48,7 +48,7 @@ class Pull:
         found = await asyncio.to_thread(self._find_pinned)
         if found is None:
             try:
-                found = await self._fetch()
+                found = await self._fetch(patience=0)
             except (UnavailableError, DeadlineExceededError) as error:
                 found = await self._last_known_good(error)
         if found.version.state is VersionState.DEPRECATED:
@@ -71,10 +71,11 @@ class Pull:
         found = self._find(self.cache.recall_digest(self.reference.value))
         return found if found is not None and found.version.name.model == self.reference.model else None
 
-    async def _fetch(self) -> _Found:
+    async def _fetch(self, *, patience: float) -> _Found:
         with self.connection.in_use():
+            resolve = self.connection.registry.ResolveVersion
             request = registry_pb2.ResolveVersionRequest(reference=str(self.reference))
-            message = (await self.connection.call(self.connection.registry.ResolveVersion, request)).version
+            message = (await self.connection.call(resolve, request, patience=patience)).version
             version = _convert.version(message)
             await asyncio.to_thread(_check, version, self.reference)
             snapshot, received = await asyncio.to_thread(self.cache.lookup, version.digest), 0
@@ -86,6 +87,8 @@ class Pull:
 
     async def _last_known_good(self, error: ModelyardError) -> _Found:
         found = await asyncio.to_thread(self._find_remembered)
+        if found is None and isinstance(error, UnavailableError) and self.connection.answered:
+            return await self._fetch(patience=PATIENCE)  # nothing to fall back to, so there is time
         if found is None:
             raise error
         warn(
