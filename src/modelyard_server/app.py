@@ -18,7 +18,7 @@ from modelyard_server.blobs.local import LocalStore
 from modelyard_server.config import Settings
 from modelyard_server.data_directory import DataDirectory
 from modelyard_server.db import schema
-from modelyard_server.db.engine import Engines, create_engines, parse_url, sqlite_url
+from modelyard_server.db.engine import Engine, create_engine, parse_url, sqlite_url
 from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.errors import RegistryError
 from modelyard_server.domain.limits import Limits
@@ -51,12 +51,12 @@ def _arm_failpoints(settings: Settings) -> None:
     failpoints.arm(os.environ.get(failpoints.VARIABLE, ""), development=settings.development)
 
 
-def engines_for(settings: Settings, directory: DataDirectory) -> Engines:
+def engine_for(settings: Settings, directory: DataDirectory) -> Engine:
     if settings.database_url is None:
         url = sqlite_url(directory.database)
     else:
         url = parse_url(settings.database_url.get_secret_value())
-    return create_engines(url, pool_size=settings.database_pool_size)
+    return create_engine(url, pool_size=settings.database_pool_size)
 
 
 class Registry:
@@ -120,15 +120,15 @@ async def open_registry(
 ) -> AsyncIterator[Registry]:
     """A registry on its database and store, which are closed after it."""
     async with AsyncExitStack() as stack:
-        engines = engines_for(settings, directory)
-        stack.push_async_callback(engines.dispose)
+        engine = engine_for(settings, directory)
+        stack.push_async_callback(engine.dispose)
         if settings.embedded:
-            before, after = await schema.upgrade(engines.writer)
+            before, after = await schema.upgrade(engine)
             if before != after:
                 _log.info("migrated", before=before, after=after)
         else:
-            await schema.require_current(engines.readers)
-        database = SqlDatabase(engines)
+            await schema.require_current(engine)
+        database = SqlDatabase(engine)
         stack.push_async_callback(database.close)
         store = await LocalStore.open(directory.path)
         stack.push_async_callback(store.close)
@@ -208,13 +208,13 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
     try:
         if directory is None:
             assert settings.database_url is not None
-            engines = create_engines(parse_url(settings.database_url.get_secret_value()))
+            engine = create_engine(parse_url(settings.database_url.get_secret_value()))
         else:
-            engines = engines_for(settings, directory)
+            engine = engine_for(settings, directory)
         try:
-            return await schema.upgrade(engines.writer)
+            return await schema.upgrade(engine)
         finally:
-            await engines.dispose()
+            await engine.dispose()
     finally:
         if directory is not None:
             directory.close()

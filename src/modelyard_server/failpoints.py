@@ -112,7 +112,7 @@ def arm(specification: str, *, development: bool) -> None:
     armed = dict(_parse(part.strip()) for part in specification.split(";") if part.strip())
     if armed and not development:
         raise FailpointError(
-            f"{VARIABLE} is set, which makes a server fail on purpose: unset it, or mean it and start with --development"
+            f"{VARIABLE} is set, which makes a server fail on purpose: unset it, or start with --development"
         )
     _armed.clear()
     _armed.update(armed)

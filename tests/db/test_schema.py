@@ -6,59 +6,60 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
 
 from modelyard_server.db import schema, tables
-from modelyard_server.db.engine import Engines, create_engines, parse_url, sqlite_url
+from modelyard_server.db.engine import Engine, create_engine, parse_url, sqlite_url
 
 
 @pytest.fixture
-async def engines(database_url: str, tmp_path: Path) -> AsyncIterator[Engines]:
+async def engine(database_url: str, tmp_path: Path) -> AsyncIterator[Engine]:
     url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    made = create_engines(url)
+    made = create_engine(url)
     yield made
     await made.dispose()
 
 
-async def test_migrations_make_what_the_tables_say(engines: Engines) -> None:
-    assert await schema.upgrade(engines.writer) == (None, schema.head())
+async def test_migrations_make_what_the_tables_say(engine: Engine) -> None:
+    assert await schema.upgrade(engine) == (None, schema.head())
 
-    async with engines.readers.connect() as connection:
-        differences = await connection.run_sync(
-            lambda plain: compare_metadata(MigrationContext.configure(plain), tables.metadata)
-        )
+    differences = await engine.inspect(
+        lambda connection: compare_metadata(MigrationContext.configure(connection), tables.metadata)
+    )
     assert differences == []
 
 
-async def test_migrating_twice_is_migrating_once(engines: Engines) -> None:
-    await schema.upgrade(engines.writer)
+async def test_migrating_twice_is_migrating_once(engine: Engine) -> None:
+    await schema.upgrade(engine)
 
-    assert await schema.upgrade(engines.writer) == (schema.head(), schema.head())
-    await schema.require_current(engines.readers)
+    assert await schema.upgrade(engine) == (schema.head(), schema.head())
+    await schema.require_current(engine)
 
 
-async def test_an_empty_database_is_refused_until_it_is_migrated(engines: Engines) -> None:
+async def test_an_empty_database_is_refused_until_it_is_migrated(engine: Engine) -> None:
     with pytest.raises(schema.SchemaError, match="run 'modelyard-server migrate'"):
-        await schema.require_current(engines.readers)
+        await schema.require_current(engine)
 
 
-async def test_a_newer_schema_is_never_touched(engines: Engines) -> None:
-    await schema.upgrade(engines.writer)
-    async with engines.writer.begin() as connection:
-        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+async def test_a_newer_schema_is_never_touched(engine: Engine) -> None:
+    await schema.upgrade(engine)
+    await engine.migrate(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
 
-    for refused in (schema.upgrade(engines.writer), schema.require_current(engines.readers)):
+    for refused in (schema.upgrade(engine), schema.require_current(engine)):
         with pytest.raises(schema.SchemaError, match="a newer one migrated it"):
             await refused
 
 
 async def test_sqlite_is_set_to_lose_nothing(tmp_path: Path) -> None:
-    engines = create_engines(sqlite_url(tmp_path / "test.db"))
+    engine = create_engine(sqlite_url(tmp_path / "test.db"))
     expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
-    for engine in (engines.readers, engines.writer):
-        async with engine.connect() as connection:
-            for pragma, value in expected.items():
-                assert (await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar_one() == value
-    await engines.dispose()
+
+    def pragmas(connection: Connection) -> dict[str, object]:
+        return {pragma: connection.scalar(text(f"PRAGMA {pragma}")) for pragma in expected}
+
+    assert await engine.inspect(pragmas) == expected
+    assert await engine.migrate(pragmas) == expected
+    await engine.dispose()
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "oracle://x/y"])

@@ -1,6 +1,7 @@
 """Transactions: whole or not at all, again when another was in the way, to their end when the caller goes."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from modelyard.names import NamespaceName
 from modelyard_server.db import schema
-from modelyard_server.db.engine import create_engines, parse_url, sqlite_url
+from modelyard_server.db.engine import create_engine, parse_url, sqlite_url
 from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.errors import Aborted, RegistryError, invalid
 from modelyard_server.domain.resources import Namespace
@@ -23,15 +24,36 @@ _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 @pytest.fixture
 async def database(database_url: str, tmp_path: Path) -> AsyncIterator[SqlDatabase]:
     url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engines = create_engines(url)
-    await schema.upgrade(engines.writer)
-    made = SqlDatabase(engines)
+    engine = create_engine(url)
+    await schema.upgrade(engine)
+    made = SqlDatabase(engine)
     yield made
     await made.close()
 
 
 def _namespace(identity: str) -> Namespace:
     return Namespace(uid=identity, create_time=_NOW, update_time=_NOW, name=NamespaceName(identity))
+
+
+class Gate:
+    """Holds units of work up, be they in the event loop or in a thread."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._open = asyncio.Event()
+        self._open_for_threads = threading.Event()
+
+    def open(self) -> None:
+        self._open.set()
+        self._open_for_threads.set()
+
+    async def __call__(self) -> None:
+        self._loop.call_soon_threadsafe(self.reached.set)
+        if threading.current_thread() is threading.main_thread():
+            await self._open.wait()
+        else:
+            assert self._open_for_threads.wait(30)
 
 
 async def _names(database: SqlDatabase) -> list[str]:
@@ -86,19 +108,18 @@ async def test_a_unit_that_never_gets_through_is_aborted(database: SqlDatabase) 
 
 
 async def test_a_unit_outlives_its_caller(database: SqlDatabase) -> None:
-    inside, go_on = asyncio.Event(), asyncio.Event()
+    gate = Gate()
 
     async def work(transaction: Transaction) -> None:
         await transaction.namespaces.add(_namespace("a"))
-        inside.set()
-        await go_on.wait()
+        await gate()
 
     caller = asyncio.create_task(database.write(work))
-    await inside.wait()
+    await gate.reached.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    go_on.set()
+    gate.open()
     await database.write(lambda transaction: transaction.namespaces.add(_namespace("b")))
     while await _names(database) != ["a", "b"]:
         await asyncio.sleep(0)
@@ -106,31 +127,32 @@ async def test_a_unit_outlives_its_caller(database: SqlDatabase) -> None:
 
 async def test_close_waits_for_units_that_run(database_url: str, tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engines = create_engines(url)
-    await schema.upgrade(engines.writer)
-    database = SqlDatabase(engines)
-    inside, go_on = asyncio.Event(), asyncio.Event()
+    engine = create_engine(url)
+    await schema.upgrade(engine)
+    database = SqlDatabase(engine)
+    gate = Gate()
 
     async def work(transaction: Transaction) -> None:
-        inside.set()
-        await go_on.wait()
+        await gate()
         await transaction.namespaces.add(_namespace("late"))
 
     unit = asyncio.create_task(database.write(work))
-    await inside.wait()
+    await gate.reached.wait()
     closing = asyncio.create_task(database.close())
-    go_on.set()
+    gate.open()
     await asyncio.gather(unit, closing)
 
-    again = SqlDatabase(create_engines(url))
+    again = SqlDatabase(create_engine(url))
     assert await _names(again) == ["late"]
     await again.close()
 
 
 async def test_cancelled_readers_leave_the_pool_whole(database: SqlDatabase) -> None:
+    gate = Gate()
+
     async def stuck(transaction: Transaction) -> None:
         await transaction.namespaces.page(after="", limit=1)
-        await asyncio.Event().wait()
+        await gate()
 
     for _ in range(40):
         reader = asyncio.create_task(database.read(stuck))
@@ -138,6 +160,7 @@ async def test_cancelled_readers_leave_the_pool_whole(database: SqlDatabase) -> 
             await asyncio.sleep(0)
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
+    gate.open()
 
     assert await _names(database) == []
 

@@ -26,6 +26,7 @@ from tests.support.requests import (
 
 from modelyard.v1 import artifacts_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard_server.domain.limits import Limits
 
 DATA = os.urandom(9 << 20)
@@ -373,11 +374,14 @@ async def test_a_reader_that_takes_nothing_is_cut_off(tmp_path_factory: pytest.T
         await yard.artifacts.WriteBlob(frames((await start(yard, DATA)).name, DATA, chunk=1 << 20))
         version = await commit_of(yard, DATA)
 
-        call = yard.artifacts.ReadFile(rpc.ReadFileRequest(version=version, path="model.bin"))
-        await call.read()
-        await yard.app.server.idle()
-        with pytest.raises(grpc.aio.AioRpcError) as error:
-            await _drain(call)
+        # The transport would else learn how fast this machine is, and take in all of it for a reader who takes nothing.
+        fixed_window = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1 << 16)]
+        async with grpc.aio.insecure_channel(yard.address, options=fixed_window) as channel:
+            call = ArtifactsServiceStub(channel).ReadFile(rpc.ReadFileRequest(version=version, path="model.bin"))
+            await call.read()
+            await yard.app.server.idle()
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await _drain(call)
 
     assert refusal(error.value).reason == "READER_STALLED"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from sqlalchemy import text
 from tests.support.paths import HOSTILE_PATHS
 from tests.support.registry import RunningRegistry, refused
 from tests.support.requests import (
@@ -165,8 +166,7 @@ async def _old_token(yard: RunningRegistry) -> Any:
 
 
 async def _quarantined(yard: RunningRegistry) -> Any:
-    async with yard.engines.writer.begin() as connection:
-        await connection.exec_driver_sql("UPDATE versions SET state = 'QUARANTINED'")
+    await yard.engine.migrate(lambda connection: connection.execute(text("UPDATE versions SET state = 'QUARANTINED'")))
     async for _ in _read()(yard):
         pass
 

@@ -17,7 +17,7 @@ from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 from modelyard_server.app import Registry
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.db import schema
-from modelyard_server.db.engine import Engines, create_engines, parse_url, sqlite_url
+from modelyard_server.db.engine import Engine, create_engine, parse_url, sqlite_url
 from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.limits import Limits
 from modelyard_server.telemetry import Metrics
@@ -48,7 +48,7 @@ class RunningRegistry:
     artifacts: "ArtifactsServiceAsyncStub"
     channel: grpc.aio.Channel
     address: str
-    engines: Engines
+    engine: Engine
     store: LocalStore
     root: Path
     clock: Clock
@@ -57,8 +57,7 @@ class RunningRegistry:
     metrics: Metrics
 
     async def sql(self, query: str, **values: Any) -> list[Any]:
-        async with self.engines.readers.connect() as connection:
-            return list(await connection.execute(text(query), values))
+        return list(await self.engine.read(lambda connection: connection.execute(text(query), values)))
 
     async def dump(self) -> dict[str, list[Any]]:
         """All rows of all tables: equal dumps mean that nothing changed."""
@@ -75,9 +74,9 @@ async def running_registry(
     """``database_url`` may be ``sqlite``: a file below ``root`` then."""
     root.mkdir(parents=True, exist_ok=True)
     url = sqlite_url(root / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engines = create_engines(url)
-    await schema.upgrade(engines.writer)
-    database = SqlDatabase(engines)
+    engine = create_engine(url)
+    await schema.upgrade(engine)
+    database = SqlDatabase(engine)
     store = await LocalStore.open(root)
     clock, metrics, limits = Clock(), Metrics(), limits or Limits()
     app = Registry(database, store, page_token_key=b"k" * 32, limits=limits, metrics=metrics, reflect=True, clock=clock)
@@ -90,7 +89,7 @@ async def running_registry(
                 artifacts=ArtifactsServiceStub(channel),
                 channel=channel,
                 address=f"127.0.0.1:{port}",
-                engines=engines,
+                engine=engine,
                 store=store,
                 root=root,
                 clock=clock,

@@ -39,9 +39,9 @@ def open_new(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
-def sync(descriptor: int) -> None:
+def sync(descriptor: int, failpoint: str = "blob.fsync") -> None:
     try:
-        failpoints.hit("blob.fsync")
+        failpoints.hit(failpoint)
         os.fsync(descriptor)
     except OSError as error:
         raise SyncFailedError(error.errno, "fsync failed") from error
@@ -49,10 +49,9 @@ def sync(descriptor: int) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable: a power cut takes a new one away, or brings an old one back."""
-    failpoints.hit("blob.fsync_folder")
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        sync(descriptor)
+        sync(descriptor, "blob.fsync_folder")
     finally:
         os.close(descriptor)
 

@@ -3,31 +3,33 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
 
 from modelyard.names import AliasName, VersionName
 from modelyard_server.db import rows, tables
+from modelyard_server.db.engine import Connection
 from modelyard_server.domain.resources import Alias
 
 _ALIASES = tables.aliases.c
 
 
-def _select() -> Select[Any]:
-    """Aliases of models that are not deleted."""
-    return (
-        select(
-            tables.aliases,
-            tables.namespaces.c.id.label("namespace_id"),
-            tables.models.c.id.label("model_id"),
-            tables.versions.c.number,
-            tables.versions.c.manifest_digest,
-        )
-        .join_from(tables.aliases, tables.models)
-        .join(tables.namespaces)
-        .join(tables.versions, tables.versions.c.key == _ALIASES.version_key)
-        .where(tables.models.c.delete_time.is_(None))
+# Aliases of models that are not deleted.
+_SELECT: Select[Any] = (
+    select(
+        tables.aliases,
+        tables.namespaces.c.id.label("namespace_id"),
+        tables.models.c.id.label("model_id"),
+        tables.versions.c.number,
+        tables.versions.c.manifest_digest,
     )
+    .join_from(tables.aliases, tables.models)
+    .join(tables.namespaces)
+    .join(tables.versions, tables.versions.c.key == _ALIASES.version_key)
+    .where(tables.models.c.delete_time.is_(None))
+)
+_FIND = _SELECT.where(*rows.OF_MODEL, _ALIASES.id == bindparam("alias_id"))
+# Locked first and read then: a statement that waited for the lock would join versions of before its wait.
+_LOCK = _FIND.with_only_columns(_ALIASES.key).with_for_update(of=tables.aliases)
 
 
 def _alias(row: Row[Any]) -> Alias:
@@ -47,7 +49,7 @@ def _mutable(alias: Alias) -> dict[str, Any]:
 
 
 class SqlAliases:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, alias: Alias, model_key: int) -> Alias:
@@ -59,15 +61,10 @@ class SqlAliases:
         return replace(alias, key=key)
 
     async def find(self, name: AliasName, *, lock: bool = False) -> Alias | None:
-        query = _select().where(
-            tables.namespaces.c.id == name.model.namespace,
-            tables.models.c.id == name.model.model,
-            _ALIASES.id == name.alias,
-        )
+        parameters = rows.of_model(name.model, alias_id=name.alias)
         if lock:
-            # Locked first and read then: a statement that waited for the lock would join versions of before its wait.
-            await self._connection.execute(query.with_only_columns(_ALIASES.key).with_for_update(of=tables.aliases))
-        row = (await self._connection.execute(query)).one_or_none()
+            await self._connection.execute(_LOCK, parameters)
+        row = (await self._connection.execute(_FIND, parameters)).one_or_none()
         return None if row is None else _alias(row)
 
     async def update(self, alias: Alias) -> None:
@@ -79,5 +76,5 @@ class SqlAliases:
         await self._connection.execute(delete(tables.aliases).where(_ALIASES.key == alias.key))
 
     async def page(self, model_key: int, *, after: str, limit: int) -> list[Alias]:
-        query = _select().where(_ALIASES.model_key == model_key, _ALIASES.id > after)
+        query = _SELECT.where(_ALIASES.model_key == model_key, _ALIASES.id > after)
         return [_alias(row) for row in await self._connection.execute(query.order_by(_ALIASES.id).limit(limit))]

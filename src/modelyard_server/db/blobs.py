@@ -5,9 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from modelyard_server.db import tables
+from modelyard_server.db.engine import Connection
 from modelyard_server.db.rows import batches
 from modelyard_server.services.blob_store import BlobKey
 
@@ -16,7 +16,7 @@ _HELD = tables.namespace_blobs.c
 
 
 class SqlBlobs:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         # The two dialects spell ON CONFLICT alike, each with a construct of its own.
         self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -39,7 +39,7 @@ class SqlBlobs:
         known: set[int] = set()
         for batch in batches(sizes):
             query = select(_HELD.size).where(_HELD.namespace_key == namespace_key, _HELD.size.in_(batch)).distinct()
-            known.update((await self._connection.scalars(query)).all())
+            known.update((await self._connection.execute(query)).scalars())
         return known
 
     async def lease(self, namespace_key: int, digests: Collection[str], until: datetime) -> None:

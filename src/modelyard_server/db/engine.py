@@ -1,37 +1,59 @@
-"""Engines per dialect. SQLite: one writer connection and a pool of readers, all in WAL; PostgreSQL: one pool."""
+"""Databases by their URL, and what the rest of this room asks of them whatever the dialect."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, overload
 
-from sqlalchemy import Connection, event
+import sqlalchemy
+from sqlalchemy import CursorResult, Dialect, Executable
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.sql.selectable import TypedReturnsRows
 
-# How long a statement waits for a lock that another process holds on the file; milliseconds.
-_BUSY_TIMEOUT: Final = 5000
-_DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 # A NaN in JSON would be a fact that other readers can't parse.
-_dumps: Final = partial(json.dumps, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+dumps: Final = partial(json.dumps, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """Where reads and where writes go; the same engine on PostgreSQL."""
+class Connection(Protocol):
+    """What a repository may do with a connection inside a transaction."""
 
-    readers: AsyncEngine
-    writer: AsyncEngine
-    single_writer: bool
-    """Whether writes must queue for one connection."""
+    @property
+    def dialect(self) -> Dialect: ...
+    @overload
+    async def execute(self, statement: TypedReturnsRows[*Ts], parameters: Any = None, /) -> CursorResult[*Ts]: ...
+    @overload
+    async def execute(self, statement: Executable, parameters: Any = None, /) -> CursorResult[*tuple[Any, ...]]: ...
+    async def scalar(self, statement: Executable, parameters: Any = None, /) -> Any: ...
+    async def commit(self) -> None: ...
+    async def rollback(self) -> None: ...
 
-    async def dispose(self) -> None:
-        await self.readers.dispose()
-        if self.writer is not self.readers:
-            await self.writer.dispose()
+
+class Engine(Protocol):
+    """A database: runs work on a connection of its own, in one transaction."""
+
+    async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """All statements of ``work`` see one snapshot."""
+        ...
+
+    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Whatever ``work`` has not committed is rolled back."""
+        ...
+
+    async def migrate(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
+        """Runs what knows only blocking connections, in one transaction that is committed after it."""
+        ...
+
+    async def inspect(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
+        """The same for what only reads."""
+        ...
+
+    async def dispose(self) -> None: ...
 
 
 def parse_url(url: str) -> URL:
@@ -47,54 +69,13 @@ def sqlite_url(path: Path) -> URL:
     return URL.create(_DRIVERS["sqlite"], database=str(path))
 
 
-def _sqlite(url: URL, *, begin: str, size: int) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        json_serializer=_dumps,
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=size,
-        max_overflow=0,
-        connect_args={"timeout": _BUSY_TIMEOUT / 1000},
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def connect(connection: Any, _record: object) -> None:
-        # The driver would open transactions by rules of its own, and not for reads; we say BEGIN ourselves.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            # NORMAL lost every acknowledged commit of a power cut test; FULL lost none.
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={_BUSY_TIMEOUT}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def create_engines(url: URL, *, pool_size: int = 10, pool_timeout: float = 2.0) -> Engines:
+def create_engine(url: URL, *, pool_size: int = 10, pool_timeout: float = 2.0) -> Engine:
     """``pool_size`` connections at most; ``pool_timeout`` seconds to wait for one of them."""
+    # Imported when needed: they know this module, and a process uses one of them.
     if url.get_backend_name() == "sqlite":
-        # IMMEDIATE: a transaction that reads first and writes then would fail at once if another wrote between.
-        return Engines(
-            readers=_sqlite(url, begin="BEGIN", size=min(pool_size, 4)),
-            writer=_sqlite(url, begin="BEGIN IMMEDIATE", size=1),
-            single_writer=True,
-        )
-    engine = create_async_engine(
-        url,
-        json_serializer=_dumps,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=pool_timeout,
-        pool_pre_ping=True,
-        isolation_level="READ COMMITTED",
-    )
-    return Engines(readers=engine, writer=engine, single_writer=False)
+        from modelyard_server.db.sqlite import SqliteEngine  # noqa: PLC0415
+
+        return SqliteEngine(url, readers=min(pool_size, 4))
+    from modelyard_server.db.postgresql import PostgresqlEngine  # noqa: PLC0415
+
+    return PostgresqlEngine(url, pool_size=pool_size, pool_timeout=pool_timeout)

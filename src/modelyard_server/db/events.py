@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from modelyard_server.db import tables
+from modelyard_server.db.engine import Connection
 from modelyard_server.domain.events import Change, event_hash
 
 _HEADS = tables.log_heads.c
 
 
-async def append(connection: AsyncConnection, namespace_key: int, changes: Sequence[Change]) -> None:
+async def append(connection: Connection, namespace_key: int, changes: Sequence[Change]) -> None:
     """Gives the changes of one transaction their revisions. Its lock on the head lasts until the commit: call it last.
 
     A number drawn earlier could become visible after a higher one, and a reader that tails the log would miss it.

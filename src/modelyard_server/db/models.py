@@ -3,20 +3,27 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, Select, bindparam, exists, insert, select, update
 
 from modelyard.names import ModelName
 from modelyard_server.db import rows, tables
+from modelyard_server.db.engine import Connection
 from modelyard_server.domain.resources import Model
 
 _MODELS = tables.models.c
 
 
-def _select() -> Select[Any]:
-    return select(
-        tables.models, tables.namespaces.c.id.label("namespace_id"), tables.models.c.id.label("model_id")
-    ).join_from(tables.models, tables.namespaces)
+_SELECT: Select[Any] = select(
+    tables.models, tables.namespaces.c.id.label("namespace_id"), tables.models.c.id.label("model_id")
+).join_from(tables.models, tables.namespaces)
+_FIND = _SELECT.where(*rows.OF_MODEL)
+_LOCK = _FIND.with_for_update(of=tables.models)
+_ALLOCATE = (
+    update(tables.models)
+    .where(_MODELS.key == bindparam("model_key"))
+    .values(last_number=_MODELS.last_number + 1)
+    .returning(_MODELS.last_number)
+)
 
 
 def _model(row: Row[Any]) -> Model:
@@ -48,7 +55,7 @@ def _mutable(model: Model) -> dict[str, Any]:
 
 
 class SqlModels:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, model: Model) -> Model:
@@ -60,17 +67,14 @@ class SqlModels:
         return replace(model, key=key)
 
     async def find(self, name: ModelName, *, lock: bool = False) -> Model | None:
-        query = _select().where(tables.namespaces.c.id == name.namespace, _MODELS.id == name.model)
-        if lock:
-            query = query.with_for_update(of=tables.models)
-        row = (await self._connection.execute(query)).one_or_none()
+        row = (await self._connection.execute(_LOCK if lock else _FIND, rows.of_model(name))).one_or_none()
         return None if row is None else _model(row)
 
     async def update(self, model: Model) -> None:
         await self._connection.execute(update(tables.models).where(_MODELS.key == model.key).values(**_mutable(model)))
 
     async def page(self, namespace_key: int, *, after: str, limit: int, show_deleted: bool) -> list[Model]:
-        query = _select().where(_MODELS.namespace_key == namespace_key, _MODELS.id > after)
+        query = _SELECT.where(_MODELS.namespace_key == namespace_key, _MODELS.id > after)
         if not show_deleted:
             query = query.where(_MODELS.delete_time.is_(None))
         return [_model(row) for row in await self._connection.execute(query.order_by(_MODELS.id).limit(limit))]
@@ -80,13 +84,4 @@ class SqlModels:
         return bool(await self._connection.scalar(select(live)))
 
     async def allocate_number(self, key: int) -> int:
-        return int(
-            (
-                await self._connection.execute(
-                    update(tables.models)
-                    .where(_MODELS.key == key)
-                    .values(last_number=_MODELS.last_number + 1)
-                    .returning(_MODELS.last_number)
-                )
-            ).scalar_one()
-        )
+        return int((await self._connection.execute(_ALLOCATE, {"model_key": key})).scalar_one())

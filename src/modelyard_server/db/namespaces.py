@@ -3,13 +3,21 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, insert, select, update
 
 from modelyard.names import NamespaceName
 from modelyard_server.db import rows, tables
+from modelyard_server.db.engine import Connection
 from modelyard_server.domain.events import GENESIS
 from modelyard_server.domain.resources import Namespace
+
+_FIND = select(tables.namespaces).where(tables.namespaces.c.id == bindparam("namespace_id"))
+_LOCK = _FIND.with_for_update()
+_REVISION = (
+    select(tables.log_heads.c.revision)
+    .join(tables.namespaces)
+    .where(tables.namespaces.c.id == bindparam("namespace_id"))
+)
 
 
 def _mutable(namespace: Namespace) -> dict[str, Any]:
@@ -23,7 +31,7 @@ def _mutable(namespace: Namespace) -> dict[str, Any]:
 
 
 class SqlNamespaces:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, namespace: Namespace) -> Namespace:
@@ -36,8 +44,8 @@ class SqlNamespaces:
         return replace(namespace, key=key)
 
     async def find(self, name: NamespaceName, *, lock: bool = False) -> Namespace | None:
-        query = select(tables.namespaces).where(tables.namespaces.c.id == name.namespace)
-        row = (await self._connection.execute(query.with_for_update() if lock else query)).one_or_none()
+        parameters = {"namespace_id": name.namespace}
+        row = (await self._connection.execute(_LOCK if lock else _FIND, parameters)).one_or_none()
         return None if row is None else rows.namespace(row)
 
     async def update(self, namespace: Namespace) -> None:
@@ -54,6 +62,6 @@ class SqlNamespaces:
         )
         return [rows.namespace(row) for row in await self._connection.execute(query)]
 
-    async def revision(self, key: int) -> int:
-        query = select(tables.log_heads.c.revision).where(tables.log_heads.c.namespace_key == key)
-        return int((await self._connection.execute(query)).scalar_one())
+    async def revision(self, name: NamespaceName) -> int | None:
+        found = await self._connection.scalar(_REVISION, {"namespace_id": name.namespace})
+        return None if found is None else int(found)

@@ -3,16 +3,16 @@
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from modelyard_server.db import tables
+from modelyard_server.db.engine import Connection
 from modelyard_server.services.database import StoredOutcome
 
 _REQUESTS = tables.requests.c
 
 
 class SqlRequests:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def find(self, actor: str, method: str, request_id: str) -> StoredOutcome | None:

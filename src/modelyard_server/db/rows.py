@@ -3,15 +3,28 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Row
+from sqlalchemy import Row, bindparam
 
 from modelyard.names import ModelName, NamespaceName
+from modelyard_server.db import tables
 from modelyard_server.domain.resources import Namespace, Resource
 
 T = TypeVar("T")
 
 # Well below the 32,767 parameters that PostgreSQL takes, and SQLite's default.
 MAX_BINDS: Final = 500
+
+
+# Statements of frequent calls are built once: building one takes longer than SQLite takes to run it.
+OF_MODEL: Final = (
+    tables.namespaces.c.id == bindparam("namespace_id"),
+    tables.models.c.id == bindparam("model_id"),
+)
+
+
+def of_model(name: ModelName, **more: Any) -> dict[str, Any]:
+    """The parameters of :data:`OF_MODEL`, and ``more``."""
+    return {"namespace_id": name.namespace, "model_id": name.model, **more}
 
 
 def batches(values: Iterable[T]) -> Iterator[Sequence[T]]:

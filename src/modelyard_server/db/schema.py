@@ -8,9 +8,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from modelyard_server import failpoints
+from modelyard_server.db.engine import Engine
 from modelyard_server.db.faults import explained
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -58,18 +58,18 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
     return before, head()
 
 
-async def upgrade(engine: AsyncEngine) -> tuple[str | None, str]:
+async def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Brings the schema up to ours, in one transaction; answers its version before and now."""
-    async with explained(), engine.begin() as connection:
-        versions = await connection.run_sync(_upgrade)
+    async with explained():
+        versions = await engine.migrate(_upgrade)
     failpoints.hit("migration.after_commit")
     return versions
 
 
-async def require_current(engine: AsyncEngine) -> None:
+async def require_current(engine: Engine) -> None:
     """Raises :class:`SchemaError` unless the schema is ours."""
-    async with explained(), engine.connect() as connection:
-        current = await connection.run_sync(_current)
+    async with explained():
+        current = await engine.inspect(_current)
     if current != head():
         raise SchemaError(
             f"the database has schema {current or 'none'}, and this release needs {head()}:"

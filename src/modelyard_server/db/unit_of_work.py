@@ -9,13 +9,12 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from modelyard_server import failpoints
 from modelyard_server.db import events, tables
 from modelyard_server.db.aliases import SqlAliases
 from modelyard_server.db.blobs import SqlBlobs
-from modelyard_server.db.engine import Engines
+from modelyard_server.db.engine import Connection, Engine
 from modelyard_server.db.faults import explained, is_conflict
 from modelyard_server.db.models import SqlModels
 from modelyard_server.db.namespaces import SqlNamespaces
@@ -44,7 +43,7 @@ _SECRET_BYTES: Final = 32
 class SqlTransaction:
     """One transaction's repositories, and the changes that it will log."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.namespaces: NamespaceRepository = SqlNamespaces(connection)
         self.models: ModelRepository = SqlModels(connection)
         self.versions: VersionRepository = SqlVersions(connection)
@@ -78,20 +77,13 @@ class SqlTransaction:
 class SqlDatabase:
     """Runs units of work on one database."""
 
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
-        # PostgreSQL: one snapshot for all statements of a read. SQLite's readers have that anyway.
-        self._readers = (
-            engines.readers
-            if engines.single_writer
-            else engines.readers.execution_options(isolation_level="REPEATABLE READ")
-        )
-        self._writer_free = asyncio.Lock() if engines.single_writer else None
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._running: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with explained(), self._readers.connect() as connection:
-            return await work(SqlTransaction(connection))
+        async with explained():
+            return await self._engine.read(lambda connection: work(SqlTransaction(connection)))
 
     async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         # A transaction that is cancelled half-way may or may not have committed; one that runs to its end is known.
@@ -109,34 +101,37 @@ class SqlDatabase:
         async with explained():
             for attempt in range(_ATTEMPTS):
                 try:
-                    if self._writer_free is None:
-                        return await self._attempt(work)
-                    async with self._writer_free:
-                        return await self._attempt(work)
+                    return await self._engine.write(lambda connection: _attempt(connection, work))
                 except Exception as error:
                     if not is_conflict(error) or attempt == _ATTEMPTS - 1:
                         raise
                 await asyncio.sleep(_BACKOFF * 2**attempt * (1 + random.random()))  # noqa: S311 (no secret)
         raise AssertionError("unreachable")
 
-    async def _attempt(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with self._engines.writer.connect() as connection:
-            transaction = SqlTransaction(connection)
-            result = await work(transaction)
-            await transaction.finish()
-            return result
-
     async def secret(self, identity: str) -> bytes:
         """32 random bytes that all replicas on this database share, made by the first that asks."""
-        async with explained(), self._engines.writer.begin() as connection:
+
+        async def work(connection: Connection) -> bytes:
             insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
             fresh = insert(tables.secrets).values(id=identity, value=os.urandom(_SECRET_BYTES))
             await connection.execute(fresh.on_conflict_do_nothing())
             stored = select(tables.secrets.c.value).where(tables.secrets.c.id == identity)
-            return bytes((await connection.execute(stored)).scalar_one())
+            secret = bytes((await connection.execute(stored)).scalar_one())
+            await connection.commit()
+            return secret
+
+        async with explained():
+            return await self._engine.write(work)
 
     async def close(self) -> None:
         """Lets running transactions end, then closes all connections."""
         if self._running:
             await asyncio.wait(self._running)
-        await self._engines.dispose()
+        await self._engine.dispose()
+
+
+async def _attempt(connection: Connection, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    transaction = SqlTransaction(connection)
+    result = await work(transaction)
+    await transaction.finish()
+    return result

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from modelyard.names import UploadName
 from modelyard_server.db import tables
+from modelyard_server.db.engine import Connection
 from modelyard_server.db.rows import batches
 from modelyard_server.domain.resources import Upload, UploadState
 
@@ -36,7 +36,7 @@ def _upload(row: Row[Any]) -> Upload:
 
 
 class SqlUploads:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, upload: Upload, namespace_key: int) -> None:
@@ -91,5 +91,5 @@ class SqlUploads:
     async def known(self, uploads: Collection[str]) -> set[str]:
         found: set[str] = set()
         for batch in batches(uploads):
-            found.update((await self._connection.scalars(select(_UPLOADS.id).where(_UPLOADS.id.in_(batch)))).all())
+            found.update((await self._connection.execute(select(_UPLOADS.id).where(_UPLOADS.id.in_(batch)))).scalars())
         return found

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, Select, bindparam, func, insert, select, update
 
 from modelyard.manifest import File
 from modelyard.names import AliasName, ModelName, VersionName
 from modelyard_server.db import rows, tables
+from modelyard_server.db.engine import Connection
 from modelyard_server.domain.codec import facts_from_json, facts_to_json
-from modelyard_server.domain.resources import Version, VersionState
+from modelyard_server.domain.resources import Alias, Version, VersionState
 
 _VERSIONS = tables.versions.c
 _FILES = tables.version_files.c
@@ -24,24 +24,35 @@ _ALIASES = (
 )
 
 
-def _select() -> Select[Any]:
-    """Versions of models that are not deleted."""
-    return (
-        select(
-            tables.versions,
-            tables.namespaces.c.id.label("namespace_id"),
-            tables.namespaces.c.key.label("namespace_key"),
-            tables.models.c.id.label("model_id"),
-            _ALIASES,
-        )
-        .join_from(tables.versions, tables.models)
-        .join(tables.namespaces)
-        .where(tables.models.c.delete_time.is_(None))
+# Versions of models that are not deleted.
+_SELECT: Select[Any] = (
+    select(
+        tables.versions,
+        tables.namespaces.c.id.label("namespace_id"),
+        tables.namespaces.c.key.label("namespace_key"),
+        tables.models.c.id.label("model_id"),
+        _ALIASES,
     )
-
-
-def _of(name: ModelName) -> Select[Any]:
-    return _select().where(tables.namespaces.c.id == name.namespace, tables.models.c.id == name.model)
+    .join_from(tables.versions, tables.models)
+    .join(tables.namespaces)
+    .where(tables.models.c.delete_time.is_(None))
+)
+_OF_MODEL = _SELECT.where(*rows.OF_MODEL)
+_FIND = _OF_MODEL.where(_VERSIONS.number == bindparam("number"))
+# Locked first and read then: a statement that waited for the lock would see the aliases of before its wait.
+_LOCK = _FIND.with_only_columns(_VERSIONS.key).with_for_update(of=tables.versions)
+_FOLLOW = (
+    _OF_MODEL.add_columns(*(column.label(f"alias_{column.name}") for column in tables.aliases.c))
+    .join(tables.aliases, tables.aliases.c.version_key == _VERSIONS.key)
+    .where(tables.aliases.c.id == bindparam("alias_id"))
+)
+_NEWEST = _OF_MODEL.where(_VERSIONS.delete_time.is_(None)).order_by(_VERSIONS.number.desc()).limit(1)
+_LATEST = _NEWEST.where(_VERSIONS.state == VersionState.READY.value)
+_BY_DIGEST = _NEWEST.where(_VERSIONS.manifest_digest == bindparam("digest"))
+_FILES_OF = select(_FILES.path, _FILES.size, _FILES.digest).where(_FILES.version_key == bindparam("version_key"))
+_ALL_FILES = _FILES_OF.order_by(_FILES.path)
+_FILE_AT = _FILES_OF.where(_FILES.path == bindparam("path"))
+_FILE_WITH = _FILES_OF.where(_FILES.digest == bindparam("digest")).limit(1)
 
 
 def _version(row: Row[Any]) -> Version:
@@ -81,7 +92,7 @@ def _mutable(version: Version) -> dict[str, Any]:
 
 
 class SqlVersions:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, version: Version) -> Version:
@@ -106,39 +117,48 @@ class SqlVersions:
         await self._connection.execute(insert(tables.version_files), files)
         return replace(version, key=key)
 
-    async def _one(self, query: Select[Any]) -> Version | None:
-        row = (await self._connection.execute(query)).one_or_none()
+    async def _one(self, query: Select[Any], parameters: dict[str, Any]) -> Version | None:
+        row = (await self._connection.execute(query, parameters)).one_or_none()
         return None if row is None else _version(row)
 
     async def find(self, name: VersionName, *, lock: bool = False) -> Version | None:
-        query = _of(name.model).where(_VERSIONS.number == name.number)
+        parameters = rows.of_model(name.model, number=name.number)
         if lock:
-            # Locked first and read then: a statement that waited for the lock would see the aliases of before its wait.
-            locked = query.with_only_columns(_VERSIONS.key).with_for_update(of=tables.versions)
-            await self._connection.execute(locked)
-        return await self._one(query)
+            await self._connection.execute(_LOCK, parameters)
+        return await self._one(_FIND, parameters)
 
-    async def find_by_alias(self, name: AliasName) -> Version | None:
-        query = _of(name.model).join(tables.aliases, tables.aliases.c.version_key == _VERSIONS.key)
-        return await self._one(query.where(tables.aliases.c.id == name.alias))
+    async def follow(self, name: AliasName) -> tuple[Version, Alias] | None:
+        parameters = rows.of_model(name.model, alias_id=name.alias)
+        row = (await self._connection.execute(_FOLLOW, parameters)).one_or_none()
+        if row is None:
+            return None
+        version = _version(row)
+        alias = Alias(
+            uid=row.alias_uid,
+            create_time=row.alias_create_time,
+            update_time=row.alias_update_time,
+            row_version=row.alias_row_version,
+            key=row.alias_key,
+            name=name,
+            version=version.name,
+            manifest_digest=version.manifest_digest,
+            updated_by=row.alias_updated_by,
+            version_key=version.key,
+        )
+        return version, alias
 
     async def find_latest(self, name: ModelName) -> Version | None:
-        query = _of(name).where(_VERSIONS.state == VersionState.READY.value, _VERSIONS.delete_time.is_(None))
-        return await self._one(query.order_by(_VERSIONS.number.desc()).limit(1))
+        return await self._one(_LATEST, rows.of_model(name))
 
     async def find_by_digest(self, name: ModelName, digest: str) -> Version | None:
-        query = _of(name).where(_VERSIONS.manifest_digest == digest, _VERSIONS.delete_time.is_(None))
-        return await self._one(query.order_by(_VERSIONS.number.desc()).limit(1))
+        return await self._one(_BY_DIGEST, rows.of_model(name, digest=digest))
 
     async def files(self, key: int) -> tuple[File, ...]:
-        query = select(_FILES.path, _FILES.size, _FILES.digest).where(_FILES.version_key == key).order_by(_FILES.path)
-        return tuple(File(*row) for row in await self._connection.execute(query))
+        return tuple(File(*row) for row in await self._connection.execute(_ALL_FILES, {"version_key": key}))
 
     async def file(self, key: int, *, path: str | None = None, digest: str | None = None) -> File | None:
-        query = select(_FILES.path, _FILES.size, _FILES.digest).where(
-            _FILES.version_key == key, _FILES.path == path if path is not None else _FILES.digest == digest
-        )
-        row = (await self._connection.execute(query.limit(1))).one_or_none()
+        query, parameter = (_FILE_AT, {"path": path}) if path is not None else (_FILE_WITH, {"digest": digest})
+        row = (await self._connection.execute(query, {"version_key": key, **parameter})).one_or_none()
         return None if row is None else File(*row)
 
     async def update(self, version: Version) -> None:
@@ -147,7 +167,7 @@ class SqlVersions:
         )
 
     async def page(self, model_key: int, *, before: int | None, limit: int, show_deleted: bool) -> list[Version]:
-        query = _select().where(_VERSIONS.model_key == model_key)
+        query = _SELECT.where(_VERSIONS.model_key == model_key)
         if before is not None:
             query = query.where(_VERSIONS.number < before)
         if not show_deleted:

@@ -9,13 +9,25 @@ from modelyard_server.services.database import Transaction
 async def namespace(transaction: Transaction, name: NamespaceName, *, lock: bool = False) -> Namespace:
     found = await transaction.namespaces.find(name, lock=lock)
     if found is None:
-        raise NotFound(
-            f"there is no namespace {name.namespace!r}; create it first",
-            reason="NAMESPACE_NOT_FOUND",
-            kind="Namespace",
-            name=str(name),
-        )
+        raise _namespace_not_found(name)
     return found
+
+
+async def revision(transaction: Transaction, name: NamespaceName) -> int:
+    """The last revision of a namespace's log."""
+    found = await transaction.namespaces.revision(name)
+    if found is None:
+        raise _namespace_not_found(name)
+    return found
+
+
+def _namespace_not_found(name: NamespaceName) -> NotFound:
+    return NotFound(
+        f"there is no namespace {name.namespace!r}; create it first",
+        reason="NAMESPACE_NOT_FOUND",
+        kind="Namespace",
+        name=str(name),
+    )
 
 
 async def model(transaction: Transaction, name: ModelName, *, lock: bool = False, deleted: bool = False) -> Model:
@@ -73,6 +85,17 @@ async def alias(transaction: Transaction, name: AliasName, *, lock: bool = False
     if found is None:
         await model(transaction, name.model)
         raise alias_not_found(name)
+    return found
+
+
+async def follow(transaction: Transaction, name: AliasName) -> tuple[Version, Alias]:
+    """An alias and the live version that it points at."""
+    found = await transaction.versions.follow(name)
+    if found is None:
+        await model(transaction, name.model)
+        raise alias_not_found(name)
+    if found[0].delete_time is not None:
+        raise version_deleted(found[0].name)
     return found
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from modelyard.names import PRODUCTION, AliasName, NamespaceName
+from modelyard.names import PRODUCTION, NamespaceName
 from modelyard.references import Reference, Selector
 from modelyard_server.domain.resources import Alias, Version
 from modelyard_server.services import lookup
@@ -40,9 +40,8 @@ class Resolver:
 
     async def resolve(self, reference: Reference) -> Resolution:
         async def work(transaction: Transaction) -> Resolution:
-            namespace = await lookup.namespace(transaction, NamespaceName(reference.model.namespace))
             # Read before the answer: what is told may be newer than the revision says, never older.
-            revision = await transaction.namespaces.revision(namespace.key)
+            revision = await lookup.revision(transaction, NamespaceName(reference.model.namespace))
             version, rule, alias = await _match(transaction, reference)
             return Resolution(
                 version=await with_files(transaction, version),
@@ -61,16 +60,15 @@ async def _match(transaction: Transaction, reference: Reference) -> tuple[Versio
         case Selector.NUMBER:
             return await lookup.version(transaction, model.version(int(value))), Rule.NUMBER, None
         case Selector.ALIAS:
-            version, alias = await _follow(transaction, model.alias(value))
+            version, alias = await lookup.follow(transaction, model.alias(value))
             return version, Rule.ALIAS, alias
         case Selector.DIGEST:
             found, rule, what = await transaction.versions.find_by_digest(model, value), Rule.MANIFEST_DIGEST, value
         case Selector.LATEST:
             found, rule, what = await transaction.versions.find_latest(model), Rule.LATEST, "READY version"
         case Selector.DEFAULT:
-            if await transaction.aliases.find(model.alias(PRODUCTION)) is not None:
-                version, alias = await _follow(transaction, model.alias(PRODUCTION))
-                return version, Rule.DEFAULT_ALIAS, alias
+            if (followed := await transaction.versions.follow(model.alias(PRODUCTION))) is not None:
+                return followed[0], Rule.DEFAULT_ALIAS, followed[1]
             found, rule = await transaction.versions.find_latest(model), Rule.DEFAULT_LATEST
             what = f"alias {PRODUCTION!r} and no READY version"
     if found is None:
@@ -79,8 +77,3 @@ async def _match(transaction: Transaction, reference: Reference) -> tuple[Versio
             model, what if rule is not Rule.MANIFEST_DIGEST else f"version with digest {what}"
         )
     return found, rule, None
-
-
-async def _follow(transaction: Transaction, name: AliasName) -> tuple[Version, Alias]:
-    alias = await lookup.alias(transaction, name)
-    return await lookup.version(transaction, alias.version), alias

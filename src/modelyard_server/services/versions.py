@@ -106,10 +106,7 @@ class Versions:
     async def get(self, name: VersionName | AliasName, *, files: bool) -> Version:
         async def work(transaction: Transaction) -> Version:
             if isinstance(name, AliasName):
-                found = await transaction.versions.find_by_alias(name)
-                if found is None:
-                    await lookup.alias(transaction, name)
-                    raise lookup.alias_not_found(name)
+                found, _ = await lookup.follow(transaction, name)
             else:
                 found = await lookup.version(transaction, name, deleted=True)
             return await with_files(transaction, found) if files else found
