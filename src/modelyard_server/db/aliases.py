@@ -30,6 +30,8 @@ _SELECT: Select[Any] = (
 _FIND = _SELECT.where(*rows.OF_MODEL, _ALIASES.id == bindparam("alias_id"))
 # Locked first and read then: a statement that waited for the lock would join versions of before its wait.
 _LOCK = _FIND.with_only_columns(_ALIASES.key).with_for_update(of=tables.aliases)
+_INSERT = insert(tables.aliases).returning(_ALIASES.key)
+_UPDATE = update(tables.aliases).where(_ALIASES.key == bindparam("row_key"))
 
 
 def _alias(row: Row[Any]) -> Alias:
@@ -53,11 +55,8 @@ class SqlAliases:
         self._connection = connection
 
     async def add(self, alias: Alias, model_key: int) -> Alias:
-        key = await self._connection.scalar(
-            insert(tables.aliases)
-            .values(model_key=model_key, id=alias.name.alias, **_mutable(alias))
-            .returning(_ALIASES.key)
-        )
+        values = {"model_key": model_key, "id": alias.name.alias, **_mutable(alias)}
+        key = await self._connection.scalar(_INSERT, values)
         return replace(alias, key=key)
 
     async def find(self, name: AliasName, *, lock: bool = False) -> Alias | None:
@@ -68,9 +67,7 @@ class SqlAliases:
         return None if row is None else _alias(row)
 
     async def update(self, alias: Alias) -> None:
-        await self._connection.execute(
-            update(tables.aliases).where(_ALIASES.key == alias.key).values(**_mutable(alias))
-        )
+        await self._connection.execute(_UPDATE, {"row_key": alias.key, **_mutable(alias)})
 
     async def remove(self, alias: Alias) -> None:
         await self._connection.execute(delete(tables.aliases).where(_ALIASES.key == alias.key))

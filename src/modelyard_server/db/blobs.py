@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import case, select, update
+from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from modelyard_server.db import tables
@@ -13,6 +13,13 @@ from modelyard_server.services.blob_store import BlobKey
 
 _BLOBS = tables.blobs.c
 _HELD = tables.namespace_blobs.c
+# In one order everywhere, so that two commits never lock the same blobs crosswise.
+_VISIBLE = (
+    select(_HELD.digest, _HELD.size)
+    .where(_HELD.namespace_key == bindparam("namespace_key"), _HELD.digest.in_(bindparam("digests", expanding=True)))
+    .order_by(_HELD.digest)
+)
+_LOCK_VISIBLE = _VISIBLE.with_for_update(read=True)
 
 
 class SqlBlobs:
@@ -23,16 +30,10 @@ class SqlBlobs:
 
     async def visible(self, namespace_key: int, digests: Collection[str], *, lock: bool = False) -> dict[str, int]:
         found: dict[str, int] = {}
-        # In one order everywhere, so that two commits never lock the same blobs crosswise.
+        query = _LOCK_VISIBLE if lock else _VISIBLE
         for batch in batches(sorted(digests)):
-            query = (
-                select(_HELD.digest, _HELD.size)
-                .where(_HELD.namespace_key == namespace_key, _HELD.digest.in_(batch))
-                .order_by(_HELD.digest)
-            )
-            if lock:
-                query = query.with_for_update(read=True)
-            found.update((digest, size) for digest, size in await self._connection.execute(query))
+            parameters = {"namespace_key": namespace_key, "digests": batch}
+            found.update((digest, size) for digest, size in await self._connection.execute(query, parameters))
         return found
 
     async def known_sizes(self, namespace_key: int, sizes: Collection[int]) -> set[int]:

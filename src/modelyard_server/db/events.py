@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from modelyard_server.db import tables
 from modelyard_server.db.engine import Connection
 from modelyard_server.domain.events import Change, event_hash
 
 _HEADS = tables.log_heads.c
+_OF_NAMESPACE = _HEADS.namespace_key == bindparam("of_namespace")
+_LOCK = select(_HEADS.revision, _HEADS.hash).where(_OF_NAMESPACE).with_for_update()
+_MOVE = update(tables.log_heads).where(_OF_NAMESPACE)
+_INSERT = insert(tables.events)
 
 
 async def append(connection: Connection, namespace_key: int, changes: Sequence[Change]) -> None:
@@ -16,8 +20,7 @@ async def append(connection: Connection, namespace_key: int, changes: Sequence[C
 
     A number drawn earlier could become visible after a higher one, and a reader that tails the log would miss it.
     """
-    head = _HEADS.namespace_key == namespace_key
-    row = (await connection.execute(select(_HEADS.revision, _HEADS.hash).where(head).with_for_update())).one()
+    row = (await connection.execute(_LOCK, {"of_namespace": namespace_key})).one()
     revision, previous = row.revision, row.hash
     values = []
     for change in changes:
@@ -40,5 +43,5 @@ async def append(connection: Connection, namespace_key: int, changes: Sequence[C
             }
         )
         previous = digest
-    await connection.execute(insert(tables.events), values)
-    await connection.execute(update(tables.log_heads).where(head).values(revision=revision, hash=previous))
+    await connection.execute(_INSERT, values)
+    await connection.execute(_MOVE, {"of_namespace": namespace_key, "revision": revision, "hash": previous})

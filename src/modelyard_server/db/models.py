@@ -18,6 +18,8 @@ _SELECT: Select[Any] = select(
 ).join_from(tables.models, tables.namespaces)
 _FIND = _SELECT.where(*rows.OF_MODEL)
 _LOCK = _FIND.with_for_update(of=tables.models)
+_INSERT = insert(tables.models).returning(_MODELS.key)
+_UPDATE = update(tables.models).where(_MODELS.key == bindparam("row_key"))
 _ALLOCATE = (
     update(tables.models)
     .where(_MODELS.key == bindparam("model_key"))
@@ -59,11 +61,8 @@ class SqlModels:
         self._connection = connection
 
     async def add(self, model: Model) -> Model:
-        key = await self._connection.scalar(
-            insert(tables.models)
-            .values(namespace_key=model.namespace_key, id=model.name.model, last_number=0, **_mutable(model))
-            .returning(_MODELS.key)
-        )
+        values = {"namespace_key": model.namespace_key, "id": model.name.model, "last_number": 0, **_mutable(model)}
+        key = await self._connection.scalar(_INSERT, values)
         return replace(model, key=key)
 
     async def find(self, name: ModelName, *, lock: bool = False) -> Model | None:
@@ -71,7 +70,7 @@ class SqlModels:
         return None if row is None else _model(row)
 
     async def update(self, model: Model) -> None:
-        await self._connection.execute(update(tables.models).where(_MODELS.key == model.key).values(**_mutable(model)))
+        await self._connection.execute(_UPDATE, {"row_key": model.key, **_mutable(model)})
 
     async def page(self, namespace_key: int, *, after: str, limit: int, show_deleted: bool) -> list[Model]:
         query = _SELECT.where(_MODELS.namespace_key == namespace_key, _MODELS.id > after)

@@ -2,13 +2,19 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from modelyard_server.db import tables
 from modelyard_server.db.engine import Connection
 from modelyard_server.services.database import StoredOutcome
 
 _REQUESTS = tables.requests.c
+_INSERT = insert(tables.requests)
+_FIND = select(_REQUESTS.payload_hash, _REQUESTS.snapshot, _REQUESTS.resource_key).where(
+    _REQUESTS.actor == bindparam("actor"),
+    _REQUESTS.method == bindparam("method"),
+    _REQUESTS.request_id == bindparam("request_id"),
+)
 
 
 class SqlRequests:
@@ -16,24 +22,21 @@ class SqlRequests:
         self._connection = connection
 
     async def find(self, actor: str, method: str, request_id: str) -> StoredOutcome | None:
-        query = select(_REQUESTS.payload_hash, _REQUESTS.snapshot, _REQUESTS.resource_key).where(
-            _REQUESTS.actor == actor, _REQUESTS.method == method, _REQUESTS.request_id == request_id
-        )
-        row = (await self._connection.execute(query)).one_or_none()
+        parameters = {"actor": actor, "method": method, "request_id": request_id}
+        row = (await self._connection.execute(_FIND, parameters)).one_or_none()
         return None if row is None else StoredOutcome(*row)
 
     async def add(self, actor: str, method: str, request_id: str, outcome: StoredOutcome, at: datetime) -> None:
-        await self._connection.execute(
-            insert(tables.requests).values(
-                actor=actor,
-                method=method,
-                request_id=request_id,
-                payload_hash=outcome.payload_hash,
-                snapshot=outcome.snapshot,
-                resource_key=outcome.key,
-                create_time=at,
-            )
-        )
+        values = {
+            "actor": actor,
+            "method": method,
+            "request_id": request_id,
+            "payload_hash": outcome.payload_hash,
+            "snapshot": outcome.snapshot,
+            "resource_key": outcome.key,
+            "create_time": at,
+        }
+        await self._connection.execute(_INSERT, values)
 
     async def sweep(self, before: datetime) -> None:
         await self._connection.execute(delete(tables.requests).where(_REQUESTS.create_time < before))

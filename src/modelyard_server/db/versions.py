@@ -49,6 +49,9 @@ _FOLLOW = (
 _NEWEST = _OF_MODEL.where(_VERSIONS.delete_time.is_(None)).order_by(_VERSIONS.number.desc()).limit(1)
 _LATEST = _NEWEST.where(_VERSIONS.state == VersionState.READY.value)
 _BY_DIGEST = _NEWEST.where(_VERSIONS.manifest_digest == bindparam("digest"))
+_INSERT = insert(tables.versions).returning(_VERSIONS.key)
+_UPDATE = update(tables.versions).where(_VERSIONS.key == bindparam("row_key"))
+_INSERT_FILES = insert(tables.version_files)
 _FILES_OF = select(_FILES.path, _FILES.size, _FILES.digest).where(_FILES.version_key == bindparam("version_key"))
 _ALL_FILES = _FILES_OF.order_by(_FILES.path)
 _FILE_AT = _FILES_OF.where(_FILES.path == bindparam("path"))
@@ -96,25 +99,22 @@ class SqlVersions:
         self._connection = connection
 
     async def add(self, version: Version) -> Version:
-        key = await self._connection.scalar(
-            insert(tables.versions)
-            .values(
-                model_key=version.model_key,
-                number=version.name.number,
-                file_count=version.file_count,
-                total_size=version.total_size,
-                manifest_digest=version.manifest_digest,
-                facts=facts_to_json(version.facts),
-                created_by=version.created_by,
-                **_mutable(version),
-            )
-            .returning(_VERSIONS.key)
-        )
+        values = {
+            "model_key": version.model_key,
+            "number": version.name.number,
+            "file_count": version.file_count,
+            "total_size": version.total_size,
+            "manifest_digest": version.manifest_digest,
+            "facts": facts_to_json(version.facts),
+            "created_by": version.created_by,
+            **_mutable(version),
+        }
+        key = await self._connection.scalar(_INSERT, values)
         files = [
             {"version_key": key, "path": file.path, "digest": file.digest, "size": file.size}
             for file in version.files or ()
         ]
-        await self._connection.execute(insert(tables.version_files), files)
+        await self._connection.execute(_INSERT_FILES, files)
         return replace(version, key=key)
 
     async def _one(self, query: Select[Any], parameters: dict[str, Any]) -> Version | None:
@@ -162,9 +162,7 @@ class SqlVersions:
         return None if row is None else File(*row)
 
     async def update(self, version: Version) -> None:
-        await self._connection.execute(
-            update(tables.versions).where(_VERSIONS.key == version.key).values(**_mutable(version))
-        )
+        await self._connection.execute(_UPDATE, {"row_key": version.key, **_mutable(version)})
 
     async def page(self, model_key: int, *, before: int | None, limit: int, show_deleted: bool) -> list[Version]:
         query = _SELECT.where(_VERSIONS.model_key == model_key)
