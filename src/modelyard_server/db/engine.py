@@ -41,6 +41,10 @@ class Engine(Protocol):
         """All statements of ``work`` see one snapshot."""
         ...
 
+    async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """The same for work that finds some rows by their keys: where that takes no time, it runs at once."""
+        ...
+
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Whatever ``work`` has not committed is rolled back."""
         ...

@@ -32,6 +32,9 @@ class PostgresqlEngine:
         async with self._reader.connect() as connection:
             return await work(connection)
 
+    async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        return await self.read(work)
+
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._writer.connect() as connection:
             return await work(connection)

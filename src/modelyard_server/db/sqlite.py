@@ -2,10 +2,13 @@
 
 A statement takes SQLite 20 µs; to change threads for it and back takes five times as long. So it is not statements that
 change threads, as with drivers that wrap each call, but units of work, which wait for nothing but their connection.
+Those that only find some rows by their keys change none: there were 1,050 answers a second to 16 clients with a thread
+for each, and 1,550 without.
 """
 
 import asyncio
 import contextvars
+import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -13,6 +16,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy
 from sqlalchemy import CursorResult, Dialect, Executable, event
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from modelyard_server.db.engine import Connection, dumps
@@ -58,7 +62,7 @@ def _run_unit(engine: sqlalchemy.Engine, work: Callable[[Connection], Awaitable[
         raise AssertionError("unreachable")
 
 
-def _engine(url: URL, *, begin: str, size: int) -> sqlalchemy.Engine:
+def _engine(url: URL, *, begin: str, size: int, busy_timeout: int = _BUSY_TIMEOUT) -> sqlalchemy.Engine:
     engine = sqlalchemy.create_engine(
         url,
         json_serializer=dumps,
@@ -66,7 +70,7 @@ def _engine(url: URL, *, begin: str, size: int) -> sqlalchemy.Engine:
         pool_size=size,
         max_overflow=0,
         # One thread at a time uses a connection, but not always the same one.
-        connect_args={"timeout": _BUSY_TIMEOUT / 1000, "check_same_thread": False},
+        connect_args={"timeout": busy_timeout / 1000, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
@@ -79,7 +83,7 @@ def _engine(url: URL, *, begin: str, size: int) -> sqlalchemy.Engine:
             # NORMAL lost every acknowledged commit of a power cut test; FULL lost none.
             "synchronous=FULL",
             "foreign_keys=ON",
-            f"busy_timeout={_BUSY_TIMEOUT}",
+            f"busy_timeout={busy_timeout}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -96,6 +100,7 @@ class SqliteEngine:
 
     def __init__(self, url: URL, *, readers: int) -> None:
         self._reader = _engine(url, begin="BEGIN", size=readers)
+        self._looker = _engine(url, begin="BEGIN", size=1, busy_timeout=0)
         # IMMEDIATE: a transaction that reads first and writes then would fail at once if another wrote between.
         self._writer = _engine(url, begin="BEGIN IMMEDIATE", size=1)
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
@@ -104,6 +109,14 @@ class SqliteEngine:
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         return await _in_thread(self._reading, _run_unit, self._reader, work)
+
+    async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        try:
+            return _run_unit(self._looker, work)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+                raise
+        return await self.read(work)  # another process is at it: who waits for that must not be the event loop
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         return await _in_thread(self._writing, _run_unit, self._writer, work)
@@ -129,6 +142,7 @@ class SqliteEngine:
         for executor, engine in ((self._reading, self._reader), (self._writing, self._writer)):
             executor.shutdown()
             engine.dispose()
+        self._looker.dispose()
 
 
 async def _in_thread(executor: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:

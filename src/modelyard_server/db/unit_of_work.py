@@ -85,6 +85,10 @@ class SqlDatabase:
         async with explained():
             return await self._engine.read(lambda connection: work(SqlTransaction(connection)))
 
+    async def look(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with explained():
+            return await self._engine.look(lambda connection: work(SqlTransaction(connection)))
+
     async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         # A transaction that is cancelled half-way may or may not have committed; one that runs to its end is known.
         task = asyncio.create_task(self._write(work))

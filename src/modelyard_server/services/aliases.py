@@ -30,7 +30,7 @@ class Aliases:
     mutations: Mutations
 
     async def get(self, name: AliasName) -> Alias:
-        return await self.mutations.database.read(lambda transaction: lookup.alias(transaction, name))
+        return await self.mutations.database.look(lambda transaction: lookup.alias(transaction, name))
 
     async def page(self, parent: ModelName, *, after: str, size: int) -> Page[Alias]:
         async def work(transaction: Transaction) -> Page[Alias]:

@@ -79,7 +79,7 @@ class Blobs:
         self, parent: NamespaceName, items: Sequence[tuple[BlobRef, bytes]]
     ) -> list[RegistryError | None]:
         """Stores small blobs; what became of each, in order, None for those that are stored."""
-        await self._database.read(lambda transaction: lookup.namespace(transaction, parent))
+        await self._database.look(lambda transaction: lookup.namespace(transaction, parent))
         results = await asyncio.to_thread(_verify, items)
         good = {
             blob.digest: (BlobKey(blob.digest, new_generation(), blob.size), data)

@@ -137,6 +137,10 @@ class Database(Protocol):
         """Runs ``work`` on one consistent snapshot."""
         ...
 
+    async def look(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """The same for work that finds some rows by their keys, and reads no lists."""
+        ...
+
     async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Runs ``work`` in one transaction, again from its start if another transaction stood in the way.
 

@@ -27,7 +27,7 @@ class Downloads:
             file = await _file(transaction, name, path, digest)
             return file, await transaction.blobs.live(file.digest)
 
-        file, key = await self.database.read(work)
+        file, key = await self.database.look(work)
         if offset > file.size:
             raise OutOfRange(
                 f"{file.path!r} is {file.size} bytes long, and the read starts at {offset}",

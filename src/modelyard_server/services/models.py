@@ -49,7 +49,7 @@ class Models:
         return await self.mutations.run(attempt, work, _restore)
 
     async def get(self, name: ModelName) -> Model:
-        return await self.mutations.database.read(lambda transaction: lookup.model(transaction, name, deleted=True))
+        return await self.mutations.database.look(lambda transaction: lookup.model(transaction, name, deleted=True))
 
     async def page(self, parent: NamespaceName, *, after: str, size: int, show_deleted: bool) -> Page[Model]:
         async def work(transaction: Transaction) -> Page[Model]:

@@ -42,7 +42,7 @@ class Namespaces:
         return await self.mutations.run(attempt, work, _restore)
 
     async def get(self, name: NamespaceName) -> Namespace:
-        return await self.mutations.database.read(lambda transaction: lookup.namespace(transaction, name))
+        return await self.mutations.database.look(lambda transaction: lookup.namespace(transaction, name))
 
     async def page(self, *, after: str, size: int) -> Page[Namespace]:
         found = await self.mutations.database.read(

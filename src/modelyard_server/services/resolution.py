@@ -51,7 +51,7 @@ class Resolver:
                 serve_time=self.clock(),
             )
 
-        return await self.database.read(work)
+        return await self.database.look(work)
 
 
 async def _match(transaction: Transaction, reference: Reference) -> tuple[Version, Rule, Alias | None]:

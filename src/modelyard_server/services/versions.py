@@ -111,7 +111,7 @@ class Versions:
                 found = await lookup.version(transaction, name, deleted=True)
             return await with_files(transaction, found) if files else found
 
-        return await self.mutations.database.read(work)
+        return await self.mutations.database.look(work)
 
     async def page(
         self, parent: ModelName, *, before: int | None, size: int, show_deleted: bool, files: bool
