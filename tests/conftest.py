@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import Postgres, running_postgres
+from tests.support.prepared import Prepared, prepare
 from tests.support.registry import RunningRegistry, running_registry
 from tests.support.server import ServerProcess
 
@@ -23,6 +24,23 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def postgres() -> Iterator[Postgres]:
     with running_postgres() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def prepared_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(tmp_path_factory.mktemp("on-sqlite"))
+
+
+@pytest.fixture(scope="session")
+def prepared_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Prepared:
+    return prepare(tmp_path_factory.mktemp("on-postgresql"), postgres)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def prepared(request: pytest.FixtureRequest) -> Prepared:
+    """A stopped server with some history on each dialect, to be copied."""
+    made: Prepared = request.getfixturevalue(f"prepared_on_{request.param}")
+    return made
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

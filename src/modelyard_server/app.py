@@ -16,9 +16,10 @@ from modelyard.names import DEFAULT_NAMESPACE, NamespaceName
 from modelyard_server import failpoints
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.config import Settings
-from modelyard_server.data_directory import DataDirectory
-from modelyard_server.db import schema
+from modelyard_server.data_directory import DataDirectory, DataDirectoryError, database_in
+from modelyard_server.db import integrity, schema
 from modelyard_server.db.engine import Engine, create_engine, parse_url, sqlite_url
+from modelyard_server.db.inventory import SqlInventory
 from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.errors import RegistryError
 from modelyard_server.domain.limits import Limits
@@ -29,6 +30,7 @@ from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
 from modelyard_server.services.aliases import Aliases
 from modelyard_server.services.blob_store import BlobStore
 from modelyard_server.services.blobs import Blobs
+from modelyard_server.services.consistency import ConsistencyCheck, Progress, Report
 from modelyard_server.services.downloads import Downloads
 from modelyard_server.services.maintenance import Maintenance
 from modelyard_server.services.models import Models
@@ -123,6 +125,7 @@ async def open_registry(
         engine = engine_for(settings, directory)
         stack.push_async_callback(engine.dispose)
         if settings.embedded:
+            await integrity.require_intact(engine, str(directory.database))
             before, after = await schema.upgrade(engine)
             if before != after:
                 _log.info("migrated", before=before, after=after)
@@ -201,6 +204,23 @@ def _with_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
 
 
+async def check(settings: Settings, *, read_data: bool, progress: Progress) -> Report:
+    """Checks what a server with these settings keeps, whether one runs or not. Changes nothing, and makes nothing."""
+    if settings.database_url is not None:
+        engine = create_engine(parse_url(settings.database_url.get_secret_value()))
+    elif not (database := database_in(settings.data_dir)).is_file():
+        raise DataDirectoryError(f"there is no registry in {settings.data_dir}: it has no {database.name}")
+    else:
+        engine = create_engine(sqlite_url(database))
+    store = LocalStore(settings.data_dir)
+    try:
+        await schema.require_current(engine)
+        return await ConsistencyCheck(SqlInventory(engine), store, now, progress).run(read_data=read_data)
+    finally:
+        await store.close()
+        await engine.dispose()
+
+
 async def migrate(settings: Settings) -> tuple[str | None, str]:
     """Brings the database's schema up to this release's; its version before and now."""
     _arm_failpoints(settings)
@@ -212,6 +232,8 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
         else:
             engine = engine_for(settings, directory)
         try:
+            if directory is not None:
+                await integrity.require_intact(engine, str(directory.database))
             return await schema.upgrade(engine)
         finally:
             await engine.dispose()

@@ -1,4 +1,4 @@
-"""`modelyard-server`: serve, migrate, config, probe."""
+"""`modelyard-server`: serve, migrate, fsck, config, probe."""
 
 import asyncio
 import json
@@ -12,8 +12,10 @@ import typer
 from pydantic import ValidationError
 
 from modelyard_server import app as application
+from modelyard_server import fsck_report
 from modelyard_server.config import CONFIG_VARIABLE, Settings
 from modelyard_server.data_directory import DataDirectoryError
+from modelyard_server.db.integrity import DatabaseDamagedError
 from modelyard_server.db.schema import SchemaError
 from modelyard_server.domain.errors import RegistryError
 from modelyard_server.failpoints import FailpointError
@@ -36,9 +38,9 @@ cli = typer.Typer(
 )
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = 1) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)  # noqa: T201 (a command's own words)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 def _option(name: str) -> Any:
@@ -73,11 +75,20 @@ def _settings(config: Path | None, **flags: Any) -> Settings:
         _fail(f"{config}: {error}")
 
 
-def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:
+    """Runs a command's work; exits with ``code`` and a sentence if it can't be done."""
     try:
         return asyncio.run(work())
-    except (DataDirectoryError, SchemaError, ListenError, ContractError, FailpointError, RegistryError) as error:
-        _fail(str(error))
+    except (
+        DataDirectoryError,
+        DatabaseDamagedError,
+        SchemaError,
+        ListenError,
+        ContractError,
+        FailpointError,
+        RegistryError,
+    ) as error:
+        _fail(str(error), code)
 
 
 @cli.command()
@@ -133,6 +144,28 @@ def migrate(
     os.umask(_OWNER_ONLY)
     before, after = _run(lambda: application.migrate(settings))
     typer.echo(f"schema {after}: up to date" if before == after else f"schema {before or 'none'} -> {after}")
+
+
+@cli.command()
+def fsck(
+    *,
+    config: Config = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    read_data: Annotated[bool, typer.Option("--read-data", help="also hash every stored byte")] = False,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json")] = "table",
+) -> None:
+    """Check that all the registry says is so, beside a running server or without; exit 0 only if it is.
+
+    Exits with 1 if something is wrong, with 2 if it can't be checked. Never repairs anything.
+    """
+    settings = _settings(config, data_dir=data_dir, database_url=database_url)
+    meter = fsck_report.Meter(sys.stderr)
+    report = _run(lambda: application.check(settings, read_data=read_data, progress=meter.show), code=2)
+    meter.close()
+    typer.echo(fsck_report.as_json(report) if output == "json" else fsck_report.as_text(report))
+    if not report.clean:
+        raise typer.Exit(1)
 
 
 @cli.command("config")

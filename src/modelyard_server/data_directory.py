@@ -9,6 +9,11 @@ class DataDirectoryError(Exception):
     """The folder can't be used."""
 
 
+def database_in(path: Path) -> Path:
+    """Where the embedded database of a data directory is."""
+    return path / "modelyard.db"
+
+
 class DataDirectory:
     """Owns a folder from ``open`` to ``close``. The kernel lets go of the lock if the process dies."""
 
@@ -38,7 +43,7 @@ class DataDirectory:
 
     @property
     def database(self) -> Path:
-        return self.path / "modelyard.db"
+        return database_in(self.path)
 
     def close(self) -> None:
         os.close(self._lock)

@@ -46,10 +46,14 @@ class ServerProcess:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self, *, wait: bool = True) -> "ServerProcess":
-        """Starts it; ``wait`` for it to serve, in plaintext."""
+    def start(self, *, wait: bool = True, failpoints: str = "") -> "ServerProcess":
+        """Starts it; ``wait`` for it to serve, in plaintext. ``failpoints`` are armed for this start."""
+        command, environment = self.command(), clean_environment()
+        if failpoints:
+            command.append("--development")
+            environment["MODELYARD_FAILPOINTS"] = failpoints
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=clean_environment())
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         if not wait:
             return self
         with grpc.insecure_channel(self.address) as channel:
@@ -58,13 +62,18 @@ class ServerProcess:
         assert answer.status == health_pb2.HealthCheckResponse.SERVING, self.log.read_text()
         return self
 
+    def wait(self, seconds: float = 40) -> int:
+        """Waits for its end; its exit code."""
+        assert self._process is not None
+        code = self._process.wait(seconds)
+        self._process = None
+        return code
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Signals the server and waits; its exit code."""
         assert self._process is not None
         self._process.send_signal(number)
-        code = self._process.wait(40)
-        self._process = None
-        return code
+        return self.wait()
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)

@@ -23,6 +23,7 @@ _MARK: Final = ".mark"
 _TEMPORARY: Final = "tmp-"
 _UPLOAD: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GENERATION: Final = re.compile(r"[0-9a-f]{32}")
+_PUBLICATION: Final = re.compile(r"(?P<digest>[0-9a-f]{64})\.(?P<generation>[0-9a-f]{32})")
 
 
 class Layout:
@@ -73,6 +74,18 @@ class Layout:
         if not _GENERATION.fullmatch(key.generation):
             raise ValueError(f"{key.generation[:80]!r} is no generation")
         return self._blobs / digits[:2] / f"{digits}.{key.generation}"
+
+    def published(self) -> Generator[BlobKey, None, None]:
+        """Every publication, with the size that it has."""
+        for number in range(256):
+            try:
+                entries = os.scandir(self._blobs / f"{number:02x}")
+            except FileNotFoundError:
+                continue
+            with entries:
+                for entry in entries:
+                    if (match := _PUBLICATION.fullmatch(entry.name)) is not None:
+                        yield BlobKey(f"sha256:{match['digest']}", match["generation"], entry.stat().st_size)
 
     def link(self, source: Path, key: BlobKey) -> None:
         """Gives a finished file its published name; it was there already if a crash came between this and the reply."""

@@ -1,11 +1,11 @@
 """Blobs in a folder of this machine's disk."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from modelyard_server import failpoints
@@ -18,6 +18,8 @@ from modelyard_server.blobs.staging import StagedUpload
 from modelyard_server.blobs.workers import Workers, outlast
 from modelyard_server.domain.errors import RegistryError, size_mismatch, upload_fenced
 from modelyard_server.services.blob_store import BlobKey, Chunk
+
+T = TypeVar("T")
 
 THREADS: Final = 8
 """More than processors: threads wait for the disk, and an fsync of seconds must not stop the other transfers."""
@@ -112,7 +114,7 @@ class LocalWriter:
             flush.result()
 
 
-def _take(items: Iterator[str], count: int) -> list[str]:
+def _take(items: Iterator[T], count: int) -> list[T]:
     return list(islice(items, count))
 
 
@@ -173,13 +175,19 @@ class LocalStore:
             await self._workers.run(file.remove)
 
     async def staged(self) -> AsyncGenerator[str, None]:
-        uploads = self._layout.uploads()
+        async for batch in self._listed(self._layout.uploads()):
+            for upload in batch:
+                yield upload
+
+    def published(self) -> AsyncGenerator[list[BlobKey], None]:
+        return self._listed(self._layout.published())
+
+    async def _listed(self, items: Generator[T, None, None]) -> AsyncGenerator[list[T], None]:
         try:
-            while batch := await self._workers.run(_take, uploads, LISTED_AT_ONCE):
-                for upload in batch:
-                    yield upload
+            while batch := await self._workers.run(_take, items, LISTED_AT_ONCE):
+                yield batch
         finally:
-            await self._workers.run(uploads.close)
+            await self._workers.run(items.close)
 
     async def put(self, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
         await self._workers.run(publishing.put, self._layout, blobs)

@@ -10,8 +10,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from modelyard_server.domain.errors import Aborted, RegistryError, ResourceExhausted, Unavailable, storage_full
 
 _RETRIED = {"40001", "40P01"}
-# Admin shutdown, crash shutdown, cannot connect now, read-only after a failover, too many connections.
-_DOWN = {"57P01", "57P02", "57P03", "25006", "53300"}
+# Admin shutdown, crash shutdown, cannot connect now, read-only after a failover, too many connections, and a statement
+# or a transaction that took too long.
+_DOWN = {"57P01", "57P02", "57P03", "25006", "53300", "57014", "25P03"}
+_CONNECTION_LOST = "08"
+"""The class of what can go wrong with a connection."""
 _FULL = "53100"
 
 
@@ -44,7 +47,8 @@ def _explain(error: BaseException) -> RegistryError | None:
         down = isinstance(error, OperationalError | InterfaceError) and any(
             sign in text for sign in ("locked", "readonly", "disk i/o", "unable to open", "connection", "closed")
         )
-        if down or error.connection_invalidated or _sqlstate(error) in _DOWN:
+        state = _sqlstate(error)
+        if down or error.connection_invalidated or state in _DOWN or state.startswith(_CONNECTION_LOST):
             return database_down()
         return None
     if isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.CannotConnectNowError):

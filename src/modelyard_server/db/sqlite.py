@@ -20,11 +20,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from modelyard_server.db.engine import Connection, dumps
+from modelyard_server.db.faults import database_down
 
 T = TypeVar("T")
 
 # How long a statement waits for a lock that another process holds on the file; milliseconds.
 _BUSY_TIMEOUT: Final = 5000
+# Seconds that a writer waits in line. Less than that: behind one that waits for another process all soon hear of it.
+_TURN: Final = 4.0
 
 
 class _InlineConnection:
@@ -119,7 +122,12 @@ class SqliteEngine:
         return await self.read(work)  # another process is at it: who waits for that must not be the event loop
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        return await _in_thread(self._writing, _run_unit, self._writer, work)
+        waiting = self._writing.submit(contextvars.copy_context().run, _run_unit, self._writer, work)
+        done = asyncio.wrap_future(waiting)
+        await asyncio.wait((done,), timeout=_TURN)
+        if waiting.cancel():  # only what has not begun can be
+            raise database_down()
+        return await done
 
     async def migrate(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
         def run() -> T:

@@ -29,12 +29,14 @@ _OPTIONS: Final[Sequence[tuple[str, int]]] = (
     # Balancers spread again; transfers that outlast the grace resume.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 10 * 60_000),
-    # Clients ping once a minute; the default would close their connections as abuse.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
+    # Clients ping three times a minute; the default would close their connections as abuse.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # A peer that vanished without a word frees what it held.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
+    # A peer that vanished without a word frees what it held within half a minute.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # It is this one that ends the wait for an answer to a ping, a minute by default.
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.server_handshake_timeout_ms", 10_000),
 )
 # A backstop only: classes of calls have limits of their own long before.

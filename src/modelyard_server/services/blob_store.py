@@ -112,6 +112,10 @@ class BlobStore(Protocol):
         """The stored size in bytes, or None if nothing is stored there."""
         ...
 
+    def published(self) -> AsyncIterator[Sequence[BlobKey]]:
+        """Every publication with its stored size, in batches, in any order: what a check compares with the rows."""
+        ...
+
     async def remove(self, key: BlobKey) -> None:
         """Removes one publication. Idempotent."""
         ...

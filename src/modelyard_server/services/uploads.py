@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -119,7 +120,7 @@ class Uploads:
             await self._store.discard(name.upload)
 
     async def _find(self, name: UploadName) -> Upload:
-        found = await self._mutations.database.read(lambda transaction: transaction.uploads.find(name))
+        found = await self._mutations.database.look(lambda transaction: transaction.uploads.find(name))
         if found is None or (found.state is UploadState.OPEN and found.expire_time <= self._mutations.clock()):
             raise _not_found(name)
         return found
@@ -142,8 +143,9 @@ class Uploads:
         pump = await self._open(upload)
         try:
             finish = await pump.run(first, frames)
-        except BaseException:
+        except BaseException as error:
             await self._release(pump)
+            await self._make_room(upload, error)
             raise
         if finish is None:
             await self._release(pump)
@@ -176,7 +178,11 @@ class Uploads:
         if epoch is None:
             raise _not_found(upload.name)
         failpoints.hit("upload.after_claim")
-        writer = await self._store.open_writer(identity, epoch=epoch)
+        try:
+            writer = await self._store.open_writer(identity, epoch=epoch)
+        except RegistryError as error:
+            await self._make_room(upload, error)
+            raise
         pump = self._live[identity] = _Pump(replace(upload, epoch=epoch), writer)
         return pump
 
@@ -186,6 +192,12 @@ class Uploads:
         finally:
             if self._live.get(pump.upload.name.upload) is pump:
                 del self._live[pump.upload.name.upload]
+
+    async def _make_room(self, upload: Upload, error: BaseException) -> None:
+        """After a write that found the disk full, gives back what is staged: kept for a resume, it keeps it full."""
+        if isinstance(error, RegistryError) and error.reason == "STORAGE_FULL":
+            with suppress(RegistryError):  # the sweep removes it then
+                await self._store.discard(upload.name.upload)
 
     async def _finish(self, pump: "_Pump", frame: Frame) -> Upload:
         upload = pump.upload
@@ -203,6 +215,7 @@ class Uploads:
             try:
                 await pump.writer.publish(key, field="digest")
             except RegistryError as error:
+                await self._make_room(upload, error)
                 if error.reason == "DIGEST_MISMATCH":
                     await self._mutations.database.write(lambda transaction: transaction.uploads.remove(upload.name))
                 raise
