@@ -1,8 +1,10 @@
 """Logs and metrics."""
 
+import io
 import logging
 import sys
-from typing import Literal
+from contextlib import suppress
+from typing import Final, Literal, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -45,11 +47,27 @@ def configure_logging(level: str, style: Literal["json", "text"]) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
 
 
+class _StandardError(io.TextIOBase):
+    """Loses a line rather than the call that it is about: what is behind it may be a full disk, or a closed pipe."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
+_standard_error: Final = cast("TextIO", _StandardError())
+
+
 class _NamedPrintLogger(structlog.PrintLogger):
     """Prints, and has the name that ``add_logger_name`` asks for."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(sys.stderr)
+        super().__init__(_standard_error)
         self.name = name
 
 

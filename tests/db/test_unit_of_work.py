@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from tests.support.postgres import Postgres
 
 from modelyard.names import NamespaceName
 from modelyard_server.db import schema
 from modelyard_server.db.engine import create_engine, parse_url, sqlite_url
+from modelyard_server.db.inventory import SqlInventory
 from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.errors import Aborted, RegistryError, invalid
+from modelyard_server.domain.events import change
 from modelyard_server.domain.resources import Namespace
 from modelyard_server.services.database import Transaction
 
@@ -163,6 +166,39 @@ async def test_cancelled_readers_leave_the_pool_whole(database: SqlDatabase) -> 
     gate.open()
 
     assert await _names(database) == []
+
+
+async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None:
+    """R10: had the slow unit drawn its revision first, a reader would see 2 without 1, and never look for 1 again."""
+    engine = create_engine(parse_url(postgres.create()))
+    await schema.upgrade(engine)
+    database = SqlDatabase(engine)
+    gate = Gate()
+    namespace = await database.write(lambda transaction: transaction.namespaces.add(_namespace("a")))
+
+    def record(transaction: Transaction, actor: str) -> None:
+        made = change(namespace.key, "x", before=None, after=namespace, actor=actor, request_id="", time=_NOW)
+        transaction.record(made)
+
+    async def slow(transaction: Transaction) -> None:
+        record(transaction, "slow")
+        await gate()
+
+    async def quick(transaction: Transaction) -> None:
+        record(transaction, "quick")
+
+    async def log() -> list[tuple[int, str]]:
+        return [(event.revision, event.change.actor) for event in await SqlInventory(engine).events(namespace.key, 0)]
+
+    begun_first = asyncio.create_task(database.write(slow))
+    await gate.reached.wait()
+    async with asyncio.timeout(10):
+        await database.write(quick)
+    assert await log() == [(1, "quick")]
+    gate.open()
+    await begun_first
+    assert await log() == [(1, "quick"), (2, "slow")]
+    await database.close()
 
 
 async def test_thirty_two_writers_all_get_through(database: SqlDatabase) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.support.fsck import assert_clean
 from tests.support.loop_disk import LoopDisk, UnavailableDiskError, loop_disk
+from tests.support.postgres import Postgres
+from tests.support.prepared import migrated
 from tests.support.scale import SCALE
 from tests.support.server import ServerProcess
 from tests.support.workload import Workload
@@ -26,10 +28,19 @@ def disk(tmp_path: Path) -> Iterator[LoopDisk]:
         yield mounted
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def flags(request: pytest.FixtureRequest) -> list[str]:
+    """Beside SQLite on the same disk a blob might be durable only because the database is: so also without it."""
+    if request.param == "sqlite":
+        return []
+    cluster: Postgres = request.getfixturevalue("postgres")
+    return ["--database-url", migrated(cluster)]
+
+
 @pytest.mark.timeout(120 * SCALE)
-async def test_what_was_acknowledged_outlives_a_power_cut(disk: LoopDisk, tmp_path: Path) -> None:
+async def test_what_was_acknowledged_outlives_a_power_cut(disk: LoopDisk, tmp_path: Path, flags: list[str]) -> None:
     moments = random.Random(20260304)
-    server = ServerProcess(disk.path).start()
+    server = ServerProcess(disk.path, *flags).start()
     try:
         async with Workload(server.url, tmp_path / "clients", seed=2) as workload:
             for _ in range(_CUTS):

@@ -238,6 +238,17 @@ async def test_metrics_count_calls_and_name_no_models(tmp_path: Path) -> None:
     assert "very-secret-name" not in text
 
 
+async def test_a_log_that_takes_nothing_fails_no_call(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path)
+    server.log = Path("/dev/full")
+    server.start()
+    try:
+        await _create(server.address, "fraud")
+        assert server.stop() == 0
+    finally:
+        server.close()
+
+
 @pytest.mark.parametrize("on", [True, False])
 async def test_reflection_is_off_unless_asked_for(tmp_path: Path, on: bool) -> None:
     server = ServerProcess(tmp_path, *(["--reflection"] if on else [])).start()

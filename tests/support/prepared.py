@@ -33,12 +33,19 @@ def prepare(folder: Path, postgres: Postgres | None = None) -> Prepared:
     """On SQLite, or in a database of ``postgres``."""
     flags: tuple[str, ...] = ()
     if postgres is not None:
-        flags = ("--database-url", postgres.create())
-        subprocess.run([BIN / "modelyard-server", "migrate", *flags], check=True, env=clean_environment())
+        flags = ("--database-url", migrated(postgres))
     server = ServerProcess(folder, *flags).start()
     asyncio.run(_fill(server.url, folder))
     assert server.stop() == 0
     return Prepared(server, postgres)
+
+
+def migrated(postgres: Postgres) -> str:
+    """The URL of a new database that a server can start on."""
+    url = postgres.create()
+    command: list[str | Path] = [BIN / "modelyard-server", "migrate", "--database-url", url]
+    subprocess.run(command, check=True, env=clean_environment(), capture_output=True)
+    return url
 
 
 async def _fill(url: str, folder: Path) -> None:

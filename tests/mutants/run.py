@@ -1,0 +1,160 @@
+"""Known bugs, seeded one at a time: a suite that lets one through proves nothing.
+
+    python tests/mutants/run.py [NAME ...]
+
+Each is a small change to a copy of the sources, and the tests that must fail on it, and pass without it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+SERVER: Final = "src/modelyard_server"
+SDK: Final = "clients/python/src/modelyard"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """``before`` stands once in ``file``, and is replaced by ``after``."""
+
+    file: str
+    before: str
+    after: str
+    caught_by: Sequence[str]
+
+
+MUTANTS: Final = {
+    "the folder is not synced after a publication": Mutant(
+        f"{SERVER}/blobs/disk.py",
+        '        sync(descriptor, "blob.fsync_folder")\n',
+        "        pass\n",
+        ["tests/kill/test_power_cut.py", "-k", "postgresql"],
+    ),
+    "a file is not synced before it gets its name": Mutant(
+        f"{SERVER}/blobs/disk.py",
+        "        os.fsync(descriptor)\n",
+        "        pass\n",
+        ["tests/kill/test_power_cut.py", "-k", "postgresql"],
+    ),
+    "SQLite commits with synchronous=NORMAL": Mutant(
+        f"{SERVER}/db/sqlite.py",
+        '"synchronous=FULL"',
+        '"synchronous=NORMAL"',
+        ["tests/kill/test_power_cut.py", "-k", "sqlite"],
+    ),
+    "the end of a stream counts as its finish": Mutant(
+        f"{SERVER}/services/uploads.py",
+        "        if finish is None:\n",
+        "        if finish is None and pump.writer.position == upload.size:\n            finish = first\n"
+        "        if finish is None:\n",
+        ["tests/rpc/test_bytes.py"],
+    ),
+    "the epoch is not checked at the commit": Mutant(
+        f"{SERVER}/services/uploads.py",
+        "            if current.epoch != upload.epoch:\n",
+        "            if False:\n",
+        ["tests/rpc/test_bytes.py", "tests/rpc/test_refusals.py"],
+    ),
+    "a writer of an older epoch is not fenced": Mutant(
+        f"{SERVER}/blobs/local.py",
+        "        if self._slot.claimant is not self:\n",
+        "        if False:\n",
+        ["tests/conformance", "tests/unit/test_local_store.py"],
+    ),
+    "the digest is taken from the client": Mutant(
+        f"{SERVER}/blobs/staging.py",
+        "        if file.digest != key.digest:\n",
+        "        if False:\n",
+        ["tests/rpc/test_bytes.py", "tests/conformance"],
+    ),
+    "the revision is taken first": Mutant(
+        f"{SERVER}/db/unit_of_work.py",
+        "    transaction = SqlTransaction(connection)\n    result",
+        "    transaction = SqlTransaction(connection)\n"
+        "    await connection.execute(select(tables.log_heads).with_for_update())\n    result",
+        ["tests/db/test_unit_of_work.py"],
+    ),
+    "an event is written after the commit": Mutant(
+        f"{SERVER}/db/unit_of_work.py",
+        "        # Namespaces in one order everywhere",
+        "        await self._connection.commit()\n        # Namespaces in one order everywhere",
+        ["tests/kill/test_failpoints.py", "-k", "SetAlias or commit"],
+    ),
+    "a retry is not recognised": Mutant(
+        f"{SERVER}/services/mutations.py",
+        "        if not attempt.request_id:\n            return None\n",
+        "        return None\n",
+        ["tests/kill/test_lost_answers.py"],
+    ),
+    "the cache takes a file before it is verified": Mutant(
+        f"{SDK}/_cache/blobs.py",
+        "        await download(self._connection, self._version_name, file, part, on_bytes=arrived)\n"
+        "        await in_thread(self._publish, file, part)\n",
+        "        try:\n"
+        "            await download(self._connection, self._version_name, file, part, on_bytes=arrived)\n"
+        "        finally:\n"
+        "            await in_thread(self._publish, file, part)\n",
+        ["tests/sdk", "tests/kill/test_clients.py"],
+    ),
+    "a download is not hashed": Mutant(
+        f"{SDK}/_transfer/download.py",
+        "        if actual != self._file.digest:\n",
+        "        if False:\n",
+        ["tests/sdk"],
+    ),
+}
+
+
+def _test(tree: Path, selection: Sequence[str]) -> bool:
+    """Whether the tests pass on the sources of a tree."""
+    paths = os.pathsep.join(str(tree / path) for path in ("src", "clients/python/src"))
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=60", *selection]
+    return (
+        subprocess.run(
+            command, check=False, cwd=tree, env={**os.environ, "PYTHONPATH": paths}, capture_output=True
+        ).returncode
+        == 0
+    )
+
+
+def _copy(folder: Path) -> Path:
+    tree = folder / "tree"
+    for name in ("src", "clients/python/src", "tests", "protos"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    return tree
+
+
+def _is_caught(name: str, mutant: Mutant) -> bool:
+    with tempfile.TemporaryDirectory(prefix="modelyard-mutant-") as folder:
+        tree = _copy(Path(folder))
+        path = tree / mutant.file
+        source = path.read_text()
+        if source.count(mutant.before) != 1:
+            raise SystemExit(f"{name}: {mutant.before!r} is not once in {mutant.file}: bring the list up to date")
+        if not _test(tree, mutant.caught_by):
+            raise SystemExit(f"{name}: {' '.join(mutant.caught_by)} fails without it too")
+        path.write_text(source.replace(mutant.before, mutant.after))
+        return not _test(tree, mutant.caught_by)
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(MUTANTS)
+    missed = []
+    for name in names:
+        caught = _is_caught(name, MUTANTS[name])
+        print(f"{'caught' if caught else 'MISSED':8} {name}", flush=True)
+        if not caught:
+            missed.append(name)
+    raise SystemExit(f"{len(missed)} of {len(names)} mutants were not caught" if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
