@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test check bench protos format lock clean
+.PHONY: help demo serve test test-long mutants check bench protos format lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,6 +27,12 @@ serve: $(READY) ## start a server with the embedded default
 test: $(READY) ## all tests
 	@$(BIN)/pytest -n 2 --dist loadfile
 
+test-long: $(READY) ## what tests do at random or many times, ten times as often; an hour
+	@MODELYARD_TEST_SCALE=10 HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile tests/kill tests/faults tests/property
+
+mutants: $(READY) ## seed known bugs, and see each caught by a test
+	@$(BIN)/python tests/mutants/run.py
+
 check: $(READY) ## format, lint, types, walls between rooms, contract
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -42,8 +48,14 @@ format: $(READY) ## put the code into its standard form
 protos: $(READY) ## write the generated stubs and the sync client
 	@$(BIN)/python protos/generate.py && $(BIN)/python clients/python/tools/generate_sync.py
 
-bench: $(READY) ## measure transfers against a floor in the same run
-	@$(BIN)/python benchmarks/transfer.py
+.venv-peers/.ready: benchmarks/requirements-peers.lock | $(READY)
+	@echo "Installing what is measured against into .venv-peers (once) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-peers
+	@UV_COMPILE_BYTECODE=1 $(BIN)/uv pip sync --quiet --python .venv-peers/bin/python --require-hashes $<
+	@touch $@
+
+bench: $(READY) .venv-peers/.ready ## measure against floors and against MLflow; writes benchmarks/README.md
+	@$(BIN)/python -m benchmarks
 
 # Everything for people who work on it, and what the server needs to run, for the image.
 EXPORT := $(BIN)/uv export --quiet --frozen --no-annotate --no-header --no-emit-workspace --format requirements-txt
@@ -54,4 +66,4 @@ lock: $(READY) ## write the lock files from the pyproject files; no registry hos
 	@$(EXPORT) --package modelyard-server --no-dev -o requirements-server.lock
 
 clean: ## remove what the targets above made
-	@rm -rf .venv dist clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-peers dist clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

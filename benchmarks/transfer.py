@@ -1,76 +1,26 @@
-"""Measures push and pull of one large file against what the machine itself needs for the same bytes, in the same run.
-
-    python benchmarks/transfer.py [--mib 1024] [--rounds 5]
+"""Measures push and pull of one large file against what the machine itself needs for the same bytes, in the same run,
+and against MLflow's server and client, which verify nothing.
 
 The floors are plain Python: copy + sha256 + fsync of the file for a push, copy + sha256 for a pull. Times on a shared
 machine are noisy, ratios within one run less so; each row shows the median of its rounds.
 """
 
-import argparse
 import hashlib
 import os
 import shutil
-import socket
-import statistics
 import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
 import modelyard
+from benchmarks import servers
+from benchmarks.measure import Peak, Times, settle, timed
+from benchmarks.report import Row
 
 _CHUNK = 1 << 20
-_BIN = Path(sys.executable).parent
-
-
-@contextmanager
-def server(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A server on a free port; its URL and its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    flags = ("--data-dir", folder, "--listen", address, "--admin-listen", "", "--log-level", "warning")
-    process = subprocess.Popen([_BIN / "modelyard-server", "serve", *flags])
-    try:
-        probe_command = [str(_BIN / "modelyard-server"), "probe", "--address", address]
-        while subprocess.run(probe_command, capture_output=True, check=False).returncode:
-            if process.poll() is not None:
-                raise SystemExit("the server did not start")
-        yield f"grpc://{address}", psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-class Peak:
-    """The most memory that a process had while something ran, beyond what it had when it was first looked at."""
-
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
-        self._base = process.memory_info().rss
-        self.grown = 0
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        done = threading.Event()
-
-        def watch() -> None:
-            while not done.wait(0.02):
-                self.grown = max(self.grown, self._process.memory_info().rss - self._base)
-
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
 
 
 def copy_hash(source: Path, target: Path, *, sync: bool) -> None:
@@ -86,27 +36,9 @@ def copy_hash(source: Path, target: Path, *, sync: bool) -> None:
     target.unlink()
 
 
-def settle(mib: int) -> None:
-    """Gives what comes next memory that is really there.
-
-    A virtual machine may hand free memory back to its host; the first touch of a page then costs more than copying it,
-    and whoever happens to get recycled pages looks three times as fast. Every timed step starts from the same state.
-    """
-    os.sync()
-    # In a process of its own: this one's memory is being measured.
-    touch = f"import mmap; m = mmap.mmap(-1, {mib << 20}); [m.__setitem__(o, 1) for o in range(0, len(m), 4096)]"
-    subprocess.run([sys.executable, "-c", touch], check=True)
-
-
 def hash_file(file: Path) -> None:
     with file.open("rb") as reader:
         hashlib.file_digest(reader, "sha256")
-
-
-def timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def make_file(path: Path, mib: int, *, tail: int) -> None:
@@ -119,79 +51,102 @@ def make_file(path: Path, mib: int, *, tail: int) -> None:
         file.write(bytes(tail))
 
 
-class Transfer:
+class Transfers:
     """One client, one server, a fresh file each round."""
 
     def __init__(self, folder: Path, url: str, mib: int, server_process: psutil.Process) -> None:
+        self.times = Times()
+        self.client_memory, self.server_memory = Peak(psutil.Process()), Peak(server_process)
         self._folder = folder
         self._mib = mib
         self._client = modelyard.Client(url, cache_dir=folder / "cache")
         self._rounds = 0
-        self.client_memory, self.server_memory = Peak(psutil.Process()), Peak(server_process)
-        self.times: dict[str, list[float]] = {}
 
     def _note(self, row: str, work: Callable[[], object]) -> None:
         settle(3 * self._mib)
-        self.times.setdefault(row, []).append(timed(work))
+        self.times.add(row, timed(work))
 
     def _transfer(self, row: str, work: Callable[[], object]) -> None:
         with self.client_memory.watched(), self.server_memory.watched():
             self._note(row, work)
 
-    def round(self) -> None:
+    def round(self, peer: Callable[[str, Path], float] | None) -> None:
         self._rounds += 1
         model = self._folder / "model"
         model.mkdir(exist_ok=True)
         file, scratch = model / "weights.bin", self._folder / "copy"
         # Each round another size: a size that the registry has never seen is hashed while it is sent.
         make_file(file, self._mib, tail=self._rounds)
-        self._note("floor push: copy + sha256 + fsync", lambda: copy_hash(file, scratch, sync=True))
-        self._transfer("push, new file", lambda: self._push(model))
-        self._note("floor: sha256", lambda: hash_file(file))
-        self._transfer("push, unchanged file", lambda: self._push(model))
+        self._note("floor push", lambda: copy_hash(file, scratch, sync=True))
+        self._transfer("push new", lambda: self._push(model))
+        self._note("floor hash", lambda: hash_file(file))
+        self._transfer("push unchanged", lambda: self._push(model))
         make_file(file, self._mib, tail=self._rounds)
-        self._transfer("push, new file of a known size", lambda: self._push(model))
-        self._note("floor pull: copy + sha256", lambda: copy_hash(file, scratch, sync=False))
-        self._transfer("pull, cold cache", lambda: self._client.pull("bench/model@latest"))
-        self._transfer("pull, cached, by alias", lambda: self._client.pull("bench/model@latest"))
+        self._transfer("push known size", lambda: self._push(model))
+        self._note("floor pull", lambda: copy_hash(file, scratch, sync=False))
+        self._transfer("pull", lambda: self._client.pull("bench/model@latest"))
         pinned = f"bench/model@{self._client.resolve('bench/model@latest').version.digest}"
-        self._transfer("pull, cached, by digest", lambda: self._client.pull(pinned))
+        self.times.add("pull cached", timed(lambda: self._client.pull(pinned)))
         shutil.rmtree(self._folder / "cache")
+        if peer is not None:
+            for action, folder in (("push", model), ("pull", self._folder / "pulled")):
+                folder.mkdir(exist_ok=True)
+                settle(3 * self._mib)
+                self.times.add(f"peer {action}", peer(action, folder))
+            shutil.rmtree(self._folder / "pulled")
 
     def _push(self, model: Path) -> None:
         self._client.push("bench/model", model, capture=False)
 
 
-def report(times: dict[str, list[float]], mib: int) -> None:
-    medians = {row: statistics.median(values) for row, values in times.items()}
-    floors = {
-        "push, new file": "floor push: copy + sha256 + fsync",
-        "push, new file of a known size": "floor push: copy + sha256 + fsync",
-        "push, unchanged file": "floor: sha256",
-        "pull, cold cache": "floor pull: copy + sha256",
-    }
-    print(f"{'':36} {'seconds':>9} {'MiB/s':>8}  of the floor's throughput")
-    for row, seconds in medians.items():
-        ratio = f"{medians[floors[row]] / seconds:.2f}x" if row in floors else ""
-        print(f"{row:36} {seconds:9.4f} {mib / seconds:8.0f}  {ratio}")
+def mlflow_transfer(url: str) -> Callable[[str, Path], float]:
+    """MLflow's client in a process of its own; what it needs to start is not counted."""
+
+    def transfer(action: str, folder: Path) -> float:
+        command: list[str | Path] = [
+            servers.PEER_BIN / "python",
+            "benchmarks/mlflow_client.py",
+            url,
+            action,
+            "bench",
+            folder,
+        ]
+        environment = {**servers.PEER_ENVIRONMENT, "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+        done = subprocess.run(
+            command, check=True, cwd=servers.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        return float(done.stdout.split()[-1])
+
+    return transfer
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mib", type=int, default=1024, help="size of the file")
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory(prefix="modelyard-bench-") as folder,
-        server(Path(folder) / "data") as (url, process),
-    ):
-        transfer = Transfer(Path(folder), url, arguments.mib, process)
-        for _ in range(arguments.rounds):
-            transfer.round()
-    report(transfer.times, arguments.mib)
-    grown = [memory.grown >> 20 for memory in (transfer.server_memory, transfer.client_memory)]
-    print(f"memory grew by at most {grown[0]} MiB (server) and {grown[1]} MiB (client)")
+def run(mib: int = 1024, rounds: int = 5) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as name:
+        folder = Path(name)
+        with (
+            servers.modelyard(folder / "data") as (url, process),
+            servers.mlflow(folder / "mlflow") as peer_url,
+        ):
+            transfers = Transfers(folder, url, mib, process)
+            for _ in range(rounds):
+                transfers.round(mlflow_transfer(peer_url))
+            yield from _rows(transfers, mib)
 
 
-if __name__ == "__main__":
-    main()
+def _rows(transfers: Transfers, mib: int) -> Iterator[Row]:
+    times = transfers.times
+
+    def row(name: str, ours: str, other: str, what: str, target: float) -> Row:
+        speed = f"{mib / times[ours]:,.0f} MiB/s"
+        return Row(name, speed, f"{what} {mib / times[other]:,.0f} MiB/s", times[other] / times[ours], target)
+
+    yield row(f"push {mib} MiB, new", "push new", "floor push", "copy + sha256 + fsync", 0.8)
+    yield row(f"push {mib} MiB, of a known size", "push known size", "floor push", "copy + sha256 + fsync", 0)
+    yield row(f"push {mib} MiB, unchanged", "push unchanged", "floor hash", "sha256", 1 / 1.2)
+    yield row(f"pull {mib} MiB, cold cache", "pull", "floor pull", "copy + sha256", 0.8)
+    yield Row("pull of a cached version by digest", f"{times['pull cached'] * 1000:.1f} ms", "at most 5 ms")
+    yield row(f"push {mib} MiB, new", "push new", "peer push", "mlflow", 2)
+    yield row(f"pull {mib} MiB, cold cache", "pull", "peer pull", "mlflow", 2)
+    server, client = (memory.grown >> 20 for memory in (transfers.server_memory, transfers.client_memory))
+    yield Row(f"memory grown by {mib} MiB files, server", f"{server} MiB", "at most 100 MiB")
+    yield Row(f"memory grown by {mib} MiB files, client", f"{client} MiB", "at most 100 MiB")

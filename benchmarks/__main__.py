@@ -1,0 +1,36 @@
+"""Measures everything, and writes the table of benchmarks/README.md:
+
+python -m benchmarks [--only transfer,small_files,metadata,startup] [--mib 1024] [--rounds 5]
+"""
+
+import argparse
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from benchmarks import metadata, report, servers, small_files, startup, transfer
+
+SUITES: Final = ("transfer", "small_files", "metadata", "startup")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measures Modelyard against floors and against MLflow.")
+    parser.add_argument("--only", default=",".join(SUITES), help="some of them, with commas; writes no table then")
+    parser.add_argument("--mib", type=int, default=1024, help="size of the large file")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    if not (servers.PEER_BIN / "mlflow").exists():
+        parser.error("there is no .venv-peers: run 'make bench', which makes it")
+    runs: dict[str, Callable[[], Iterable[report.Row]]] = {
+        "transfer": lambda: transfer.run(given.mib, given.rounds),
+        "small_files": lambda: small_files.run(given.rounds),
+        "metadata": metadata.run,
+        "startup": lambda: startup.run(given.rounds),
+    }
+    chosen = given.only.split(",")
+    rows = [row for name in chosen for row in report.shown(runs[name]())]
+    if tuple(chosen) == SUITES:
+        report.write(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""MLflow's own client at work. Run by its environment's interpreter, which has none of our packages:
+
+python mlflow_client.py URL resolve|create MODEL SECONDS    prints the calls' times, one a line
+python mlflow_client.py URL push|pull MODEL FOLDER          prints the seconds it took
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import mlflow  # type: ignore[import-not-found]  # not in our environment
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException  # type: ignore[import-not-found]  # as above
+
+
+def _repeat(call: Callable[[], object], seconds: float) -> None:
+    call()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    end = time.perf_counter() + seconds
+    times = []
+    while (started := time.perf_counter()) < end:
+        call()
+        times.append(time.perf_counter() - started)
+    print("\n".join(f"{time:.6f}" for time in times))
+
+
+def _push(client: Any, model: str, folder: Path) -> None:
+    """Artifacts of a run, and a version that points at them: what ``log_model`` does, without building a model."""
+    run = client.create_run("0")
+    client.log_artifacts(run.info.run_id, str(folder), "model")
+    client.create_model_version(
+        model, source=f"runs:/{run.info.run_id}/model", run_id=run.info.run_id, await_creation_for=0
+    )
+
+
+def _pull(model: str, folder: Path) -> None:
+    mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model}@production", dst_path=str(folder))
+
+
+def main() -> None:
+    url, action, model, argument = sys.argv[1:]
+    mlflow.set_tracking_uri(url)
+    client = MlflowClient(url, url)
+    if action == "resolve":
+        _repeat(lambda: client.get_model_version_by_alias(model, "production"), float(argument))
+    elif action == "create":
+        create = partial(client.create_model_version, model, source="s3://bucket/model", await_creation_for=0)
+        _repeat(create, float(argument))
+    else:
+        if action == "push":
+            with suppress(MlflowException):  # it is there already
+                client.create_registered_model(model)
+        started = time.perf_counter()
+        if action == "push":
+            _push(client, model, Path(argument))
+        else:
+            _pull(model, Path(argument))
+        print(time.perf_counter() - started)
+        if action == "push":
+            newest = max(int(v.version) for v in client.search_model_versions(f"name='{model}'", max_results=1))
+            client.set_registered_model_alias(model, "production", newest)
+
+
+if __name__ == "__main__":
+    main()
