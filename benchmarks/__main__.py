@@ -1,15 +1,15 @@
 """Measures everything, and writes the table of benchmarks/README.md:
 
-python -m benchmarks [--only transfer,small_files,metadata,startup] [--mib 1024] [--rounds 5]
+python -m benchmarks [--only transfer,small_files,metadata,load,startup] [--mib 1024] [--rounds 5]
 """
 
 import argparse
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from benchmarks import metadata, report, servers, small_files, startup, transfer
+from benchmarks import load, metadata, report, servers, small_files, startup, transfer
 
-SUITES: Final = ("transfer", "small_files", "metadata", "startup")
+SUITES: Final = ("transfer", "small_files", "metadata", "load", "startup")
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
         "transfer": lambda: transfer.run(given.mib, given.rounds),
         "small_files": lambda: small_files.run(given.rounds),
         "metadata": metadata.run,
+        "load": load.run,
         "startup": lambda: startup.run(given.rounds),
     }
     chosen = given.only.split(",")

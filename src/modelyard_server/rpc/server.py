@@ -37,7 +37,15 @@ _OPTIONS: Final[Sequence[tuple[str, int]]] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     # It is this one that ends the wait for an answer to a ping, a minute by default.
     ("grpc.http2.ping_timeout_ms", 10_000),
+    # No pings to measure the link: on a slow one their answers come late, behind the bytes of an upload, and a
+    # connection that moves would be given up. So the window is fixed.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 4 << 20),
     ("grpc.server_handshake_timeout_ms", 10_000),
+    # With 1,000 calls that have come in and not begun, the default, more are cancelled without a word. They are to
+    # hear from us that it is too much, and when to come back.
+    ("grpc.server.max_pending_requests", 16_384),
+    ("grpc.server.max_pending_requests_hard_limit", 32_768),
 )
 # A backstop only: classes of calls have limits of their own long before.
 _MAX_CALLS: Final = 4096

@@ -1,0 +1,55 @@
+"""F07: an fsync of the database fails. Nobody knows what is on the disk then, so the server ends and starts anew."""
+
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.support.deaths import log_of
+from tests.support.fsck import assert_clean
+from tests.support.server import ServerProcess
+
+from modelyard import AsyncClient
+from modelyard.errors import UnavailableError
+from modelyard.v1 import registry_pb2 as pb
+
+
+@pytest.fixture
+def shim(tmp_path: Path) -> Path:
+    library = tmp_path / "broken_sync.so"
+    source = Path(__file__).with_name("broken_sync.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+async def test_the_server_ends_and_the_next_has_all_that_was_acknowledged(
+    tmp_path: Path, shim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = tmp_path / "broken"
+    monkeypatch.setenv("LD_PRELOAD", str(shim))
+    monkeypatch.setenv("BROKEN_SYNC", str(trigger))
+    server = ServerProcess(tmp_path).start()
+    monkeypatch.delenv("LD_PRELOAD")
+    try:
+        async with AsyncClient(server.url) as client:
+            await client.create_model("before")
+            acknowledged = await log_of(server)
+            trigger.touch()
+            connection = client._connection
+            with pytest.raises(UnavailableError):
+                await connection.call(
+                    connection.registry.CreateModel,
+                    pb.CreateModelRequest(parent="namespaces/default", model_id="never", request_id=str(uuid4())),
+                    patience=0,
+                )
+            assert server.wait() == 70
+            assert "fsync of the database failed" in server.log.read_text()
+
+            trigger.unlink()
+            server.start()
+            assert (await log_of(server))[: len(acknowledged)] == acknowledged
+            await client.create_model("after")
+        assert server.stop() == 0
+        assert_clean(server)
+    finally:
+        server.close()
