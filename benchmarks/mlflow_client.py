@@ -1,12 +1,13 @@
 """MLflow's own client at work. Run by its environment's interpreter, which has none of our packages:
 
-python mlflow_client.py URL resolve|create MODEL SECONDS    prints the calls' times, one a line
+python mlflow_client.py URL resolve|create MODEL SECONDS CLIENTS    prints the calls' times, one a line
 python mlflow_client.py URL push|pull MODEL FOLDER          prints the seconds it took
 """
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,15 +18,21 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException  # type: ignore[import-not-found]  # as above
 
 
-def _repeat(call: Callable[[], object], seconds: float) -> None:
-    call()
+def _repeat(calls: Sequence[Callable[[], object]], seconds: float) -> None:
+    for call in calls:
+        call()
     print("ready", flush=True)
     sys.stdin.readline()
     end = time.perf_counter() + seconds
     times = []
-    while (started := time.perf_counter()) < end:
-        call()
-        times.append(time.perf_counter() - started)
+
+    def repeat(call: Callable[[], object]) -> None:
+        while (started := time.perf_counter()) < end:
+            call()
+            times.append(time.perf_counter() - started)
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        list(threads.map(repeat, calls))
     print("\n".join(f"{time:.6f}" for time in times))
 
 
@@ -43,14 +50,17 @@ def _pull(model: str, folder: Path) -> None:
 
 
 def main() -> None:
-    url, action, model, argument = sys.argv[1:]
+    url, action, model, argument, *count = sys.argv[1:]
     mlflow.set_tracking_uri(url)
     client = MlflowClient(url, url)
-    if action == "resolve":
-        _repeat(lambda: client.get_model_version_by_alias(model, "production"), float(argument))
-    elif action == "create":
-        create = partial(client.create_model_version, model, source="s3://bucket/model", await_creation_for=0)
-        _repeat(create, float(argument))
+    if count:
+        clients = [MlflowClient(url, url) for _ in range(int(count[0]))]
+        if action == "resolve":
+            calls = [partial(client.get_model_version_by_alias, model, "production") for client in clients]
+        else:
+            given = {"source": "s3://bucket/model", "await_creation_for": 0}
+            calls = [partial(client.create_model_version, model, **given) for client in clients]
+        _repeat(calls, float(argument))
     else:
         if action == "push":
             with suppress(MlflowException):  # it is there already

@@ -1,12 +1,14 @@
 """Our client at work, as a process of its own:
 
-python -m benchmarks.modelyard_client URL resolve|create MODEL SECONDS    prints the calls' times, one a line
+python -m benchmarks.modelyard_client URL resolve|create MODEL SECONDS CLIENTS    prints the calls' times, one a line
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from uuid import uuid4
 
 from modelyard import AsyncClient
@@ -14,16 +16,22 @@ from modelyard.types import Version
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2
 
+Call = Callable[[], Awaitable[object]]
 
-async def _repeat(call: Callable[[], Awaitable[object]], seconds: float) -> None:
-    await call()
+
+async def _repeat(calls: Sequence[Call], seconds: float) -> None:
+    await asyncio.gather(*(call() for call in calls))
     print("ready", flush=True)
     sys.stdin.readline()
     end = time.perf_counter() + seconds
     times = []
-    while (started := time.perf_counter()) < end:
-        await call()
-        times.append(time.perf_counter() - started)
+
+    async def repeat(call: Call) -> None:
+        while (started := time.perf_counter()) < end:
+            await call()
+            times.append(time.perf_counter() - started)
+
+    await asyncio.gather(*(repeat(call) for call in calls))
     print("\n".join(f"{time:.6f}" for time in times))
 
 
@@ -43,14 +51,17 @@ async def _create(client: AsyncClient, request: pb.CreateVersionRequest) -> None
 
 
 async def main() -> None:
-    url, action, model, seconds = sys.argv[1:]
+    url, action, model, seconds, count = sys.argv[1:]
     reference = f"{model}@production"
-    async with AsyncClient(url) as client:
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(AsyncClient(url)) for _ in range(int(count))]
+        calls: list[Call]
         if action == "resolve":
-            await _repeat(lambda: client.resolve(reference), float(seconds))
+            calls = [partial(client.resolve, reference) for client in clients]
         else:
-            request = _creation((await client.resolve(reference)).version)
-            await _repeat(lambda: _create(client, request), float(seconds))
+            version = (await clients[0].resolve(reference)).version
+            calls = [partial(_create, client, _creation(version)) for client in clients]
+        await _repeat(calls, float(seconds))
 
 
 if __name__ == "__main__":
