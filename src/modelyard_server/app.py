@@ -206,14 +206,17 @@ def _with_port(address: str, port: int) -> str:
 
 async def check(settings: Settings, *, read_data: bool, progress: Progress) -> Report:
     """Checks what a server with these settings keeps, whether one runs or not. Changes nothing, and makes nothing."""
-    if settings.database_url is not None:
-        engine = create_engine(parse_url(settings.database_url.get_secret_value()))
-    elif not (database := database_in(settings.data_dir)).is_file():
+    database = database_in(settings.data_dir)
+    if settings.embedded and not database.is_file():
         raise DataDirectoryError(f"there is no registry in {settings.data_dir}: it has no {database.name}")
-    else:
-        engine = create_engine(sqlite_url(database))
+    if not LocalStore.is_in(settings.data_dir):
+        raise DataDirectoryError(f"there are no blobs in {settings.data_dir}; give the --data-dir that the server has")
+    url = sqlite_url(database) if settings.database_url is None else parse_url(settings.database_url.get_secret_value())
+    engine = create_engine(url, read_only=True)
     store = LocalStore(settings.data_dir)
     try:
+        if settings.embedded:
+            await integrity.require_intact(engine, str(database))
         await schema.require_current(engine)
         return await ConsistencyCheck(SqlInventory(engine), store, now, progress).run(read_data=read_data)
     finally:

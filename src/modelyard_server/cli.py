@@ -5,6 +5,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -58,10 +60,21 @@ DataDir = Annotated[Path | None, _option("data_dir")]
 DatabaseUrl = Annotated[str | None, _option("database_url")]
 
 
-def _settings(config: Path | None, **flags: Any) -> Settings:
+class Form(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Output = Annotated[Form, typer.Option("--output", "-o", help="for people, or for programs", show_default=True)]
+
+
+def _settings(config: Path | None, *, failure: int = 1, **flags: Any) -> Settings:
+    """What is in force; exits with ``failure`` and a sentence if it can't be."""
     if config is not None:
         if not config.is_file():
-            _fail(f"there is no file {config}")
+            _fail(f"there is no file {config}", failure)
         os.environ[CONFIG_VARIABLE] = str(config)
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
@@ -70,9 +83,9 @@ def _settings(config: Path | None, **flags: Any) -> Settings:
             f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         ]
-        _fail("; ".join(lines))
+        _fail("; ".join(lines), failure)
     except ValueError as error:  # a TOML file that isn't one
-        _fail(f"{config}: {error}")
+        _fail(f"{config}: {error}", failure)
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:
@@ -153,28 +166,28 @@ def fsck(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     read_data: Annotated[bool, typer.Option("--read-data", help="also hash every stored byte")] = False,
-    output: Annotated[str, typer.Option("--output", "-o", help="table or json")] = "table",
+    output: Output = Form.TABLE,
 ) -> None:
     """Check that all the registry says is so, beside a running server or without; exit 0 only if it is.
 
     Exits with 1 if something is wrong, with 2 if it can't be checked. Never repairs anything.
     """
-    settings = _settings(config, data_dir=data_dir, database_url=database_url)
-    meter = fsck_report.Meter(sys.stderr)
-    report = _run(lambda: application.check(settings, read_data=read_data, progress=meter.show), code=2)
-    meter.close()
-    typer.echo(fsck_report.as_json(report) if output == "json" else fsck_report.as_text(report))
+    settings = _settings(config, failure=2, data_dir=data_dir, database_url=database_url)
+    with closing(fsck_report.Meter(sys.stderr)) as meter:
+        try:
+            report = _run(lambda: application.check(settings, read_data=read_data, progress=meter.show), code=2)
+        except KeyboardInterrupt:
+            _fail("interrupted; not everything was checked", code=2)
+    typer.echo(fsck_report.as_json(report) if output is Form.JSON else fsck_report.as_text(report))
     if not report.clean:
         raise typer.Exit(1)
 
 
 @cli.command("config")
-def show_config(
-    *, config: Config = None, output: Annotated[str, typer.Option("--output", "-o", help="table or json")] = "table"
-) -> None:
+def show_config(*, config: Config = None, output: Output = Form.TABLE) -> None:
     """Print the settings in force, secrets masked."""
     shown = _settings(config).shown()
-    if output == "json":
+    if output is Form.JSON:
         typer.echo(json.dumps(shown, indent=2))
         return
     width = max(map(len, shown))

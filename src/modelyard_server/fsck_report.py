@@ -52,11 +52,10 @@ def as_json(report: Report) -> str:
 
 
 def as_text(report: Report) -> str:
-    checked = ", ".join(f"{count:,} {what}" for what, count in report.checked.items())
-    lines = [f"checked {checked or 'nothing: the registry is empty'}"]
+    lines = ["checked " + ", ".join(f"{count:,} {what}" for what, count in report.checked.items())]
     lines += _section("fault", report.faults, report.fault_count)
     lines += _section("note", report.notes, report.note_count)
-    lines.append("clean" if report.clean else f"{report.fault_count:,} faults: nothing was changed")
+    lines.append("clean" if report.clean else f"{report.fault_count:,} found wrong; nothing was changed")
     return "\n".join(lines)
 
 

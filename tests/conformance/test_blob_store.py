@@ -544,6 +544,50 @@ async def test_a_blob_of_another_size_is_reported_as_damage(store: BlobStore) ->
         await read_bytes(store, BlobKey(key.digest, key.generation, key.size + 1))
 
 
+async def listed(store: BlobStore) -> list[BlobKey]:
+    return sorted([key async for keys in store.published() for key in keys], key=str)
+
+
+async def test_every_publication_is_listed_with_its_size(stores: Stores) -> None:
+    store = await stores.open()
+    assert await listed(store) == []
+    uploaded = await store_bytes(store, some_bytes(MIB))
+    small = [key_of(some_bytes(size, seed=size)) for size in (0, 1, 100)]
+    await store.put([(key, some_bytes(key.size, seed=key.size)) for key in small])
+    again, removed = await store_bytes(store, some_bytes(MIB)), await store_bytes(store, some_bytes(MIB, seed=1))
+    await store.remove(removed)
+    writer = await store.open_writer(new_upload(), epoch=1)
+    await writer.append(chunks_of(b"not published"))
+    await writer.close()
+
+    assert await listed(store) == sorted([uploaded, again, *small], key=str)
+    assert await listed(await stores.open()) == sorted([uploaded, again, *small], key=str)
+
+
+async def test_publications_may_go_while_they_are_listed(store: BlobStore) -> None:
+    blobs = [(key_of(data), data) for data in (bytes([number]) for number in range(40))]
+    await store.put(blobs)
+
+    async def remove_all() -> None:
+        for key, _ in blobs:
+            await store.remove(key)
+
+    removing = asyncio.create_task(remove_all())
+    while not removing.done():
+        assert set(await listed(store)) <= {key for key, _ in blobs}
+    await removing
+    assert await listed(store) == []
+
+
+async def test_who_leaves_a_listing_early_may_list_again(store: BlobStore) -> None:
+    key = await store_bytes(store, b"x")
+
+    async with aclosing(store.published()) as batches:
+        assert list(await anext(batches)) == [key]
+
+    assert await listed(store) == [key]
+
+
 async def test_small_blobs_are_put_together(store: BlobStore) -> None:
     contents = [some_bytes(size, seed=size) for size in (0, 1, 100, 5000, 70_000)]
     blobs = [(key_of(data), data) for data in contents]

@@ -20,6 +20,7 @@ from modelyard_server.domain.errors import Aborted, RegistryError, invalid
 from modelyard_server.domain.events import change
 from modelyard_server.domain.resources import Namespace
 from modelyard_server.services.database import Transaction
+from modelyard_server.services.inventory import EventRecord
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -188,7 +189,8 @@ async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None
         record(transaction, "quick")
 
     async def log() -> list[tuple[int, str]]:
-        return [(event.revision, event.change.actor) for event in await SqlInventory(engine).events(namespace.key, 0)]
+        events = SqlInventory(engine).events(namespace.key)
+        return [(event.revision, event.change.actor) async for event in events if isinstance(event, EventRecord)]
 
     begun_first = asyncio.create_task(database.write(slow))
     await gate.reached.wait()

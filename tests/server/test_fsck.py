@@ -2,132 +2,245 @@
 
 import hashlib
 import os
+import sqlite3
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.deaths import sql
-from tests.support.fsck import fsck
-from tests.support.prepared import Prepared
+from tests.support.fsck import database_url_of, fsck, run_fsck
+from tests.support.postgres import Postgres
+from tests.support.prepared import Prepared, migrated
 from tests.support.server import BIN, ServerProcess, clean_environment
 
 from modelyard import AsyncClient
+from modelyard.facts import Dataset, DatasetRole, Parent, Relation, Run, Signature
+from modelyard_server import app
+from modelyard_server.config import Settings
+from modelyard_server.db import tables
+from modelyard_server.services.consistency import Report
 
-FRAUD = "namespaces/default/models/fraud"
-SECOND = hashlib.sha256(b"fraud 1").hexdigest()
+DEFAULT = "namespaces/default"
+FRAUD = f"{DEFAULT}/models/fraud"
+GONE = f"{DEFAULT}/models/gone"
+PRODUCTION = f"{FRAUD}/aliases/production"
+SECOND = f"sha256:{hashlib.sha256(b'fraud 1').hexdigest()}"
 """What version 2 is made of."""
+FIRST = f"sha256:{hashlib.sha256(b'fraud 0').hexdigest()}"
+OTHER = "1" * 64
+VERSION_2 = "(SELECT key FROM versions WHERE number = 2)"
 
 
-def _blob(server: ServerProcess) -> Path:
-    (path,) = (server.folder / "data" / "blobs").rglob(f"{SECOND}.*")
+async def check(server: ServerProcess, progress: Callable[[str, int], None] = lambda _what, _done: None) -> Report:
+    """Everything, bytes too, without a process of its own for each of many."""
+    values: dict[str, Any] = {"data_dir": server.folder / "data", "database_url": database_url_of(server)}
+    settings = Settings(**values)
+    return await app.check(settings, read_data=True, progress=progress)
+
+
+def told(report: Report) -> set[tuple[str, str]]:
+    return {(fault.kind.value, fault.resource) for fault in report.faults}
+
+
+def files_of(server: ServerProcess) -> dict[str, tuple[int, str]]:
+    """Path to mode and content of all that is in the data directory."""
+    root = server.folder / "data"
+    return {
+        str(path.relative_to(root)): (
+            path.stat().st_mode,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in root.rglob("*")
+        if not path.name.endswith("-shm")  # SQLite's locks and index, written by readers too, and of no lasting meaning
+    }
+
+
+async def rows_of(server: ServerProcess) -> list[object]:
+    """All rows of a database that is not in the data directory."""
+    if database_url_of(server) is None:
+        return []
+    return [await sql(server, f"SELECT * FROM {name} ORDER BY 1, 2") for name in tables.metadata.tables]
+
+
+def stored(server: ServerProcess) -> Path:
+    (path,) = (server.folder / "data" / "blobs").rglob(f"{SECOND.removeprefix('sha256:')}.*")
+    path.chmod(0o600)
     return path
 
 
-def _statement(text: str) -> Callable[[ServerProcess], Awaitable[object]]:
-    return lambda server: sql(server, text)
-
-
-async def _remove(server: ServerProcess) -> None:
-    _blob(server).unlink()
-
-
-async def _truncate(server: ServerProcess) -> None:
-    path = _blob(server)
-    path.chmod(0o600)
-    os.truncate(path, 3)
-
-
-async def _flip(server: ServerProcess) -> None:
-    path = _blob(server)
-    path.chmod(0o600)
-    path.write_bytes(b"fraud 8")
+def truncate(server: ServerProcess) -> None:
+    os.truncate(stored(server), 3)
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing done behind the registry's back, and what is said of it."""
+    """Statements run behind the registry's back, and all that is said of it."""
 
-    do: Callable[[ServerProcess], Awaitable[object]]
-    kind: str
-    resource: str
+    statements: tuple[str, ...]
+    told: frozenset[tuple[str, str]]
 
 
-VERSION_2 = "(SELECT key FROM versions WHERE number = 2)"
-DAMAGES = {
-    "a blob is gone": Damage(_remove, "BLOB_MISSING", f"sha256:{SECOND}"),
-    "a blob is cut": Damage(_truncate, "BLOB_SIZE_WRONG", f"sha256:{SECOND}"),
-    "a bit is flipped": Damage(_flip, "BLOB_CHANGED", f"sha256:{SECOND}"),
-    "a file's row is gone": Damage(
-        _statement(f"DELETE FROM version_files WHERE version_key = {VERSION_2}"), "FILES_MISSING", f"{FRAUD}/versions/2"
-    ),
-    "a file has another path": Damage(
-        _statement(f"UPDATE version_files SET path = 'other' WHERE version_key = {VERSION_2}"),
-        "MANIFEST_CHANGED",
-        f"{FRAUD}/versions/2",
-    ),
-    "a version has another size": Damage(
-        _statement("UPDATE versions SET total_size = 8 WHERE number = 2"), "SIZE_WRONG", f"{FRAUD}/versions/2"
-    ),
-    "a version was changed past the log": Damage(
-        _statement("UPDATE versions SET row_version = 5 WHERE number = 2"), "NOT_LOGGED", f"{FRAUD}/versions/2"
-    ),
-    "a namespace lost a blob": Damage(
-        _statement(f"DELETE FROM namespace_blobs WHERE digest = 'sha256:{SECOND}'"),
-        "FILE_WITHOUT_BLOB",
-        f"{FRAUD}/versions/2 weights",
-    ),
-    "a blob's row is gone": Damage(
-        _statement(f"DELETE FROM blobs WHERE digest = 'sha256:{SECOND}'"),
-        "BLOB_NOT_STORED",
-        f"namespaces/default/blobs/sha256:{SECOND}",
-    ),
-    "an alias points at what is deleted": Damage(
-        _statement("UPDATE aliases SET version_key = (SELECT key FROM versions WHERE number = 3)"),
-        "ALIAS_DANGLING",
-        f"{FRAUD}/aliases/production",
-    ),
-    "an alias points into another model": Damage(
-        _statement(
-            "UPDATE aliases SET version_key ="
-            " (SELECT v.key FROM versions v JOIN models m ON m.key = v.model_key WHERE m.id = 'spare')"
-        ),
-        "ALIAS_DANGLING",
-        f"{FRAUD}/aliases/production",
-    ),
-    "a number was skipped": Damage(
-        _statement("UPDATE models SET last_number = 4 WHERE id = 'fraud'"), "NUMBER_WRONG", FRAUD
-    ),
-    "an event is edited": Damage(
-        _statement("UPDATE events SET actor = 'nobody' WHERE revision = 3"),
-        "EVENT_CHANGED",
-        "namespaces/default/events/3",
-    ),
-    "an event is gone": Damage(
-        _statement("DELETE FROM events WHERE revision = 3"), "EVENT_MISSING", "namespaces/default/events/3"
-    ),
-    "an event has another's hash": Damage(
-        _statement(f"UPDATE events SET previous_hash = '{'1' * 64}' WHERE revision = 3"),
-        "CHAIN_BROKEN",
-        "namespaces/default/events/3",
-    ),
-    "the log's end is cut off": Damage(
-        _statement("DELETE FROM events WHERE revision = (SELECT max(revision) FROM events)"),
-        "EVENT_MISSING",
-        "namespaces/default/events/12",
-    ),
-    "the head has another hash": Damage(
-        _statement(f"UPDATE log_heads SET hash = '{'1' * 64}'"), "HEAD_WRONG", "namespaces/default"
-    ),
+def damage(*statements: str, **kinds: str | tuple[str, ...]) -> Damage:
+    pairs = {(kind, name) for kind, names in kinds.items() for name in ((names,) if isinstance(names, str) else names)}
+    return Damage(statements, frozenset(pairs))
+
+
+OF_BYTES: dict[str, tuple[Callable[[ServerProcess], object], str]] = {
+    "a blob is gone": (lambda server: stored(server).unlink(), "BLOB_MISSING"),
+    "a blob is cut": (truncate, "BLOB_SIZE_WRONG"),
+    "a bit is flipped": (lambda server: stored(server).write_bytes(b"fraud 0"), "BLOB_CHANGED"),
 }
-
-
-async def _everything(server: ServerProcess) -> object:
-    tables = ("models", "versions", "version_files", "aliases", "blobs", "namespace_blobs", "events", "log_heads")
-    rows = [await sql(server, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
-    files = sorted((path, path.stat().st_mtime_ns) for path in (server.folder / "data" / "blobs").rglob("*"))
-    return rows, files
+OF_ROWS = {
+    "a version's files are gone": damage(
+        f"DELETE FROM version_files WHERE version_key = {VERSION_2}", FILES_MISSING=f"{FRAUD}/versions/2"
+    ),
+    "a file has another path": damage(
+        f"UPDATE version_files SET path = 'other' WHERE version_key = {VERSION_2}",
+        MANIFEST_CHANGED=f"{FRAUD}/versions/2",
+    ),
+    "a file has other bytes": damage(
+        f"UPDATE version_files SET digest = '{FIRST}' WHERE version_key = {VERSION_2}",
+        MANIFEST_CHANGED=f"{FRAUD}/versions/2",
+    ),
+    "a file has another size": damage(
+        f"UPDATE version_files SET size = 8 WHERE version_key = {VERSION_2}",
+        SIZE_WRONG=f"{FRAUD}/versions/2",
+        FILE_WITHOUT_BLOB=f"{FRAUD}/versions/2 weights",
+    ),
+    "a version has another size": damage(
+        "UPDATE versions SET total_size = 8 WHERE number = 2",
+        SIZE_WRONG=f"{FRAUD}/versions/2",
+        NOT_LOGGED=f"{FRAUD}/versions/2",
+    ),
+    "a version has another manifest digest": damage(
+        f"UPDATE versions SET manifest_digest = '{FIRST}' WHERE number = 2",
+        MANIFEST_CHANGED=f"{FRAUD}/versions/2",
+        NOT_LOGGED=f"{FRAUD}/versions/2",
+    ),
+    "a version is described past the log": damage(
+        "UPDATE versions SET description = 'good' WHERE number = 2", NOT_LOGGED=f"{FRAUD}/versions/2"
+    ),
+    "a version is released past the log": damage(
+        "UPDATE versions SET state = 'QUARANTINED' WHERE number = 2", NOT_LOGGED=f"{FRAUD}/versions/2"
+    ),
+    "a version is restored past the log": damage(
+        "UPDATE versions SET delete_time = NULL WHERE number = 3", NOT_LOGGED=f"{FRAUD}/versions/3"
+    ),
+    "a version has other facts": damage(
+        """UPDATE versions SET facts = '{"metrics": {"auc": 1.0}}' WHERE number = 2""",
+        NOT_LOGGED=f"{FRAUD}/versions/2",
+    ),
+    "a version can't be read": damage("UPDATE versions SET facts = '[]' WHERE number = 2", ROW_UNREADABLE="versions/2"),
+    "a version is gone": damage(
+        f"DELETE FROM version_files WHERE version_key = {VERSION_2}",
+        "DELETE FROM versions WHERE number = 2",
+        ROW_MISSING=f"{FRAUD}/versions/2",
+        NUMBER_WRONG=FRAUD,
+    ),
+    "a version has another number": damage(
+        "UPDATE versions SET number = 7 WHERE number = 2",
+        ROW_MISSING=f"{FRAUD}/versions/2",
+        NOT_LOGGED=f"{FRAUD}/versions/7",
+        NUMBER_WRONG=FRAUD,
+    ),
+    "a number was skipped": damage("UPDATE models SET last_number = 4 WHERE id = 'fraud'", NUMBER_WRONG=FRAUD),
+    "a number would be given out again": damage(
+        "UPDATE models SET last_number = 2 WHERE id = 'fraud'", NUMBER_WRONG=FRAUD
+    ),
+    "a model is labelled past the log": damage(
+        """UPDATE models SET labels = '{"tier": "gold"}' WHERE id = 'fraud'""", NOT_LOGGED=FRAUD
+    ),
+    "a namespace is named past the log": damage(
+        "UPDATE namespaces SET display_name = 'ours' WHERE id = 'default'", NOT_LOGGED=DEFAULT
+    ),
+    "an alias is moved past the log": damage(f"UPDATE aliases SET version_key = {VERSION_2}", NOT_LOGGED=PRODUCTION),
+    "an alias points at what is deleted": damage(
+        "UPDATE aliases SET version_key = (SELECT key FROM versions WHERE number = 3)",
+        ALIAS_DANGLING=PRODUCTION,
+        NOT_LOGGED=PRODUCTION,
+    ),
+    "an alias points into another model": damage(
+        "UPDATE aliases SET version_key ="
+        " (SELECT v.key FROM versions v JOIN models m ON m.key = v.model_key WHERE m.id = 'spare')",
+        ALIAS_DANGLING=PRODUCTION,
+        NOT_LOGGED=PRODUCTION,
+    ),
+    "an alias is gone": damage("DELETE FROM aliases", ROW_MISSING=PRODUCTION),
+    "a namespace lost a blob": damage(
+        f"DELETE FROM namespace_blobs WHERE digest = '{SECOND}'", FILE_WITHOUT_BLOB=f"{FRAUD}/versions/2 weights"
+    ),
+    "a namespace holds a blob of another size": damage(
+        f"UPDATE namespace_blobs SET size = 8 WHERE digest = '{SECOND}'",
+        FILE_WITHOUT_BLOB=f"{FRAUD}/versions/2 weights",
+        BLOB_NOT_STORED=f"{DEFAULT}/blobs/{SECOND}",
+    ),
+    "a blob's row is gone": damage(
+        f"DELETE FROM blobs WHERE digest = '{SECOND}'", BLOB_NOT_STORED=f"{DEFAULT}/blobs/{SECOND}"
+    ),
+    "a blob's row has another size": damage(
+        f"UPDATE blobs SET size = 8 WHERE digest = '{SECOND}'",
+        BLOB_SIZE_WRONG=SECOND,
+        BLOB_NOT_STORED=f"{DEFAULT}/blobs/{SECOND}",
+    ),
+    "a blob's row names another file": damage(
+        f"UPDATE blobs SET generation = '{'0' * 32}' WHERE digest = '{SECOND}'", BLOB_MISSING=SECOND
+    ),
+    "a blob's row leads out of the store": damage(
+        f"UPDATE blobs SET generation = '../up' WHERE digest = '{SECOND}'", BLOB_MISSING=SECOND
+    ),
+    "an upload became nothing": damage(
+        "INSERT INTO uploads SELECT 'u', key, 7, 'sha256:0', 'COMMITTED', 'g', 1, 0, 9000000000000000 FROM namespaces",
+        UPLOAD_WITHOUT_BLOB=f"{DEFAULT}/uploads/u",
+    ),
+    "an event is edited": damage(
+        "UPDATE events SET actor = 'nobody' WHERE revision = 3", EVENT_CHANGED=f"{DEFAULT}/events/3"
+    ),
+    "an event's snapshot is edited": damage(
+        "UPDATE events SET snapshot = '{}' WHERE revision = 3",
+        EVENT_CHANGED=f"{DEFAULT}/events/3",
+        NOT_LOGGED=f"{FRAUD}/versions/1",
+    ),
+    "an event has another hash": damage(
+        f"UPDATE events SET hash = '{OTHER}' WHERE revision = 3",
+        EVENT_CHANGED=f"{DEFAULT}/events/3",
+        CHAIN_BROKEN=f"{DEFAULT}/events/4",
+    ),
+    "an event follows another": damage(
+        f"UPDATE events SET previous_hash = '{OTHER}' WHERE revision = 3", CHAIN_BROKEN=f"{DEFAULT}/events/3"
+    ),
+    "two events are swapped": damage(
+        "UPDATE events SET revision = 1003 WHERE revision = 3",
+        "UPDATE events SET revision = 3 WHERE revision = 4",
+        "UPDATE events SET revision = 4 WHERE revision = 1003",
+        CHAIN_BROKEN=tuple(f"{DEFAULT}/events/{revision}" for revision in (3, 4, 5)),
+    ),
+    "an event is gone": damage(
+        "DELETE FROM events WHERE revision = 3",
+        EVENT_MISSING=f"{DEFAULT}/events/3",
+        NOT_LOGGED=f"{FRAUD}/versions/1",
+    ),
+    "the log's first event is gone": damage(
+        "DELETE FROM events WHERE revision = 1", EVENT_MISSING=f"{DEFAULT}/events/1", NOT_LOGGED=DEFAULT
+    ),
+    "the log's end is cut off": damage(
+        "DELETE FROM events WHERE revision = 12", EVENT_MISSING=f"{DEFAULT}/events/12", NOT_LOGGED=GONE
+    ),
+    "the log and its head are cut off": damage(
+        "DELETE FROM events WHERE revision = 12",
+        "UPDATE log_heads SET revision = 11, hash = (SELECT hash FROM events WHERE revision = 11)",
+        NOT_LOGGED=GONE,
+    ),
+    "the head has another hash": damage(f"UPDATE log_heads SET hash = '{OTHER}'", HEAD_WRONG=DEFAULT),
+    "the head is set back": damage(
+        "UPDATE log_heads SET revision = 5, hash = (SELECT hash FROM events WHERE revision = 5)", HEAD_WRONG=DEFAULT
+    ),
+    "the head is ahead": damage("UPDATE log_heads SET revision = 13", EVENT_MISSING=f"{DEFAULT}/events/13"),
+    "the head is gone": damage("DELETE FROM log_heads", HEAD_WRONG=DEFAULT),
+}
 
 
 def test_what_a_server_leaves_is_clean(prepared: Prepared, tmp_path: Path) -> None:
@@ -135,26 +248,68 @@ def test_what_a_server_leaves_is_clean(prepared: Prepared, tmp_path: Path) -> No
 
     assert report["clean"]
     assert (report["faults"], report["notes"]) == ([], [])
-    assert report["checked"] == {"versions": 5, "files": 5, "blobs": 5, "namespaces": 1, "events": 12}
+    assert report["checked"] == {
+        "namespaces": 1,
+        "events": 12,
+        "held blobs": 5,
+        "models": 3,
+        "versions": 5,
+        "files": 5,
+        "aliases": 1,
+        "blobs": 5,
+        "bytes": 34,
+        "uploads": 0,
+    }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-async def test_it_names_what_is_wrong(prepared: Prepared, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("name", OF_BYTES)
+async def test_it_names_the_bytes_that_are_wrong(prepared: Prepared, tmp_path: Path, name: str) -> None:
     server = prepared.copy(tmp_path)
-    await DAMAGES[damage].do(server)
-    before = await _everything(server)
+    do, kind = OF_BYTES[name]
+    do(server)
+    before = files_of(server)
 
-    report = fsck(server, read_data=True)
+    assert told(await check(server)) == {(kind, SECOND)}
+    assert files_of(server) == before
 
-    told = {(fault["kind"], fault["resource"]) for fault in report["faults"]}
-    assert (DAMAGES[damage].kind, DAMAGES[damage].resource) in told
-    assert report["fault_count"] == len(report["faults"]) <= 3
-    assert await _everything(server) == before
+
+@pytest.mark.parametrize("name", OF_ROWS)
+async def test_it_names_the_rows_that_are_wrong(prepared: Prepared, tmp_path: Path, name: str) -> None:
+    server = prepared.copy(tmp_path)
+    for statement in OF_ROWS[name].statements:
+        await sql(server, statement)
+    before = await rows_of(server), files_of(server)
+
+    assert told(await check(server)) == OF_ROWS[name].told
+    assert (await rows_of(server), files_of(server)) == before
+
+
+def test_rows_that_belong_to_none_are_found(prepared_on_sqlite: Prepared, tmp_path: Path) -> None:
+    """Each connection to SQLite chooses whether it keeps foreign keys; by default it does not."""
+    server = prepared_on_sqlite.copy(tmp_path)
+    with closing(sqlite3.connect(server.folder / "data" / "modelyard.db", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM models WHERE id = 'spare'")
+
+    report = fsck(server)
+
+    assert [(fault["kind"], fault["resource"]) for fault in report["faults"]] == [
+        ("ROWS_ORPHANED", "versions"),
+        ("ROW_MISSING", f"{DEFAULT}/models/spare"),
+        ("ROW_MISSING", f"{DEFAULT}/models/spare/versions/1"),
+    ]
+
+
+async def test_what_holds_no_json_is_a_fault_and_not_the_end(prepared_on_sqlite: Prepared, tmp_path: Path) -> None:
+    server = prepared_on_sqlite.copy(tmp_path)
+    await sql(server, "UPDATE events SET changes = '{' WHERE revision = 3")
+    await sql(server, "UPDATE events SET changes = '{\"x\": NaN}' WHERE revision = 5")
+
+    assert told(await check(server)) == {("ROW_UNREADABLE", "events/1/3"), ("EVENT_CHANGED", f"{DEFAULT}/events/5")}
 
 
 async def test_bytes_are_read_only_when_asked(prepared: Prepared, tmp_path: Path) -> None:
     server = prepared.copy(tmp_path)
-    await _flip(server)
+    stored(server).write_bytes(b"fraud 0")
 
     assert fsck(server)["clean"]
 
@@ -165,64 +320,202 @@ async def test_leftovers_of_a_crash_are_told_and_no_fault(prepared: Prepared, tm
     stray.write_bytes(b"stray")
     staged = server.folder / "data" / "staging" / "00000000-0000-0000-0000-000000000000"
     staged.write_bytes(b"staged")
+    await sql(server, "INSERT INTO uploads SELECT 'u', key, 7, '', 'OPEN', 'g', 1, 0, 0 FROM namespaces")
+
+    report = await check(server)
+
+    assert report.clean
+    assert {(note.kind.value, note.resource) for note in report.notes} == {
+        ("BLOB_UNREFERENCED", f"sha256:{'0' * 64}.{'0' * 32}"),
+        ("STAGED_UNREFERENCED", staged.name),
+        ("UPLOAD_EXPIRED", f"{DEFAULT}/uploads/u"),
+    }
+
+
+async def test_of_very_many_faults_the_first_are_told_and_all_counted(prepared: Prepared, tmp_path: Path) -> None:
+    server = prepared.copy(tmp_path)
+    await sql(
+        server,
+        "INSERT INTO uploads WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1234)"
+        " SELECT 'u' || i, key, 7, 'sha256:0', 'COMMITTED', 'g', 1, 0, 0 FROM n, namespaces",
+    )
+
+    report = await check(server)
+
+    assert (len(report.faults), report.fault_count) == (1000, 1234)
+    assert (len(report.notes), report.note_count) == (1000, 1234)
+
+
+async def test_what_is_right_at_a_second_look_is_not_told(prepared: Prepared, tmp_path: Path) -> None:
+    server = prepared.copy(tmp_path)
+    path, aside = stored(server), tmp_path / "aside"
+    looks = 0
+
+    def progress(what: str, done: int) -> None:
+        nonlocal looks
+        if (what, done) == ("blobs", 0):
+            looks += 1
+            path.rename(aside) if looks == 1 else aside.rename(path)
+
+    assert (await check(server, progress)).clean
+    assert looks == 2
+
+
+async def test_what_a_killed_server_left_is_left(server: ServerProcess, tmp_path: Path) -> None:
+    """Not even the database's write-ahead log, with all that happened last, is moved."""
+    (tmp_path / "weights").write_text("weights")
+    async with AsyncClient(server.url) as client:
+        await client.push("fraud", tmp_path / "weights", capture=False)
+    server.kill()
+    before = files_of(server)
+    assert before["modelyard.db-wal"]
 
     report = fsck(server)
 
     assert report["clean"]
-    assert [note["kind"] for note in report["notes"]] == ["BLOB_UNREFERENCED", "STAGED_UNREFERENCED"]
+    assert report["checked"]["versions"] == 1
+    assert files_of(server) == before
 
 
-async def test_it_may_run_beside_a_server_that_is_written_to(server: ServerProcess, tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def busy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    """A running server on each dialect."""
+    flags: tuple[str, ...] = ()
+    if request.param == "postgresql":
+        cluster: Postgres = request.getfixturevalue("postgres")
+        flags = ("--database-url", migrated(cluster))
+    process = ServerProcess(tmp_path, *flags).start()
+    yield process
+    process.close()
+
+
+async def test_every_change_leaves_row_and_log_agreed(busy: ServerProcess, tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("weights")
-    async with AsyncClient(server.url) as client:
+    async with AsyncClient(busy.url) as client:
+        await client.create_namespace("team", display_name="Équipe", labels={"tier": "gold"})
+        await client.update_namespace("team", description="ours", annotations={"a": "b"})
+        for number in range(3):
+            await client.push(
+                "team/fraud",
+                tmp_path / "weights",
+                params={"layers": 2**62 + 1, "rate": 1e-300, "whole": 1.0, "deep": True, "name": "\u2028"},
+                metrics={"auc": 0.1 + 0.2, "loss": 1e308, "zero": -0.0},
+                datasets=[Dataset(name="train", uri="s3://d", rows=2**40, role=DatasetRole.TRAINING)],
+                framework="torch==2.9.0",
+                signature=Signature(inputs={"type": "object", "required": [1, 2.5, None, {"x": []}]}),
+                parents=[Parent(version="team/fraud@1", relation=Relation.FINE_TUNED_FROM)] if number else (),
+                run=Run(id="7", tracker="mlflow", url="http://runs/7"),
+                labels={"number": str(number)},
+                alias=["candidate", f"n{number}"],
+            )
+        await client.update_version("team/fraud@1", description="first", labels={})
+        await client.deprecate_version("team/fraud@1", "old")
+        await client.delete_alias("team/fraud", "n1")
+        await client.delete_version("team/fraud@2")
+        await client.undelete_version("team/fraud@2")
+        await client.set_alias("team/fraud", "candidate", 1, reason="back")
+        await client.update_model("team/fraud", display_name="Fraud", owner="us")
+        await client.delete_model("team/fraud", force=True)
+        assert fsck(busy)["clean"]
+        await client.undelete_model("team/fraud")
+
+    report = fsck(busy, read_data=True)
+
+    assert report["clean"], report["faults"]
+    assert report["checked"]["aliases"] == 3
+
+
+async def test_it_may_run_beside_a_server_that_is_written_to(busy: ServerProcess, tmp_path: Path) -> None:
+    (tmp_path / "weights").write_text("weights")
+    url = database_url_of(busy)
+    async with AsyncClient(busy.url) as client:
         await client.push("fraud", tmp_path / "weights", capture=False)
         checking = subprocess.Popen(
-            [BIN / "modelyard-server", "fsck", "--data-dir", server.folder / "data"],
+            [
+                *(BIN / "modelyard-server", "fsck", "--read-data", "--data-dir", busy.folder / "data"),
+                *(() if url is None else ("--database-url", url)),
+            ],
             stdout=subprocess.PIPE,
             text=True,
             env=clean_environment(),
         )
         pushed = 0
         while checking.poll() is None:
-            await client.push("fraud", tmp_path / "weights", alias=f"a{pushed}", capture=False)
+            (tmp_path / "weights").write_text(f"weights {pushed}")
+            await client.push("fraud", tmp_path / "weights", alias="here", capture=False)
+            await client.delete_alias("fraud", "here")
             pushed += 1
-        assert (checking.communicate(), checking.returncode)[1] == 0
+        told = checking.communicate()[0]
     assert pushed
-    assert fsck(server)["clean"]
-
-
-def _run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    command = [BIN / "modelyard-server", "fsck", *arguments]
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=clean_environment())
+    assert checking.returncode == 0, told
+    assert fsck(busy)["clean"]
 
 
 def test_where_there_is_no_registry_it_says_so_and_makes_none(tmp_path: Path) -> None:
-    done = _run("--data-dir", tmp_path / "nothing")
+    done = run_fsck("--data-dir", tmp_path / "nothing")
 
     assert done.returncode == 2
     assert "there is no registry in" in done.stderr
     assert not (tmp_path / "nothing").exists()
 
 
-async def test_another_schema_is_not_checked(prepared: Prepared, tmp_path: Path) -> None:
-    server = prepared.copy(tmp_path)
-    await sql(server, "UPDATE alembic_version SET version_num = '9999'")
-
-    done = _run("--data-dir", server.folder / "data", *server.flags)
+def test_another_folder_than_the_servers_is_not_taken_for_a_loss(
+    prepared_on_postgresql: Prepared, tmp_path: Path
+) -> None:
+    done = run_fsck("--data-dir", tmp_path / "nothing", *prepared_on_postgresql.copy(tmp_path).flags)
 
     assert done.returncode == 2
-    assert "a newer one migrated it" in done.stderr
+    assert "give the --data-dir that the server has" in done.stderr
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "a newer one migrated it"),
+        ("DELETE FROM alembic_version", "run 'modelyard-server migrate'"),
+        ("DROP TABLE uploads", "does not answer as this release's schema says"),
+    ],
+)
+async def test_another_schema_is_not_checked(prepared: Prepared, tmp_path: Path, statement: str, said: str) -> None:
+    server = prepared.copy(tmp_path)
+    await sql(server, statement)
+
+    done = run_fsck("--data-dir", server.folder / "data", *server.flags)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not done.stdout
+
+
+def test_a_database_that_is_none_is_not_checked(prepared_on_sqlite: Prepared, tmp_path: Path) -> None:
+    server = prepared_on_sqlite.copy(tmp_path)
+    database = server.folder / "data" / "modelyard.db"
+    database.write_bytes(b"no database " * 1000)
+    before = files_of(server)
+
+    done = run_fsck("--data-dir", server.folder / "data")
+
+    assert done.returncode == 2
+    assert "is damaged" in done.stderr
+    assert files_of(server) == before
+
+
+def test_what_can_not_be_asked_for_is_not_checked(tmp_path: Path) -> None:
+    assert run_fsck("--data-dir", tmp_path, "--output", "yaml").returncode == 2
+    assert run_fsck("--config", tmp_path / "nothing.toml").returncode == 2
 
 
 async def test_a_person_reads_what_is_wrong(prepared_on_sqlite: Prepared, tmp_path: Path) -> None:
     server = prepared_on_sqlite.copy(tmp_path)
-    await _remove(server)
+    stored(server).unlink()
 
-    done = _run("--data-dir", server.folder / "data")
+    done = run_fsck("--data-dir", server.folder / "data")
 
     assert done.returncode == 1
+    assert not done.stderr
     assert done.stdout.splitlines() == [
-        "checked 5 versions, 5 files, 5 blobs, 1 namespaces, 12 events",
-        f"fault: BLOB_MISSING  sha256:{SECOND}: is not in the store",
-        "1 faults: nothing was changed",
+        "checked 1 namespaces, 12 events, 5 held blobs, 3 models, 5 versions, 5 files, 1 aliases, 5 blobs, 0 uploads",
+        f"fault: BLOB_MISSING  {SECOND}: is not in the store",
+        "1 found wrong; nothing was changed",
     ]

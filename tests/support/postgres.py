@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 _NOBODY = 65534
+# Becomes nobody, then another program: PostgreSQL refuses to run as root. Not by the parameters of subprocess: with
+# them it forks the whole process, and where gRPC runs a fork may crash.
+_BECOME = "import os, sys; os.setgroups([]); os.setgid({0}); os.setuid({0}); os.execv(sys.argv[1], sys.argv[1:])"
+_AS_NOBODY = (sys.executable, "-ISc", _BECOME.format(_NOBODY))
+_QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def free_port() -> int:
@@ -31,15 +37,33 @@ def _binaries() -> Path:
 class Postgres:
     """One cluster, with a database for whoever asks."""
 
-    def __init__(self, binaries: Path, folder: Path, port: int, identity: dict[str, Any]) -> None:
+    def __init__(
+        self, binaries: Path, folder: Path, port: int, identity: tuple[str, ...], settings: dict[str, str]
+    ) -> None:
+        self.port = port
         self._binaries = binaries
         self._folder = folder
-        self._port = port
         self._identity = identity
+        self._flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
 
     def url(self, database: str) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self._port}/{database}"
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Returns once it takes connections."""
+        command = [*self._identity, str(self._binaries / "postgres"), "-D", str(self._folder / "data"), *self._flags]
+        self._process = subprocess.Popen(command, cwd=self._folder, **_QUIET)
+        ready = [str(self._binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
+        while subprocess.run(ready, check=False, cwd=self._folder).returncode != 0:
+            assert self._process.poll() is None, "PostgreSQL did not start"
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """SIGINT rolls back what runs; SIGQUIT is the immediate mode, as if the machine had crashed."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        self._process.wait(10)
 
     def _sql(self, statement: str) -> None:
         subprocess.run(
@@ -49,7 +73,7 @@ class Postgres:
                 "-h",
                 "127.0.0.1",
                 "-p",
-                str(self._port),
+                str(self.port),
                 "-U",
                 "postgres",
                 "-c",
@@ -57,7 +81,6 @@ class Postgres:
             ],
             check=True,
             cwd=self._folder,
-            **self._identity,
         )
 
     def create(self, template: str = "template0") -> str:
@@ -69,22 +92,22 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """A new cluster. What it answers is ``durable`` if it must outlive its crash; without that it is faster."""
     binaries = _binaries()
-    # Not below pytest's folders: they are 0700, and PostgreSQL refuses to run as root.
+    # Not below pytest's folders: they are 0700.
     folder = Path(tempfile.mkdtemp(prefix="modelyard-pg-"))
-    identity: dict[str, Any] = {}
+    identity: tuple[str, ...] = ()
     if os.geteuid() == 0:
         os.chown(folder, _NOBODY, _NOBODY)
-        identity = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        identity = _AS_NOBODY
     port = free_port()
-    data = folder / "data"
     subprocess.run(
         [
+            *identity,
             str(binaries / "initdb"),
             "-D",
-            str(data),
+            str(folder / "data"),
             "-U",
             "postgres",
             "-A",
@@ -96,8 +119,7 @@ def running_postgres() -> Iterator[Postgres]:
         ],
         check=True,
         cwd=folder,
-        **identity,
-        **quiet,
+        **_QUIET,
     )
     settings = {
         "listen_addresses": "127.0.0.1",
@@ -105,17 +127,13 @@ def running_postgres() -> Iterator[Postgres]:
         "unix_socket_directories": str(folder),
         "max_connections": "200",
         "fsync": "off",
-        "synchronous_commit": "off",
+        "synchronous_commit": "on" if durable else "off",
         "full_page_writes": "off",
     }
-    flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    process = subprocess.Popen([str(binaries / "postgres"), "-D", str(data), *flags], cwd=folder, **identity, **quiet)
+    cluster = Postgres(binaries, folder, port, identity, settings)
     try:
-        ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
-        while subprocess.run(ready, check=False, cwd=folder, **identity).returncode != 0:
-            assert process.poll() is None, "PostgreSQL did not start"
-        yield Postgres(binaries, folder, port, identity)
+        cluster.start()
+        yield cluster
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(10)
+        cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)

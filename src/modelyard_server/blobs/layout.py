@@ -9,6 +9,7 @@
 import os
 import re
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -49,6 +50,9 @@ class Layout:
         for leftover in self.staging.glob(f"{_TEMPORARY}*"):
             leftover.unlink()
 
+    def exists(self) -> bool:
+        return self._blobs.is_dir()
+
     def staged(self, upload: str) -> Path:
         if not _UPLOAD.fullmatch(upload):
             raise ValueError(f"{upload[:80]!r} is no upload id")
@@ -59,7 +63,11 @@ class Layout:
 
     def uploads(self) -> Generator[str, None, None]:
         """Every upload of which a file or a mark is left."""
-        with os.scandir(self.staging) as entries:
+        try:
+            found = os.scandir(self.staging)
+        except FileNotFoundError:  # as in a backup without it
+            return
+        with found as entries:
             for entry in entries:
                 upload = entry.name.removesuffix(_MARK)
                 if _UPLOAD.fullmatch(upload) and (upload == entry.name or not self.staged(upload).exists()):
@@ -85,7 +93,9 @@ class Layout:
             with entries:
                 for entry in entries:
                     if (match := _PUBLICATION.fullmatch(entry.name)) is not None:
-                        yield BlobKey(f"sha256:{match['digest']}", match["generation"], entry.stat().st_size)
+                        with suppress(FileNotFoundError):  # removed by now
+                            size = entry.stat(follow_symlinks=False).st_size
+                            yield BlobKey(f"sha256:{match['digest']}", match["generation"], size)
 
     def link(self, source: Path, key: BlobKey) -> None:
         """Gives a finished file its published name; it was there already if a crash came between this and the reply."""

@@ -146,6 +146,11 @@ class LocalStore:
             raise
         return store
 
+    @staticmethod
+    def is_in(root: Path) -> bool:
+        """Whether a store was ever opened there. Without opening it, what it holds can be read, and nothing is made."""
+        return Layout(root).exists()
+
     async def open_writer(self, upload: str, *, epoch: int) -> LocalWriter:
         file = StagedUpload(self._layout, upload, self._boot)
         slot = self._slots.setdefault(upload, _Slot())
@@ -179,10 +184,10 @@ class LocalStore:
             for upload in batch:
                 yield upload
 
-    def published(self) -> AsyncGenerator[list[BlobKey], None]:
+    def published(self) -> AsyncGenerator[Sequence[BlobKey], None]:
         return self._listed(self._layout.published())
 
-    async def _listed(self, items: Generator[T, None, None]) -> AsyncGenerator[list[T], None]:
+    async def _listed(self, items: Generator[T, None, None]) -> AsyncGenerator[Sequence[T], None]:
         try:
             while batch := await self._workers.run(_take, items, LISTED_AT_ONCE):
                 yield batch

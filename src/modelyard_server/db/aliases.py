@@ -34,7 +34,8 @@ _INSERT = insert(tables.aliases).returning(_ALIASES.key)
 _UPDATE = update(tables.aliases).where(_ALIASES.key == bindparam("row_key"))
 
 
-def _alias(row: Row[Any]) -> Alias:
+def from_row(row: Row[Any]) -> Alias:
+    """An alias, of the columns that are selected here."""
     model = rows.model_name(row)
     return Alias(
         **rows.common(row),
@@ -64,7 +65,7 @@ class SqlAliases:
         if lock:
             await self._connection.execute(_LOCK, parameters)
         row = (await self._connection.execute(_FIND, parameters)).one_or_none()
-        return None if row is None else _alias(row)
+        return None if row is None else from_row(row)
 
     async def update(self, alias: Alias) -> None:
         await self._connection.execute(_UPDATE, {"row_key": alias.key, **_mutable(alias)})
@@ -74,4 +75,4 @@ class SqlAliases:
 
     async def page(self, model_key: int, *, after: str, limit: int) -> list[Alias]:
         query = _SELECT.where(_ALIASES.model_key == model_key, _ALIASES.id > after)
-        return [_alias(row) for row in await self._connection.execute(query.order_by(_ALIASES.id).limit(limit))]
+        return [from_row(row) for row in await self._connection.execute(query.order_by(_ALIASES.id).limit(limit))]

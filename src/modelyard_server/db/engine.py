@@ -73,13 +73,16 @@ def sqlite_url(path: Path) -> URL:
     return URL.create(_DRIVERS["sqlite"], database=str(path))
 
 
-def create_engine(url: URL, *, pool_size: int = 10, pool_timeout: float = 2.0) -> Engine:
-    """``pool_size`` connections at most; ``pool_timeout`` seconds to wait for one of them."""
+def create_engine(url: URL, *, pool_size: int = 10, pool_timeout: float = 2.0, read_only: bool = False) -> Engine:
+    """``pool_size`` connections at most; ``pool_timeout`` seconds to wait for one of them.
+
+    With ``read_only`` the database itself refuses to change, or to be made.
+    """
     # Imported when needed: they know this module, and a process uses one of them.
     if url.get_backend_name() == "sqlite":
         from modelyard_server.db.sqlite import SqliteEngine  # noqa: PLC0415
 
-        return SqliteEngine(url, readers=min(pool_size, 4))
+        return SqliteEngine(url, readers=min(pool_size, 4), read_only=read_only)
     from modelyard_server.db.postgresql import PostgresqlEngine  # noqa: PLC0415
 
-    return PostgresqlEngine(url, pool_size=pool_size, pool_timeout=pool_timeout)
+    return PostgresqlEngine(url, pool_size=pool_size, pool_timeout=pool_timeout, read_only=read_only)

@@ -1,7 +1,7 @@
 """Models, and the numbers of their versions."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, Select, bindparam, exists, insert, select, update
 
@@ -12,11 +12,11 @@ from modelyard_server.domain.resources import Model
 
 _MODELS = tables.models.c
 
-
-_SELECT: Select[Any] = select(
+# Deleted ones too.
+EVERY: Final[Select[Any]] = select(
     tables.models, tables.namespaces.c.id.label("namespace_id"), tables.models.c.id.label("model_id")
 ).join_from(tables.models, tables.namespaces)
-_FIND = _SELECT.where(*rows.OF_MODEL)
+_FIND = EVERY.where(*rows.OF_MODEL)
 _LOCK = _FIND.with_for_update(of=tables.models)
 _INSERT = insert(tables.models).returning(_MODELS.key)
 _UPDATE = update(tables.models).where(_MODELS.key == bindparam("row_key"))
@@ -28,7 +28,7 @@ _ALLOCATE = (
 )
 
 
-def _model(row: Row[Any]) -> Model:
+def from_row(row: Row[Any]) -> Model:
     return Model(
         **rows.common(row),
         name=rows.model_name(row),
@@ -67,16 +67,16 @@ class SqlModels:
 
     async def find(self, name: ModelName, *, lock: bool = False) -> Model | None:
         row = (await self._connection.execute(_LOCK if lock else _FIND, rows.of_model(name))).one_or_none()
-        return None if row is None else _model(row)
+        return None if row is None else from_row(row)
 
     async def update(self, model: Model) -> None:
         await self._connection.execute(_UPDATE, {"row_key": model.key, **_mutable(model)})
 
     async def page(self, namespace_key: int, *, after: str, limit: int, show_deleted: bool) -> list[Model]:
-        query = _SELECT.where(_MODELS.namespace_key == namespace_key, _MODELS.id > after)
+        query = EVERY.where(_MODELS.namespace_key == namespace_key, _MODELS.id > after)
         if not show_deleted:
             query = query.where(_MODELS.delete_time.is_(None))
-        return [_model(row) for row in await self._connection.execute(query.order_by(_MODELS.id).limit(limit))]
+        return [from_row(row) for row in await self._connection.execute(query.order_by(_MODELS.id).limit(limit))]
 
     async def has_versions(self, key: int) -> bool:
         live = exists().where(tables.versions.c.model_key == key, tables.versions.c.delete_time.is_(None))

@@ -36,7 +36,8 @@ _LIMIT_TRANSACTIONS: Final = (
 class PostgresqlEngine:
     """See :class:`~modelyard_server.db.engine.Engine`."""
 
-    def __init__(self, url: URL, *, pool_size: int, pool_timeout: float) -> None:
+    def __init__(self, url: URL, *, pool_size: int, pool_timeout: float, read_only: bool) -> None:
+        settings = _SETTINGS | ({"default_transaction_read_only": "on"} if read_only else {})
         self._writer = create_async_engine(
             url,
             json_serializer=dumps,
@@ -45,7 +46,7 @@ class PostgresqlEngine:
             pool_timeout=pool_timeout,
             pool_pre_ping=True,
             isolation_level="READ COMMITTED",
-            connect_args={"timeout": _CONNECT, "server_settings": _SETTINGS},
+            connect_args={"timeout": _CONNECT, "server_settings": settings},
         )
 
         @event.listens_for(self._writer.sync_engine, "connect")

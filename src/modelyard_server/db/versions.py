@@ -1,7 +1,7 @@
 """Versions and their files."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, Select, bindparam, func, insert, select, update
 
@@ -24,8 +24,8 @@ _ALIASES = (
 )
 
 
-# Versions of models that are not deleted.
-_SELECT: Select[Any] = (
+# Deleted ones, and those of deleted models too.
+EVERY: Final[Select[Any]] = (
     select(
         tables.versions,
         tables.namespaces.c.id.label("namespace_id"),
@@ -35,8 +35,9 @@ _SELECT: Select[Any] = (
     )
     .join_from(tables.versions, tables.models)
     .join(tables.namespaces)
-    .where(tables.models.c.delete_time.is_(None))
 )
+# Versions of models that are not deleted.
+_SELECT = EVERY.where(tables.models.c.delete_time.is_(None))
 _OF_MODEL = _SELECT.where(*rows.OF_MODEL)
 _FIND = _OF_MODEL.where(_VERSIONS.number == bindparam("number"))
 # Locked first and read then: a statement that waited for the lock would see the aliases of before its wait.
@@ -58,7 +59,7 @@ _FILE_AT = _FILES_OF.where(_FILES.path == bindparam("path"))
 _FILE_WITH = _FILES_OF.where(_FILES.digest == bindparam("digest")).limit(1)
 
 
-def _version(row: Row[Any]) -> Version:
+def from_row(row: Row[Any]) -> Version:
     return Version(
         **rows.common(row),
         name=VersionName(rows.model_name(row), row.number),
@@ -119,7 +120,7 @@ class SqlVersions:
 
     async def _one(self, query: Select[Any], parameters: dict[str, Any]) -> Version | None:
         row = (await self._connection.execute(query, parameters)).one_or_none()
-        return None if row is None else _version(row)
+        return None if row is None else from_row(row)
 
     async def find(self, name: VersionName, *, lock: bool = False) -> Version | None:
         parameters = rows.of_model(name.model, number=name.number)
@@ -132,7 +133,7 @@ class SqlVersions:
         row = (await self._connection.execute(_FOLLOW, parameters)).one_or_none()
         if row is None:
             return None
-        version = _version(row)
+        version = from_row(row)
         alias = Alias(
             uid=row.alias_uid,
             create_time=row.alias_create_time,
@@ -171,4 +172,4 @@ class SqlVersions:
         if not show_deleted:
             query = query.where(_VERSIONS.delete_time.is_(None))
         result = await self._connection.execute(query.order_by(_VERSIONS.number.desc()).limit(limit))
-        return [_version(row) for row in result]
+        return [from_row(row) for row in result]

@@ -29,8 +29,8 @@ _OPTIONS: Final[Sequence[tuple[str, int]]] = (
     # Balancers spread again; transfers that outlast the grace resume.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 10 * 60_000),
-    # Clients ping three times a minute; the default would close their connections as abuse.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # Clients ping six times a minute; the default would close their connections as abuse.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     # A peer that vanished without a word frees what it held within half a minute.
     ("grpc.keepalive_time_ms", 20_000),

@@ -112,7 +112,7 @@ class BlobStore(Protocol):
         """The stored size in bytes, or None if nothing is stored there."""
         ...
 
-    def published(self) -> AsyncIterator[Sequence[BlobKey]]:
+    def published(self) -> AsyncGenerator[Sequence[BlobKey], None]:
         """Every publication with its stored size, in batches, in any order: what a check compares with the rows."""
         ...
 

@@ -1,88 +1,75 @@
 """Whether everything that the registry says is so: aliases, versions, files, blobs, sizes, bytes, and the log.
 
-Nothing is ever repaired here. It may run beside a server: what it reads page by page can change meanwhile, so whatever
-looks wrong is looked at twice, and only what is wrong both times is told.
+Nothing is ever repaired here. It may run beside a server: what it reads page by page can change meanwhile, so if
+something looks wrong everything is looked at again, and only what is wrong both times is told.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple, Protocol, TypeVar
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeVar
 
-from modelyard.manifest import File, manifest_digest
+from modelyard.manifest import manifest_digest
 from modelyard_server.domain.errors import RegistryError
-from modelyard_server.domain.events import GENESIS, Change, event_hash
+from modelyard_server.domain.events import GENESIS, event_hash
 from modelyard_server.services.blob_store import BlobKey, BlobStore
+from modelyard_server.services.inventory import (
+    EventRecord,
+    Inventory,
+    Logged,
+    LogHead,
+    ModelRecord,
+    NamespaceRecord,
+    Unreadable,
+    VersionRecord,
+)
 
 T = TypeVar("T")
 
 _MAX_TOLD: Final = 1000
 """Faults and notes that are kept, of each. All are counted."""
 _READ_BYTES: Final = 1 << 20
+# Aliases move without a change of the versions that they leave and reach.
+_NOT_COMPARED: Final = frozenset({"aliases"})
+
+
+class Kind(StrEnum):
+    """What can be found. For programs: a name never changes once published."""
+
+    ROW_UNREADABLE = "ROW_UNREADABLE"
+    ROWS_ORPHANED = "ROWS_ORPHANED"
+    ROW_MISSING = "ROW_MISSING"
+    NOT_LOGGED = "NOT_LOGGED"
+    NUMBER_WRONG = "NUMBER_WRONG"
+    ALIAS_DANGLING = "ALIAS_DANGLING"
+    FILES_MISSING = "FILES_MISSING"
+    SIZE_WRONG = "SIZE_WRONG"
+    MANIFEST_CHANGED = "MANIFEST_CHANGED"
+    FILE_WITHOUT_BLOB = "FILE_WITHOUT_BLOB"
+    BLOB_NOT_STORED = "BLOB_NOT_STORED"
+    BLOB_MISSING = "BLOB_MISSING"
+    BLOB_SIZE_WRONG = "BLOB_SIZE_WRONG"
+    BLOB_CHANGED = "BLOB_CHANGED"
+    EVENT_MISSING = "EVENT_MISSING"
+    EVENT_CHANGED = "EVENT_CHANGED"
+    CHAIN_BROKEN = "CHAIN_BROKEN"
+    HEAD_WRONG = "HEAD_WRONG"
+    UPLOAD_WITHOUT_BLOB = "UPLOAD_WITHOUT_BLOB"
+    # Of no harm: what crashes, and uploads that are under way or given up, leave until the sweep.
+    BLOB_UNREFERENCED = "BLOB_UNREFERENCED"
+    UPLOAD_EXPIRED = "UPLOAD_EXPIRED"
+    STAGED_UNREFERENCED = "STAGED_UNREFERENCED"
 
 
 class Finding(NamedTuple):
     """One thing that is not as it should be."""
 
-    kind: str
-    """For programs: never changes once published."""
+    kind: Kind
     resource: str
     detail: str
-
-
-class VersionRecord(NamedTuple):
-    """A version as its row says, and as its files are."""
-
-    key: int
-    name: str
-    file_count: int
-    total_size: int
-    manifest_digest: str
-    row_version: int
-    logged_row_version: int | None
-    """What the last event about it says; None if there is none."""
-
-
-class EventRecord(NamedTuple):
-    revision: int
-    change: Change
-    previous_hash: str
-    hash: str
-
-
-class LogHead(NamedTuple):
-    namespace_key: int
-    namespace: str
-    revision: int
-    hash: str
-
-
-class UploadRecord(NamedTuple):
-    name: str
-    id: str
-    expire_time: datetime
-
-
-class Inventory(Protocol):
-    """What there is, in pages in the order of a key. ``after`` is the last key of the page before."""
-
-    async def broken_references(self, limit: int) -> list[Finding]:
-        """Rows that contradict each other where one statement can see it."""
-        ...
-
-    async def versions(self, after: int) -> list[VersionRecord]: ...
-    async def files(self, version_key: int) -> tuple[File, ...]: ...
-    async def blobs(self, after: str) -> list[BlobKey]: ...
-    async def known_blobs(self, keys: Sequence[BlobKey]) -> set[tuple[str, str]]:
-        """Digest and generation of those publications that have a row."""
-        ...
-
-    async def log_heads(self, after: int) -> list[LogHead]: ...
-    async def events(self, namespace_key: int, after: int) -> list[EventRecord]: ...
-    async def uploads(self, after: str) -> list[UploadRecord]: ...
-    async def known_uploads(self, ids: Sequence[str]) -> set[str]: ...
 
 
 @dataclass(slots=True)
@@ -93,33 +80,28 @@ class Report:
     faults: list[Finding] = field(default_factory=list)
     fault_count: int = 0
     notes: list[Finding] = field(default_factory=list)
-    """True, and no fault: what crashes and abandoned uploads leave until the sweep."""
+    """True, and no fault."""
     note_count: int = 0
 
     @property
     def clean(self) -> bool:
         return not self.fault_count
 
-    def fault(self, kind: str, resource: str, detail: str) -> None:
+    def fault(self, kind: Kind, resource: str, detail: str) -> None:
         self.fault_count += 1
         if len(self.faults) < _MAX_TOLD:
             self.faults.append(Finding(kind, resource, detail))
 
-    def note(self, kind: str, resource: str, detail: str) -> None:
+    def note(self, kind: Kind, resource: str, detail: str) -> None:
         self.note_count += 1
         if len(self.notes) < _MAX_TOLD:
             self.notes.append(Finding(kind, resource, detail))
 
-    def count(self, what: str, number: int = 1) -> None:
-        self.checked[what] = self.checked.get(what, 0) + number
-
-    def confirmed_by(self, other: "Report") -> "Report":
-        """Only what both saw."""
-        again = set(other.faults)
-        faults = [finding for finding in self.faults if finding in again]
-        # Where not all were kept, they are so many that no passing change explains them.
-        total = len(faults) if self.fault_count <= _MAX_TOLD else other.fault_count
-        return Report(other.checked, faults, total, other.notes, other.note_count)
+    def confirming(self, earlier: "Report") -> "Report":
+        """Only the faults that the earlier report tells too. Details may differ: a log that is wrong still grows."""
+        before = {(finding.kind, finding.resource) for finding in earlier.faults}
+        faults = [finding for finding in self.faults if (finding.kind, finding.resource) in before]
+        return Report(earlier.checked, faults, len(faults), self.notes, self.note_count)
 
 
 Progress = Callable[[str, int], None]
@@ -135,117 +117,229 @@ class ConsistencyCheck:
 
     async def run(self, *, read_data: bool) -> Report:
         """Checks everything; with ``read_data`` also that each blob's bytes are those of its digest."""
-        first = await self._once(read_data=read_data)
-        return first if first.clean else first.confirmed_by(await self._once(read_data=read_data))
+        first = await self._look(lambda _digest: read_data)
+        if first.clean or first.fault_count > _MAX_TOLD:  # so many that no passing change explains them
+            return first
+        changed = {finding.resource for finding in first.faults if finding.kind is Kind.BLOB_CHANGED}
+        return (await self._look(changed.__contains__)).confirming(first)
 
-    async def _once(self, *, read_data: bool) -> Report:
-        report = Report()
-        for finding in await self.inventory.broken_references(_MAX_TOLD):
-            report.fault(*finding)
-        await self._check_versions(report)
-        await self._check_blobs(report, read_data=read_data)
-        await self._check_strays(report)
-        await self._check_logs(report)
-        await self._check_uploads(report)
-        return report
+    async def _look(self, reads: Callable[[str], bool]) -> Report:
+        look = _Look(self.inventory, self.store, self.clock(), self.progress, reads)
+        await look.at_everything()
+        return look.report
 
-    async def _each(
-        self, report: Report, what: str, page: Callable[[T | None], Awaitable[list[T]]]
-    ) -> AsyncIterator[T]:
-        """All records, page by page, counted."""
-        last: T | None = None
-        while records := await page(last):
-            report.count(what, len(records))
-            self.progress(what, report.checked[what])
-            for record in records:
-                yield record
-            last = records[-1]
 
-    async def _check_versions(self, report: Report) -> None:
-        async def page(last: VersionRecord | None) -> list[VersionRecord]:
-            return await self.inventory.versions(last.key if last else 0)
+class _Look:
+    """One pass over everything."""
 
-        async for version in self._each(report, "versions", page):
-            files = await self.inventory.files(version.key)
-            report.count("files", len(files))
-            if len(files) != version.file_count:
-                text = f"has {len(files)} files, and was committed with {version.file_count}"
-                report.fault("FILES_MISSING", version.name, text)
-            elif sum(file.size for file in files) != version.total_size:
-                report.fault("SIZE_WRONG", version.name, f"its files are not {version.total_size} bytes together")
-            elif manifest_digest(files) != version.manifest_digest:
-                text = f"its files make the digest {manifest_digest(files)}, not {version.manifest_digest}"
-                report.fault("MANIFEST_CHANGED", version.name, text)
-            if version.logged_row_version != version.row_version:
-                text = f"is at change {version.row_version}, and its log at {version.logged_row_version or 'none'}"
-                report.fault("NOT_LOGGED", version.name, text)
+    def __init__(
+        self, inventory: Inventory, store: BlobStore, now: datetime, progress: Progress, reads: Callable[[str], bool]
+    ) -> None:
+        self.report = Report()
+        self._inventory = inventory
+        self._store = store
+        self._now = now
+        self._progress = progress
+        self._reads = reads
+        """Of which digests the bytes are read."""
 
-    async def _check_blobs(self, report: Report, *, read_data: bool) -> None:
-        async def page(last: BlobKey | None) -> list[BlobKey]:
-            return await self.inventory.blobs(last.digest if last else "")
+    async def at_everything(self) -> None:
+        for table, parent, count in await self._inventory.orphans():
+            text = f"rows that belong to a row of {parent} which is not there: {count}"
+            self.report.fault(Kind.ROWS_ORPHANED, table, text)
+        await self._at_namespaces()
+        await self._at_models()
+        await self._at_versions()
+        await self._at_aliases()
+        await self._at_blobs()
+        await self._at_strays()
+        await self._at_uploads()
 
-        async for key in self._each(report, "blobs", page):
-            size = await self.store.size(key)
+    def _count(self, what: str, number: int = 1) -> None:
+        self.report.checked[what] = done = self.report.checked.get(what, 0) + number
+        self._progress(what, done)
+
+    async def _each(self, what: str, records: AsyncGenerator[T | Unreadable, None]) -> AsyncGenerator[T, None]:
+        """Those that can be read, counted; the others are faults."""
+        self._count(what, 0)
+        async with aclosing(records):
+            async for record in records:
+                self._count(what)
+                if isinstance(record, Unreadable):
+                    self._unreadable(record)
+                else:
+                    yield record
+
+    def _unreadable(self, row: Unreadable) -> None:
+        self.report.fault(Kind.ROW_UNREADABLE, row.resource, "its columns don't hold what they are for")
+
+    def _compare(self, name: str, logged: Logged) -> None:
+        row, event = logged
+        if event is None:
+            self.report.fault(Kind.NOT_LOGGED, name, "by its namespace's log it is not there")
+            return
+        names = (row.keys() | event.keys()) - _NOT_COMPARED
+        if changed := sorted(name for name in names if row.get(name) != event.get(name)):
+            text = f"not as its last event left it: {', '.join(changed)}"
+            self.report.fault(Kind.NOT_LOGGED, name, text)
+
+    async def _at_namespaces(self) -> None:
+        async for namespace in self._each("namespaces", self._inventory.namespaces()):
+            self._compare(namespace.name, namespace.logged)
+            await self._at_log(namespace)
+            async for name in self._inventory.forgotten(namespace.key):
+                self.report.fault(Kind.ROW_MISSING, name, "by its namespace's log it is there, and it has no row")
+            async for held in self._each("held blobs", self._inventory.held(namespace.key)):
+                if held.stored != held.size:
+                    text = f"of {held.size} bytes; the live publication: {_bytes(held.stored)}"
+                    self.report.fault(Kind.BLOB_NOT_STORED, held.name, text)
+
+    async def _at_log(self, namespace: NamespaceRecord) -> None:
+        head = await self._inventory.head(namespace.key)
+        last = await self._at_events(namespace, head)
+        # What came since the first look has moved the head too.
+        head = await self._inventory.head(namespace.key)
+        if head is None:
+            self.report.fault(Kind.HEAD_WRONG, namespace.name, f"its log has no head; its last event is {last}")
+        elif head.revision < last:
+            text = f"its head is at {head.revision}, and its last event is {last}"
+            self.report.fault(Kind.HEAD_WRONG, namespace.name, text)
+
+    async def _at_events(self, namespace: NamespaceRecord, head: LogHead | None) -> int:
+        """Checks the chain; the last revision."""
+        expected = 1
+        previous: str | None = GENESIS
+        self._count("events", 0)
+        async for event in self._inventory.events(namespace.key):
+            self._count("events")
+            if isinstance(event, Unreadable):
+                self._unreadable(event)
+                expected, previous = int(str(event.key)) + 1, None
+                continue
+            if event.revision != expected:
+                self._gap(namespace, expected, f"the next is {event.revision}")
+                previous = None
+            self._at_event(f"{namespace.name}/events/{event.revision}", event, previous)
+            expected, previous = event.revision + 1, event.hash
+            if head is not None and event.revision == head.revision and event.hash != head.hash:
+                text = f"its head does not have the hash of event {event.revision}"
+                self.report.fault(Kind.HEAD_WRONG, namespace.name, text)
+        if head is not None and expected <= head.revision:
+            self._gap(namespace, expected, f"the head is at {head.revision}")
+        return expected - 1
+
+    def _gap(self, namespace: NamespaceRecord, revision: int, text: str) -> None:
+        self.report.fault(Kind.EVENT_MISSING, f"{namespace.name}/events/{revision}", text)
+
+    def _at_event(self, name: str, event: EventRecord, previous: str | None) -> None:
+        if previous is not None and event.previous_hash != previous:
+            self.report.fault(Kind.CHAIN_BROKEN, name, "is not chained to the event before it")
+        elif not _has_its_hash(event):
+            self.report.fault(Kind.EVENT_CHANGED, name, "does not have the hash that it was written with")
+
+    async def _at_models(self) -> None:
+        async for model in self._each("models", self._inventory.models()):
+            self._compare(model.name, model.logged)
+            if not _numbered(model):
+                text = (
+                    f"has {model.version_count} versions, numbered {model.lowest} to {model.highest}; it gave out"
+                    f" {model.last_number} numbers"
+                )
+                self.report.fault(Kind.NUMBER_WRONG, model.name, text)
+
+    async def _at_versions(self) -> None:
+        async for version in self._each("versions", self._inventory.versions()):
+            self._compare(version.name, version.logged)
+            await self._at_files(version)
+
+    async def _at_files(self, version: VersionRecord) -> None:
+        files = []
+        async for file, held in self._each("files", self._inventory.files(version.key)):
+            files.append(file)
+            if held != file.size:
+                text = f"{file.digest} of {file.size} bytes; its namespace holds under that digest: {_bytes(held)}"
+                self.report.fault(Kind.FILE_WITHOUT_BLOB, f"{version.name} {file.path}", text)
+        if len(files) != version.file_count or not files:
+            text = f"has {len(files)} files, and was committed with {version.file_count}"
+            self.report.fault(Kind.FILES_MISSING, version.name, text)
+        elif (size := sum(file.size for file in files)) != version.total_size:
+            text = f"its files are {size} bytes together, not {version.total_size}"
+            self.report.fault(Kind.SIZE_WRONG, version.name, text)
+        elif (digest := manifest_digest(files)) != version.manifest_digest:
+            text = f"its files make the digest {digest}, not {version.manifest_digest}"
+            self.report.fault(Kind.MANIFEST_CHANGED, version.name, text)
+
+    async def _at_aliases(self) -> None:
+        async for alias in self._each("aliases", self._inventory.aliases()):
+            if alias.dangling:
+                self.report.fault(Kind.ALIAS_DANGLING, alias.name, "points at no version of its model that is there")
+            if alias.logged is not None:
+                self._compare(alias.name, alias.logged)
+
+    async def _at_blobs(self) -> None:
+        async for key in self._each("blobs", self._inventory.blobs()):
+            try:
+                size = await self._store.size(key)
+            except ValueError as error:
+                self.report.fault(Kind.BLOB_MISSING, key.digest, f"can't be in the store: {error}")
+                continue
             if size is None:
-                report.fault("BLOB_MISSING", key.digest, "is not in the store")
+                self.report.fault(Kind.BLOB_MISSING, key.digest, "is not in the store")
             elif size != key.size:
-                report.fault("BLOB_SIZE_WRONG", key.digest, f"has {size} bytes in the store, not {key.size}")
-            elif read_data and (actual := await self._hash(key)) != key.digest:
-                report.fault("BLOB_CHANGED", key.digest, f"the stored bytes are {actual}")
+                text = f"has {size} bytes in the store, not {key.size}"
+                self.report.fault(Kind.BLOB_SIZE_WRONG, key.digest, text)
+            elif self._reads(key.digest):
+                await self._at_bytes(key)
 
-    async def _hash(self, key: BlobKey) -> str:
+    async def _at_bytes(self, key: BlobKey) -> None:
         digest = hashlib.sha256()
         try:
-            async with aclosing(self.store.read(key, offset=0, limit=key.size, chunk_bytes=_READ_BYTES)) as batches:
+            async with aclosing(self._store.read(key, offset=0, limit=key.size, chunk_bytes=_READ_BYTES)) as batches:
                 async for batch in batches:
                     for chunk in batch:
                         digest.update(chunk.data)
+                    self._count("bytes", sum(len(chunk.data) for chunk in batch))
         except RegistryError as error:
-            return f"unreadable: {error}"
-        return f"sha256:{digest.hexdigest()}"
+            self.report.fault(Kind.BLOB_CHANGED, key.digest, f"can't be read: {error}")
+            return
+        if (actual := f"sha256:{digest.hexdigest()}") != key.digest:
+            self.report.fault(Kind.BLOB_CHANGED, key.digest, f"the stored bytes are {actual}")
 
-    async def _check_strays(self, report: Report) -> None:
-        """Publications without a row: of no harm but the room they take."""
-        async for keys in self.store.published():
-            known = await self.inventory.known_blobs(keys)
-            for key in keys:
-                if (key.digest, key.generation) not in known:
-                    text = f"{key.size} bytes in the store that no row names, as a crash before a commit leaves them"
-                    report.note("BLOB_UNREFERENCED", f"{key.digest}.{key.generation}", text)
+    async def _at_strays(self) -> None:
+        async with aclosing(self._store.published()) as batches:
+            async for keys in batches:
+                known = await self._inventory.known_blobs(keys)
+                for key in keys:
+                    if (key.digest, key.generation) not in known:
+                        text = f"{key.size} bytes in the store that no row names, as before a commit, or a crash there"
+                        self.report.note(Kind.BLOB_UNREFERENCED, f"{key.digest}.{key.generation}", text)
 
-    async def _check_logs(self, report: Report) -> None:
-        async def heads(last: LogHead | None) -> list[LogHead]:
-            return await self.inventory.log_heads(last.namespace_key if last else 0)
+    async def _at_uploads(self) -> None:
+        # That nothing is staged for one is no fault: it may not have begun, or its bytes were wrong and removed.
+        async for upload in self._each("uploads", self._inventory.uploads()):
+            if upload.blob_lost:
+                text = "is committed, and its namespace does not hold what it became"
+                self.report.fault(Kind.UPLOAD_WITHOUT_BLOB, upload.name, text)
+            if upload.expire_time <= self._now:
+                self.report.note(Kind.UPLOAD_EXPIRED, upload.name, "will be removed by the next sweep")
+        async for staged in self._store.staged():
+            if not await self._inventory.known_uploads([staged]):
+                text = "staged bytes of no upload; the next sweep removes them"
+                self.report.note(Kind.STAGED_UNREFERENCED, staged, text)
 
-        async for head in self._each(report, "namespaces", heads):
-            await self._check_log(report, head)
 
-    async def _check_log(self, report: Report, head: LogHead) -> None:
-        async def page(last: EventRecord | None) -> list[EventRecord]:
-            return await self.inventory.events(head.namespace_key, last.revision if last else 0)
+def _bytes(size: int | None) -> str:
+    return "none" if size is None else f"{size} bytes"
 
-        expected, previous = 1, GENESIS
-        async for event in self._each(report, "events", page):
-            name = f"{head.namespace}/events/{event.revision}"
-            if event.revision != expected:
-                report.fault("EVENT_MISSING", f"{head.namespace}/events/{expected}", f"the next is {event.revision}")
-            elif event.previous_hash != previous:
-                report.fault("CHAIN_BROKEN", name, "is not chained to the event before it")
-            elif event_hash(previous, event.revision, event.change) != event.hash:
-                report.fault("EVENT_CHANGED", name, "does not have the hash that it was written with")
-            expected, previous = event.revision + 1, event.hash
-            if event.revision == head.revision and event.hash != head.hash:
-                report.fault("HEAD_WRONG", head.namespace, f"its head does not have the hash of event {event.revision}")
-        if expected <= head.revision:
-            report.fault("EVENT_MISSING", f"{head.namespace}/events/{expected}", f"the head is at {head.revision}")
 
-    async def _check_uploads(self, report: Report) -> None:
-        async def page(last: UploadRecord | None) -> list[UploadRecord]:
-            return await self.inventory.uploads(last.id if last else "")
+def _numbered(model: ModelRecord) -> bool:
+    """Whether its versions are 1, 2, 3 …; two of one number can't be, and none is ever removed."""
+    counted = model.version_count == model.highest == model.last_number
+    return counted and (model.lowest == 1 or not model.version_count)
 
-        async for upload in self._each(report, "uploads", page):
-            if upload.expire_time <= self.clock():
-                report.note("UPLOAD_EXPIRED", upload.name, "will be removed by the next sweep")
-        async for staged in self.store.staged():
-            if not await self.inventory.known_uploads([staged]):
-                report.note("STAGED_UNREFERENCED", staged, "staged bytes of no upload; the next sweep removes them")
+
+def _has_its_hash(event: EventRecord) -> bool:
+    try:
+        return event_hash(event.previous_hash, event.revision, event.change) == event.hash
+    except ValueError:  # it holds what is no JSON, as NaN
+        return False

@@ -18,7 +18,9 @@ from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1 import resources_pb2
 
 _TIMEOUT: Final = 60.0
-"""Seconds."""
+"""Seconds, and as many more as the bytes take at the slowest: it is one message, whose progress can't be seen."""
+_SLOWEST: Final = 16 << 10
+"""Bytes a second; a link of 1 Mbit/s that four batches and a push of other files share."""
 
 
 class Unsent(NamedTuple):
@@ -73,8 +75,10 @@ async def _stored(destination: Destination, items: Mapping[int, pb.BatchWriteBlo
     """Sends items; the keys of those that are stored then. Raises if none is, or for one that never will be."""
     connection = destination.connection
     request = pb.BatchWriteBlobsRequest(parent=destination.parent, items=items.values())
-    destination.bytes_sent += sum(item.blob.size_bytes for item in items.values())
-    response = await connection.call(connection.artifacts.BatchWriteBlobs, request, timeout=_TIMEOUT)
+    size = sum(item.blob.size_bytes for item in items.values())
+    destination.bytes_sent += size
+    timeout = _TIMEOUT + size / _SLOWEST
+    response = await connection.call(connection.artifacts.BatchWriteBlobs, request, timeout=timeout)
     if len(response.results) != len(items):
         raise ServerError(
             f"the registry answered for {len(response.results)} of {len(items)} blobs", reason="BAD_ANSWER"

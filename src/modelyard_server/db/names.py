@@ -1,0 +1,12 @@
+"""The names of resources, as expressions over the columns of their tables."""
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, String, cast, literal
+
+from modelyard_server.db import tables
+
+NAMESPACE: Final[ColumnElement[str]] = literal("namespaces/") + tables.namespaces.c.id
+MODEL: Final[ColumnElement[str]] = NAMESPACE + "/models/" + tables.models.c.id
+VERSION: Final[ColumnElement[str]] = MODEL + "/versions/" + cast(tables.versions.c.number, String)
+ALIAS: Final[ColumnElement[str]] = MODEL + "/aliases/" + tables.aliases.c.id

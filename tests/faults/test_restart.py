@@ -1,0 +1,97 @@
+"""Servers that are replaced while they work: nobody is refused, little is sent twice, and all may come back at once."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from tests.support.proxy import chaos_proxy
+from tests.support.roundtrip import assert_holds, assert_works, random_file
+from tests.support.scale import SCALE
+from tests.support.server import ServerProcess
+
+from modelyard import AsyncClient
+
+MIB = 1 << 20
+_GRACE = 25
+_RESENT = 8 * MIB
+_CLIENTS = 500 * SCALE
+
+
+class _Unary:
+    """Small calls without a pause. No error is handled."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._stopping = False
+
+    async def work(self, client: AsyncClient, number: int) -> None:
+        while not self._stopping:
+            await client.set_alias("fraud", f"alias-{number}", 1)
+            assert (await client.get_alias("fraud", f"alias-{number}")).version.number == 1
+            await client.update_model(f"other-{number}", labels={"calls": str(self.calls)})
+            self.calls += 3
+
+    def stop(self) -> None:
+        self._stopping = True
+
+
+async def test_sigterm_fails_no_call_and_interrupts_an_upload_for_a_moment(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    """F41, R15"""
+    size = 64 * MIB
+    small, large = random_file(tmp_path / "small", 1000), random_file(tmp_path / "large", size)
+    async with (
+        chaos_proxy(server.port) as proxy,
+        AsyncClient(proxy.url, cache_dir=tmp_path / "uploader") as uploader,
+        AsyncClient(server.url, cache_dir=tmp_path / "cache") as client,
+    ):
+        proxy.rate = 32 * MIB
+        await client.push("fraud", small, capture=False)
+        unary = _Unary()
+        for number in range(8):
+            await client.create_model(f"other-{number}")
+        workers = [asyncio.create_task(unary.work(client, number)) for number in range(8)]
+        push = asyncio.create_task(uploader.push("fraud", large, capture=False))
+        await proxy.up.reached(size // 4)
+        before = unary.calls
+        started = time.monotonic()
+        assert await asyncio.to_thread(server.stop) == 0
+        assert time.monotonic() - started < _GRACE
+        assert not push.done(), "there was no upload to interrupt"
+        await asyncio.to_thread(server.start)
+        assert (await push).number == 2
+        unary.stop()
+        await asyncio.gather(*workers)
+        assert unary.calls > before > 0
+        assert proxy.up.forwarded < size * 1.02 + _RESENT
+    await assert_holds(server.url, "fraud@2", large)
+    await assert_works(server.url)
+
+
+async def test_all_clients_at_once_are_served_after_a_restart(server: ServerProcess, tmp_path: Path) -> None:
+    """Each has a connection of its own for bytes; all find it broken at the same moment, and none gives up."""
+    sources = [random_file(tmp_path / f"{n}.bin", 1000) for n in range(2)]
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(AsyncClient(server.url, cache_dir=tmp_path / f"cache-{n}"))
+            for n in range(_CLIENTS)
+        ]
+        for source in sources:
+            await clients[0].push("fraud", source, capture=False)
+        gate = asyncio.Semaphore(50)
+
+        async def connect(client: AsyncClient) -> None:
+            async with gate:
+                await client.pull("fraud@1")
+
+        await asyncio.gather(*(connect(client) for client in clients))
+        await asyncio.to_thread(server.kill)
+        pulls = [asyncio.create_task(client.pull("fraud@2")) for client in clients]
+        await asyncio.to_thread(server.start)
+        for pull in asyncio.as_completed(pulls):
+            pulled = await pull
+            assert not pulled.stale
+            assert (pulled.path / "1.bin").read_bytes() == sources[1].read_bytes()
+    await assert_works(server.url)
