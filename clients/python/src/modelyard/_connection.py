@@ -80,6 +80,14 @@ def _service_config() -> str:
     )
 
 
+def _pause_after(error: ModelyardError) -> float | None:
+    """Seconds to wait for a registry that is away; None for any other error."""
+    if not isinstance(error, UnavailableError):
+        return None
+    # Clients that one restart threw out must not come back together.
+    return max(_random.uniform(0, _PAUSE), error.retry_after or 0)
+
+
 @cache
 def _user_agent() -> str:
     try:
@@ -202,14 +210,15 @@ class Connection:
                 try:
                     answer = await method(request, timeout=timeout, metadata=metadata)
                 except grpc.aio.AioRpcError as error:
-                    failure = self.translate(error)
+                    pause = _pause_after(self.translate(error))
+                    # Not kept in a variable: an error and this frame would keep each other, and with them the
+                    # channel, which must be gone when the process forks.
+                    if pause is None or not channels.answered or clock() >= give_up:
+                        raise self.translate(error) from None
                 else:
                     channels.answered = True
                     return answer
-                if not (isinstance(failure, UnavailableError) and channels.answered and clock() < give_up):
-                    raise failure from None
-                # Clients that one restart threw out must not come back together.
-                await asyncio.sleep(max(_random.uniform(0, _PAUSE), failure.retry_after or 0))
+                await asyncio.sleep(pause)
 
     @contextmanager
     def in_use(self) -> Iterator[_Channels]:
