@@ -609,14 +609,6 @@ async def test_a_bug_tells_its_id_and_nothing_else(yard: RunningRegistry, monkey
     assert "hunter2" not in got.message
 
 
-async def test_no_work_is_done_for_a_caller_that_gave_up(yard: RunningRegistry) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await yard.registry.CreateModel(rpc.CreateModelRequest(parent=NAMESPACE, model_id="late"), timeout=1e-9)
-    assert error.value.code() == Code.DEADLINE_EXCEEDED
-
-    assert not (await yard.registry.ListModels(rpc.ListModelsRequest(parent=NAMESPACE))).models
-
-
 @pytest.mark.parametrize(
     ("declared", "sent", "digest", "code", "reason"),
     [

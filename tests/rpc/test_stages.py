@@ -1,0 +1,20 @@
+"""What no channel can show for sure."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from modelyard_server.domain.errors import DeadlineExceeded
+from modelyard_server.rpc import methods
+from modelyard_server.rpc.call import Call
+from modelyard_server.rpc.stages import Deadline
+
+
+@pytest.mark.parametrize("path", methods.table())
+async def test_no_work_is_done_for_a_caller_that_gave_up(path: str) -> None:
+    """A54. Over a channel it is up to the machine whether a deadline passes before or after the call comes in."""
+    context: Any = SimpleNamespace(time_remaining=lambda: -0.001)
+    with pytest.raises(DeadlineExceeded):
+        async with Deadline(30.0)(Call(methods.table()[path], context, id="late")):
+            pytest.fail("it went on")
