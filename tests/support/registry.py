@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.protobuf.message import Message
@@ -16,7 +16,7 @@ from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 from modelyard_server.app import Registry
 from modelyard_server.blobs.local import LocalStore
-from modelyard_server.db import schema
+from modelyard_server.db import schema, tables
 from modelyard_server.db.engine import Engine, create_engine, parse_url, sqlite_url
 from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.limits import Limits
@@ -25,6 +25,8 @@ from modelyard_server.telemetry import Metrics
 if TYPE_CHECKING:
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
+
+_TABLES: Final = tables.metadata.sorted_tables
 
 
 class Clock:
@@ -60,10 +62,11 @@ class RunningRegistry:
         return list(await self.engine.read(lambda connection: connection.execute(text(query), values)))
 
     async def dump(self) -> dict[str, list[Any]]:
-        """All rows of all tables: equal dumps mean that nothing changed."""
-        tables = ("namespaces", "models", "versions", "version_files", "aliases", "blobs", "namespace_blobs")
-        dump = {table: await self.sql(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
-        dump["log_heads"] = await self.sql("SELECT namespace_key, revision, hash FROM log_heads ORDER BY 1")
+        """All rows of all tables, and all files of bytes: equal dumps mean that nothing changed."""
+        dump = {table.name: await self.sql(f"SELECT * FROM {table.name} ORDER BY 1, 2") for table in _TABLES}
+        for folder in ("blobs", "staging"):
+            files = (path for path in (self.root / folder).rglob("*") if path.is_file())
+            dump[f"{folder}/"] = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
         return dump
 
 
