@@ -9,7 +9,11 @@ The registry's address and credentials come from the environment: ``MODELYARD_UR
 """
 
 from importlib import import_module
+from os import environ
 from typing import TYPE_CHECKING
+
+# gRPC reads it once, when it is imported; see modelyard._fork. Whoever has set it is obeyed.
+environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 if TYPE_CHECKING:
     from modelyard._client import AsyncClient

@@ -11,7 +11,9 @@ and the fork waits until core's threads are gone: a child that is forked while t
 call under way keeps its channels, and is waited for briefly. If it lasts longer the process forks all the same, and the
 child is told to stay away from gRPC: its calls fail with a clear error instead of hanging.
 
-Other users of gRPC in the process are their own affair; theirs is what core's own support was made for.
+Even then core's own support must be off, as ``modelyard/__init__.py`` has it: while it says that it steps aside, its
+event engine starts threads in the child that crash it, one time in four. A program that imports gRPC before Modelyard
+sets the variable itself if it forks during calls.
 """
 
 import asyncio
