@@ -2,12 +2,11 @@
 
 import os
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
@@ -18,16 +17,32 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def settle(mib: int) -> None:
-    """Gives what comes next memory that is really there.
+class Ballast:
+    """Gives what comes next memory that is really there, as on a machine that has been up for a while.
 
-    A virtual machine may hand free memory back to its host; the first touch of a page then costs more than copying it,
-    and whoever happens to get recycled pages looks three times as fast. Every timed step starts from the same state.
+    A virtual machine hands free memory back to its host within seconds; the first touch of a page then costs more than
+    copying it, and whoever happens to get recycled pages looks three times as fast. So all but 1 GiB is filled with the
+    page cache of a hollow file, which the system gives up at once for what comes next.
     """
-    os.sync()
-    # In a process of its own: this one's memory is being measured.
-    touch = f"import mmap; m = mmap.mmap(-1, {mib << 20}); [m.__setitem__(o, 1) for o in range(0, len(m), 4096)]"
-    subprocess.run([sys.executable, "-c", touch], check=True)
+
+    _FREE = 1 << 30
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def settle(self) -> None:
+        os.sync()
+        excess = psutil.virtual_memory().free - self._FREE
+        if excess <= 0:
+            return
+        buffer = bytearray(1 << 20)
+        with self._file.open("ab") as file:
+            start = file.tell()
+            file.truncate(start + excess)
+        with self._file.open("rb", buffering=0) as file:
+            file.seek(start)
+            while file.readinto(buffer):
+                pass
 
 
 class Times:

@@ -17,7 +17,7 @@ import psutil
 
 import modelyard
 from benchmarks import servers
-from benchmarks.measure import Peak, Times, settle, timed
+from benchmarks.measure import Ballast, Peak, Times, timed
 from benchmarks.report import Row
 
 _CHUNK = 1 << 20
@@ -57,13 +57,14 @@ class Transfers:
     def __init__(self, folder: Path, url: str, mib: int, server_process: psutil.Process) -> None:
         self.times = Times()
         self.client_memory, self.server_memory = Peak(psutil.Process()), Peak(server_process)
+        self._ballast = Ballast(folder / "ballast")
         self._folder = folder
         self._mib = mib
         self._client = modelyard.Client(url, cache_dir=folder / "cache")
         self._rounds = 0
 
     def _note(self, row: str, work: Callable[[], object]) -> None:
-        settle(3 * self._mib)
+        self._ballast.settle()
         self.times.add(row, timed(work))
 
     def _transfer(self, row: str, work: Callable[[], object]) -> None:
@@ -91,7 +92,7 @@ class Transfers:
         if peer is not None:
             for action, folder in (("push", model), ("pull", self._folder / "pulled")):
                 folder.mkdir(exist_ok=True)
-                settle(3 * self._mib)
+                self._ballast.settle()
                 self.times.add(f"peer {action}", peer(action, folder))
             shutil.rmtree(self._folder / "pulled")
 

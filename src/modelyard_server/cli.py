@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from modelyard_server import app as application
 from modelyard_server import fsck_report
+from modelyard_server.allocator import keep_freed_memory
 from modelyard_server.config import CONFIG_VARIABLE, Settings
 from modelyard_server.data_directory import DataDirectoryError
 from modelyard_server.db.integrity import DatabaseDamagedError
@@ -141,6 +142,7 @@ def serve(
     )
     configure_logging(settings.log_level, settings.log_format)
     os.umask(_OWNER_ONLY)
+    keep_freed_memory()
     _run(lambda: application.serve(settings))
 
 
