@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from tests.support.calls import fraud
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.prepared import Prepared, prepare
 from tests.support.registry import RunningRegistry, running_registry
@@ -56,6 +58,17 @@ def database_url(request: pytest.FixtureRequest) -> str:
 async def yard(database_url: str, tmp_path: Path) -> AsyncIterator[RunningRegistry]:
     """A registry in this process, on each dialect."""
     async with running_registry(database_url, tmp_path / "yard") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def fraud_yard(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningRegistry]:
+    """One for all tests of a module, on each dialect, with the model `fraud`: for calls that change nothing of it."""
+    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").create()
+    async with running_registry(url, tmp_path_factory.mktemp("yard")) as running:
+        await fraud(running)
         yield running
 
 

@@ -22,6 +22,7 @@ from tests.sdk.cached_versions import (
     with_digest,
 )
 from tests.sdk.fake_artifacts import MIB, FakeArtifacts, Pause, connect, digest_of, file_of, serve
+from tests.support.paths import HOSTILE_PATHS
 
 from modelyard._cache import Cache, locks, snapshots
 from modelyard._connection import Connection
@@ -295,43 +296,7 @@ async def test_without_hard_links_it_copies(
 
 # A registry that can't be trusted
 
-PATHS = [
-    "../../etc/passwd",
-    "a/../../b",
-    "/etc/passwd",
-    "//h/s",
-    "~/.ssh/x",
-    "",
-    ".",
-    "a//b",
-    "a/./b",
-    "a/",
-    "..\\..\\x",
-    "C:\\x",
-    "C:x",
-    "\\\\host\\share\\x",
-    "%2e%2e%2f",
-    "%00",
-    "http:///#/../../etc",
-    "a\0b",
-    "a\rb",
-    "a\nb",
-    "a\x1bb",
-    "a\u202eb",
-    "a\u200bb",
-    "a\ufeffb",
-    "a\ud800b",
-    "CON",
-    "nul.txt",
-    "COM1",
-    "a.",
-    "a ",
-    "a:b",
-    "a<b",
-    "x" * 256,
-    "/".join(["x" * 200] * 6),
-    "/".join("x" * 33),
-]
+PATHS = [*(path for paths in HOSTILE_PATHS.values() for path in paths), "a\ud800b"]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=ascii)

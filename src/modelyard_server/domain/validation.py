@@ -52,11 +52,12 @@ def labels(field: str, values: Mapping[str, str], limits: Limits) -> Violations:
 
 def uuid4(field: str, value: str) -> Violations:
     try:
-        good = UUID(value).version == 4
+        parsed = UUID(value)
     except ValueError:
-        good = False
-    if not good:
-        yield FieldViolation(field, f"{value[:60]!r} is no UUID4")
+        parsed = None
+    # One spelling, but for case: UUID() takes braces, prefixes and any number of hyphens too.
+    if parsed is None or parsed.version != 4 or str(parsed) != value.lower():
+        yield FieldViolation(field, f"{value[:60]!r} is no UUID4 like '8d1ffd9b-5f1e-4b8e-9d1c-0a4a4e3f9f10'")
 
 
 def parsed(field: str, parse: Callable[[str], object], value: str) -> Violations:

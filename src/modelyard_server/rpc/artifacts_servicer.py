@@ -139,21 +139,25 @@ class ArtifactsServicer(ArtifactsServiceServicer):
             return convert.upload(await self._uploads.write(frames))
 
     async def _frames(self, requests: AsyncIterator[rpc.WriteBlobRequest]) -> AsyncGenerator[Frame, None]:
-        call = current.get()
+        call, now = current.get(), asyncio.get_running_loop().time
+        deadline = now() + self._limits.stream_idle
         while True:
             try:
-                async with asyncio.timeout(self._limits.stream_idle):
+                async with asyncio.timeout_at(deadline):
                     request = await anext(requests, None)
             except TimeoutError:
                 raise DeadlineExceeded(
-                    f"nothing arrived for {self._limits.stream_idle:.0f} s; ask GetUpload where to go on",
+                    f"no data arrived for {self._limits.stream_idle:.0f} s; ask GetUpload where to go on",
                     reason="STREAM_IDLE",
                 ) from None
             if request is None:
                 return
             self._check_draining()
             call.resource = call.resource or request.upload
-            yield self._frame(request)
+            frame = self._frame(request)
+            yield frame
+            if frame.data:  # messages without any keep no stream alive
+                deadline = now() + self._limits.stream_idle
 
     def _check_draining(self) -> None:
         """Ends a stream that would outlast the server; what has travelled stays, and the client goes on elsewhere."""

@@ -9,7 +9,7 @@ from google.api import field_behavior_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from modelyard_server.domain.errors import FieldViolation, InvalidArgument
+from modelyard_server.domain.errors import FieldViolation, InvalidArgument, invalid
 
 # The runtime's own descriptors, whose class depends on how protobuf was built.
 Descriptor = Any
@@ -50,17 +50,11 @@ class Patch:
 def parse(field_name: str, message: Message, mask: FieldMask | None) -> Patch:
     """The patch that ``message`` and its mask spell. No mask means the populated fields, ``*`` all of them."""
     descriptors = message.DESCRIPTOR.fields_by_name
-    if mask is None or not mask.paths:
-        paths: Iterable[str] = [descriptor.name for descriptor, _ in message.ListFields()]
-    elif list(mask.paths) == ["*"]:
-        paths = [d.name for d in descriptors.values() if field_behavior_pb2.OPTIONAL in _behaviors(d)]
-    else:
-        paths = mask.paths[:_MAX_PATHS]
     fields: dict[str, Any] = {}
     entries: dict[str, dict[str, str | None]] = {}
     frozen: set[str] = set()
     violations = []
-    for path in paths:
+    for path in _paths(message, mask):
         match = _PATH.fullmatch(path)
         descriptor = descriptors.get(match["field"]) if match else None
         if match is None or descriptor is None:
@@ -87,9 +81,22 @@ def parse(field_name: str, message: Message, mask: FieldMask | None) -> Patch:
     return Patch(fields, entries, frozenset(frozen))
 
 
+def _paths(message: Message, mask: FieldMask | None) -> Iterable[str]:
+    if mask is None or not mask.paths:
+        return [descriptor.name for descriptor, _ in message.ListFields()]
+    if list(mask.paths) == ["*"]:
+        return _mutable(message.DESCRIPTOR.fields_by_name)
+    if len(mask.paths) > _MAX_PATHS:
+        raise invalid("update_mask", f"has {len(mask.paths)} paths; at most {_MAX_PATHS} are allowed")
+    return mask.paths
+
+
+def _mutable(descriptors: Mapping[str, Descriptor]) -> list[str]:
+    return [d.name for d in descriptors.values() if field_behavior_pb2.OPTIONAL in _behaviors(d)]
+
+
 def _known(descriptors: Mapping[str, Descriptor]) -> str:
-    mutable = [d.name for d in descriptors.values() if field_behavior_pb2.OPTIONAL in _behaviors(d)]
-    return f"it can be of {', '.join(mutable)}"
+    return f"it can be of {', '.join(_mutable(descriptors))}"
 
 
 def check_frozen(patch: Patch, given: Message, stored: Message, field_name: str) -> None:

@@ -120,6 +120,11 @@ def page_size(value: int, limits: Limits, collector: Collector) -> int:
     return min(value or limits.page_size_default, limits.page_size_max)
 
 
+def view(value: int) -> Iterable[FieldViolation]:
+    if value not in registry_pb2.VersionView.values():
+        yield FieldViolation("view", f"{value} is no view that this server knows")
+
+
 def blob(collector: Collector, field: str, message: pb.Blob) -> BlobRef:
     collector.add(validation.parsed(f"{field}.digest", check_digest, message.digest))
     collector.add(validation.size(f"{field}.size_bytes", message.size_bytes))

@@ -35,6 +35,7 @@ from modelyard_server.services.resolution import Resolver
 from modelyard_server.services.versions import Versions
 
 T = TypeVar("T")
+Described = TypeVar("Described", Namespace, Model, Version)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
@@ -74,6 +75,15 @@ class RegistryServicer(RegistryServiceServicer):
 
     def _reason(self, reason: str) -> Iterable[FieldViolation]:
         return validation.text("reason", reason, max_bytes=self._limits.reason_bytes)
+
+    def _patched(self, field: str, current: Described, patch: masks.Patch) -> Described:
+        """The record with its patch. Entries that a mask adds one by one must not outgrow a map either."""
+        patched = replace(current, **patch.values(current))
+        collector = Collector()
+        for name in patch.entries:
+            collector.add(validation.labels(f"{field}.{name}", getattr(patched, name), self._limits))
+        collector.raise_any()
+        return patched
 
     # Lists
 
@@ -137,7 +147,7 @@ class RegistryServicer(RegistryServiceServicer):
         patch = masks.parse("namespace", given, _mask(request))
 
         def apply(current: Namespace) -> Namespace:
-            return replace(current, **patch.values(current))
+            return self._patched("namespace", current, patch)
 
         return convert.namespace(await self._namespaces.update(attempt, name, apply, given.etag))
 
@@ -187,7 +197,7 @@ class RegistryServicer(RegistryServiceServicer):
         patch = masks.parse("model", given, _mask(request))
 
         def apply(current: Model) -> Model:
-            return replace(current, **patch.values(current))
+            return self._patched("model", current, patch)
 
         return convert.model(await self._models.update(attempt, name, apply, given.etag))
 
@@ -210,11 +220,16 @@ class RegistryServicer(RegistryServiceServicer):
         return convert.version(await self._versions.create(attempt, new))
 
     async def GetVersion(self, request: rpc.GetVersionRequest, context: Context) -> pb.Version:
-        name = parsing.one("name", parse_version_or_alias, request.name)
+        collector = Collector()
+        name = collector.parse("name", parse_version_or_alias, request.name)
+        collector.add(parsing.view(request.view))
+        collector.raise_any()
+        assert name is not None
         return convert.version(await self._versions.get(name, files=request.view != rpc.BASIC))
 
     async def ListVersions(self, request: rpc.ListVersionsRequest, context: Context) -> rpc.ListVersionsResponse:
-        query = self._query(request, validation.parsed("parent", ModelName.parse, request.parent))
+        violations = (*validation.parsed("parent", ModelName.parse, request.parent), *parsing.view(request.view))
+        query = self._query(request, violations)
         parent = ModelName.parse(request.parent)
         page = await self._versions.page(
             parent,
@@ -237,7 +252,7 @@ class RegistryServicer(RegistryServiceServicer):
 
         def apply(current: Version) -> Version:
             masks.check_frozen(patch, given, convert.version(current), "version")
-            return replace(current, **patch.values(current))
+            return self._patched("version", current, patch)
 
         return convert.version(await self._versions.update(attempt, name, apply, given.etag))
 

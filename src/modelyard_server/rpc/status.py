@@ -1,6 +1,7 @@
 """Domain errors as ``google.rpc.Status``: one ErrorInfo, and each kind of detail at most once."""
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Final
 
 import grpc
@@ -14,9 +15,13 @@ from modelyard_server.domain.errors import RegistryError
 DOMAIN: Final = "modelyard"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
-# Clients drop answers whose trailers are beyond 8 KiB; base64 makes details a third longer.
+# Clients drop answers whose trailers are beyond 8 KiB. Base64 makes details a third longer, and the message travels
+# in them and beside them.
 _MAX_DETAIL_BYTES: Final = 4096
 _MAX_MESSAGE: Final = 1024
+_MAX_VALUE: Final = 200
+# Of the details: the names of their types, and those that are always short.
+_FRAMING: Final = 256
 
 _CODES: Final[dict[type[RegistryError], grpc.StatusCode]] = {
     errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
@@ -39,6 +44,13 @@ def code(error: RegistryError) -> grpc.StatusCode:
     return _CODES[type(error)]
 
 
+def _cut(text: str, room: int) -> str:
+    """As much of a text as takes ``room`` bytes of a header, where a byte that is not plain ASCII takes three."""
+    text = text[:room]
+    costs = (1 if " " <= c <= "~" and c != "%" else 3 * len(c.encode()) for c in text)
+    return text[: sum(total <= room for total in accumulate(costs))]
+
+
 def _fitting(violations: Iterable[Message], room: int) -> Iterator[Message]:
     """As many as fit into an answer; the message says how many there are in all."""
     for violation in violations:
@@ -49,8 +61,10 @@ def _fitting(violations: Iterable[Message], room: int) -> Iterator[Message]:
 
 
 def _details(error: RegistryError) -> Iterator[Message]:
-    metadata = {key: value[:200] for key, value in error.metadata.items()}
-    yield error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    metadata = {key: _cut(value, _MAX_VALUE) for key, value in error.metadata.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    yield info
+    room = _MAX_DETAIL_BYTES - info.ByteSize() - _FRAMING
     if isinstance(error, errors.InvalidArgument):
         fields = (
             error_details_pb2.BadRequest.FieldViolation(
@@ -59,7 +73,7 @@ def _details(error: RegistryError) -> Iterator[Message]:
             for violation in error.violations
         )
         bad_request = error_details_pb2.BadRequest()
-        bad_request.field_violations.extend(_fitting(fields, _MAX_DETAIL_BYTES))
+        bad_request.field_violations.extend(_fitting(fields, room))
         yield bad_request
     elif isinstance(error, errors.FailedPrecondition) and error.violations:
         preconditions = (
@@ -69,7 +83,7 @@ def _details(error: RegistryError) -> Iterator[Message]:
             for violation in error.violations
         )
         failure = error_details_pb2.PreconditionFailure()
-        failure.violations.extend(_fitting(preconditions, _MAX_DETAIL_BYTES))
+        failure.violations.extend(_fitting(preconditions, room))
         yield failure
     elif isinstance(error, errors.ResourceError):
         yield error_details_pb2.ResourceInfo(resource_type=f"modelyard.dev/{error.kind}", resource_name=error.name)
@@ -84,7 +98,7 @@ def _details(error: RegistryError) -> Iterator[Message]:
 
 
 def to_proto(error: RegistryError) -> status_pb2.Status:
-    status = status_pb2.Status(code=code(error).value[0], message=error.message[:_MAX_MESSAGE])
+    status = status_pb2.Status(code=code(error).value[0], message=_cut(error.message, _MAX_MESSAGE))
     for detail in _details(error):
         packed = any_pb2.Any()
         packed.Pack(detail)
