@@ -94,7 +94,7 @@ class Registry:
         artifacts = ArtifactsServicer(
             blobs,
             self.uploads,
-            Downloads(database, store, limits.preferred_chunk_bytes),
+            Downloads(database, store, limits.preferred_chunk_bytes, limits.batch_bytes),
             limits,
             store.compose_threshold,
             self._draining,

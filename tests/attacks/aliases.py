@@ -3,7 +3,7 @@
 from typing import Final
 
 from sqlalchemy import text
-from tests.support.calls import VERSION, Call, another_model, read_file, set_alias
+from tests.support.calls import VERSION, Call, another_model, read_file, read_files, set_alias
 from tests.support.refusals import Code, Row
 from tests.support.registry import RunningRegistry
 from tests.support.requests import MODEL
@@ -35,6 +35,10 @@ async def _to_a_quarantined_version(yard: RunningRegistry) -> Call:
 
 async def _read_a_quarantined_version(yard: RunningRegistry) -> Call:
     return read_file(version=await _quarantined(yard))
+
+
+async def _read_some_of_a_quarantined_version(yard: RunningRegistry) -> Call:
+    return read_files("model.bin", version=await _quarantined(yard))
 
 
 def _delete_version(yard: RunningRegistry) -> object:
@@ -80,6 +84,13 @@ ROWS: Final = [
     Row(
         id="A83 read a quarantined version",
         after=_read_a_quarantined_version,
+        code=Code.FAILED_PRECONDITION,
+        reason="QUARANTINED",
+        detail="PreconditionFailure",
+    ),
+    Row(
+        id="A83 read some files of a quarantined version",
+        after=_read_some_of_a_quarantined_version,
         code=Code.FAILED_PRECONDITION,
         reason="QUARANTINED",
         detail="PreconditionFailure",

@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from tests.support.calls import Call, create_files, create_model, get_model, raw, read_file, resolve, set_alias
+from tests.support.calls import (
+    Call,
+    create_files,
+    create_model,
+    get_model,
+    raw,
+    read_file,
+    read_files,
+    resolve,
+    set_alias,
+)
 from tests.support.paths import HOSTILE_PATHS
 from tests.support.refusals import Row
 from tests.support.requests import MODEL, NAMESPACE, blob_of
@@ -35,6 +45,7 @@ ROWS: Final = [
         for path in paths
     ),
     *(_bad(f"A01 read {path!a}", read_file(path=path), "path") for path in ("../x", "/etc/passwd", "a/../model.bin")),
+    _bad("A01 read in a batch", read_files("model.bin", "../x"), "paths[1]"),
     _bad("A06 store half a surrogate pair", _undecodable_path()),
     _bad("A08 paths that differ by case", create_files("Model.bin", "model.bin"), "version.files"),
     _bad("A08 paths that meet when folded", create_files("stra\u00dfe", "STRASSE"), "version.files"),

@@ -4,8 +4,17 @@ import base64
 from collections.abc import Callable
 from typing import Final
 
-from tests.support.calls import Call, another_model, create_model, find_blobs, get_model, list_models, resolve
-from tests.support.refusals import Row
+from tests.support.calls import (
+    Call,
+    another_model,
+    create_model,
+    find_blobs,
+    get_model,
+    list_models,
+    read_files,
+    resolve,
+)
+from tests.support.refusals import Code, Row
 from tests.support.registry import RunningRegistry
 from tests.support.requests import MODEL, NAMESPACE, blob_of
 
@@ -67,6 +76,15 @@ def _batch(count: int) -> Call:
 
 
 ROWS: Final = [
+    Row(id="A39 1001 files to read", call=read_files(*map(str, range(1001))), fields=("paths",)),
+    Row(id="A39 no file to read", call=read_files(), fields=("paths",)),
+    Row(id="A39 a file to read twice", call=read_files("model.bin", "model.bin"), fields=("paths",)),
+    Row(
+        id="A39 one file to read that is not there",
+        call=read_files("model.bin", "other.bin"),
+        code=Code.NOT_FOUND,
+        reason="FILE_NOT_FOUND",
+    ),
     *(
         Row(id=f"A31 {name} of {size}", call=make(size, ""), detail="BadRequest", fields=("page_size",))
         for name, make in _LISTS.items()

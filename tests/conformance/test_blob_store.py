@@ -599,6 +599,25 @@ async def test_small_blobs_are_put_together(store: BlobStore) -> None:
     assert [await read_bytes(store, key) for key, _ in blobs] == contents
 
 
+async def test_small_blobs_are_got_together(store: BlobStore) -> None:
+    contents = [some_bytes(size, seed=size) for size in (70_000, 0, 1)]
+    keys = [await store_bytes(store, data) for data in contents]
+
+    got = await store.get([*keys, keys[0]])
+
+    assert [chunk.data for chunk in got] == [*contents, contents[0]]
+    assert [chunk.crc32c for chunk in got[:3]] == [google_crc32c.value(data) for data in contents]
+    assert list(await store.get([])) == []
+
+
+async def test_of_small_blobs_one_that_is_gone_is_told(store: BlobStore) -> None:
+    kept, gone = [await store_bytes(store, some_bytes(100, seed=seed)) for seed in (1, 2)]
+    await store.remove(gone)
+
+    with pytest.raises(DataLoss):
+        await store.get([kept, gone])
+
+
 # Composition.
 
 

@@ -48,7 +48,7 @@ def test_every_method_declares_its_permission_and_idempotency(method: Any) -> No
     assert re.fullmatch(r"[a-z]+\.[a-z]+", options.Extensions[options_pb2.permission])
     assert options.HasField("idempotency_level")
     reads = options.idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
-    assert reads == method.name.startswith(("Get", "List", "Resolve", "Read"))
+    assert reads == method.name.removeprefix("Batch").startswith(("Get", "List", "Resolve", "Read"))
 
 
 def test_a_method_without_a_permission_stops_the_server() -> None:

@@ -14,6 +14,7 @@ from tests.support.requests import (
     NAMESPACE,
     blob_of,
     commit,
+    commit_files,
     digest_of,
     frames,
     make_model,
@@ -21,10 +22,12 @@ from tests.support.requests import (
     request_id,
     start,
     store,
+    version_of,
     write,
 )
 
 from modelyard.v1 import artifacts_pb2 as rpc
+from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard_server.domain.limits import Limits
@@ -463,9 +466,41 @@ async def test_stored_bytes_that_are_gone_are_data_loss(yard: RunningRegistry) -
         if path.is_file():
             path.unlink()
 
-    got = await refused(yard.artifacts.ReadFile(rpc.ReadFileRequest(version=version.name, path="model.bin")))
+    by_stream = await refused(yard.artifacts.ReadFile(rpc.ReadFileRequest(version=version.name, path="model.bin")))
+    batch = rpc.BatchReadFilesRequest(version=version.name, paths=["model.bin"])
+    in_a_batch = await refused(yard.artifacts.BatchReadFiles(batch))
 
-    assert (got.code, got.reason) == (grpc.StatusCode.DATA_LOSS, "BLOB_CORRUPT")
+    assert (by_stream.code, by_stream.reason) == (grpc.StatusCode.DATA_LOSS, "BLOB_CORRUPT")
+    assert (in_a_batch.code, in_a_batch.reason) == (grpc.StatusCode.DATA_LOSS, "BLOB_CORRUPT")
+
+
+async def test_a_batch_of_files_is_no_larger_than_a_message(yard: RunningRegistry) -> None:
+    await make_model(yard)
+    contents = {f"{index}.bin": bytes([index]) * (2 << 20) for index in (1, 2)}
+    for data in contents.values():
+        await store(yard, data)
+    version = await yard.registry.CreateVersion(
+        registry.CreateVersionRequest(parent=MODEL, version=version_of(contents))
+    )
+
+    got = await refused(
+        yard.artifacts.BatchReadFiles(rpc.BatchReadFilesRequest(version=version.name, paths=list(contents)))
+    )
+
+    assert (got.code, got.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["paths"])
+    assert "use ReadFile" in got.message
+
+
+async def test_small_files_are_read_together(yard: RunningRegistry) -> None:
+    await make_model(yard)
+    contents = {f"{index}.bin": bytes([index % 7]) * index for index in range(200)}
+    version = await commit_files(yard, contents)
+    paths = sorted(contents, reverse=True)
+
+    read = await yard.artifacts.BatchReadFiles(rpc.BatchReadFilesRequest(version=version.name, paths=paths))
+
+    assert [item.data for item in read.items] == [contents[path] for path in paths]
+    assert [item.crc32c for item in read.items] == [google_crc32c.value(contents[path]) for path in paths]
 
 
 async def test_limits_are_told(yard: RunningRegistry) -> None:

@@ -82,6 +82,12 @@ class Faults:
     """What an evil server sends after the last message."""
     stop_reads_at: int | None = None
     """Where an evil server ends a read stream as if that were all."""
+    break_batches: int = 0
+    """How many batches of files are refused with UNAVAILABLE."""
+    corrupt_batches: int = 0
+    """How many files in batches are damaged on their way."""
+    drop_items: bool = False
+    """Whether an evil server leaves out the last file of a batch."""
     found_too_late: list[bytes] = field(default_factory=list)
     """What somebody else stores right after blobs were asked for."""
     pause_writes: Pause | None = None
@@ -263,6 +269,27 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
             offset += len(chunk)
         for message in self.faults.append:
             yield message
+
+    async def BatchReadFiles(self, request: pb.BatchReadFilesRequest, context: Context) -> pb.BatchReadFilesResponse:
+        self.calls["BatchReadFiles"] += 1
+        assert len(request.paths) <= self.limits.max_batch_count
+        if self.faults.break_batches:
+            self.faults.break_batches -= 1
+            await _abort(context, grpc.StatusCode.UNAVAILABLE, "DRAINING")
+        items = []
+        for path in request.paths:
+            if path not in self.files:
+                await _abort(context, grpc.StatusCode.NOT_FOUND, "FILE_NOT_FOUND")
+            data = self.files[path]
+            checksum = google_crc32c.value(data)
+            if self.faults.corrupt_batches:
+                self.faults.corrupt_batches -= 1
+                data = data[:-1] + bytes([data[-1] ^ 1])
+            items.append(pb.BatchReadFilesResponse.Item(data=data, crc32c=checksum))
+        assert sum(len(item.data) for item in items) <= self.limits.max_batch_bytes
+        if self.faults.drop_items:
+            items.pop()
+        return pb.BatchReadFilesResponse(items=items)
 
 
 def _status(code: grpc.StatusCode, reason: str) -> status_pb2.Status:

@@ -396,6 +396,96 @@ async def test_files_that_arrived_before_a_failure_need_not_travel_again(
     assert received == TO_RECEIVE - kept
 
 
+SMALL = {f"{index}.json": random.Random(index).randbytes(100 + index) for index in range(25)}
+
+
+async def test_small_files_travel_together(registry: FakeArtifacts, connection: Connection, cache: Cache) -> None:
+    version = version_of({**CONTENTS, **SMALL}, registry)
+
+    path, received = await cache.fetch(connection, version)
+
+    assert contents_of(path) == {**CONTENTS, **SMALL}
+    assert received == TO_RECEIVE + sum(map(len, SMALL.values()))
+    small = len(SMALL) + len({CONTENTS[name] for name in CONTENTS if name != "weights/a.bin"})
+    assert registry.calls["BatchReadFiles"] == -(-small // registry.limits.max_batch_count)
+    assert registry.calls["ReadFile"] == 1
+    assert not leftovers(cache)
+
+
+async def test_small_files_that_are_here_do_not_travel_again(
+    registry: FakeArtifacts, connection: Connection, cache: Cache
+) -> None:
+    await cache.fetch(connection, version_of(SMALL, registry))
+
+    _, received = await cache.fetch(connection, version_of({**SMALL, "new.json": b"new", "2.json": b"other"}, registry))
+
+    assert received == len(b"new") + len(b"other")
+
+
+async def test_a_small_file_that_was_tampered_with_is_made_good(
+    registry: FakeArtifacts, connection: Connection, cache: Cache
+) -> None:
+    await cache.fetch(connection, version_of(SMALL, registry))
+    damaged = blob(cache, SMALL["3.json"])
+    damaged.chmod(0o600)
+    damaged.write_bytes(bytes(len(SMALL["3.json"])))
+
+    path, _ = await cache.fetch(connection, version_of({**SMALL, "new.json": b"new"}, registry))
+
+    assert contents_of(path) == {**SMALL, "new.json": b"new"}
+
+
+async def test_a_batch_that_was_cut_off_or_damaged_on_its_way_is_asked_for_again(
+    registry: FakeArtifacts, connection: Connection, cache: Cache
+) -> None:
+    registry.faults.break_batches, registry.faults.corrupt_batches = 6, 2
+
+    path, _ = await cache.fetch(connection, version_of(SMALL, registry))
+
+    assert contents_of(path) == SMALL
+
+
+def other_bytes(registry: FakeArtifacts) -> None:
+    registry.files["7.json"] = bytes(len(SMALL["7.json"]))
+
+
+def more_bytes(registry: FakeArtifacts) -> None:
+    registry.files["7.json"] += b"?"
+
+
+def fewer_files(registry: FakeArtifacts) -> None:
+    registry.faults.drop_items = True
+
+
+@pytest.mark.parametrize("lie", [other_bytes, more_bytes, fewer_files])
+async def test_nothing_of_a_version_with_one_wrong_small_file_can_be_used(
+    registry: FakeArtifacts, connection: Connection, cache: Cache, lie: Callable[[FakeArtifacts], None]
+) -> None:
+    version = version_of(SMALL, registry)
+    lie(registry)
+
+    with pytest.raises(VerificationError):
+        await cache.fetch(connection, version)
+
+    assert cache.lookup(version.digest) is None
+    assert not list((cache.root / "snapshots").iterdir())
+    assert not blob(cache, SMALL["7.json"]).exists()
+    assert not leftovers(cache)
+
+
+async def test_processes_that_fetch_small_files_at_once_share_one_download(
+    registry: FakeArtifacts, cache: Cache
+) -> None:
+    version = version_of(SMALL, registry)
+    async with serve(registry) as url:
+        pullers = await asyncio.gather(*(start_puller(url, cache.root, version) for _ in range(3)))
+        received = [await bytes_received_by(puller) for puller in pullers]
+        for puller in pullers:
+            await end(puller)
+
+    assert sum(received) == sum(map(len, SMALL.values()))
+
+
 # Several processes
 
 

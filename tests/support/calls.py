@@ -90,6 +90,10 @@ def read_file(**fields: Any) -> Call:
     return lambda yard: yard.artifacts.ReadFile(request)
 
 
+def read_files(*paths: str, version: str = VERSION) -> Call:
+    return lambda yard: yard.artifacts.BatchReadFiles(artifacts.BatchReadFilesRequest(version=version, paths=paths))
+
+
 def raw(method: str, request: bytes) -> Call:
     """Any bytes to any path."""
 

@@ -1,7 +1,7 @@
 """Requests that many tests make."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from uuid import uuid4
 
 from modelyard._transfer.outcome import Outcome
@@ -36,7 +36,7 @@ async def store(yard: RunningRegistry, *contents: bytes, parent: str = NAMESPACE
     assert [result.status.code for result in response.results] == [0] * len(contents)
 
 
-def version_of(files: dict[str, bytes], **fields: object) -> pb.Version:
+def version_of(files: Mapping[str, bytes], **fields: object) -> pb.Version:
     listed = [pb.File(path=path, blob=blob_of(data)) for path, data in files.items()]
     return pb.Version(files=listed, **fields)  # type: ignore[arg-type]  # fields are for protobuf to check
 
@@ -45,10 +45,17 @@ async def commit(
     yard: RunningRegistry, content: bytes = b"weights", *, parent: str = MODEL, aliases: Iterable[str] = ()
 ) -> pb.Version:
     """Stores one file and commits it as a version."""
-    await store(yard, content, parent=parent.rpartition("/models/")[0])
+    return await commit_files(yard, {"model.bin": content}, parent=parent, aliases=aliases)
+
+
+async def commit_files(
+    yard: RunningRegistry, contents: Mapping[str, bytes], *, parent: str = MODEL, aliases: Iterable[str] = ()
+) -> pb.Version:
+    """Stores small files and commits them as a version."""
+    await store(yard, *set(contents.values()), parent=parent.rpartition("/models/")[0])
     return await yard.registry.CreateVersion(
         registry.CreateVersionRequest(
-            parent=parent, version=version_of({"model.bin": content}), alias_ids=aliases, request_id=request_id()
+            parent=parent, version=version_of(contents), alias_ids=aliases, request_id=request_id()
         )
     )
 

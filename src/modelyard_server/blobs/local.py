@@ -13,7 +13,7 @@ from modelyard_server.blobs import publishing, staging
 from modelyard_server.blobs.disk import sync_folder
 from modelyard_server.blobs.hashing import checksummed
 from modelyard_server.blobs.layout import Layout
-from modelyard_server.blobs.reading import BlobReader
+from modelyard_server.blobs.reading import BlobReader, read_whole
 from modelyard_server.blobs.staging import StagedUpload
 from modelyard_server.blobs.workers import Workers, outlast
 from modelyard_server.domain.errors import RegistryError, size_mismatch, upload_fenced
@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 THREADS: Final = 8
 """More than processors: threads wait for the disk, and an fsync of seconds must not stop the other transfers."""
+_PUT_WIDTH: Final = 4
+"""How many of them sync the small blobs of one message."""
 FLUSH_BYTES: Final = 256 << 20
 """What a power cut may take of an upload. Syncing so often made 1 GiB durable at 1.15 GB/s, only at its end at 1.0."""
 LISTED_AT_ONCE: Final = 1000
@@ -195,7 +197,15 @@ class LocalStore:
             await self._workers.run(items.close)
 
     async def put(self, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
-        await self._workers.run(publishing.put, self._layout, blobs)
+        small = publishing.SmallBlobs(self._layout, blobs)
+        try:
+            writes = [self._workers.start(small.write, slice(first, None, _PUT_WIDTH)) for first in range(_PUT_WIDTH)]
+            await outlast(asyncio.gather(*writes, return_exceptions=True))
+            for written in writes:
+                written.result()
+            await self._workers.run(small.publish)
+        finally:
+            await self._workers.run(small.close)
 
     async def compose(self, key: BlobKey, parts: Sequence[BlobKey], *, field: str) -> None:
         size = sum(part.size for part in parts)
@@ -224,6 +234,9 @@ class LocalStore:
             if ahead is not None:
                 await outlast(self._abandon(reader, ahead))
 
+    async def get(self, keys: Sequence[BlobKey]) -> Sequence[Chunk]:
+        return await self._workers.run(_checksummed_blobs, self._layout, keys)
+
     async def size(self, key: BlobKey) -> int | None:
         return await self._workers.run(_size, self._layout.blob(key))
 
@@ -246,6 +259,10 @@ class LocalStore:
 
 def _checksummed_batch(reader: BlobReader) -> list[Chunk]:
     return [checksummed(data) for data in reader.batch()]
+
+
+def _checksummed_blobs(layout: Layout, keys: Sequence[BlobKey]) -> list[Chunk]:
+    return [checksummed(read_whole(layout.blob(key), key)) for key in keys]
 
 
 def _size(path: Path) -> int | None:

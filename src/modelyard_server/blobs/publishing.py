@@ -13,20 +13,27 @@ from modelyard_server.domain.errors import digest_mismatch
 from modelyard_server.services.blob_store import BlobKey
 
 
-def put(layout: Layout, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
-    """Publishes small blobs. All are durable before the first has its name: a disk that fills up leaves none."""
-    written: list[tuple[Path, BlobKey]] = []
-    try:
-        for key, data in blobs:
-            temporary = layout.temporary()
-            written.append((temporary, key))
-            _write_whole(temporary, data)
-        for temporary, key in written:
-            layout.link(temporary, key)
-    finally:
-        _remove(temporary for temporary, _ in written)
-    for folder in {layout.blob(key).parent for _, key in written}:
-        sync_folder(folder)
+class SmallBlobs:
+    """Small blobs on their way: all are durable before the first has its name, and a disk that fills up leaves none."""
+
+    def __init__(self, layout: Layout, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
+        self._layout = layout
+        self._blobs = [(layout.temporary(), key, data) for key, data in blobs]
+
+    def write(self, part: slice) -> None:
+        """Makes some of them durable. Parts may be written side by side: a disk takes many small syncs as one."""
+        for path, _, data in self._blobs[part]:
+            _write_whole(path, data)
+
+    def publish(self) -> None:
+        for path, key, _ in self._blobs:
+            self._layout.link(path, key)
+        for folder in {self._layout.blob(key).parent for _, key, _ in self._blobs}:
+            sync_folder(folder)
+
+    def close(self) -> None:
+        """Leaves nothing but what was published."""
+        _remove(path for path, _, _ in self._blobs)
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -12,6 +12,33 @@ BATCH_BYTES: Final = 4 << 20
 """Of one hop: below it the hop's own cost shows, and above it only memory use grows."""
 
 
+def read_whole(path: Path, key: BlobKey) -> bytes:
+    """The bytes of a small blob."""
+    descriptor = _open(path, key)
+    try:
+        return _read(descriptor, key, key.size, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, key: BlobKey) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise blob_corrupt(key.digest) from None
+    if os.fstat(descriptor).st_size != key.size:
+        os.close(descriptor)
+        raise blob_corrupt(key.digest)
+    return descriptor
+
+
+def _read(descriptor: int, key: BlobKey, size: int, offset: int) -> bytes:
+    data = read_at(descriptor, size, offset)
+    if len(data) < size:
+        raise blob_corrupt(key.digest)
+    return data
+
+
 class BlobReader:
     """Reads a range of a blob, from front to back. The first batch opens the file, the last one closes it."""
 
@@ -28,16 +55,12 @@ class BlobReader:
     def batch(self) -> list[bytes]:
         """The next chunks, of about ``BATCH_BYTES`` together, each read straight into its own object."""
         if self._descriptor is None:
-            self._open()
-        assert self._descriptor is not None
+            self._descriptor = self._open()
         chunks: list[bytes] = []
         stop = min(self._end, self._position + BATCH_BYTES)
         while self._position < stop:
             size = min(self._chunk_bytes, self._end - self._position)
-            data = read_at(self._descriptor, size, self._position)
-            if len(data) < size:
-                raise blob_corrupt(self._key.digest)
-            chunks.append(data)
+            chunks.append(_read(self._descriptor, self._key, size, self._position))
             self._position += size
         if self._position >= self._end:
             self.exhausted = True
@@ -49,13 +72,9 @@ class BlobReader:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
 
-    def _open(self) -> None:
-        try:
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise blob_corrupt(self._key.digest) from None
-        if os.fstat(self._descriptor).st_size != self._key.size:
-            raise blob_corrupt(self._key.digest)
+    def _open(self) -> int:
+        descriptor = _open(self._path, self._key)
         if hasattr(os, "posix_fadvise"):
             # More read-ahead: 2.1 GB/s instead of 0.95 measured for a blob that the page cache does not hold.
-            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        return descriptor

@@ -1,6 +1,6 @@
 """Which bytes are stored, and which namespace may name them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, case, select, update
@@ -20,6 +20,9 @@ _VISIBLE = (
     .order_by(_HELD.digest)
 )
 _LOCK_VISIBLE = _VISIBLE.with_for_update(read=True)
+_LIVE = select(_BLOBS.digest, _BLOBS.generation, _BLOBS.size).where(
+    _BLOBS.digest.in_(bindparam("digests", expanding=True)), _BLOBS.state == "LIVE"
+)
 
 
 class SqlBlobs:
@@ -51,27 +54,36 @@ class SqlBlobs:
                 .values(lease_expire_time=until)
             )
 
-    async def live(self, digest: str) -> BlobKey | None:
-        query = select(_BLOBS.generation, _BLOBS.size).where(_BLOBS.digest == digest, _BLOBS.state == "LIVE")
-        row = (await self._connection.execute(query)).one_or_none()
-        return None if row is None else BlobKey(digest, row.generation, row.size)
+    async def live(self, digests: Collection[str]) -> dict[str, BlobKey]:
+        found: dict[str, BlobKey] = {}
+        for batch in batches(sorted(digests)):
+            for row in await self._connection.execute(_LIVE, {"digests": batch}):
+                found[row.digest] = BlobKey(row.digest, row.generation, row.size)
+        return found
 
-    async def add(self, key: BlobKey, at: datetime) -> bool:
-        values = {"digest": key.digest, "generation": key.generation, "size": key.size, "state": "LIVE"}
-        added = await self._connection.execute(
-            self._insert(tables.blobs).values(**values, create_time=at).on_conflict_do_nothing()
-        )
-        return added.rowcount == 1
+    async def add(self, keys: Sequence[BlobKey], at: datetime) -> None:
+        rows = [
+            {"digest": key.digest, "generation": key.generation, "size": key.size, "state": "LIVE", "create_time": at}
+            for key in keys
+        ]
+        await self._connection.execute(self._insert(tables.blobs).on_conflict_do_nothing(), rows)
 
-    async def grant(self, namespace_key: int, key: BlobKey, *, at: datetime, until: datetime) -> None:
-        inserted = self._insert(tables.namespace_blobs).values(
-            namespace_key=namespace_key, digest=key.digest, size=key.size, create_time=at, lease_expire_time=until
-        )
+    async def grant(self, namespace_key: int, keys: Sequence[BlobKey], *, at: datetime, until: datetime) -> None:
+        inserted = self._insert(tables.namespace_blobs)
         longer = case(
             (_HELD.lease_expire_time < until, inserted.excluded.lease_expire_time), else_=_HELD.lease_expire_time
         )
-        await self._connection.execute(
-            inserted.on_conflict_do_update(
-                index_elements=[_HELD.namespace_key, _HELD.digest], set_={"lease_expire_time": longer}
-            )
+        granted = inserted.on_conflict_do_update(
+            index_elements=[_HELD.namespace_key, _HELD.digest], set_={"lease_expire_time": longer}
         )
+        rows = [
+            {
+                "namespace_key": namespace_key,
+                "digest": key.digest,
+                "size": key.size,
+                "create_time": at,
+                "lease_expire_time": until,
+            }
+            for key in keys
+        ]
+        await self._connection.execute(granted, rows)

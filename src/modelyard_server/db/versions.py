@@ -1,5 +1,6 @@
 """Versions and their files."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Final
 
@@ -56,6 +57,7 @@ _INSERT_FILES = insert(tables.version_files)
 _FILES_OF = select(_FILES.path, _FILES.size, _FILES.digest).where(_FILES.version_key == bindparam("version_key"))
 _ALL_FILES = _FILES_OF.order_by(_FILES.path)
 _FILE_AT = _FILES_OF.where(_FILES.path == bindparam("path"))
+_FILES_AT = _FILES_OF.where(_FILES.path.in_(bindparam("paths", expanding=True)))
 _FILE_WITH = _FILES_OF.where(_FILES.digest == bindparam("digest")).limit(1)
 
 
@@ -161,6 +163,13 @@ class SqlVersions:
         query, parameter = (_FILE_AT, {"path": path}) if path is not None else (_FILE_WITH, {"digest": digest})
         row = (await self._connection.execute(query, {"version_key": key, **parameter})).one_or_none()
         return None if row is None else File(*row)
+
+    async def files_at(self, key: int, paths: Collection[str]) -> dict[str, File]:
+        found: dict[str, File] = {}
+        for batch in rows.batches(paths):
+            result = await self._connection.execute(_FILES_AT, {"version_key": key, "paths": batch})
+            found.update((file.path, file) for file in (File(*row) for row in result))
+        return found
 
     async def update(self, version: Version) -> None:
         await self._connection.execute(_UPDATE, {"row_key": version.key, **_mutable(version)})

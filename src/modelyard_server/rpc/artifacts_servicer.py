@@ -239,6 +239,24 @@ class ArtifactsServicer(ArtifactsServiceServicer):
         if offset == request.read_offset:
             yield rpc.ReadFileResponse(offset=offset)
 
+    async def BatchReadFiles(self, request: rpc.BatchReadFilesRequest, context: Context) -> rpc.BatchReadFilesResponse:
+        collector = Collector()
+        version = collector.parse("version", VersionName.parse, request.version)
+        collector.require("paths", request.paths)
+        collector.add(self._counted("paths", len(request.paths), self._limits.batch_count))
+        for index, path in enumerate(request.paths):
+            collector.parse(f"paths[{index}]", check_path, path)
+        if len(set(request.paths)) < len(request.paths):
+            collector.add([FieldViolation("paths", "name a file twice")])
+        collector.raise_any()
+        assert version is not None
+        contents = await self._downloads.read_batch(version, request.paths)
+        return rpc.BatchReadFilesResponse(
+            items=[
+                rpc.BatchReadFilesResponse.Item(data=content.data, crc32c=content.crc32c or 0) for content in contents
+            ]
+        )
+
 
 def _result(blob: BlobRef, error: RegistryError | None) -> rpc.BatchWriteBlobsResponse.Result:
     return rpc.BatchWriteBlobsResponse.Result(

@@ -202,7 +202,7 @@ class Admission:
     def _gate(self, method: Method) -> _Gate:
         if method.client_streaming or method.name in {"BatchWriteBlobs", "ComposeBlob"}:
             return self._uploads
-        return self._downloads if method.server_streaming else self._unary
+        return self._downloads if method.server_streaming or method.name == "BatchReadFiles" else self._unary
 
     @asynccontextmanager
     async def __call__(self, call: Call) -> AsyncIterator[None]:

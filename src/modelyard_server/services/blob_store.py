@@ -108,6 +108,10 @@ class BlobStore(Protocol):
         """
         ...
 
+    async def get(self, keys: Sequence[BlobKey]) -> Sequence[Chunk]:
+        """Small blobs, whole, each with its crc32c, in the order asked. ``BLOB_CORRUPT`` as of :meth:`read`."""
+        ...
+
     async def size(self, key: BlobKey) -> int | None:
         """The stored size in bytes, or None if nothing is stored there."""
         ...

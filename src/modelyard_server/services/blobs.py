@@ -108,14 +108,12 @@ class Blobs:
         """The same within a transaction; answers the publications to drop once it is committed."""
         namespace = await lookup.namespace(transaction, parent)
         now, until = self.mutations.clock(), self.mutations.later(self._limits.lease_ttl)
-        surplus = []
-        for key in sorted(keys, key=lambda key: key.digest):
-            if not await transaction.blobs.add(key, now):
-                live = await transaction.blobs.live(key.digest)
-                if live is None or live.generation != key.generation:  # not a retry of our own
-                    surplus.append(key)
-            await transaction.blobs.grant(namespace.key, key, at=now, until=until)
-        return surplus
+        # In one order everywhere, so that two transactions never wait for each other.
+        keys = sorted(keys, key=lambda key: key.digest)
+        await transaction.blobs.add(keys, now)
+        live = await transaction.blobs.live({key.digest for key in keys})
+        await transaction.blobs.grant(namespace.key, keys, at=now, until=until)
+        return [key for key in keys if live.get(key.digest) != key]
 
     async def compose(self, parent: NamespaceName, whole: BlobRef, parts: Sequence[BlobRef]) -> None:
         """Joins blobs that the namespace holds into one."""
@@ -126,8 +124,8 @@ class Blobs:
             digests = {part.digest for part in parts}
             held = await transaction.blobs.visible(namespace.key, digests | {whole.digest})
             _check_parts(parts, held)
-            live = {digest: await transaction.blobs.live(digest) for digest in sorted(digests)}
-            keys = [key for part in parts if (key := live[part.digest]) is not None]
+            live = await transaction.blobs.live(digests)
+            keys = [live[part.digest] for part in parts if part.digest in live]
             return held.get(whole.digest) == whole.size, keys
 
         present, keys = await self._database.read(work)

@@ -4,7 +4,7 @@ In a write transaction every read of a row that the transaction goes on to chang
 still holds at the commit.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -61,6 +61,10 @@ class VersionRepository(Protocol):
     async def find_by_digest(self, name: ModelName, digest: str) -> Version | None: ...
     async def files(self, key: int) -> tuple[File, ...]: ...
     async def file(self, key: int, *, path: str | None = None, digest: str | None = None) -> File | None: ...
+    async def files_at(self, key: int, paths: Collection[str]) -> dict[str, File]:
+        """Those files of a version that have one of these paths, by path."""
+        ...
+
     async def update(self, version: Version) -> None: ...
     async def page(self, model_key: int, *, before: int | None, limit: int, show_deleted: bool) -> list[Version]: ...
 
@@ -80,13 +84,16 @@ class BlobRepository(Protocol):
 
     async def known_sizes(self, namespace_key: int, sizes: Collection[int]) -> set[int]: ...
     async def lease(self, namespace_key: int, digests: Collection[str], until: datetime) -> None: ...
-    async def live(self, digest: str) -> BlobKey | None: ...
-    async def add(self, key: BlobKey, at: datetime) -> bool:
-        """Makes a publication the live one of its digest; False if there is one already."""
+    async def live(self, digests: Collection[str]) -> dict[str, BlobKey]:
+        """The publications that are read from, by digest."""
         ...
 
-    async def grant(self, namespace_key: int, key: BlobKey, *, at: datetime, until: datetime) -> None:
-        """Lets a namespace name a blob, and leases it."""
+    async def add(self, keys: Sequence[BlobKey], at: datetime) -> None:
+        """Makes publications the live ones of their digests, but for digests that have one already."""
+        ...
+
+    async def grant(self, namespace_key: int, keys: Sequence[BlobKey], *, at: datetime, until: datetime) -> None:
+        """Lets a namespace name blobs, and leases them."""
         ...
 
 

@@ -1,6 +1,6 @@
 """The cache's front."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -70,20 +70,8 @@ class Cache:
         async with opened(lambda: Staging(self._layout), Staging.close) as staging:
             content, staged = staging.path / "content", staging.path / "snapshot"
             await in_thread(content.mkdir)
-            fetcher = BlobFetcher(self._layout, connection, version.name, content)
-
-            async def fetch(file: File) -> None:
-                arrived = 0
-
-                def count(size: int) -> None:
-                    nonlocal arrived
-                    arrived += size
-                    meter.add(file.path, size)
-
-                await fetcher.fetch(file, count)
-                meter.add(file.path, file.size - arrived)
-
-            await for_each(_distinct(version.files), fetch)
+            fetcher = BlobFetcher(self._layout, connection, version.name, content, meter)
+            await fetcher.fetch(_distinct(version.files))
             await in_thread(build, staged, version.files, content)
             await in_thread(install, staged, snapshot, version.digest)
             await self.evict()
@@ -148,6 +136,6 @@ class Cache:
             self._references.forget_evicted()
 
 
-def _distinct(files: Iterable[File]) -> Iterable[File]:
+def _distinct(files: Iterable[File]) -> Collection[File]:
     """One of each that are alike."""
     return {file.digest: file for file in files}.values()

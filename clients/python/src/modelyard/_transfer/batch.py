@@ -1,14 +1,15 @@
 """Small blobs, many in one message."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import grpc
 from google.rpc import status_pb2
 
 from modelyard._transfer.checksums import crc32c
 from modelyard._transfer.destination import Destination
+from modelyard._transfer.limits import batch_timeout
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.reader import Reader
 from modelyard._transfer.retries import Backoff, is_interruption
@@ -17,31 +18,12 @@ from modelyard.errors import ModelyardError, ServerError
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1 import resources_pb2
 
-_TIMEOUT: Final = 60.0
-"""Seconds, and as many more as the bytes take at the slowest: it is one message, whose progress can't be seen."""
-_SLOWEST: Final = 16 << 10
-"""Bytes a second; a link of 1 Mbit/s that four batches and a push of other files share."""
-
 
 class Unsent(NamedTuple):
     """A file to send, with its digest if that is known."""
 
     file: LocalFile
     digest: str = ""
-
-
-def batches(files: Iterable[Unsent], limits: pb.ArtifactLimits) -> Iterator[list[Unsent]]:
-    """Cuts files into what one message takes."""
-    batch: list[Unsent] = []
-    size = 0
-    for unsent in files:
-        if batch and (len(batch) >= limits.max_batch_count or size + unsent.file.size > limits.max_batch_bytes):
-            yield batch
-            batch, size = [], 0
-        batch.append(unsent)
-        size += unsent.file.size
-    if batch:
-        yield batch
 
 
 async def send_batch(destination: Destination, batch: Sequence[Unsent]) -> list[str]:
@@ -77,7 +59,7 @@ async def _stored(destination: Destination, items: Mapping[int, pb.BatchWriteBlo
     request = pb.BatchWriteBlobsRequest(parent=destination.parent, items=items.values())
     size = sum(item.blob.size_bytes for item in items.values())
     destination.bytes_sent += size
-    timeout = _TIMEOUT + size / _SLOWEST
+    timeout = batch_timeout(size)
     response = await connection.call(connection.artifacts.BatchWriteBlobs, request, timeout=timeout)
     if len(response.results) != len(items):
         raise ServerError(

@@ -92,7 +92,7 @@ class _Sink:
     def check_digest(self) -> None:
         actual = f"sha256:{self._hash.hexdigest()}"
         if actual != self._file.digest:
-            raise _wrong(self._file, f"its bytes hash to {actual}, not to {self._file.digest}")
+            raise wrong(self._file, f"its bytes hash to {actual}, not to {self._file.digest}")
         self._verified = True
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class _Stream:
         if interruption is not None:
             raise interruption
         if self._received < self._file.size:
-            raise _wrong(self._file, f"the registry sent {self._received} bytes; the manifest says {self._file.size}")
+            raise wrong(self._file, f"the registry sent {self._received} bytes; the manifest says {self._file.size}")
 
     async def _receive(self) -> ModelyardError | None:
         clock = asyncio.get_running_loop().time
@@ -156,12 +156,12 @@ class _Stream:
 
     def _take(self, offset: int, data: bytes, checksum: int) -> None:
         if offset != self._received:
-            raise _wrong(self._file, f"the registry sent bytes from {offset} on where {self._received} was next")
+            raise wrong(self._file, f"the registry sent bytes from {offset} on where {self._received} was next")
         if not data:
-            raise _wrong(self._file, "the registry sent a message without bytes")
+            raise wrong(self._file, "the registry sent a message without bytes")
         self._received += len(data)
         if self._received > self._file.size:
-            raise _wrong(self._file, f"the registry sent more than the {self._file.size} bytes that the manifest says")
+            raise wrong(self._file, f"the registry sent more than the {self._file.size} bytes that the manifest says")
         self._batch.append((data, checksum))
         self._batch_size += len(data)
         self._count(self._received)
@@ -176,7 +176,8 @@ class _Stream:
             await asyncio.shield(self._writing)
 
 
-def _wrong(file: File, why: str) -> VerificationError:
+def wrong(file: File, why: str) -> VerificationError:
+    """What a pull ends with whose bytes are not those of the manifest."""
     return VerificationError(
         f"{file.path!r} is not what its version's manifest promises: {why}. Nothing of it was kept; tell the registry's"
         " operator",

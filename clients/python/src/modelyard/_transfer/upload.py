@@ -2,21 +2,22 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final, TypeVar
-from weakref import WeakKeyDictionary
 
 from modelyard._connection import Connection
-from modelyard._transfer.batch import Unsent, batches, send_batch
+from modelyard._transfer.batch import Unsent, send_batch
 from modelyard._transfer.destination import Destination
 from modelyard._transfer.journal import Journal
+from modelyard._transfer.limits import batches, get_limits, is_small
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.parts import send_in_parts
 from modelyard._transfer.progress import Meter, ProgressCallback
-from modelyard._transfer.reader import check_unchanged, hash_up_to, open_reader
+from modelyard._transfer.reader import BATCH_BYTES, Reader, check_unchanged, hash_up_to, open_reader
 from modelyard._transfer.stream import send_blob
 from modelyard._transfer.threads import for_each, in_thread
 from modelyard.errors import InvalidArgumentError
@@ -28,11 +29,8 @@ from modelyard.v1.resources_pb2 import Blob
 T = TypeVar("T")
 
 _HASHERS: Final = 2
-"""How many files are hashed at once."""
-_SMALL: Final = 4
-"""A file is small if a batch takes so many of its size: below that, a stream of its own costs more than it gives."""
-
-_limits: WeakKeyDictionary[Connection, pb.ArtifactLimits] = WeakKeyDictionary()
+"""How many threads hash."""
+_HASHED_TOGETHER: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ async def upload(
     written to meanwhile, ``VerificationError`` if the registry got other bytes than were read, and what the registry
     raises.
     """
-    limits = await _get_limits(connection)
+    limits = await get_limits(connection)
     _check_limits(files, limits)
     journal = Journal(state_dir)
     await in_thread(journal.prepare)
@@ -77,14 +75,6 @@ async def upload(
     meter.finish()
     found = (File(path=file.path, size=file.size, digest=digests[file.path]) for file in files)
     return Uploaded(tuple(sorted(found)), destination.bytes_sent)
-
-
-async def _get_limits(connection: Connection) -> pb.ArtifactLimits:
-    limits = _limits.get(connection)
-    if limits is None:
-        limits = await connection.call(connection.artifacts.GetArtifactLimits, pb.GetArtifactLimitsRequest())
-        _limits[connection] = limits
-    return limits
 
 
 def _check_limits(files: Sequence[LocalFile], limits: pb.ArtifactLimits) -> None:
@@ -123,8 +113,29 @@ async def _hash(files: Sequence[LocalFile], progress: ProgressCallback | None) -
             await in_thread(reader.check_unchanged)
             digests[file.path] = reader.digest
 
-    await for_each(files, hash_file, width=_HASHERS)
+    async def hash_some(some: Sequence[LocalFile]) -> None:
+        if len(some) == 1:
+            await hash_file(some[0])
+            return
+        digests.update(await in_thread(_digests, some))
+        for file in some:
+            meter.add(file.path, file.size)
+
+    # Small files share a thread's turn: each on its own takes longer to get one than to hash.
+    cut = batches(files, lambda file: file.size, most_items=_HASHED_TOGETHER, most_bytes=BATCH_BYTES)
+    await for_each(cut, hash_some, width=_HASHERS)
     meter.finish()
+    return digests
+
+
+def _digests(files: Iterable[LocalFile]) -> dict[str, str]:
+    digests = {}
+    for file in files:
+        with closing(Reader(file)) as reader:
+            while reader.hash_on(reader.size):
+                pass
+            reader.check_unchanged()
+            digests[file.path] = reader.digest
     return digests
 
 
@@ -158,7 +169,7 @@ async def _send(destination: Destination, files: Iterable[Unsent], digests: dict
     large: list[Unsent] = []
     huge: list[Unsent] = []
     for unsent in files:
-        if unsent.file.size * _SMALL <= limits.max_batch_bytes:
+        if is_small(unsent.file.size, limits):
             small.append(unsent)
         elif 0 < limits.compose_threshold_bytes <= unsent.file.size:
             huge.append(unsent)
@@ -178,9 +189,14 @@ async def _send(destination: Destination, files: Iterable[Unsent], digests: dict
     large.sort(key=lambda unsent: -unsent.file.size)
     jobs = chain(
         (partial(send_large, unsent) for unsent in large),
-        (partial(send_small, batch) for batch in batches(small, limits)),
+        (partial(send_small, batch) for batch in _small_batches(small, limits)),
     )
     await for_each(jobs, lambda job: job())
+
+
+def _small_batches(files: Iterable[Unsent], limits: pb.ArtifactLimits) -> Iterator[list[Unsent]]:
+    most_items, most_bytes = limits.max_batch_count, limits.max_batch_bytes
+    return batches(files, lambda unsent: unsent.file.size, most_items=most_items, most_bytes=most_bytes)
 
 
 async def _send_whole(destination: Destination, unsent: Unsent) -> str:

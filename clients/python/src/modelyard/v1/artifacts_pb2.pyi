@@ -59,9 +59,9 @@ class ArtifactLimits(_message.Message):
     max_chunk_bytes: _builtins.int
     """Most data in one message of WriteBlob."""
     max_batch_bytes: _builtins.int
-    """Most data in one BatchWriteBlobs."""
+    """Most data in one BatchWriteBlobs or BatchReadFiles."""
     max_batch_count: _builtins.int
-    """Most items in one BatchWriteBlobs, and most blobs or sizes in one FindMissingBlobs."""
+    """Most items in one BatchWriteBlobs or BatchReadFiles, and most blobs or sizes in one FindMissingBlobs."""
     max_file_count: _builtins.int
     """Most files in one version."""
     max_part_count: _builtins.int
@@ -588,3 +588,79 @@ class ReadFileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadFileResponse: _TypeAlias = ReadFileResponse  # noqa: Y015
+
+@_typing.final
+class BatchReadFilesRequest(_message.Message):
+    """Request of BatchReadFiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """The version's name; the number, not an alias."""
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths of its files, each once; see ArtifactLimits for how many, and how large they may be together."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        paths: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paths", b"paths", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReadFilesRequest: _TypeAlias = BatchReadFilesRequest  # noqa: Y015
+
+@_typing.final
+class BatchReadFilesResponse(_message.Message):
+    """Answer of BatchReadFiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Item(_message.Message):
+        """One file, whole."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        DATA_FIELD_NUMBER: _builtins.int
+        CRC32C_FIELD_NUMBER: _builtins.int
+        data: _builtins.bytes
+        """Its bytes."""
+        crc32c: _builtins.int
+        """crc32c of `data`."""
+        def __init__(
+            self,
+            *,
+            data: _builtins.bytes = ...,
+            crc32c: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["crc32c", b"crc32c", "data", b"data"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchReadFilesResponse.Item]:
+        """In the order asked."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BatchReadFilesResponse.Item] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchReadFilesResponse: _TypeAlias = BatchReadFilesResponse  # noqa: Y015

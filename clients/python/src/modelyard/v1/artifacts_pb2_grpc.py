@@ -81,6 +81,11 @@ class ArtifactsServiceStub(object):
                 request_serializer=modelyard_dot_v1_dot_artifacts__pb2.ReadFileRequest.SerializeToString,
                 response_deserializer=modelyard_dot_v1_dot_artifacts__pb2.ReadFileResponse.FromString,
                 _registered_method=True)
+        self.BatchReadFiles = channel.unary_unary(
+                '/modelyard.v1.ArtifactsService/BatchReadFiles',
+                request_serializer=modelyard_dot_v1_dot_artifacts__pb2.BatchReadFilesRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_artifacts__pb2.BatchReadFilesResponse.FromString,
+                _registered_method=True)
 
 
 class ArtifactsServiceServicer(object):
@@ -156,6 +161,14 @@ class ArtifactsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchReadFiles(self, request, context):
+        """Small files of a version, whole, in the order asked: many in one answer, where a stream for each would cost more
+        than its bytes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ArtifactsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -203,6 +216,11 @@ def add_ArtifactsServiceServicer_to_server(servicer, server):
                     servicer.ReadFile,
                     request_deserializer=modelyard_dot_v1_dot_artifacts__pb2.ReadFileRequest.FromString,
                     response_serializer=modelyard_dot_v1_dot_artifacts__pb2.ReadFileResponse.SerializeToString,
+            ),
+            'BatchReadFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchReadFiles,
+                    request_deserializer=modelyard_dot_v1_dot_artifacts__pb2.BatchReadFilesRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_artifacts__pb2.BatchReadFilesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -449,6 +467,33 @@ class ArtifactsService(object):
             '/modelyard.v1.ArtifactsService/ReadFile',
             modelyard_dot_v1_dot_artifacts__pb2.ReadFileRequest.SerializeToString,
             modelyard_dot_v1_dot_artifacts__pb2.ReadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchReadFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.ArtifactsService/BatchReadFiles',
+            modelyard_dot_v1_dot_artifacts__pb2.BatchReadFilesRequest.SerializeToString,
+            modelyard_dot_v1_dot_artifacts__pb2.BatchReadFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

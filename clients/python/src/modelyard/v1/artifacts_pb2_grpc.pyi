@@ -62,6 +62,10 @@ class ArtifactsServiceStub:
     """Streams the bytes of a file of a version, or a range of them. Bytes are reached through a version that names
     them; a digest is never a right to read.
     """
+    BatchReadFiles: _grpc.UnaryUnaryMultiCallable[_artifacts_pb2.BatchReadFilesRequest, _artifacts_pb2.BatchReadFilesResponse]
+    """Small files of a version, whole, in the order asked: many in one answer, where a stream for each would cost more
+    than its bytes.
+    """
 
 @_typing.type_check_only
 class ArtifactsServiceAsyncStub(ArtifactsServiceStub):
@@ -95,6 +99,10 @@ class ArtifactsServiceAsyncStub(ArtifactsServiceStub):
     ReadFile: _aio.UnaryStreamMultiCallable[_artifacts_pb2.ReadFileRequest, _artifacts_pb2.ReadFileResponse]  # type: ignore[assignment]
     """Streams the bytes of a file of a version, or a range of them. Bytes are reached through a version that names
     them; a digest is never a right to read.
+    """
+    BatchReadFiles: _aio.UnaryUnaryMultiCallable[_artifacts_pb2.BatchReadFilesRequest, _artifacts_pb2.BatchReadFilesResponse]  # type: ignore[assignment]
+    """Small files of a version, whole, in the order asked: many in one answer, where a stream for each would cost more
+    than its bytes.
     """
 
 class ArtifactsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -180,6 +188,16 @@ class ArtifactsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_artifacts_pb2.ReadFileResponse], _abc.AsyncIterator[_artifacts_pb2.ReadFileResponse]]:
         """Streams the bytes of a file of a version, or a range of them. Bytes are reached through a version that names
         them; a digest is never a right to read.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchReadFiles(
+        self,
+        request: _artifacts_pb2.BatchReadFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_artifacts_pb2.BatchReadFilesResponse, _abc.Awaitable[_artifacts_pb2.BatchReadFilesResponse]]:
+        """Small files of a version, whole, in the order asked: many in one answer, where a stream for each would cost more
+        than its bytes.
         """
 
 def add_ArtifactsServiceServicer_to_server(servicer: ArtifactsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
