@@ -61,6 +61,17 @@ def engine_for(settings: Settings, directory: DataDirectory) -> Engine:
     return create_engine(url, pool_size=settings.database_pool_size)
 
 
+async def _prepare(engine: Engine, directory: DataDirectory) -> tuple[str | None, str]:
+    """Brings the embedded database's schema up to ours; its version before and now."""
+    await integrity.require_intact(engine, str(directory.database))
+    if await schema.version(engine) is None and LocalStore.has_blobs(directory.path):
+        raise DataDirectoryError(
+            f"{directory.database} is missing or empty, but there are blobs beside it: as a new registry this one would"
+            " know none of them. Restore the database, or give an empty --data-dir"
+        )
+    return await schema.upgrade(engine)
+
+
 class Registry:
     """The services on one database and one store, and the gRPC server before them."""
 
@@ -125,8 +136,7 @@ async def open_registry(
         engine = engine_for(settings, directory)
         stack.push_async_callback(engine.dispose)
         if settings.embedded:
-            await integrity.require_intact(engine, str(directory.database))
-            before, after = await schema.upgrade(engine)
+            before, after = await _prepare(engine, directory)
             if before != after:
                 _log.info("migrated", before=before, after=after)
         else:
@@ -235,9 +245,7 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
         else:
             engine = engine_for(settings, directory)
         try:
-            if directory is not None:
-                await integrity.require_intact(engine, str(directory.database))
-            return await schema.upgrade(engine)
+            return await (schema.upgrade(engine) if directory is None else _prepare(engine, directory))
         finally:
             await engine.dispose()
     finally:

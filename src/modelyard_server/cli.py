@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from enum import StrEnum
@@ -180,6 +181,11 @@ def fsck(
             report = _run(lambda: application.check(settings, read_data=read_data, progress=meter.show), code=2)
         except KeyboardInterrupt:
             _fail("interrupted; not everything was checked", code=2)
+        except typer.Exit:
+            raise
+        except Exception:  # noqa: BLE001 (or Python would exit with 1, which says that the registry is damaged)
+            traceback.print_exc()
+            _fail("the check itself failed, which says nothing about the registry; please report it", code=2)
     typer.echo(fsck_report.as_json(report) if output is Form.JSON else fsck_report.as_text(report))
     if not report.clean:
         raise typer.Exit(1)

@@ -138,6 +138,25 @@ async def test_a_damaged_database_is_not_served(server: ServerProcess, what: str
     await assert_works(server.url)
 
 
+@pytest.mark.parametrize("how", ["missing", "empty"])
+async def test_a_database_that_got_lost_is_not_made_anew_beside_its_blobs(server: ServerProcess, how: str) -> None:
+    await assert_works(server.url)
+    assert server.stop() == 0
+    database = server.folder / "data" / "modelyard.db"
+    whole = database.read_bytes()
+    database.unlink()
+    if how == "empty":
+        database.touch()
+
+    told = _start_in_vain(server)
+
+    assert "missing or empty" in told
+    assert "Restore the database" in told
+    database.write_bytes(whole)
+    server.start()
+    await assert_works(server.url)
+
+
 async def test_a_second_server_on_the_same_data_goes_and_the_first_stays(server: ServerProcess) -> None:
     """F13"""
     second = ServerProcess(server.folder)

@@ -16,10 +16,12 @@ from tests.support.fsck import database_url_of, fsck, run_fsck
 from tests.support.postgres import Postgres
 from tests.support.prepared import Prepared, migrated
 from tests.support.server import BIN, ServerProcess, clean_environment
+from typer.testing import CliRunner
 
 from modelyard import AsyncClient
 from modelyard.facts import Dataset, DatasetRole, Parent, Relation, Run, Signature
 from modelyard_server import app
+from modelyard_server.cli import cli
 from modelyard_server.config import Settings
 from modelyard_server.db import tables
 from modelyard_server.services.consistency import Report
@@ -504,6 +506,20 @@ def test_a_database_that_is_none_is_not_checked(prepared_on_sqlite: Prepared, tm
 def test_what_can_not_be_asked_for_is_not_checked(tmp_path: Path) -> None:
     assert run_fsck("--data-dir", tmp_path, "--output", "yaml").returncode == 2
     assert run_fsck("--config", tmp_path / "nothing.toml").returncode == 2
+
+
+def test_a_check_that_fails_itself_does_not_say_that_the_registry_is_damaged(
+    prepared_on_sqlite: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app, "check", fail)
+
+    done = CliRunner().invoke(cli, ["fsck", "--data-dir", str(tmp_path)])
+
+    assert done.exit_code == 2
+    assert "the check itself failed" in done.stderr
 
 
 async def test_a_person_reads_what_is_wrong(prepared_on_sqlite: Prepared, tmp_path: Path) -> None:

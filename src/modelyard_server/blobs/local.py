@@ -153,6 +153,11 @@ class LocalStore:
         """Whether a store was ever opened there. Without opening it, what it holds can be read, and nothing is made."""
         return Layout(root).exists()
 
+    @staticmethod
+    def has_blobs(root: Path) -> bool:
+        """Whether anything was ever published there and is still there."""
+        return LocalStore.is_in(root) and next(Layout(root).published(), None) is not None
+
     async def open_writer(self, upload: str, *, epoch: int) -> LocalWriter:
         file = StagedUpload(self._layout, upload, self._boot)
         slot = self._slots.setdefault(upload, _Slot())

@@ -58,6 +58,12 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
     return before, head()
 
 
+async def version(engine: Engine) -> str | None:
+    """The schema's version; None if the database is empty."""
+    async with explained():
+        return await engine.inspect(_current)
+
+
 async def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Brings the schema up to ours, in one transaction; answers its version before and now."""
     async with explained():
@@ -68,8 +74,7 @@ async def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 async def require_current(engine: Engine) -> None:
     """Raises :class:`SchemaError` unless the schema is ours."""
-    async with explained():
-        current = await engine.inspect(_current)
+    current = await version(engine)
     if current != head():
         raise SchemaError(
             f"the database has schema {current or 'none'}, and this release needs {head()}:"
