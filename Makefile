@@ -28,7 +28,8 @@ test: $(READY) ## all tests
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-long: $(READY) ## what tests do at random or many times, ten times as often; an hour
-	@MODELYARD_TEST_SCALE=10 HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile tests/kill tests/faults tests/load
+	@MODELYARD_TEST_SCALE=10 HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 \
+		tests/kill tests/faults tests/load tests/property
 
 mutants: $(READY) ## seed known bugs, and see each caught by a test
 	@$(BIN)/python tests/mutants/run.py

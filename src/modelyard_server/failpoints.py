@@ -57,6 +57,7 @@ POINTS: Final = frozenset(
         "compose.before_publish",
         "compose.after_publish",
         # Every transaction that writes, and those of a change once it took effect.
+        "commit.before_events",
         "commit.before_db",
         "commit.after_db",
         *(f"{method}.{step}" for method, step in product(_MUTATIONS, ("before_commit", "after_commit"))),

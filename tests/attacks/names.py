@@ -45,6 +45,8 @@ ROWS: Final = [
         for path in paths
     ),
     *(_bad(f"A01 read {path!a}", read_file(path=path), "path") for path in ("../x", "/etc/passwd", "a/../model.bin")),
+    _bad("A03 read of no version", read_file(version=""), "version"),
+    _bad("A03 read of no version in a batch", read_files("model.bin", version=""), "version"),
     _bad("A01 read in a batch", read_files("model.bin", "../x"), "paths[1]"),
     _bad("A06 store half a surrogate pair", _undecodable_path()),
     _bad("A08 paths that differ by case", create_files("Model.bin", "model.bin"), "version.files"),

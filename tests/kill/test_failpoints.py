@@ -124,6 +124,7 @@ STEPS: Final[Mapping[str, Act]] = {
         ),
         PUSH,
     ),
+    "commit.before_events": CHANGES["SetAlias"],
     "blob.unlink": Act(_push_what_another_namespace_has),
     "upload.after_cancel": Act(_cancel),
     "compose.before_publish": Act(_compose),

@@ -85,7 +85,7 @@ MUTANTS: Final = {
         f"{SERVER}/db/unit_of_work.py",
         "        # Namespaces in one order everywhere",
         "        await self._connection.commit()\n        # Namespaces in one order everywhere",
-        ["tests/kill/test_failpoints.py", "-k", "SetAlias or commit"],
+        ["tests/kill/test_failpoints.py", "-k", "before_events"],
     ),
     "a retry is not recognised": Mutant(
         f"{SERVER}/services/mutations.py",
@@ -102,6 +102,18 @@ MUTANTS: Final = {
         "        finally:\n"
         "            await in_thread(self._publish, file, part)\n",
         ["tests/sdk", "tests/kill/test_clients.py"],
+    ),
+    "a deprecated version is the latest": Mutant(
+        f"{SERVER}/db/versions.py",
+        "_LATEST = _NEWEST.where(_VERSIONS.state == VersionState.READY.value)\n",
+        "_LATEST = _NEWEST\n",
+        ["tests/property/test_machine.py", "-k", "sqlite"],
+    ),
+    "a small file is not hashed": Mutant(
+        f"{SDK}/_transfer/small_files.py",
+        "    if actual != file.digest:\n",
+        "    if False:\n",
+        ["tests/sdk/test_cache.py"],
     ),
     "a download is not hashed": Mutant(
         f"{SDK}/_transfer/download.py",

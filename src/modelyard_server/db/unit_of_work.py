@@ -67,6 +67,8 @@ class SqlTransaction:
             return
         # Namespaces in one order everywhere, so that two transactions never lock two heads crosswise.
         ordered = sorted(self._changes, key=lambda change: change.namespace_key)
+        if ordered:
+            failpoints.hit("commit.before_events")
         for namespace_key, changes in groupby(ordered, key=lambda change: change.namespace_key):
             await events.append(self._connection, namespace_key, list(changes))
         failpoints.hit("commit.before_db")

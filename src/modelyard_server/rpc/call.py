@@ -39,12 +39,11 @@ class Call:
             if isinstance(value, str) and value:
                 self.resource = value
                 return
-        for name in ("model", "namespace", "alias"):
+        for name in ("model", "namespace", "alias", "version"):
+            # In some requests it is a name, and that may be missing.
             if name in fields and isinstance(inner := getattr(request, name), Message):
                 self.resource = getattr(inner, "name", "")
                 return
-        if "version" in fields:
-            self.resource = request.version.name  # type: ignore[attr-defined]  # checked by the descriptor
 
 
 current: Final[ContextVar[Call]] = ContextVar("current_call")

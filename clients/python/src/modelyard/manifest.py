@@ -38,7 +38,7 @@ def check_path(path: str) -> str:
     """Returns ``path`` if a version may hold a file of that name, else raises ``ValueError`` that says why not."""
     if not path:
         raise ValueError("a file's path is empty")
-    shown = ascii(path[:120])
+    shown = _shown(path)
     _check_text(path, shown)
     if path.startswith(("/", "~")):
         raise ValueError(f"{shown} is not relative")
@@ -48,6 +48,10 @@ def check_path(path: str) -> str:
     for segment in segments:
         _check_segment(segment, shown)
     return path
+
+
+def _shown(path: str) -> str:
+    return ascii(path[:120])
 
 
 def _check_text(path: str, shown: str) -> None:
@@ -83,14 +87,14 @@ def check_distinct(paths: Iterable[str]) -> None:
     for path in paths:
         key = unicodedata.normalize("NFC", path.casefold())
         if key in files:
-            raise ValueError(f"{files[key]!r} and {path!r} are one file on systems that ignore case")
+            raise ValueError(f"{_shown(files[key])} and {_shown(path)} are one file on systems that ignore case")
         files[key] = path
     for key, path in files.items():
         folder = key
         while (cut := folder.rfind("/")) > 0:
             folder = folder[:cut]
             if folder in files:
-                raise ValueError(f"{files[folder]!r} is a file, and {path!r} needs it to be a folder")
+                raise ValueError(f"{_shown(files[folder])} is a file, and {_shown(path)} needs it to be a folder")
 
 
 @dataclass(frozen=True, slots=True, order=True)
