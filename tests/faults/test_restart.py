@@ -5,6 +5,7 @@ import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from tests.support.fsck import assert_clean
 from tests.support.proxy import chaos_proxy
 from tests.support.roundtrip import assert_holds, assert_works, random_file
 from tests.support.scale import SCALE
@@ -68,6 +69,27 @@ async def test_sigterm_fails_no_call_and_interrupts_an_upload_for_a_moment(
         assert proxy.up.forwarded < size * 1.02 + _RESENT
     await assert_holds(server.url, "fraud@2", large)
     await assert_works(server.url)
+
+
+async def test_an_upload_outlives_a_server_that_is_killed_and_sends_little_twice(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    """R3: after each kill -9 it goes on behind what the server had staged."""
+    size, kills = 64 * MIB, 3
+    source = random_file(tmp_path / "large", size)
+    async with chaos_proxy(server.port) as proxy, AsyncClient(proxy.url, cache_dir=tmp_path / "cache") as client:
+        proxy.rate = 32 * MIB
+        push = asyncio.create_task(client.push("fraud", source, capture=False))
+        for number in range(1, kills + 1):
+            await proxy.up.reached(number * size // (kills + 1))
+            assert not push.done(), "there was no upload to interrupt"
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(server.start)
+        assert (await push).number == 1
+        assert proxy.up.forwarded < size * 1.02 + kills * _RESENT
+    await assert_holds(server.url, "fraud@1", source)
+    assert server.stop() == 0
+    assert_clean(server)
 
 
 async def test_all_clients_at_once_are_served_after_a_restart(server: ServerProcess, tmp_path: Path) -> None:
