@@ -7,6 +7,7 @@ import random
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -26,12 +27,12 @@ _RESENT = 8 * MIB
 
 
 def _bytes_below(folder: Path) -> int:
+    """Files and folders come and go meanwhile: what went is not counted."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:  # it had its day
-            continue
+    for below, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(below, name).stat().st_size
     return total
 
 
@@ -47,10 +48,12 @@ def _spawn(server: ServerProcess, cache: Path, *arguments: str | Path) -> "subpr
 
 def _kill_when(process: "subprocess.Popen[str]", reached: Callable[[], bool]) -> None:
     """Kills a client in the middle; it may also have ended by then."""
-    while process.poll() is None and not reached():
-        time.sleep(0)
-    process.kill()
-    process.communicate()
+    try:
+        while process.poll() is None and not reached():
+            time.sleep(0)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -242,7 +242,7 @@ def test_behind_a_mesh_it_serves_and_stops_and_writes_to_its_volume_only(image: 
     container = Container(image, volume, insecure="true")
     with container.running() as process:
         assert container.healthy() == "serving\n"
-        opened = [one.readlink() for one in Path(f"/proc/{process.pid}/fd").iterdir() if writable(one)]
+        opened = open_for_writing(process.pid)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
 
@@ -252,8 +252,13 @@ def test_behind_a_mesh_it_serves_and_stops_and_writes_to_its_volume_only(image: 
     assert [path for path in opened if path.is_file() and not path.is_relative_to(volume)] == []
 
 
-def writable(descriptor: Path) -> bool:
-    return bool(descriptor.lstat().st_mode & 0o200)
+def open_for_writing(pid: int) -> list[Path]:
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # a connection that ended meanwhile
+            if descriptor.lstat().st_mode & 0o200:
+                found.append(descriptor.readlink())
+    return found
 
 
 @pytest.fixture
