@@ -8,6 +8,7 @@ from typing import Any
 import google_crc32c
 import grpc
 import pytest
+from sqlalchemy import text
 from tests.support.registry import RunningRegistry, refusal, refused, running_registry
 from tests.support.requests import (
     MODEL,
@@ -240,6 +241,22 @@ async def test_two_live_writers_have_one_winner(yard: RunningRegistry) -> None:
     assert (got.code, got.reason) == (grpc.StatusCode.ABORTED, "UPLOAD_BUSY")
     assert "RetryInfo" in got.details
     assert (await call).state == COMMITTED
+
+
+async def test_a_writer_that_lost_its_upload_to_another_commits_nothing(yard: RunningRegistry) -> None:
+    """Another replica took the upload over, and this writer has not heard of it when it finishes."""
+    upload = await start(yard, DATA)
+    hold, call = await _held_writer(yard, upload.name)
+
+    claim = "UPDATE uploads SET epoch = epoch + 1"
+    await yard.engine.migrate(lambda connection: connection.execute(text(claim)))
+    hold.set()
+    loser = await refused(call)
+
+    assert (loser.code, loser.reason) == (grpc.StatusCode.ABORTED, "UPLOAD_BUSY")
+    assert "RetryInfo" in loser.details
+    assert not await yard.sql("SELECT * FROM blobs")
+    assert (await yard.artifacts.GetUpload(rpc.GetUploadRequest(name=upload.name))).state == OPEN
 
 
 async def _held_writer(yard: RunningRegistry, upload: str) -> tuple[asyncio.Event, asyncio.Task[rpc.Upload]]:
