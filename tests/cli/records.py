@@ -35,6 +35,7 @@ MODEL = Model(
     update_time=CREATED,
     delete_time=None,
     purge_time=None,
+    aliases={},
     etag='"e"',
 )
 VERSION = Version(

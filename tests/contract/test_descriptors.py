@@ -17,6 +17,7 @@ from modelyard_server.rpc.methods import SERVICES, ContractError, table
 _FILES = (registry_pb2.DESCRIPTOR, artifacts_pb2.DESCRIPTOR, resources_pb2.DESCRIPTOR)
 _METHODS = [method for service in SERVICES for method in service.methods]
 _BEHAVIOR = field_behavior_pb2.FieldBehavior
+_READS = ("Get", "List", "Search", "Compare", "Resolve", "Read", "Watch", "Verify")
 
 
 def _messages(container: Any) -> Iterator[Any]:
@@ -48,7 +49,7 @@ def test_every_method_declares_its_permission_and_idempotency(method: Any) -> No
     assert re.fullmatch(r"[a-z]+\.[a-z]+", options.Extensions[options_pb2.permission])
     assert options.HasField("idempotency_level")
     reads = options.idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
-    assert reads == method.name.removeprefix("Batch").startswith(("Get", "List", "Resolve", "Read"))
+    assert reads == method.name.removeprefix("Batch").startswith(_READS)
 
 
 def test_a_method_without_a_permission_stops_the_server() -> None:

@@ -20,13 +20,16 @@ async def engine(database_url: str, tmp_path: Path) -> AsyncIterator[Engine]:
     await made.dispose()
 
 
+def _differences(connection: Connection) -> list[object]:
+    # What full text is searched in is each dialect's own, and no table that the metadata could describe.
+    options = {"include_name": lambda name, *_: not str(name).startswith("model_words")}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata))
+
+
 async def test_migrations_make_what_the_tables_say(engine: Engine) -> None:
     assert await schema.upgrade(engine) == (None, schema.head())
 
-    differences = await engine.inspect(
-        lambda connection: compare_metadata(MigrationContext.configure(connection), tables.metadata)
-    )
-    assert differences == []
+    assert await engine.inspect(_differences) == []
 
 
 async def test_migrating_twice_is_migrating_once(engine: Engine) -> None:

@@ -138,7 +138,10 @@ OF_ROWS = {
     ),
     "a version can't be read": damage("UPDATE versions SET facts = '[]' WHERE number = 2", ROW_UNREADABLE="versions/2"),
     "a version is gone": damage(
-        f"DELETE FROM version_files WHERE version_key = {VERSION_2}",
+        *(
+            f"DELETE FROM {table} WHERE version_key = {VERSION_2}"
+            for table in ("version_files", "version_texts", "version_numbers")
+        ),
         "DELETE FROM versions WHERE number = 2",
         ROW_MISSING=f"{FRAUD}/versions/2",
         NUMBER_WRONG=FRAUD,

@@ -120,6 +120,13 @@ class Refusal:
         return str(self.info.reason)
 
     @property
+    def violations(self) -> dict[str, str]:
+        """What is wrong with each field."""
+        bad = self.details["BadRequest"]
+        assert isinstance(bad, error_details_pb2.BadRequest)
+        return {violation.field: violation.description for violation in bad.field_violations}
+
+    @property
     def fields(self) -> list[str]:
         bad = self.details["BadRequest"]
         assert isinstance(bad, error_details_pb2.BadRequest)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -116,6 +117,21 @@ models: Final = Table(
     Column("purge_time", Moment),
     Column("row_version", BigInteger, nullable=False),
     UniqueConstraint("namespace_key", "id"),
+    Index(None, "namespace_key", "create_time", "key"),
+    Index(None, "namespace_key", "update_time", "key"),
+)
+
+# What models are searched by, beside their columns: `labels.team` and the like.
+model_texts: Final = Table(
+    "model_texts",
+    metadata,
+    Column("model_key", Key, ForeignKey(models.c.key), primary_key=True, autoincrement=False),
+    Column("field", Id, primary_key=True),
+    Column("value", Id, primary_key=True),
+    Column("namespace_key", Key, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Index("ix_model_texts_search", "namespace_key", "field", "value", "create_time", "model_key"),
+    sqlite_with_rowid=False,
 )
 
 versions: Final = Table(
@@ -124,6 +140,7 @@ versions: Final = Table(
     Column("key", Key, primary_key=True),
     Column("uid", String, nullable=False),
     Column("model_key", Key, ForeignKey(models.c.key), nullable=False),
+    Column("namespace_key", Key, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("state", String, nullable=False),
     Column("file_count", Integer, nullable=False),
@@ -143,6 +160,35 @@ versions: Final = Table(
     UniqueConstraint("model_key", "number"),
     CheckConstraint("state IN ('READY', 'DEPRECATED', 'QUARANTINED')", name="state"),
     Index(None, "model_key", "manifest_digest", "number"),
+    Index(None, "model_key", "create_time", "key"),
+    Index(None, "namespace_key", "create_time", "key"),
+)
+
+# What versions are searched and sorted by, beside their columns. A map of facts has a row for each of its entries.
+version_texts: Final = Table(
+    "version_texts",
+    metadata,
+    Column("version_key", Key, ForeignKey(versions.c.key), primary_key=True, autoincrement=False),
+    Column("field", Id, primary_key=True),
+    Column("value", Id, primary_key=True),
+    Column("namespace_key", Key, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    # It ends as lists are sorted: the newest that match are read from its end, however many there are.
+    Index("ix_version_texts_search", "namespace_key", "field", "value", "create_time", "version_key"),
+    sqlite_with_rowid=False,
+)
+
+version_numbers: Final = Table(
+    "version_numbers",
+    metadata,
+    Column("version_key", Key, ForeignKey(versions.c.key), primary_key=True, autoincrement=False),
+    Column("field", Id, primary_key=True),
+    Column("value", Double, nullable=False),
+    Column("namespace_key", Key, nullable=False),
+    Column("model_key", Key, nullable=False),
+    Index("ix_version_numbers_namespace", "namespace_key", "field", "value", "version_key"),
+    Index("ix_version_numbers_model", "model_key", "field", "value", "version_key"),
+    sqlite_with_rowid=False,
 )
 
 version_files: Final = Table(
@@ -169,6 +215,7 @@ aliases: Final = Table(
     Column("row_version", BigInteger, nullable=False),
     UniqueConstraint("model_key", "id"),
     Index(None, "version_key"),
+    Index(None, "id", "version_key"),
 )
 
 blobs: Final = Table(

@@ -10,10 +10,16 @@ from modelyard.manifest import File
 from modelyard.names import AliasName, ModelName, VersionName
 from modelyard_server.db import rows, tables
 from modelyard_server.db.engine import Connection
+from modelyard_server.db.search import attributes, pages
+from modelyard_server.db.search.subject import VERSIONS
 from modelyard_server.domain.codec import facts_from_json, facts_to_json
-from modelyard_server.domain.resources import Alias, Version, VersionState
+from modelyard_server.domain.filters.order import Order
+from modelyard_server.domain.resources import Alias, Model, Version, VersionState
+from modelyard_server.services.listing import Listed, Listing
 
 _VERSIONS = tables.versions.c
+_NEWEST_NUMBER: Final = Order("number", descending=True)
+_NEWEST_FIRST: Final = Order("create_time", descending=True)
 _FILES = tables.version_files.c
 # Ids of aliases hold no comma.
 _ALIASES = (
@@ -30,7 +36,6 @@ EVERY: Final[Select[Any]] = (
     select(
         tables.versions,
         tables.namespaces.c.id.label("namespace_id"),
-        tables.namespaces.c.key.label("namespace_key"),
         tables.models.c.id.label("model_id"),
         _ALIASES,
     )
@@ -54,6 +59,7 @@ _BY_DIGEST = _NEWEST.where(_VERSIONS.manifest_digest == bindparam("digest"))
 _INSERT = insert(tables.versions).returning(_VERSIONS.key)
 _UPDATE = update(tables.versions).where(_VERSIONS.key == bindparam("row_key"))
 _INSERT_FILES = insert(tables.version_files)
+_WITH_KEYS = EVERY.where(_VERSIONS.key.in_(bindparam("keys", expanding=True)))
 _FILES_OF = select(_FILES.path, _FILES.size, _FILES.digest).where(_FILES.version_key == bindparam("version_key"))
 _ALL_FILES = _FILES_OF.order_by(_FILES.path)
 _FILE_AT = _FILES_OF.where(_FILES.path == bindparam("path"))
@@ -104,6 +110,7 @@ class SqlVersions:
     async def add(self, version: Version) -> Version:
         values = {
             "model_key": version.model_key,
+            "namespace_key": version.namespace_key,
             "number": version.name.number,
             "file_count": version.file_count,
             "total_size": version.total_size,
@@ -118,7 +125,9 @@ class SqlVersions:
             for file in version.files or ()
         ]
         await self._connection.execute(_INSERT_FILES, files)
-        return replace(version, key=key)
+        added = replace(version, key=key)
+        await attributes.add_version(self._connection, added)
+        return added
 
     async def _one(self, query: Select[Any], parameters: dict[str, Any]) -> Version | None:
         row = (await self._connection.execute(query, parameters)).one_or_none()
@@ -173,12 +182,24 @@ class SqlVersions:
 
     async def update(self, version: Version) -> None:
         await self._connection.execute(_UPDATE, {"row_key": version.key, **_mutable(version)})
+        await attributes.update_version(self._connection, version)
 
-    async def page(self, model_key: int, *, before: int | None, limit: int, show_deleted: bool) -> list[Version]:
-        query = _SELECT.where(_VERSIONS.model_key == model_key)
-        if before is not None:
-            query = query.where(_VERSIONS.number < before)
-        if not show_deleted:
-            query = query.where(_VERSIONS.delete_time.is_(None))
-        result = await self._connection.execute(query.order_by(_VERSIONS.number.desc()).limit(limit))
-        return [from_row(row) for row in result]
+    async def page(self, model: Model, listing: Listing) -> Listed[Version]:
+        return await self._page(listing, _NEWEST_NUMBER, namespace_key=model.namespace_key, of_model=model.key)
+
+    async def page_of_all(self, namespace_key: int, listing: Listing) -> Listed[Version]:
+        return await self._page(listing, _NEWEST_FIRST, namespace_key=namespace_key, of_model=None)
+
+    async def _page(
+        self, listing: Listing, order: Order, *, namespace_key: int, of_model: int | None
+    ) -> Listed[Version]:
+        query = pages.Query(
+            subject=VERSIONS,
+            namespace_key=namespace_key,
+            of_model=of_model,
+            show_deleted=listing.show_deleted,
+            where=listing.where,
+            order=listing.order or order,
+        )
+        positions = await pages.page(self._connection, query, listing.after, listing.size + 1)
+        return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing.size)

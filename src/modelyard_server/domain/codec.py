@@ -91,7 +91,15 @@ def facts_from_json(stored: Json) -> Facts:
 
 
 def snapshot(resource: AnyResource) -> Json:
-    """A resource as of now, without its list of files."""
+    """A resource as of now, for the log: without its list of files, and without what has events of its own."""
+    stored = recorded(resource)
+    if isinstance(resource, Model):
+        del stored["aliases"]
+    return stored
+
+
+def recorded(resource: AnyResource) -> Json:
+    """A resource as it was answered, but for its list of files."""
     stored = {f.name: _encode(getattr(resource, f.name)) for f in fields(resource) if f.name not in _LEFT_OUT}
     if isinstance(resource, Version):
         stored["facts"] = facts_to_json(resource.facts)

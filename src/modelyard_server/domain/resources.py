@@ -58,6 +58,8 @@ class Model(Resource):
     annotations: Mapping[str, str] = field(default_factory=dict)
     delete_time: datetime | None = None
     purge_time: datetime | None = None
+    aliases: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Ids to the numbers of versions. They are resources of their own, and no part of what the log tells of a model."""
     namespace_key: int = field(default=0, repr=False, compare=False)
 
 

@@ -44,6 +44,7 @@ def model(model: Model) -> pb.Model:
         owner=model.owner,
         labels=model.labels,
         annotations=model.annotations,
+        aliases=model.aliases,
     )
 
 

@@ -2,18 +2,22 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from datetime import datetime
+from typing import Final, TypeVar
 
 from google.protobuf.message import Message
 
 from modelyard import wire
 from modelyard.facts import Facts
 from modelyard.manifest import check_digest
-from modelyard.names import ModelName, check_alias
+from modelyard.names import ModelName, NamespaceName, check_alias
 from modelyard.v1 import registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.domain import validation
 from modelyard_server.domain.errors import FieldViolation, InvalidArgument
+from modelyard_server.domain.filters import terms
+from modelyard_server.domain.filters.order import Order
+from modelyard_server.domain.filters.syntax import FilterError
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc.call import current
 from modelyard_server.services.blobs import BlobRef
@@ -21,6 +25,8 @@ from modelyard_server.services.mutations import Attempt
 from modelyard_server.services.versions import NewVersion
 
 T = TypeVar("T")
+
+_ALL_MODELS: Final = "/models/-"
 
 
 class Collector:
@@ -114,10 +120,34 @@ def _line(field: str, value: str, length: int) -> Iterable[FieldViolation]:
     yield from validation.text(field, value, one_line=True)
 
 
+def versions_parent(value: str) -> ModelName | NamespaceName:
+    """The place of a list of versions: a model, or with ``-`` for its id all models of a namespace."""
+    if value.endswith(_ALL_MODELS):
+        return NamespaceName.parse(value.removesuffix(_ALL_MODELS))
+    return ModelName.parse(value)
+
+
 def page_size(value: int, limits: Limits, collector: Collector) -> int:
     if value < 0:
         collector.add([FieldViolation("page_size", f"{value} is negative")])
     return min(value or limits.page_size_default, limits.page_size_max)
+
+
+def where(text: str, fields: terms.Fields, now: datetime, collector: Collector) -> terms.Term | None:
+    """The checked tree of a filter; None for an empty one."""
+    try:
+        return terms.parse(text, fields, now)
+    except FilterError as error:
+        collector.add([FieldViolation("filter", str(error))])
+        return None
+
+
+def order(text: str, parse: Callable[[str], Order | None], collector: Collector) -> Order | None:
+    try:
+        return parse(text)
+    except ValueError as error:
+        collector.add([FieldViolation("order_by", str(error))])
+        return None
 
 
 def view(value: int) -> Iterable[FieldViolation]:

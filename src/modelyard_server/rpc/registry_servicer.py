@@ -22,12 +22,16 @@ from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.registry_pb2_grpc import RegistryServiceServicer
 from modelyard_server.domain import validation
 from modelyard_server.domain.errors import FieldViolation
+from modelyard_server.domain.filters.order import Order, parse_model_order, parse_version_order
+from modelyard_server.domain.filters.terms import MODEL_FIELDS, VERSION_FIELDS, Term
 from modelyard_server.domain.limits import Limits
 from modelyard_server.domain.resources import Model, Namespace, Version
+from modelyard_server.domain.words import parse_query
 from modelyard_server.rpc import convert, masks, parsing
-from modelyard_server.rpc.page_tokens import PageTokens
+from modelyard_server.rpc.page_tokens import Cursor, PageTokens
 from modelyard_server.rpc.parsing import Collector
 from modelyard_server.services.aliases import Aliases, Precondition
+from modelyard_server.services.listing import Listed, Listing, Position
 from modelyard_server.services.models import Models
 from modelyard_server.services.namespaces import Namespaces
 from modelyard_server.services.paging import Page
@@ -44,8 +48,12 @@ class _Query:
     """What a list request asks for, and what its page is continued by."""
 
     text: str
-    position: str | int | None
+    position: Cursor | None
     size: int
+
+    def listing(self, where: Term | None, order: Order | None, *, show_deleted: bool) -> Listing:
+        after = Position(*self.position) if isinstance(self.position, list) else None
+        return Listing(where=where, order=order, after=after, size=self.size, show_deleted=show_deleted)
 
 
 def _mask(request: Any) -> FieldMask | None:
@@ -87,9 +95,7 @@ class RegistryServicer(RegistryServiceServicer):
 
     # Lists
 
-    def _query(self, request: Any, violations: Iterable[FieldViolation] = ()) -> _Query:
-        collector = Collector()
-        collector.add(violations)
+    def _query(self, request: Any, collector: Collector) -> _Query:
         size = parsing.page_size(request.page_size, self._limits, collector)
         collector.raise_any()
         bare = type(request)()
@@ -102,6 +108,9 @@ class RegistryServicer(RegistryServiceServicer):
     def _next(self, query: _Query, page: Page[T], position: Callable[[T], str | int]) -> str:
         """The token for what is behind the page's last row, if anything is."""
         return self._page_tokens.seal(query.text, position(page.items[-1])) if page.more else ""
+
+    def _next_of(self, query: _Query, page: Listed[T]) -> str:
+        return "" if page.end is None else self._page_tokens.seal(query.text, page.end)
 
     # Namespaces
 
@@ -128,7 +137,7 @@ class RegistryServicer(RegistryServiceServicer):
         return convert.namespace(await self._namespaces.get(parsing.one("name", NamespaceName.parse, request.name)))
 
     async def ListNamespaces(self, request: rpc.ListNamespacesRequest, context: Context) -> rpc.ListNamespacesResponse:
-        query = self._query(request)
+        query = self._query(request, Collector())
         page = await self._namespaces.page(after=str(query.position or ""), size=query.size)
         return rpc.ListNamespacesResponse(
             namespaces=map(convert.namespace, page.items),
@@ -179,15 +188,24 @@ class RegistryServicer(RegistryServiceServicer):
         return convert.model(await self._models.get(parsing.one("name", ModelName.parse, request.name)))
 
     async def ListModels(self, request: rpc.ListModelsRequest, context: Context) -> rpc.ListModelsResponse:
-        query = self._query(request, validation.parsed("parent", NamespaceName.parse, request.parent))
-        parent = NamespaceName.parse(request.parent)
-        page = await self._models.page(
-            parent, after=str(query.position or ""), size=query.size, show_deleted=request.show_deleted
-        )
-        return rpc.ListModelsResponse(
-            models=map(convert.model, page.items),
-            next_page_token=self._next(query, page, lambda row: row.name.model),
-        )
+        collector = Collector()
+        parent = collector.parse("parent", NamespaceName.parse, request.parent)
+        where = parsing.where(request.filter, MODEL_FIELDS, self._models.mutations.clock(), collector)
+        order = parsing.order(request.order_by, parse_model_order, collector)
+        query = self._query(request, collector)
+        assert parent is not None
+        page = await self._models.page(parent, query.listing(where, order, show_deleted=request.show_deleted))
+        return rpc.ListModelsResponse(models=map(convert.model, page.items), next_page_token=self._next_of(query, page))
+
+    async def SearchModels(self, request: rpc.SearchModelsRequest, context: Context) -> rpc.SearchModelsResponse:
+        collector = Collector()
+        parent = collector.parse("parent", NamespaceName.parse, request.parent)
+        words = collector.parse("query", parse_query, request.query)
+        size = parsing.page_size(request.page_size, self._limits, collector)
+        collector.raise_any()
+        assert parent is not None
+        assert words is not None
+        return rpc.SearchModelsResponse(models=map(convert.model, await self._models.search(parent, words, size)))
 
     async def UpdateModel(self, request: rpc.UpdateModelRequest, context: Context) -> pb.Model:
         given = request.model
@@ -228,19 +246,20 @@ class RegistryServicer(RegistryServiceServicer):
         return convert.version(await self._versions.get(name, files=request.view != rpc.BASIC))
 
     async def ListVersions(self, request: rpc.ListVersionsRequest, context: Context) -> rpc.ListVersionsResponse:
-        violations = (*validation.parsed("parent", ModelName.parse, request.parent), *parsing.view(request.view))
-        query = self._query(request, violations)
-        parent = ModelName.parse(request.parent)
-        page = await self._versions.page(
-            parent,
-            before=None if query.position is None else int(query.position),
-            size=query.size,
-            show_deleted=request.show_deleted,
-            files=request.view == rpc.FULL,
-        )
+        collector = Collector()
+        parent = collector.parse("parent", parsing.versions_parent, request.parent)
+        where = parsing.where(request.filter, VERSION_FIELDS, self._versions.mutations.clock(), collector)
+        order = parsing.order(request.order_by, parse_version_order, collector)
+        if order is not None and order.field == "number" and isinstance(parent, NamespaceName):
+            text = "versions are numbered within their model; sort those of several models by create_time"
+            collector.add([FieldViolation("order_by", text)])
+        collector.add(parsing.view(request.view))
+        query = self._query(request, collector)
+        assert parent is not None
+        listing = query.listing(where, order, show_deleted=request.show_deleted)
+        page = await self._versions.page(parent, listing, files=request.view == rpc.FULL)
         return rpc.ListVersionsResponse(
-            versions=map(convert.version, page.items),
-            next_page_token=self._next(query, page, lambda row: row.name.number),
+            versions=map(convert.version, page.items), next_page_token=self._next_of(query, page)
         )
 
     async def UpdateVersion(self, request: rpc.UpdateVersionRequest, context: Context) -> pb.Version:
@@ -274,8 +293,10 @@ class RegistryServicer(RegistryServiceServicer):
         return convert.alias(await self._aliases.get(parsing.one("name", AliasName.parse, request.name)))
 
     async def ListAliases(self, request: rpc.ListAliasesRequest, context: Context) -> rpc.ListAliasesResponse:
-        query = self._query(request, validation.parsed("parent", ModelName.parse, request.parent))
-        parent = ModelName.parse(request.parent)
+        collector = Collector()
+        parent = collector.parse("parent", ModelName.parse, request.parent)
+        query = self._query(request, collector)
+        assert parent is not None
         page = await self._aliases.page(parent, after=str(query.position or ""), size=query.size)
         return rpc.ListAliasesResponse(
             aliases=map(convert.alias, page.items),

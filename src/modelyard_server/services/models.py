@@ -13,8 +13,8 @@ from modelyard_server.domain.errors import (
 from modelyard_server.domain.resources import Model
 from modelyard_server.services import lookup
 from modelyard_server.services.database import StoredOutcome, Transaction
+from modelyard_server.services.listing import Listed, Listing
 from modelyard_server.services.mutations import Attempt, Mutations, check_etag, new_uid
-from modelyard_server.services.paging import Page
 
 
 async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Model:
@@ -51,16 +51,22 @@ class Models:
     async def get(self, name: ModelName) -> Model:
         return await self.mutations.database.look(lambda transaction: lookup.model(transaction, name, deleted=True))
 
-    async def page(self, parent: NamespaceName, *, after: str, size: int, show_deleted: bool) -> Page[Model]:
-        async def work(transaction: Transaction) -> Page[Model]:
+    async def page(self, parent: NamespaceName, listing: Listing) -> Listed[Model]:
+        async def work(transaction: Transaction) -> Listed[Model]:
             namespace = await lookup.namespace(transaction, parent)
-            found = await transaction.models.page(namespace.key, after=after, limit=size + 1, show_deleted=show_deleted)
-            return Page.of(found, size)
+            return await transaction.models.page(namespace.key, listing)
 
         return await self.mutations.database.read(work)
 
     async def update(self, attempt: Attempt, name: ModelName, patch: Callable[[Model], Model], etag: str) -> Model:
         return await self._change(attempt, name, etag, "model.updated", patch)
+
+    async def search(self, parent: NamespaceName, words: list[str], limit: int) -> list[Model]:
+        async def work(transaction: Transaction) -> list[Model]:
+            namespace = await lookup.namespace(transaction, parent)
+            return await transaction.models.search(namespace.key, words, limit)
+
+        return await self.mutations.database.read(work)
 
     async def delete(self, attempt: Attempt, name: ModelName, *, etag: str, force: bool) -> Model:
         async def work(transaction: Transaction) -> Model:

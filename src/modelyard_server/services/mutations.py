@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from modelyard_server import failpoints
-from modelyard_server.domain.codec import snapshot
+from modelyard_server.domain.codec import recorded
 from modelyard_server.domain.errors import Aborted, RegistryError, invalid
 from modelyard_server.domain.events import change
 from modelyard_server.domain.limits import Limits
@@ -66,7 +66,7 @@ class Mutations:
             if attempt.validate_only:
                 transaction.discard()
             elif attempt.request_id:
-                outcome = StoredOutcome(attempt.payload_hash, snapshot(result), result.key)
+                outcome = StoredOutcome(attempt.payload_hash, recorded(result), result.key)
                 at = self.clock()
                 await transaction.requests.add(attempt.actor, attempt.method, attempt.request_id, outcome, at)
             failpoints.hit(f"{attempt.method}.before_commit")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from modelyard.facts import Facts, Parent
 from modelyard.manifest import File, manifest_digest
-from modelyard.names import AliasName, ModelName, VersionName
+from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.domain.codec import version_from_snapshot
 from modelyard_server.domain.errors import (
     AlreadyExists,
@@ -18,8 +18,8 @@ from modelyard_server.domain.resources import Model, Version, VersionState
 from modelyard_server.services import lookup
 from modelyard_server.services.aliases import Aliases, Precondition, digest_changed
 from modelyard_server.services.database import StoredOutcome, Transaction
+from modelyard_server.services.listing import Listed, Listing
 from modelyard_server.services.mutations import Attempt, Mutations, check_etag, new_uid
-from modelyard_server.services.paging import Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,29 +113,32 @@ class Versions:
 
         return await self.mutations.database.look(work)
 
-    async def page(
-        self, parent: ModelName, *, before: int | None, size: int, show_deleted: bool, files: bool
-    ) -> Page[Version]:
-        """Newest first. With ``files`` it ends early, but not before one version, at about ``list_bytes``."""
+    async def page(self, parent: ModelName | NamespaceName, listing: Listing, *, files: bool) -> Listed[Version]:
+        """Of a model, or of all models of a namespace.
 
-        async def work(transaction: Transaction) -> Page[Version]:
-            model = await lookup.model(transaction, parent)
-            found = await transaction.versions.page(model.key, before=before, limit=size + 1, show_deleted=show_deleted)
-            page = Page.of(found, size)
+        With ``files`` it ends early, but not before one version, at about ``list_bytes``.
+        """
+
+        async def work(transaction: Transaction) -> Listed[Version]:
+            if isinstance(parent, NamespaceName):
+                namespace = await lookup.namespace(transaction, parent)
+                page = await transaction.versions.page_of_all(namespace.key, listing)
+            else:
+                page = await transaction.versions.page(await lookup.model(transaction, parent), listing)
             return await self._with_files(transaction, page) if files else page
 
         return await self.mutations.database.read(work)
 
-    async def _with_files(self, transaction: Transaction, page: Page[Version]) -> Page[Version]:
+    async def _with_files(self, transaction: Transaction, page: Listed[Version]) -> Listed[Version]:
         full: list[Version] = []
         room = self.mutations.limits.list_bytes
         for version in page.items:
             # About what a file takes in a message: its path, its digest, its size and the framing.
             room -= version.file_count * 150
             if full and room < 0:
-                return Page(full, more=True)
+                break
             full.append(await with_files(transaction, version))
-        return Page(full, page.more)
+        return page.cut(full)
 
     async def update(
         self, attempt: Attempt, name: VersionName, patch: Callable[[Version], Version], etag: str

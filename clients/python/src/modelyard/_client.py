@@ -291,16 +291,43 @@ class AsyncClient:
         request = pb.GetModelRequest(name=str(_naming.model_name(model)))
         return _convert.model(await self._connection.call(self._connection.registry.GetModel, request))
 
-    def list_models(self, namespace: str = DEFAULT_NAMESPACE, *, show_deleted: bool = False) -> AsyncIterator[Model]:
-        """The models of a namespace, by id; fetched page by page as they are asked for."""
+    def list_models(
+        self,
+        namespace: str = DEFAULT_NAMESPACE,
+        *,
+        filter: str = "",  # noqa: A002 - the name that the field has everywhere
+        order_by: str = "",
+        show_deleted: bool = False,
+    ) -> AsyncIterator[Model]:
+        """The models of a namespace; fetched page by page as they are asked for.
+
+        Args:
+            namespace: As ``team``.
+            filter: Which ones, as ``labels.tier = gold AND alias:production``.
+            order_by: ``id``, ``create_time`` or ``update_time``, each with ``desc`` for the other way round.
+            show_deleted: With those that can be restored.
+        """
         parent = str(_naming.namespace_name(namespace))
 
         async def fetch(token: str) -> _Page[resources.Model]:
-            request = pb.ListModelsRequest(parent=parent, show_deleted=show_deleted, page_token=token)
+            request = pb.ListModelsRequest(
+                parent=parent, filter=filter, order_by=order_by, show_deleted=show_deleted, page_token=token
+            )
             page = await self._connection.call(self._connection.registry.ListModels, request)
             return page.models, page.next_page_token
 
         return _items(fetch, _convert.model)
+
+    async def search_models(
+        self, query: str, namespace: str = DEFAULT_NAMESPACE, *, limit: int = 50
+    ) -> Sequence[Model]:
+        """The models that some words describe best, the best first.
+
+        Each word must begin a word of the id, the display name, the description or a label.
+        """
+        request = pb.SearchModelsRequest(parent=str(_naming.namespace_name(namespace)), query=query, page_size=limit)
+        found = await self._connection.call(self._connection.registry.SearchModels, request)
+        return [_convert.model(message) for message in found.models]
 
     async def update_model(
         self,
@@ -351,12 +378,29 @@ class AsyncClient:
         request = pb.GetVersionRequest(name=f"{reference.model}/versions/{reference.value}")
         return _convert.version(await self._connection.call(self._connection.registry.GetVersion, request))
 
-    def list_versions(self, model: str | ModelName, *, show_deleted: bool = False) -> AsyncIterator[Version]:
-        """The versions of a model without their files, newest first; fetched page by page as they are asked for."""
-        parent = str(_naming.model_name(model))
+    def list_versions(
+        self,
+        model: str | ModelName,
+        *,
+        filter: str = "",  # noqa: A002 - the name that the field has everywhere
+        order_by: str = "",
+        show_deleted: bool = False,
+    ) -> AsyncIterator[Version]:
+        """The versions of a model without their files; fetched page by page as they are asked for.
+
+        Args:
+            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
+            filter: Which ones, as ``metrics.auc > 0.9 AND params.optimizer = adam AND create_time > now-7d``.
+            order_by: ``metrics.auc desc`` for the best first, also ``params.*``, ``create_time``, ``number``. Newest
+                first without it.
+            show_deleted: With those that can be restored.
+        """
+        parent = _naming.versions_parent(model)
 
         async def fetch(token: str) -> _Page[resources.Version]:
-            request = pb.ListVersionsRequest(parent=parent, show_deleted=show_deleted, page_token=token)
+            request = pb.ListVersionsRequest(
+                parent=parent, filter=filter, order_by=order_by, show_deleted=show_deleted, page_token=token
+            )
             page = await self._connection.call(self._connection.registry.ListVersions, request)
             return page.versions, page.next_page_token
 

@@ -43,6 +43,7 @@ def model(message: pb.Model) -> Model:
         update_time=moment(message.update_time),
         delete_time=_optional(message.delete_time, is_set=message.HasField("delete_time")),
         purge_time=_optional(message.purge_time, is_set=message.HasField("purge_time")),
+        aliases=dict(message.aliases),
         etag=message.etag,
     )
 

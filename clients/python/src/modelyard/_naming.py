@@ -8,6 +8,7 @@ from modelyard.names import AliasName, ModelName, NamespaceName, VersionName, ch
 from modelyard.references import Reference, Selector
 
 _T = TypeVar("_T")
+_ALL = "/-"
 
 
 def namespace_name(namespace: str) -> NamespaceName:
@@ -23,6 +24,13 @@ def model_name(model: str | ModelName) -> ModelName:
     if parsed.selector is not Selector.DEFAULT:
         raise invalid("model", f"{model!r} names a version; a model is given as {_short(parsed.model)!r}")
     return parsed.model
+
+
+def versions_parent(model: str | ModelName) -> str:
+    """From ``team/fraud``, or ``team/-`` for all models of a namespace."""
+    if isinstance(model, str) and model.endswith(_ALL):
+        return f"{namespace_name(model.removesuffix(_ALL))}/models/-"
+    return str(model_name(model))
 
 
 def version_name(version: str | VersionName) -> VersionName:

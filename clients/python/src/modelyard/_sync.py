@@ -242,9 +242,27 @@ class Client:
         """One model, also a deleted one."""
         return _loop.run(self._client.get_model(model))
 
-    def list_models(self, namespace: str = DEFAULT_NAMESPACE, *, show_deleted: bool = False) -> Iterator[Model]:
-        """The models of a namespace, by id; fetched page by page as they are asked for."""
-        return _loop.iterate(self._client.list_models(namespace, show_deleted=show_deleted))
+    def list_models(
+        self, namespace: str = DEFAULT_NAMESPACE, *, filter: str = "", order_by: str = "", show_deleted: bool = False
+    ) -> Iterator[Model]:
+        """The models of a namespace; fetched page by page as they are asked for.
+
+        Args:
+            namespace: As ``team``.
+            filter: Which ones, as ``labels.tier = gold AND alias:production``.
+            order_by: ``id``, ``create_time`` or ``update_time``, each with ``desc`` for the other way round.
+            show_deleted: With those that can be restored.
+        """
+        return _loop.iterate(
+            self._client.list_models(namespace, filter=filter, order_by=order_by, show_deleted=show_deleted)
+        )
+
+    def search_models(self, query: str, namespace: str = DEFAULT_NAMESPACE, *, limit: int = 50) -> Sequence[Model]:
+        """The models that some words describe best, the best first.
+
+        Each word must begin a word of the id, the display name, the description or a label.
+        """
+        return _loop.run(self._client.search_models(query, namespace, limit=limit))
 
     def update_model(
         self,
@@ -285,9 +303,21 @@ class Client:
         """One version with its files, by any reference; by its number, also a deleted one."""
         return _loop.run(self._client.get_version(version))
 
-    def list_versions(self, model: str | ModelName, *, show_deleted: bool = False) -> Iterator[Version]:
-        """The versions of a model without their files, newest first; fetched page by page as they are asked for."""
-        return _loop.iterate(self._client.list_versions(model, show_deleted=show_deleted))
+    def list_versions(
+        self, model: str | ModelName, *, filter: str = "", order_by: str = "", show_deleted: bool = False
+    ) -> Iterator[Version]:
+        """The versions of a model without their files; fetched page by page as they are asked for.
+
+        Args:
+            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
+            filter: Which ones, as ``metrics.auc > 0.9 AND params.optimizer = adam AND create_time > now-7d``.
+            order_by: ``metrics.auc desc`` for the best first, also ``params.*``, ``create_time``, ``number``. Newest
+                first without it.
+            show_deleted: With those that can be restored.
+        """
+        return _loop.iterate(
+            self._client.list_versions(model, filter=filter, order_by=order_by, show_deleted=show_deleted)
+        )
 
     def update_version(
         self,

@@ -66,6 +66,8 @@ class Model:
     update_time: datetime
     delete_time: datetime | None
     purge_time: datetime | None
+    aliases: Mapping[str, int]
+    """Aliases to the numbers of the versions they point at."""
     etag: str
 
 

@@ -23,7 +23,7 @@ app = typer.Typer(
 app.callback()(remember)
 for _command in (
     *(transfer.push, transfer.pull),
-    *(browse.resolve, browse.ls, browse.show),
+    *(browse.resolve, browse.ls, browse.search, browse.show),
     *(change.promote, change.rm, change.restore),
 ):
     app.command()(_command)

@@ -1,4 +1,4 @@
-"""``resolve``, ``ls`` and ``show``: commands that change nothing."""
+"""``resolve``, ``ls``, ``search`` and ``show``: commands that change nothing."""
 
 from itertools import islice
 from typing import Annotated
@@ -11,6 +11,7 @@ from modelyard.cli import render
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import plain, short
+from modelyard.names import DEFAULT_NAMESPACE
 from modelyard.references import Selector
 
 
@@ -31,21 +32,48 @@ def ls(
     what: Annotated[
         str | None, typer.Argument(metavar="[NAMESPACE | MODEL]", help="As team or team/fraud.", show_default=False)
     ] = None,
+    matching: Annotated[
+        str,
+        typer.Option(
+            "--filter", "-f", metavar="FILTER", help="Only those, as 'metrics.auc > 0.9 AND labels.team = nlp'."
+        ),
+    ] = "",
+    sort: Annotated[
+        str, typer.Option("--sort", "-s", metavar="FIELD", help="In this order, as 'metrics.auc desc'.")
+    ] = "",
     deleted: Annotated[
         bool, typer.Option("--deleted", help="With those that are deleted and can be restored.")
     ] = False,
 ) -> None:
-    """Lists namespaces, the models of a namespace or the versions of a model, newest first.
+    """Lists namespaces, the models of a namespace, or the versions of a model or, as team/-, of all, newest first.
 
     Without an argument: the namespaces; for people the models of the only one, if there is but one.
     """
     with session.client() as client:
+        if what is None and (matching or sort or _is_one_namespace(session, client)):
+            what = DEFAULT_NAMESPACE if matching or sort else next(iter(client.list_namespaces())).id
         if what is None:
-            _list_all(session, client, deleted=deleted)
+            session.show_list("namespaces", client.list_namespaces(), render.namespaces, "there are no namespaces")
         elif "/" in what:
-            _list_versions(session, client, what, deleted=deleted)
+            versions = client.list_versions(what, filter=matching, order_by=sort, show_deleted=deleted)
+            none = f"{what} has no versions" if not matching else f"{what} has no versions that match"
+            session.show_list("versions", versions, render.versions, none)
         else:
-            _list_models(session, client, what, deleted=deleted)
+            models = client.list_models(what, filter=matching, order_by=sort, show_deleted=deleted)
+            none = f"there are no models in {what}" if not matching else f"no models in {what} match"
+            session.show_list("models", models, render.models, none)
+
+
+@with_session
+def search(
+    session: Session,
+    words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="Each begins a word of what is looked for.")],
+    namespace: Annotated[str, typer.Option("--namespace", "-n", metavar="NAMESPACE")] = DEFAULT_NAMESPACE,
+) -> None:
+    """Finds models by words of their ids, names, descriptions and labels, the best first."""
+    with session.client() as client:
+        found = client.search_models(" ".join(words), namespace)
+    session.show_list("models", found, render.models, f"no models in {namespace} match")
 
 
 @with_session
@@ -64,20 +92,6 @@ def show(
             session.show({"version": version}, render.version_page(version))
 
 
-def _list_all(session: Session, client: Client, *, deleted: bool) -> None:
-    if session.output is Output.TABLE:
-        first_two = list(islice(client.list_namespaces(), 2))
-        if len(first_two) == 1:
-            _list_models(session, client, first_two[0].id, deleted=deleted)
-            return
-    session.show_list("namespaces", client.list_namespaces(), render.namespaces, "there are no namespaces")
-
-
-def _list_models(session: Session, client: Client, namespace: str, *, deleted: bool) -> None:
-    models = client.list_models(namespace, show_deleted=deleted)
-    session.show_list("models", models, render.models, f"there are no models in {namespace}")
-
-
-def _list_versions(session: Session, client: Client, model: str, *, deleted: bool) -> None:
-    versions = client.list_versions(model, show_deleted=deleted)
-    session.show_list("versions", versions, render.versions, f"{model} has no versions")
+def _is_one_namespace(session: Session, client: Client) -> bool:
+    """Whether a person may be spared to name it."""
+    return session.output is Output.TABLE and len(list(islice(client.list_namespaces(), 2))) == 1

@@ -23,10 +23,11 @@ def namespaces(rows: Sequence[Namespace]) -> Table:
 
 
 def models(rows: Sequence[Model]) -> Table:
-    table = _table("MODEL", "DISPLAY NAME", "OWNER", "AGE", "STATE")
+    table = _table("MODEL", "ALIASES", "DISPLAY NAME", "OWNER", "AGE", "STATE")
     for row in rows:
         table.add_row(
             plain(short(row.name), "bold"),
+            plain(", ".join(f"{alias}@{number}" for alias, number in sorted(row.aliases.items()))),
             plain(row.display_name),
             plain(row.owner),
             plain(age(row.create_time)),

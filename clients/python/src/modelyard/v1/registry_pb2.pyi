@@ -275,6 +275,8 @@ class ListModelsRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The namespace."""
@@ -282,6 +284,15 @@ class ListModelsRequest(_message.Message):
     """At most this many; 0 is 50, more than 1,000 is read as 1,000, negative is refused. A page may be shorter."""
     page_token: _builtins.str
     """`next_page_token` of the page before. Everything else but `page_size` must be as it was then."""
+    filter: _builtins.str
+    """Which ones, in the language of https://google.aip.dev/160: `labels.team = "nlp" AND create_time > now-30d`. `AND`,
+    `OR`, which binds tighter, `NOT` and parentheses; `= != < <= > >=`; `:` for a key that exists (`labels:team`) and
+    for a part of a text; `*` in a text for anything. At most 4 KiB, 100 comparisons, 20 levels. A comparison with what
+    is not there is false. Fields: `id`, `display_name`, `description`, `owner`, `labels.*`, `alias`, `create_time`,
+    `update_time`.
+    """
+    order_by: _builtins.str
+    """`id`, `create_time` or `update_time`, and `desc` for the other way round. Empty: `id`."""
     show_deleted: _builtins.bool
     """Show soft-deleted ones too."""
     def __init__(
@@ -290,11 +301,13 @@ class ListModelsRequest(_message.Message):
         parent: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
         show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "show_deleted", b"show_deleted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -312,7 +325,7 @@ class ListModelsResponse(_message.Message):
     """Empty on the last page, and only there."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Model]:
-        """By id."""
+        """In the order that was asked for."""
 
     def __init__(
         self,
@@ -327,6 +340,62 @@ class ListModelsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class SearchModelsRequest(_message.Message):
+    """Request of SearchModels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The namespace."""
+    query: _builtins.str
+    """Words, of which each must begin a word of the model: `fraud detec`. Case and punctuation don't matter. At most 256
+    characters.
+    """
+    page_size: _builtins.int
+    """At most this many; 0 is 50, more than 1,000 is read as 1,000, negative is refused."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        query: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "parent", b"parent", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchModelsRequest: _TypeAlias = SearchModelsRequest  # noqa: Y015
+
+@_typing.final
+class SearchModelsResponse(_message.Message):
+    """What SearchModels found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Model]:
+        """Best first."""
+
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[_resources_pb2.Model] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchModelsResponse: _TypeAlias = SearchModelsResponse  # noqa: Y015
 
 @_typing.final
 class UpdateModelRequest(_message.Message):
@@ -531,14 +600,27 @@ class ListVersionsRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """The model."""
+    """The model, or `namespaces/{namespace}/models/-` for all of a namespace."""
     page_size: _builtins.int
     """At most this many; 0 is 50, more than 1,000 is read as 1,000, negative is refused. A page may be shorter."""
     page_token: _builtins.str
     """`next_page_token` of the page before. Everything else but `page_size` must be as it was then."""
+    filter: _builtins.str
+    """Which ones, in the language of ListModels: `metrics.auc > 0.9 AND params.optimizer = adam`. Fields: `model`,
+    `number`, `state`, `description`, `labels.*`, `alias`, `create_time`, `update_time`, `created_by`, `digest`,
+    `total_size_bytes`, `file_count`, `params.*`, `metrics.*`, `dataset`, `dataset.uri`, `dataset.digest`, `framework`,
+    `framework.version`, `format`, `source.repository`, `source.commit`, `source.branch`, `parent`, `parent.digest`,
+    `run`, `run.tracker`. Texts of more than 200 characters are compared as wholes, or by their first 160.
+    """
+    order_by: _builtins.str
+    """`number`, within one model, `create_time`, or a number among the facts, `metrics.auc` or `params.depth`; and `desc`
+    for the other way round. Versions without that number come last. Empty: newest first.
+    """
     show_deleted: _builtins.bool
     """Show soft-deleted ones too."""
     view: Global___VersionView.ValueType
@@ -549,12 +631,14 @@ class ListVersionsRequest(_message.Message):
         parent: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: _builtins.str = ...,
+        order_by: _builtins.str = ...,
         show_deleted: _builtins.bool = ...,
         view: Global___VersionView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "show_deleted", b"show_deleted", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "show_deleted", b"show_deleted", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -572,7 +656,7 @@ class ListVersionsResponse(_message.Message):
     """Empty on the last page, and only there."""
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Version]:
-        """Newest first."""
+        """In the order that was asked for."""
 
     def __init__(
         self,

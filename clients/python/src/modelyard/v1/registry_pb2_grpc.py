@@ -96,6 +96,11 @@ class RegistryServiceStub(object):
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.GetVersionRequest.SerializeToString,
                 response_deserializer=modelyard_dot_v1_dot_resources__pb2.Version.FromString,
                 _registered_method=True)
+        self.SearchModels = channel.unary_unary(
+                '/modelyard.v1.RegistryService/SearchModels',
+                request_serializer=modelyard_dot_v1_dot_registry__pb2.SearchModelsRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_registry__pb2.SearchModelsResponse.FromString,
+                _registered_method=True)
         self.ListVersions = channel.unary_unary(
                 '/modelyard.v1.RegistryService/ListVersions',
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.ListVersionsRequest.SerializeToString,
@@ -195,7 +200,7 @@ class RegistryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """The models of a namespace, by id.
+        """The models of a namespace: all, or those that match a filter; by id, or in another order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,8 +245,17 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchModels(self, request, context):
+        """The best matches of some words among the models of a namespace, best first: words of the id, the display name, the
+        description and the labels. There are no further pages: more words find fewer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVersions(self, request, context):
-        """The versions of a model, newest first.
+        """The versions of a model, or of all models of a namespace: all, or those that match a filter; newest first, or in
+        another order, as the best by a metric first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -374,6 +388,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.GetVersion,
                     request_deserializer=modelyard_dot_v1_dot_registry__pb2.GetVersionRequest.FromString,
                     response_serializer=modelyard_dot_v1_dot_resources__pb2.Version.SerializeToString,
+            ),
+            'SearchModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchModels,
+                    request_deserializer=modelyard_dot_v1_dot_registry__pb2.SearchModelsRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_registry__pb2.SearchModelsResponse.SerializeToString,
             ),
             'ListVersions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVersions,
@@ -751,6 +770,33 @@ class RegistryService(object):
             '/modelyard.v1.RegistryService/GetVersion',
             modelyard_dot_v1_dot_registry__pb2.GetVersionRequest.SerializeToString,
             modelyard_dot_v1_dot_resources__pb2.Version.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.RegistryService/SearchModels',
+            modelyard_dot_v1_dot_registry__pb2.SearchModelsRequest.SerializeToString,
+            modelyard_dot_v1_dot_registry__pb2.SearchModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

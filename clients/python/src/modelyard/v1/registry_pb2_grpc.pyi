@@ -47,7 +47,7 @@ class RegistryServiceStub:
     GetModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetModelRequest, _resources_pb2.Model]
     """One model, also a soft-deleted one."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListModelsRequest, _registry_pb2.ListModelsResponse]
-    """The models of a namespace, by id."""
+    """The models of a namespace: all, or those that match a filter; by id, or in another order."""
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UpdateModelRequest, _resources_pb2.Model]
     """Changes a model's display name, description, owner, labels or annotations."""
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteModelRequest, _resources_pb2.Model]
@@ -65,8 +65,14 @@ class RegistryServiceStub:
     """One version with its files, also a soft-deleted one. `name` may end in an alias instead of a number; the answer
     carries the canonical name.
     """
+    SearchModels: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SearchModelsRequest, _registry_pb2.SearchModelsResponse]
+    """The best matches of some words among the models of a namespace, best first: words of the id, the display name, the
+    description and the labels. There are no further pages: more words find fewer.
+    """
     ListVersions: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListVersionsRequest, _registry_pb2.ListVersionsResponse]
-    """The versions of a model, newest first."""
+    """The versions of a model, or of all models of a namespace: all, or those that match a filter; newest first, or in
+    another order, as the best by a metric first.
+    """
     UpdateVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UpdateVersionRequest, _resources_pb2.Version]
     """Changes a version's description, labels or annotations. Everything else is frozen: a changed frozen field is
     INVALID_ARGUMENT, IMMUTABLE_FIELD.
@@ -108,7 +114,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     GetModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetModelRequest, _resources_pb2.Model]  # type: ignore[assignment]
     """One model, also a soft-deleted one."""
     ListModels: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListModelsRequest, _registry_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """The models of a namespace, by id."""
+    """The models of a namespace: all, or those that match a filter; by id, or in another order."""
     UpdateModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.UpdateModelRequest, _resources_pb2.Model]  # type: ignore[assignment]
     """Changes a model's display name, description, owner, labels or annotations."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteModelRequest, _resources_pb2.Model]  # type: ignore[assignment]
@@ -126,8 +132,14 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """One version with its files, also a soft-deleted one. `name` may end in an alias instead of a number; the answer
     carries the canonical name.
     """
+    SearchModels: _aio.UnaryUnaryMultiCallable[_registry_pb2.SearchModelsRequest, _registry_pb2.SearchModelsResponse]  # type: ignore[assignment]
+    """The best matches of some words among the models of a namespace, best first: words of the id, the display name, the
+    description and the labels. There are no further pages: more words find fewer.
+    """
     ListVersions: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListVersionsRequest, _registry_pb2.ListVersionsResponse]  # type: ignore[assignment]
-    """The versions of a model, newest first."""
+    """The versions of a model, or of all models of a namespace: all, or those that match a filter; newest first, or in
+    another order, as the best by a metric first.
+    """
     UpdateVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.UpdateVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Changes a version's description, labels or annotations. Everything else is frozen: a changed frozen field is
     INVALID_ARGUMENT, IMMUTABLE_FIELD.
@@ -208,7 +220,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ListModelsResponse, _abc.Awaitable[_registry_pb2.ListModelsResponse]]:
-        """The models of a namespace, by id."""
+        """The models of a namespace: all, or those that match a filter; by id, or in another order."""
 
     @_abc_1.abstractmethod
     def UpdateModel(
@@ -258,12 +270,24 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def SearchModels(
+        self,
+        request: _registry_pb2.SearchModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.SearchModelsResponse, _abc.Awaitable[_registry_pb2.SearchModelsResponse]]:
+        """The best matches of some words among the models of a namespace, best first: words of the id, the display name, the
+        description and the labels. There are no further pages: more words find fewer.
+        """
+
+    @_abc_1.abstractmethod
     def ListVersions(
         self,
         request: _registry_pb2.ListVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ListVersionsResponse, _abc.Awaitable[_registry_pb2.ListVersionsResponse]]:
-        """The versions of a model, newest first."""
+        """The versions of a model, or of all models of a namespace: all, or those that match a filter; newest first, or in
+        another order, as the best by a metric first.
+        """
 
     @_abc_1.abstractmethod
     def UpdateVersion(

@@ -1,0 +1,1 @@
+"""Lists that are searched and sorted: filters as SQL, on indexes."""

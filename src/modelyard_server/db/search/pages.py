@@ -1,0 +1,199 @@
+"""Pages of what a filter matches, in an order, from a position on.
+
+What a page costs must not grow with the number of rows that match or don't: it is read off an index from where the one
+before ended. Two kinds of index can serve a list, that of its order and that of a comparison. Which is better is found
+by counting, up to a bound, what each comparison matches: few rows are sorted; of many, those at the head of the order
+come soon.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, Table, exists, func, literal, select, tuple_, type_coerce
+
+from modelyard_server.db import rows, tables
+from modelyard_server.db.engine import Connection
+from modelyard_server.db.search.conditions import attribute_condition, condition, text_condition
+from modelyard_server.db.search.subject import Subject
+from modelyard_server.domain.filters import terms
+from modelyard_server.domain.filters.order import Order
+from modelyard_server.domain.filters.syntax import Operator
+from modelyard_server.domain.filters.terms import Term
+from modelyard_server.domain.resources import Resource
+from modelyard_server.services.listing import Listed, Position
+
+Keyed = TypeVar("Keyed", bound=Resource)
+
+FEW: Final = 2000
+"""Rows that are sorted rather than read in order."""
+_CANDIDATES: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A list of some place."""
+
+    subject: Subject
+    namespace_key: int
+    of_model: int | None = None
+    """The key of the one model whose versions these are."""
+    show_deleted: bool
+    where: Term | None
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where rows are read off in order: by ``value``, and where that is alike by ``key``."""
+
+    found: Select[Any]
+    value: ColumnElement[Any]
+    key: ColumnElement[int]
+    descending: bool
+
+
+async def page(connection: Connection, query: Query, after: Position | None, limit: int) -> list[Position]:
+    """The next positions behind ``after``."""
+    run = _Run(connection, query)
+    few = await run.few()
+    if query.order.field in query.subject.columns:
+        return await run.read(run.by_column(few), few, after, limit)
+    # First what has the number that is sorted by, then the newest of what lacks it.
+    found: list[Position] = []
+    if after is None or after.value is not None:
+        found = await run.read(run.by_number(), few, after, limit)
+        after = None
+    if len(found) < limit:
+        rest = await run.read(run.without_number(), few, after, limit - len(found))
+        found += [Position(None, each.key) for each in rest]
+    return found
+
+
+async def fetch(
+    connection: Connection,
+    query: Select[Any],
+    build: Callable[[Row[Any]], Keyed],
+    positions: Sequence[Position],
+    size: int,
+) -> Listed[Keyed]:
+    """The rows at the first ``size`` positions, by a query that takes their ``keys``."""
+    shown = positions[:size]
+    found: dict[int, Keyed] = {}
+    for batch in rows.batches(position.key for position in shown):
+        found.update((each.key, each) for each in map(build, await connection.execute(query, {"keys": batch})))
+    return Listed([found[position.key] for position in shown], shown, more=len(positions) > size)
+
+
+class _Run:
+    """One query, on one connection."""
+
+    def __init__(self, connection: Connection, query: Query) -> None:
+        self._connection = connection
+        self._query = query
+        self._subject = query.subject
+
+    # Where rows come from
+
+    def by_column(self, few: Select[Any] | None) -> _Source:
+        order = self._query.order
+        texts = self._subject.texts
+        if few is None and order.field == "create_time" and self._query.of_model is None:
+            # The index of texts that are equal is in this order too.
+            for term in self._conjuncts():
+                if isinstance(term, terms.Text) and term.exact is not None and self._is_indexed(term):
+                    found = self._rows(texts).where(self._placed(texts), attribute_condition(term, texts))
+                    return _Source(found, texts.c.create_time, texts.c[self._subject.owner], order.descending)
+        return _Source(self._rows(), self._subject.columns[order.field], self._subject.key, order.descending)
+
+    def by_number(self) -> _Source:
+        numbers = self._numbers
+        found = self._rows(numbers).where(self._placed(numbers), numbers.c.field == self._query.order.field)
+        return _Source(found, numbers.c.value, numbers.c[self._subject.owner], self._query.order.descending)
+
+    def without_number(self) -> _Source:
+        numbers, key = self._numbers.c, self._subject.key
+        has = exists().where(numbers[self._subject.owner] == key, numbers.field == self._query.order.field)
+        return _Source(self._rows().where(~has.correlate(self._subject.table)), key, key, descending=True)
+
+    @property
+    def _numbers(self) -> Table:
+        assert self._subject.numbers is not None
+        return self._subject.numbers
+
+    def _rows(self, index: Table | None = None) -> Select[Any]:
+        """The rows of the place, found by ``index`` if one is given."""
+        table, query = self._subject.table, select()
+        if index is None:
+            query = query.select_from(table).where(self._placed(table))
+        else:
+            query = query.select_from(index).join(table, table.c.key == index.c[self._subject.owner])
+        models = tables.models
+        if table is not models:
+            query = query.join(models, models.c.key == table.c.model_key).where(models.c.delete_time.is_(None))
+        return query if self._query.show_deleted else query.where(table.c.delete_time.is_(None))
+
+    def _placed(self, table: Table) -> ColumnElement[bool]:
+        if self._query.of_model is not None and "model_key" in table.c:
+            return table.c.model_key == self._query.of_model
+        return table.c.namespace_key == self._query.namespace_key
+
+    # How they are read
+
+    async def read(
+        self, source: _Source, few: Select[Any] | None, after: Position | None, limit: int
+    ) -> list[Position]:
+        # Times as the integers that they are: a position holds nothing else.
+        raw = BigInteger() if isinstance(source.value.type, tables.Moment) else source.value.type
+        value, key = type_coerce(source.value, raw), source.key
+        query = source.found.add_columns(value.label("value"), key.label("key"))
+        if self._query.of_model is not None:
+            query = query.where(self._subject.table.c.model_key == self._query.of_model)
+        if few is not None:
+            query = query.where(self._subject.key.in_(few))
+        if self._query.where is not None:
+            query = query.where(condition(self._query.where, self._subject))
+        if after is not None:
+            place = tuple_(value, key)
+            last = tuple_(literal(after.key if after.value is None else after.value, raw), literal(after.key))
+            query = query.where(place < last if source.descending else place > last)
+        order = (value.desc(), key.desc()) if source.descending else (value, key)
+        result = await self._connection.execute(query.order_by(*order).limit(limit))
+        return [Position(row.value, row.key) for row in result]
+
+    # Which index finds few
+
+    async def few(self) -> Select[Any] | None:
+        """The keys that the comparison allows that matches the fewest, if those are few."""
+        best, fewest = None, FEW
+        for candidate, _ in zip(self._candidates(), range(_CANDIDATES), strict=False):
+            bounded = candidate.limit(fewest).subquery()
+            count = int(await self._connection.scalar(select(func.count()).select_from(bounded)))
+            if count < fewest:
+                best, fewest = candidate, max(count, 1)
+        return best
+
+    def _candidates(self) -> Iterator[Select[Any]]:
+        for term in self._conjuncts():
+            if isinstance(term, terms.Text) and term.field == "alias":
+                yield (
+                    select(self._subject.aliased)
+                    .join(tables.models, tables.models.c.key == tables.aliases.c.model_key)
+                    .where(text_condition(tables.aliases.c.id, term), self._placed(tables.models))
+                )
+            elif isinstance(term, terms.Text | terms.Number) and self._is_indexed(term):
+                table = self._subject.texts if isinstance(term, terms.Text) else self._numbers
+                yield select(table.c[self._subject.owner]).where(self._placed(table), attribute_condition(term, table))
+
+    def _conjuncts(self) -> tuple[Term, ...]:
+        """The terms that every row must satisfy."""
+        where = self._query.where
+        return where.terms if isinstance(where, terms.All) else (where,) if where is not None else ()
+
+    def _is_indexed(self, term: terms.Text | terms.Number) -> bool:
+        """Whether what it matches is a range of an index."""
+        if term.field in self._subject.columns or term.field == "alias":
+            return False
+        if isinstance(term, terms.Number):
+            return term.operator is not Operator.NOT_EQUAL
+        return term.operator is Operator.EQUAL and term.pieces[0] != ""

@@ -1,0 +1,64 @@
+"""What is listed: the tables and columns behind the fields that a filter may name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, Table, case, select
+
+from modelyard_server.db import tables
+
+_MODELS = tables.models.c
+_VERSIONS = tables.versions.c
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A kind of resource. What is not among ``columns`` is looked up in ``texts`` and ``numbers``."""
+
+    table: Table
+    columns: Mapping[str, ColumnElement[Any]]
+    """By field. An empty text in a column is one that is not there."""
+    texts: Table
+    numbers: Table | None
+    owner: str
+    """The column of ``texts`` and ``numbers`` that holds the resource's key."""
+    aliases: Select[Any]
+    """Aliases of a row of ``table``, without their ids compared."""
+    aliased: ColumnElement[Any]
+    """What ``aliases`` tells of the resource."""
+
+    @property
+    def key(self) -> ColumnElement[Any]:
+        return self.table.c.key
+
+
+MODELS: Final = Subject(
+    table=tables.models,
+    columns={
+        name: _MODELS[name] for name in ("id", "display_name", "description", "owner", "create_time", "update_time")
+    },
+    texts=tables.model_texts,
+    numbers=None,
+    owner="model_key",
+    aliases=select(tables.aliases.c.key).where(tables.aliases.c.model_key == _MODELS.key),
+    aliased=tables.aliases.c.model_key,
+)
+VERSIONS: Final = Subject(
+    table=tables.versions,
+    columns={
+        "model": _MODELS.id,
+        "number": _VERSIONS.number,
+        "state": case((_VERSIONS.delete_time.is_not(None), "DELETED"), else_=_VERSIONS.state),
+        "description": _VERSIONS.description,
+        "create_time": _VERSIONS.create_time,
+        "update_time": _VERSIONS.update_time,
+        "total_size_bytes": _VERSIONS.total_size,
+        "file_count": _VERSIONS.file_count,
+    },
+    texts=tables.version_texts,
+    numbers=tables.version_numbers,
+    owner="version_key",
+    aliases=select(tables.aliases.c.key).where(tables.aliases.c.version_key == _VERSIONS.key),
+    aliased=tables.aliases.c.version_key,
+)
