@@ -24,6 +24,7 @@ from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.errors import RegistryError
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
+from modelyard_server.rpc.events_servicer import EventsServicer
 from modelyard_server.rpc.page_tokens import PageTokens
 from modelyard_server.rpc.registry_servicer import RegistryServicer
 from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
@@ -32,6 +33,7 @@ from modelyard_server.services.blob_store import BlobStore
 from modelyard_server.services.blobs import Blobs
 from modelyard_server.services.consistency import ConsistencyCheck, Progress, Report
 from modelyard_server.services.downloads import Downloads
+from modelyard_server.services.log import Log
 from modelyard_server.services.maintenance import Maintenance
 from modelyard_server.services.models import Models
 from modelyard_server.services.mutations import Clock, Mutations
@@ -39,6 +41,7 @@ from modelyard_server.services.namespaces import Namespaces
 from modelyard_server.services.resolution import Resolver
 from modelyard_server.services.uploads import Uploads
 from modelyard_server.services.versions import Versions
+from modelyard_server.services.watching import Watching
 from modelyard_server.telemetry import Metrics
 
 _log: Final = structlog.get_logger("modelyard.server")
@@ -93,13 +96,14 @@ class Registry:
         self.uploads = Uploads(mutations, blobs, store)
         self.maintenance = Maintenance(mutations, store)
         self._draining = asyncio.Event()
+        page_tokens = PageTokens(page_token_key, clock, limits.page_token_ttl)
         registry = RegistryServicer(
             self.namespaces,
             Models(mutations),
             Versions(mutations, aliases),
             aliases,
             Resolver(database, clock),
-            PageTokens(page_token_key, clock, limits.page_token_ttl),
+            page_tokens,
             limits,
         )
         artifacts = ArtifactsServicer(
@@ -110,7 +114,10 @@ class Registry:
             store.compose_threshold,
             self._draining,
         )
-        self.server = Server(registry, artifacts, limits=limits, metrics=metrics, reflect=reflect)
+        self._watching = Watching(database, progress_seconds=limits.watch_progress)
+        database.listen(self._watching.committed)
+        events = EventsServicer(Log(mutations), self._watching, page_tokens, limits)
+        self.server = Server(registry, artifacts, events, limits=limits, metrics=metrics, reflect=reflect)
 
     @property
     def draining(self) -> bool:
@@ -123,6 +130,7 @@ class Registry:
     async def drain(self, grace: float) -> None:
         """Health says NOT_SERVING, streams end so that they can be resumed, small calls run to their end."""
         self._draining.set()
+        await self._watching.close()
         await self.server.stop(grace)
         await self.uploads.drain()
 

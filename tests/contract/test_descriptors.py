@@ -11,10 +11,10 @@ from google.api import field_behavior_pb2, field_info_pb2, resource_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from protos import generate
 
-from modelyard.v1 import artifacts_pb2, options_pb2, registry_pb2, resources_pb2
+from modelyard.v1 import artifacts_pb2, events_pb2, options_pb2, registry_pb2, resources_pb2
 from modelyard_server.rpc.methods import SERVICES, ContractError, table
 
-_FILES = (registry_pb2.DESCRIPTOR, artifacts_pb2.DESCRIPTOR, resources_pb2.DESCRIPTOR)
+_FILES = (registry_pb2.DESCRIPTOR, artifacts_pb2.DESCRIPTOR, events_pb2.DESCRIPTOR, resources_pb2.DESCRIPTOR)
 _METHODS = [method for service in SERVICES for method in service.methods]
 _BEHAVIOR = field_behavior_pb2.FieldBehavior
 _READS = ("Get", "List", "Search", "Compare", "Resolve", "Read", "Watch", "Verify")
@@ -94,7 +94,14 @@ def test_uids_and_request_ids_are_uuids(field: Any) -> None:
 
 
 # What they do is the same however often it is done, or they are streams.
-_WITHOUT_REQUEST_ID = {"FindMissingBlobs", "BatchWriteBlobs", "WriteBlob", "CancelUpload", "ComposeBlob"}
+_WITHOUT_REQUEST_ID = {
+    "CompactEvents",
+    "FindMissingBlobs",
+    "BatchWriteBlobs",
+    "WriteBlob",
+    "CancelUpload",
+    "ComposeBlob",
+}
 
 
 @pytest.mark.parametrize("method", _METHODS, ids=_named)
@@ -114,7 +121,7 @@ def test_lists_are_paged(method: Any) -> None:
     fields = _fields(method.input_type)
     assert {"page_size", "page_token"} <= set(fields)
     assert fields[0] == "parent" or method.name == "ListNamespaces"
-    first, second = method.output_type.fields
+    first, second, *_ = method.output_type.fields
     assert first.number == 1
     assert first.is_repeated
     assert second.name == "next_page_token"

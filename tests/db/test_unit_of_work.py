@@ -17,10 +17,9 @@ from modelyard_server.db.engine import create_engine, parse_url, sqlite_url
 from modelyard_server.db.inventory import SqlInventory
 from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.errors import Aborted, RegistryError, invalid
-from modelyard_server.domain.events import change
+from modelyard_server.domain.events import Event, change
 from modelyard_server.domain.resources import Namespace
 from modelyard_server.services.database import Transaction
-from modelyard_server.services.inventory import EventRecord
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -190,7 +189,7 @@ async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None
 
     async def log() -> list[tuple[int, str]]:
         events = SqlInventory(engine).events(namespace.key)
-        return [(event.revision, event.change.actor) async for event in events if isinstance(event, EventRecord)]
+        return [(event.revision, event.change.actor) async for event in events if isinstance(event, Event)]
 
     begun_first = asyncio.create_task(database.write(slow))
     await gate.reached.wait()

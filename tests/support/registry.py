@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from sqlalchemy import text
 
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
+from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 from modelyard_server.app import Registry
 from modelyard_server.blobs.local import LocalStore
@@ -24,6 +25,7 @@ from modelyard_server.telemetry import Metrics
 
 if TYPE_CHECKING:
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
+    from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
 
 _TABLES: Final = tables.metadata.sorted_tables
@@ -48,6 +50,7 @@ class RunningRegistry:
 
     registry: "RegistryServiceAsyncStub"
     artifacts: "ArtifactsServiceAsyncStub"
+    events: "EventsServiceAsyncStub"
     channel: grpc.aio.Channel
     address: str
     engine: Engine
@@ -90,6 +93,7 @@ async def running_registry(
             yield RunningRegistry(
                 registry=RegistryServiceStub(channel),
                 artifacts=ArtifactsServiceStub(channel),
+                events=EventsServiceStub(channel),
                 channel=channel,
                 address=f"127.0.0.1:{port}",
                 engine=engine,

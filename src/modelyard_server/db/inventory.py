@@ -7,17 +7,16 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Row, Select, bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 
-from modelyard_server.db import forgotten, records, rows, tables
+from modelyard_server.db import events, forgotten, records, rows, tables
 from modelyard_server.db.engine import Connection, Engine
 from modelyard_server.db.faults import explained
 from modelyard_server.db.integrity import DatabaseDamagedError
+from modelyard_server.domain.events import Event, LogHead
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.inventory import (
     AliasRecord,
-    EventRecord,
     FileRecord,
     HeldBlob,
-    LogHead,
     ModelRecord,
     NamespaceRecord,
     Unreadable,
@@ -29,9 +28,6 @@ T = TypeVar("T")
 
 # What comes of a row whose columns hold something else than the registry writes there.
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
-_HEAD: Final = select(tables.log_heads.c.revision, tables.log_heads.c.hash).where(
-    tables.log_heads.c.namespace_key == bindparam("of_namespace")
-)
 _KNOWN_BLOBS: Final = select(tables.blobs.c.digest, tables.blobs.c.generation).where(
     tables.blobs.c.digest.in_(bindparam("digests", expanding=True))
 )
@@ -122,10 +118,9 @@ class SqlInventory:
         return known
 
     async def head(self, namespace_key: int) -> LogHead | None:
-        found = await self._rows(_HEAD, {"of_namespace": namespace_key})
-        return LogHead(found[0].revision, found[0].hash) if found else None
+        return await self._read(partial(events.head, namespace_key=namespace_key))
 
-    def events(self, namespace_key: int) -> AsyncGenerator[EventRecord | Unreadable, None]:
+    def events(self, namespace_key: int) -> AsyncGenerator[Event | Unreadable, None]:
         return self._each(records.EVENTS, of_namespace=namespace_key)
 
     async def forgotten(self, namespace_key: int) -> AsyncGenerator[str, None]:

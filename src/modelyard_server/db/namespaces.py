@@ -20,6 +20,9 @@ _REVISION = (
 )
 
 
+_FRESH_LOG = {"revision": 0, "hash": GENESIS, "floor": 0, "floor_hash": GENESIS}
+
+
 def _mutable(namespace: Namespace) -> dict[str, Any]:
     return {
         **rows.common_values(namespace),
@@ -40,7 +43,7 @@ class SqlNamespaces:
             .values(id=namespace.name.namespace, **_mutable(namespace))
             .returning(tables.namespaces.c.key)
         )
-        await self._connection.execute(insert(tables.log_heads).values(namespace_key=key, revision=0, hash=GENESIS))
+        await self._connection.execute(insert(tables.log_heads).values(_FRESH_LOG | {"namespace_key": key}))
         return replace(namespace, key=key)
 
     async def find(self, name: NamespaceName, *, lock: bool = False) -> Namespace | None:

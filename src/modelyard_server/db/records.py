@@ -7,14 +7,12 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, s
 
 from modelyard.manifest import File, check_digest
 from modelyard.names import AliasName
-from modelyard_server.db import aliases, forgotten, models, names, rows, tables, versions
+from modelyard_server.db import aliases, events, forgotten, models, names, rows, tables, versions
 from modelyard_server.domain.codec import snapshot
-from modelyard_server.domain.events import Change
 from modelyard_server.domain.resources import AnyResource, UploadState
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.inventory import (
     AliasRecord,
-    EventRecord,
     FileRecord,
     HeldBlob,
     Logged,
@@ -65,7 +63,9 @@ def _with_last_event(query: Select[Any], name: ColumnElement[str]) -> Select[Any
         .limit(1)
         .correlate_except(tables.events)
     )
+    floor = select(tables.log_heads.c.floor).where(tables.log_heads.c.namespace_key == _NAMESPACES.key)
     return query.add_columns(
+        floor.scalar_subquery().label("log_floor"),
         last.scalar_subquery().label("event_snapshot"),
         last.with_only_columns(_EVENTS.type).scalar_subquery().label("event_type"),
     )
@@ -73,7 +73,9 @@ def _with_last_event(query: Select[Any], name: ColumnElement[str]) -> Select[Any
 
 def _logged(row: Row[Any], resource: AnyResource) -> Logged:
     event = None if row.event_type == forgotten.REMOVAL else row.event_snapshot
-    return Logged(snapshot(resource), None if event is None else dict(event))
+    # The last event of a resource may be one that is not kept any more.
+    compacted = row.event_type is None and bool(row.log_floor)
+    return Logged(snapshot(resource), None if event is None else dict(event), compacted=compacted)
 
 
 def _namespace(row: Row[Any]) -> NamespaceRecord:
@@ -189,25 +191,10 @@ LIVE_BLOBS: Final = Every(
 )
 
 
-def _event(row: Row[Any]) -> EventRecord:
-    change = Change(
-        namespace_key=row.namespace_key,
-        type=row.type,
-        resource=row.resource,
-        actor=row.actor,
-        request_id=row.request_id,
-        reason=row.reason,
-        time=row.time,
-        changes=row.changes,
-        snapshot=row.snapshot,
-    )
-    return EventRecord(row.revision, change, row.previous_hash, row.hash)
-
-
 EVENTS: Final = Every(
     select(tables.events).where(_EVENTS.namespace_key == bindparam("of_namespace")),
     _EVENTS.revision,
-    _event,
+    events.from_row,
     "events",
 )
 

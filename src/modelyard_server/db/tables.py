@@ -78,6 +78,9 @@ log_heads: Final = Table(
     Column("namespace_key", Key, ForeignKey(namespaces.c.key), primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),
     Column("hash", String, nullable=False),
+    # The last event that is not kept any more, and what the first that is is chained to.
+    Column("floor", BigInteger, nullable=False),
+    Column("floor_hash", String, nullable=False),
 )
 
 events: Final = Table(
@@ -87,6 +90,8 @@ events: Final = Table(
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     Column("type", String, nullable=False),
     Column("resource", Id, nullable=False),
+    # Of the model that the resource is, or is in; else empty.
+    Column("model_id", Id, nullable=False),
     Column("actor", String, nullable=False),
     Column("request_id", String, nullable=False),
     Column("reason", Text, nullable=False),
@@ -96,6 +101,7 @@ events: Final = Table(
     Column("previous_hash", String, nullable=False),
     Column("hash", String, nullable=False),
     Index(None, "namespace_key", "resource", "revision"),
+    Index(None, "namespace_key", "model_id", "revision"),
 )
 
 models: Final = Table(

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import groupby
 from typing import Any, Final, TypeVar
 
@@ -15,6 +15,7 @@ from modelyard_server.db import events, tables
 from modelyard_server.db.aliases import SqlAliases
 from modelyard_server.db.blobs import SqlBlobs
 from modelyard_server.db.engine import Connection, Engine
+from modelyard_server.db.events import SqlEvents
 from modelyard_server.db.faults import explained, is_conflict
 from modelyard_server.db.models import SqlModels
 from modelyard_server.db.namespaces import SqlNamespaces
@@ -25,6 +26,7 @@ from modelyard_server.domain.events import Change
 from modelyard_server.services.database import (
     AliasRepository,
     BlobRepository,
+    EventRepository,
     ModelRepository,
     NamespaceRepository,
     RequestRepository,
@@ -51,6 +53,7 @@ class SqlTransaction:
         self.blobs: BlobRepository = SqlBlobs(connection)
         self.uploads: UploadRepository = SqlUploads(connection)
         self.requests: RequestRepository = SqlRequests(connection)
+        self.events: EventRepository = SqlEvents(connection)
         self._connection = connection
         self._changes: list[Change] = []
         self._discarded = False
@@ -61,10 +64,11 @@ class SqlTransaction:
     def discard(self) -> None:
         self._discarded = True
 
-    async def finish(self) -> None:
+    async def finish(self) -> Collection[int]:
+        """Commits; the keys of the namespaces whose logs went on."""
         if self._discarded:
             await self._connection.rollback()
-            return
+            return ()
         # Namespaces in one order everywhere, so that two transactions never lock two heads crosswise.
         ordered = sorted(self._changes, key=lambda change: change.namespace_key)
         if ordered:
@@ -74,6 +78,7 @@ class SqlTransaction:
         failpoints.hit("commit.before_db")
         await self._connection.commit()
         failpoints.hit("commit.after_db")
+        return {change.namespace_key for change in ordered}
 
 
 class SqlDatabase:
@@ -82,6 +87,11 @@ class SqlDatabase:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._running: set[asyncio.Task[Any]] = set()
+        self._listeners: list[Callable[[Collection[int]], None]] = []
+
+    def listen(self, listener: Callable[[Collection[int]], None]) -> None:
+        """Tells ``listener`` of each commit by this process: the keys of the namespaces whose logs went on."""
+        self._listeners.append(listener)
 
     async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         async with explained():
@@ -107,10 +117,15 @@ class SqlDatabase:
         async with explained():
             for attempt in range(_ATTEMPTS):
                 try:
-                    return await self._engine.write(lambda connection: _attempt(connection, work))
+                    result, changed = await self._engine.write(lambda connection: _attempt(connection, work))
                 except Exception as error:
                     if not is_conflict(error) or attempt == _ATTEMPTS - 1:
                         raise
+                else:
+                    if changed:
+                        for listener in self._listeners:
+                            listener(changed)
+                    return result
                 await asyncio.sleep(_BACKOFF * 2**attempt * (1 + random.random()))  # noqa: S311 (no secret)
         raise AssertionError("unreachable")
 
@@ -136,8 +151,7 @@ class SqlDatabase:
         await self._engine.dispose()
 
 
-async def _attempt(connection: Connection, work: Callable[[Transaction], Awaitable[T]]) -> T:
+async def _attempt(connection: Connection, work: Callable[[Transaction], Awaitable[T]]) -> tuple[T, Collection[int]]:
     transaction = SqlTransaction(connection)
     result = await work(transaction)
-    await transaction.finish()
-    return result
+    return result, await transaction.finish()

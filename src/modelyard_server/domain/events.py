@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.domain.codec import Json, format_time, snapshot
 from modelyard_server.domain.resources import AnyResource
 
@@ -32,6 +33,39 @@ class Change:
     """Field to [before, after]."""
     snapshot: Json
     """The resource after the change; before it, for one that was removed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Event:
+    """A change at its place in the log."""
+
+    revision: int
+    change: Change
+    previous_hash: str
+    hash: str
+
+    def is_intact(self) -> bool:
+        """Whether it is what was written."""
+        try:
+            return self.hash == event_hash(self.previous_hash, self.revision, self.change)
+        except ValueError:  # it holds what is no JSON, as NaN
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """Where a namespace's log ends, and where what is kept of it begins."""
+
+    namespace_key: int
+    revision: int
+    hash: str
+    floor: int
+    """The last revision that is not kept any more; 0 if all are."""
+    floor_hash: str
+
+
+Place = NamespaceName | ModelName | VersionName | AliasName
+"""What events are asked for: of a namespace all, of a model those of all that is in it, else those of one resource."""
 
 
 def change(

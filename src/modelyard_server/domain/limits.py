@@ -45,5 +45,9 @@ class Limits:
     unary_deadline: float = 30.0
     stream_idle: float = 60.0
     """A client's stream that sends nothing for so long is ended."""
+    event_types: int = 100
+    """That one watch may name."""
+    watch_progress: float = 30.0
+    """A watch that has nothing to tell says so this often."""
     reader_stall: float = 120.0
     """A client that takes nothing of its download for so long is cut off."""

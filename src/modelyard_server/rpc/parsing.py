@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from modelyard import wire
 from modelyard.facts import Facts
@@ -20,7 +22,9 @@ from modelyard_server.domain.filters.order import Order
 from modelyard_server.domain.filters.syntax import FilterError
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc.call import current
+from modelyard_server.rpc.page_tokens import Cursor, PageTokens
 from modelyard_server.services.blobs import BlobRef
+from modelyard_server.services.listing import Listing, Position
 from modelyard_server.services.mutations import Attempt
 from modelyard_server.services.versions import NewVersion
 
@@ -70,12 +74,13 @@ def one(field: str, parse: Callable[[str], T], value: str) -> T:
 def attempt(request: Message, collector: Collector) -> Attempt:
     """What a change needs to know of its request besides the change."""
     call = current.get()
-    request_id: str = request.request_id  # type: ignore[attr-defined]  # every changing request has one
+    request_id: str = getattr(request, "request_id", "")  # what can be done twice without harm has none
     if request_id:
         collector.add(validation.uuid4("request_id", request_id))
     bare = type(request)()
     bare.CopyFrom(request)
-    bare.ClearField("request_id")
+    if request_id:
+        bare.ClearField("request_id")
     return Attempt(
         actor=call.actor,
         method=call.method.name,
@@ -120,6 +125,31 @@ def _line(field: str, value: str, length: int) -> Iterable[FieldViolation]:
     yield from validation.text(field, value, one_line=True)
 
 
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What a list request asks for, and what its page is continued by."""
+
+    text: str
+    position: Cursor | None
+    size: int
+
+    def listing(self, where: terms.Term | None, order: Order | None, *, show_deleted: bool) -> Listing:
+        after = Position(*self.position) if isinstance(self.position, list) else None
+        return Listing(where=where, order=order, after=after, size=self.size, show_deleted=show_deleted)
+
+
+def query(request: Any, tokens: PageTokens, limits: Limits, collector: Collector) -> ListQuery:
+    """How a list is to go on. Raises what the collector has gathered: a token is opened for a sound request only."""
+    size = page_size(request.page_size, limits, collector)
+    collector.raise_any()
+    bare = type(request)()
+    bare.CopyFrom(request)
+    bare.ClearField("page_size")
+    bare.ClearField("page_token")
+    text = f"{type(request).__name__}:{bare.SerializeToString(deterministic=True).hex()}"
+    return ListQuery(text, tokens.open(text, request.page_token), size)
+
+
 def versions_parent(value: str) -> ModelName | NamespaceName:
     """The place of a list of versions: a model, or with ``-`` for its id all models of a namespace."""
     if value.endswith(_ALL_MODELS):
@@ -131,6 +161,15 @@ def page_size(value: int, limits: Limits, collector: Collector) -> int:
     if value < 0:
         collector.add([FieldViolation("page_size", f"{value} is negative")])
     return min(value or limits.page_size_default, limits.page_size_max)
+
+
+def time(field: str, message: Timestamp, collector: Collector) -> datetime | None:
+    """A moment; None and a violation for what is none."""
+    try:
+        return message.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        collector.add([FieldViolation(field, "is no time between the years 1 and 9999")])
+        return None
 
 
 def where(text: str, fields: terms.Fields, now: datetime, collector: Collector) -> terms.Term | None:

@@ -1,7 +1,7 @@
 """RegistryService: parse, one service call, render."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
@@ -22,16 +22,16 @@ from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.registry_pb2_grpc import RegistryServiceServicer
 from modelyard_server.domain import validation
 from modelyard_server.domain.errors import FieldViolation
-from modelyard_server.domain.filters.order import Order, parse_model_order, parse_version_order
-from modelyard_server.domain.filters.terms import MODEL_FIELDS, VERSION_FIELDS, Term
+from modelyard_server.domain.filters.order import parse_model_order, parse_version_order
+from modelyard_server.domain.filters.terms import MODEL_FIELDS, VERSION_FIELDS
 from modelyard_server.domain.limits import Limits
 from modelyard_server.domain.resources import Model, Namespace, Version
 from modelyard_server.domain.words import parse_query
 from modelyard_server.rpc import convert, masks, parsing
-from modelyard_server.rpc.page_tokens import Cursor, PageTokens
-from modelyard_server.rpc.parsing import Collector
+from modelyard_server.rpc.page_tokens import PageTokens
+from modelyard_server.rpc.parsing import Collector, ListQuery
 from modelyard_server.services.aliases import Aliases, Precondition
-from modelyard_server.services.listing import Listed, Listing, Position
+from modelyard_server.services.listing import Listed
 from modelyard_server.services.models import Models
 from modelyard_server.services.namespaces import Namespaces
 from modelyard_server.services.paging import Page
@@ -41,19 +41,6 @@ from modelyard_server.services.versions import Versions
 T = TypeVar("T")
 Described = TypeVar("Described", Namespace, Model, Version)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-
-
-@dataclass(frozen=True, slots=True)
-class _Query:
-    """What a list request asks for, and what its page is continued by."""
-
-    text: str
-    position: Cursor | None
-    size: int
-
-    def listing(self, where: Term | None, order: Order | None, *, show_deleted: bool) -> Listing:
-        after = Position(*self.position) if isinstance(self.position, list) else None
-        return Listing(where=where, order=order, after=after, size=self.size, show_deleted=show_deleted)
 
 
 def _mask(request: Any) -> FieldMask | None:
@@ -95,21 +82,14 @@ class RegistryServicer(RegistryServiceServicer):
 
     # Lists
 
-    def _query(self, request: Any, collector: Collector) -> _Query:
-        size = parsing.page_size(request.page_size, self._limits, collector)
-        collector.raise_any()
-        bare = type(request)()
-        bare.CopyFrom(request)
-        bare.ClearField("page_size")
-        bare.ClearField("page_token")
-        text = f"{type(request).__name__}:{bare.SerializeToString(deterministic=True).hex()}"
-        return _Query(text, self._page_tokens.open(text, request.page_token), size)
+    def _query(self, request: Any, collector: Collector) -> ListQuery:
+        return parsing.query(request, self._page_tokens, self._limits, collector)
 
-    def _next(self, query: _Query, page: Page[T], position: Callable[[T], str | int]) -> str:
+    def _next(self, query: ListQuery, page: Page[T], position: Callable[[T], str | int]) -> str:
         """The token for what is behind the page's last row, if anything is."""
         return self._page_tokens.seal(query.text, position(page.items[-1])) if page.more else ""
 
-    def _next_of(self, query: _Query, page: Listed[T]) -> str:
+    def _next_of(self, query: ListQuery, page: Listed[T]) -> str:
         return "" if page.end is None else self._page_tokens.seal(query.text, page.end)
 
     # Namespaces
@@ -290,7 +270,13 @@ class RegistryServicer(RegistryServiceServicer):
     # Aliases
 
     async def GetAlias(self, request: rpc.GetAliasRequest, context: Context) -> pb.Alias:
-        return convert.alias(await self._aliases.get(parsing.one("name", AliasName.parse, request.name)))
+        collector = Collector()
+        name = collector.parse("name", AliasName.parse, request.name)
+        time = parsing.time("time", request.time, collector) if request.HasField("time") else None
+        collector.raise_any()
+        assert name is not None
+        alias = await (self._aliases.get(name) if time is None else self._aliases.get_at(name, time))
+        return convert.alias(alias)
 
     async def ListAliases(self, request: rpc.ListAliasesRequest, context: Context) -> rpc.ListAliasesResponse:
         collector = Collector()
@@ -321,6 +307,10 @@ class RegistryServicer(RegistryServiceServicer):
         assert version is not None
         only_if = Precondition(request.alias.etag, request.create_only, request.expected_manifest_digest)
         return convert.alias(await self._aliases.set(attempt, name, version, only_if=only_if, reason=request.reason))
+
+    async def RollbackAlias(self, request: rpc.RollbackAliasRequest, context: Context) -> pb.Alias:
+        name, attempt = parsing.change(request, "name", AliasName.parse, request.name, self._reason(request.reason))
+        return convert.alias(await self._aliases.roll_back(attempt, name, etag=request.etag, reason=request.reason))
 
     async def DeleteAlias(self, request: rpc.DeleteAliasRequest, context: Context) -> pb.Alias:
         name, attempt = parsing.change(request, "name", AliasName.parse, request.name, self._reason(request.reason))

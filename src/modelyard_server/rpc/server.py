@@ -11,10 +11,12 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from modelyard.v1.artifacts_pb2_grpc import add_ArtifactsServiceServicer_to_server
+from modelyard.v1.events_pb2_grpc import add_EventsServiceServicer_to_server
 from modelyard.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc import methods, stages
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
+from modelyard_server.rpc.events_servicer import EventsServicer
 from modelyard_server.rpc.interceptor import PipelineInterceptor
 from modelyard_server.rpc.registry_servicer import RegistryServicer
 from modelyard_server.telemetry import Metrics
@@ -88,12 +90,13 @@ class CertificateFiles:
 
 
 class Server:
-    """Serves the two services of the contract, health and, if told to, reflection."""
+    """Serves the services of the contract, health and, if told to, reflection."""
 
     def __init__(
         self,
         registry: RegistryServicer,
         artifacts: ArtifactsServicer,
+        events: EventsServicer,
         *,
         limits: Limits,
         metrics: Metrics,
@@ -118,6 +121,7 @@ class Server:
         )
         add_RegistryServiceServicer_to_server(registry, self._server)
         add_ArtifactsServiceServicer_to_server(artifacts, self._server)
+        add_EventsServiceServicer_to_server(events, self._server)
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:

@@ -198,10 +198,14 @@ class Admission:
         self._unary = _Gate(running=128, waiting=1024)
         self._uploads = _Gate(running=64, waiting=256)
         self._downloads = _Gate(running=64, waiting=256)
+        # They run for days, and all but always wait.
+        self._watches = _Gate(running=2048, waiting=0)
 
     def _gate(self, method: Method) -> _Gate:
         if method.client_streaming or method.name in {"BatchWriteBlobs", "ComposeBlob"}:
             return self._uploads
+        if method.name == "WatchEvents":
+            return self._watches
         return self._downloads if method.server_streaming or method.name == "BatchReadFiles" else self._unary
 
     @asynccontextmanager

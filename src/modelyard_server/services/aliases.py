@@ -1,12 +1,13 @@
 """Aliases: a move is a compare-and-set."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from modelyard.names import AliasName, ModelName, VersionName
 from modelyard_server.domain.codec import alias_from_snapshot
 from modelyard_server.domain.errors import Aborted, FailedPrecondition, PreconditionViolation
 from modelyard_server.domain.resources import Alias, Model, Version, VersionState
-from modelyard_server.services import lookup
+from modelyard_server.services import history, lookup
 from modelyard_server.services.database import StoredOutcome, Transaction
 from modelyard_server.services.mutations import Attempt, Mutations, check_etag, new_uid
 from modelyard_server.services.paging import Page
@@ -31,6 +32,26 @@ class Aliases:
 
     async def get(self, name: AliasName) -> Alias:
         return await self.mutations.database.look(lambda transaction: lookup.alias(transaction, name))
+
+    async def get_at(self, name: AliasName, time: datetime) -> Alias:
+        """The alias as it was at a time, by the log."""
+        return await self.mutations.database.read(lambda transaction: history.alias_at(transaction, name, time))
+
+    async def roll_back(self, attempt: Attempt, name: AliasName, *, etag: str, reason: str) -> Alias:
+        """Points the alias at what it pointed at before its last move that was not rolled back yet."""
+
+        async def work(transaction: Transaction) -> Alias:
+            model = await lookup.model(transaction, name.model)
+            before = await lookup.alias(transaction, name, lock=True)
+            check_etag(before, etag, name)
+            earlier = await history.target_before(transaction, name)
+            target = await lookup.version(transaction, earlier, lock=True)
+            _check_target(target, "")
+            return await self._move(
+                transaction, attempt, model, name, target, before=before, event="alias.rolled_back", reason=reason
+            )
+
+        return await self.mutations.run(attempt, work, _restore)
 
     async def page(self, parent: ModelName, *, after: str, size: int) -> Page[Alias]:
         async def work(transaction: Transaction) -> Page[Alias]:
@@ -77,6 +98,21 @@ class Aliases:
             check_etag(before, only_if.etag, name)
             if before.version_key == target.key:
                 return before
+        event = "alias.moved" if before else "alias.created"
+        return await self._move(transaction, attempt, model, name, target, before=before, event=event, reason=reason)
+
+    async def _move(
+        self,
+        transaction: Transaction,
+        attempt: Attempt,
+        model: Model,
+        name: AliasName,
+        target: Version,
+        *,
+        before: Alias | None,
+        event: str,
+        reason: str,
+    ) -> Alias:
         now = self.mutations.clock()
         after = Alias(
             uid=before.uid if before else new_uid(),
@@ -94,7 +130,6 @@ class Aliases:
             after = await transaction.aliases.add(after, model.key)
         else:
             await transaction.aliases.update(after)
-        event = "alias.moved" if before else "alias.created"
         self.mutations.record(
             transaction, attempt, model.namespace_key, event, before=before, after=after, reason=reason
         )

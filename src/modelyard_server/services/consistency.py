@@ -14,13 +14,11 @@ from typing import Final, NamedTuple, TypeVar
 
 from modelyard.manifest import manifest_digest
 from modelyard_server.domain.errors import RegistryError
-from modelyard_server.domain.events import GENESIS, event_hash
+from modelyard_server.domain.events import GENESIS, Event, LogHead
 from modelyard_server.services.blob_store import BlobKey, BlobStore
 from modelyard_server.services.inventory import (
-    EventRecord,
     Inventory,
     Logged,
-    LogHead,
     ModelRecord,
     NamespaceRecord,
     Unreadable,
@@ -174,7 +172,9 @@ class _Look:
         self.report.fault(Kind.ROW_UNREADABLE, row.resource, "its columns don't hold what they are for")
 
     def _compare(self, name: str, logged: Logged) -> None:
-        row, event = logged
+        row, event = logged.row, logged.event
+        if event is None and logged.compacted:
+            return
         if event is None:
             self.report.fault(Kind.NOT_LOGGED, name, "by its namespace's log it is not there")
             return
@@ -206,15 +206,20 @@ class _Look:
             self.report.fault(Kind.HEAD_WRONG, namespace.name, text)
 
     async def _at_events(self, namespace: NamespaceRecord, head: LogHead | None) -> int:
-        """Checks the chain; the last revision."""
-        expected = 1
-        previous: str | None = GENESIS
+        """Checks the chain of what is kept; the last revision."""
+        expected, previous = _beginning(head)
         self._count("events", 0)
         async for event in self._inventory.events(namespace.key):
             self._count("events")
             if isinstance(event, Unreadable):
                 self._unreadable(event)
                 expected, previous = int(str(event.key)) + 1, None
+                continue
+            if event.revision != expected:
+                # Perhaps what is missing was compacted meanwhile, and what is there is soon to go.
+                beginning = _beginning(await self._inventory.head(namespace.key))
+                expected, previous = max((expected, previous), beginning, key=lambda place: place[0])
+            if event.revision < expected:
                 continue
             if event.revision != expected:
                 self._gap(namespace, expected, f"the next is {event.revision}")
@@ -231,10 +236,10 @@ class _Look:
     def _gap(self, namespace: NamespaceRecord, revision: int, text: str) -> None:
         self.report.fault(Kind.EVENT_MISSING, f"{namespace.name}/events/{revision}", text)
 
-    def _at_event(self, name: str, event: EventRecord, previous: str | None) -> None:
+    def _at_event(self, name: str, event: Event, previous: str | None) -> None:
         if previous is not None and event.previous_hash != previous:
             self.report.fault(Kind.CHAIN_BROKEN, name, "is not chained to the event before it")
-        elif not _has_its_hash(event):
+        elif not event.is_intact():
             self.report.fault(Kind.EVENT_CHANGED, name, "does not have the hash that it was written with")
 
     async def _at_models(self) -> None:
@@ -338,8 +343,6 @@ def _numbered(model: ModelRecord) -> bool:
     return counted and (model.lowest == 1 or not model.version_count)
 
 
-def _has_its_hash(event: EventRecord) -> bool:
-    try:
-        return event_hash(event.previous_hash, event.revision, event.change) == event.hash
-    except ValueError:  # it holds what is no JSON, as NaN
-        return False
+def _beginning(head: LogHead | None) -> tuple[int, str | None]:
+    """The first revision that is kept, and what it is chained to."""
+    return (1, GENESIS) if head is None else (head.floor + 1, head.floor_hash)

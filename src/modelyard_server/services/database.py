@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeVar
 
 from modelyard.manifest import File
 from modelyard.names import AliasName, ModelName, NamespaceName, UploadName, VersionName
-from modelyard_server.domain.events import Change
+from modelyard_server.domain.events import Change, Event, LogHead
 from modelyard_server.domain.resources import Alias, Model, Namespace, Upload, Version
 from modelyard_server.services.blob_store import BlobKey
-from modelyard_server.services.listing import Listed, Listing
+from modelyard_server.services.listing import EventListing, Listed, Listing
 
 T = TypeVar("T")
 
@@ -122,6 +122,28 @@ class UploadRepository(Protocol):
     async def known(self, uploads: Collection[str]) -> set[str]: ...
 
 
+class EventRepository(Protocol):
+    async def head(self, name: NamespaceName) -> LogHead | None:
+        """None if there is no such namespace."""
+        ...
+
+    async def revisions(self, namespace_keys: Collection[int]) -> dict[int, int]:
+        """The last revision of each."""
+        ...
+
+    async def page(self, log: LogHead, listing: EventListing) -> list[Event]:
+        """Events that are kept, up to the head of ``log``."""
+        ...
+
+    async def compact(self, namespace_key: int, revision: int, hash_: str) -> None:
+        """Moves the floor of a log up to an event of that hash."""
+        ...
+
+    async def forget(self, limit: int) -> int:
+        """Removes at most so many events below their floors; how many those were."""
+        ...
+
+
 class RequestRepository(Protocol):
     async def find(self, actor: str, method: str, request_id: str) -> StoredOutcome | None: ...
     async def add(self, actor: str, method: str, request_id: str, outcome: StoredOutcome, at: datetime) -> None: ...
@@ -138,6 +160,7 @@ class Transaction(Protocol):
     blobs: BlobRepository
     uploads: UploadRepository
     requests: RequestRepository
+    events: EventRepository
 
     def record(self, change: Change) -> None:
         """Adds a change to the log. Revisions are taken when all the work is done, so that they follow commit order."""

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from modelyard.manifest import File
 from modelyard_server.domain.codec import Json
-from modelyard_server.domain.events import Change
+from modelyard_server.domain.events import Event, LogHead
 from modelyard_server.services.blob_store import BlobKey
 
 
@@ -27,6 +27,8 @@ class Logged(NamedTuple):
     row: Json
     event: Json | None
     """As its last event left it; None if none did, or if that one removed it."""
+    compacted: bool = False
+    """There may have been an event, and it is not kept any more."""
 
 
 class NamespaceRecord(NamedTuple):
@@ -77,18 +79,6 @@ class HeldBlob(NamedTuple):
     """The size of the live publication, as its row says; None without one."""
 
 
-class LogHead(NamedTuple):
-    revision: int
-    hash: str
-
-
-class EventRecord(NamedTuple):
-    revision: int
-    change: Change
-    previous_hash: str
-    hash: str
-
-
 class UploadRecord(NamedTuple):
     id: str
     name: str
@@ -119,7 +109,7 @@ class Inventory(Protocol):
         ...
 
     async def head(self, namespace_key: int) -> LogHead | None: ...
-    def events(self, namespace_key: int) -> AsyncGenerator[EventRecord | Unreadable, None]: ...
+    def events(self, namespace_key: int) -> AsyncGenerator[Event | Unreadable, None]: ...
     def forgotten(self, namespace_key: int) -> AsyncGenerator[str, None]:
         """Resources that by their last event are there, and have no row."""
         ...

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from modelyard_server.domain.events import Place
 from modelyard_server.domain.filters.order import Order
 from modelyard_server.domain.filters.terms import Term
 
@@ -49,3 +50,15 @@ class Listed(Generic[T]):
         """The page of its first items alone."""
         count = len(items)
         return Listed(items, self.positions[:count], more=self.more or count < len(self.items))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventListing:
+    """Which events a caller wants."""
+
+    place: Place
+    where: Term | None = None
+    descending: bool = False
+    after: int | None = None
+    """The last revision of the page before."""
+    size: int

@@ -9,7 +9,7 @@ from modelyard_server.services.database import Transaction
 async def namespace(transaction: Transaction, name: NamespaceName, *, lock: bool = False) -> Namespace:
     found = await transaction.namespaces.find(name, lock=lock)
     if found is None:
-        raise _namespace_not_found(name)
+        raise namespace_not_found(name)
     return found
 
 
@@ -17,11 +17,11 @@ async def revision(transaction: Transaction, name: NamespaceName) -> int:
     """The last revision of a namespace's log."""
     found = await transaction.namespaces.revision(name)
     if found is None:
-        raise _namespace_not_found(name)
+        raise namespace_not_found(name)
     return found
 
 
-def _namespace_not_found(name: NamespaceName) -> NotFound:
+def namespace_not_found(name: NamespaceName) -> NotFound:
     return NotFound(
         f"there is no namespace {name.namespace!r}; create it first",
         reason="NAMESPACE_NOT_FOUND",

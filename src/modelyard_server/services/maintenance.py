@@ -31,6 +31,8 @@ class Maintenance:
                 failpoints.hit("expiry.after_discard")
             expired += len(batch)
         await self._discard_unknown()
+        while await self.mutations.database.write(lambda transaction: transaction.events.forget(_BATCH)):
+            continue
         return expired
 
     async def _expire_batch(self) -> list[Upload]:

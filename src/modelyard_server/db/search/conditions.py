@@ -28,7 +28,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
 from modelyard_server.db import tables
-from modelyard_server.db.search.subject import Subject
+from modelyard_server.db.search.subject import Columns, Subject
 from modelyard_server.domain.attributes import indexed
 from modelyard_server.domain.filters import terms
 from modelyard_server.domain.filters.syntax import Operator
@@ -117,7 +117,7 @@ def _infix(element: matches, operator_: str, compiler: SQLCompiler, options: dic
     return f"({text} {operator_} {pattern})"
 
 
-def condition(term: Term, subject: Subject) -> ColumnElement[bool]:
+def condition(term: Term, subject: Columns) -> ColumnElement[bool]:
     """What a row must satisfy. It is never unknown: NOT of it holds for all other rows."""
     match term:
         case terms.Negation(inner):
@@ -126,17 +126,22 @@ def condition(term: Term, subject: Subject) -> ColumnElement[bool]:
             return and_(*(condition(each, subject) for each in inner))
         case terms.Any(inner):
             return or_(*(condition(each, subject) for each in inner))
-        case terms.Number() if term.field not in subject.columns:
-            return attribute_exists(term, subject)
-        case terms.Text(field="alias") | terms.Present(field="alias"):
-            query = subject.aliases
-            if isinstance(term, terms.Text):
-                query = query.where(text_condition(tables.aliases.c.id, term))
-            return query.correlate(subject.table).exists()
-        case terms.Text() | terms.Contains() | terms.Present() if term.field not in subject.columns:
-            return attribute_exists(term, subject)
+        case _ if (column := subject.columns.get(term.field)) is not None:
+            return _column(term, column)
         case _:
-            return _column(term, subject.columns[term.field])
+            assert isinstance(subject, Subject)
+            return _elsewhere(term, subject)
+
+
+def _elsewhere(term: Term, subject: Subject) -> ColumnElement[bool]:
+    """A field that is no column of the row itself."""
+    assert isinstance(term, terms.Text | terms.Contains | terms.Number | terms.Present)
+    if term.field != "alias":
+        return attribute_exists(term, subject)
+    query = subject.aliases
+    if isinstance(term, terms.Text):
+        query = query.where(text_condition(tables.aliases.c.id, term))
+    return query.correlate(subject.table).exists()
 
 
 def _column(term: Term, column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -144,7 +149,7 @@ def _column(term: Term, column: ColumnElement[Any]) -> ColumnElement[bool]:
         case terms.Number() | terms.Moment():
             return _COMPARE[term.operator](column, term.value)  # type: ignore[no-any-return]  # of operator
         case terms.Present():
-            return column != "" if isinstance(column.type, Text) else column.is_not(None)
+            return column != "" if isinstance(column.type, String) else column.is_not(None)
         case terms.Text():
             return and_(text_condition(func.by_code_point(column), term), column != "")
         case terms.Contains():

@@ -12,13 +12,19 @@ _MODELS = tables.models.c
 _VERSIONS = tables.versions.c
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A kind of resource. What is not among ``columns`` is looked up in ``texts`` and ``numbers``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Rows whose fields are columns of theirs."""
 
     table: Table
     columns: Mapping[str, ColumnElement[Any]]
     """By field. An empty text in a column is one that is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject(Columns):
+    """A kind of resource. What is not among ``columns`` is looked up in ``texts`` and ``numbers``."""
+
     texts: Table
     numbers: Table | None
     owner: str
@@ -61,4 +67,11 @@ VERSIONS: Final = Subject(
     owner="version_key",
     aliases=select(tables.aliases.c.key).where(tables.aliases.c.version_key == _VERSIONS.key),
     aliased=tables.aliases.c.version_key,
+)
+EVENTS: Final = Columns(
+    table=tables.events,
+    columns={
+        name: tables.events.c[name]
+        for name in ("revision", "type", "resource", "actor", "reason", "request_id", "time")
+    },
 )

@@ -22,6 +22,11 @@ def parse_model_order(text: str) -> Order | None:
     return _parse(text, sorted(MODEL_ORDERS))
 
 
+def parse_event_order(text: str) -> Order | None:
+    """``revision`` or ``revision desc``; None for no text."""
+    return _parse(text, ["revision"])
+
+
 def parse_version_order(text: str) -> Order | None:
     """``number``, ``create_time``, or a metric or param as ``metrics.auc desc``; None for no text."""
     return _parse(text, [*sorted(VERSION_ORDERS), "metrics.*", "params.*"])

@@ -108,6 +108,15 @@ MODEL_FIELDS: Final[Fields] = {
     "create_time": Kind.TIME,
     "update_time": Kind.TIME,
 }
+EVENT_FIELDS: Final[Fields] = {
+    "revision": Kind.NUMBER,
+    "type": Kind.TEXT,
+    "resource": Kind.TEXT,
+    "actor": Kind.TEXT,
+    "reason": Kind.TEXT,
+    "request_id": Kind.TEXT,
+    "time": Kind.TIME,
+}
 VERSION_FIELDS: Final[Fields] = {
     "model": Kind.TEXT,
     "number": Kind.NUMBER,

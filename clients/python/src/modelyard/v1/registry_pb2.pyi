@@ -833,20 +833,68 @@ class GetAliasRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The alias's name."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """As the alias was then, by the log; also one that was deleted since. OUT_OF_RANGE, REVISION_COMPACTED, if the log is
+        not kept from so far back.
+        """
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetAliasRequest: _TypeAlias = GetAliasRequest  # noqa: Y015
+
+@_typing.final
+class RollbackAliasRequest(_message.Message):
+    """Request of RollbackAlias."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The alias's name."""
+    etag: _builtins.str
+    """If set, the alias must still carry it, else ABORTED, ETAG_MISMATCH."""
+    reason: _builtins.str
+    """Why; kept in the log. At most 4 KiB."""
+    request_id: _builtins.str
+    """Names this attempt: the outcome is kept for 24 h and given again to a retry with the same id and
+    payload. The same id with another payload is INVALID_ARGUMENT, REQUEST_ID_REUSED.
+    """
+    validate_only: _builtins.bool
+    """Check everything, answer what would come of it, change nothing."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackAliasRequest: _TypeAlias = RollbackAliasRequest  # noqa: Y015
 
 @_typing.final
 class ListAliasesRequest(_message.Message):

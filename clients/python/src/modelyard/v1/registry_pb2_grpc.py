@@ -141,6 +141,11 @@ class RegistryServiceStub(object):
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.SetAliasRequest.SerializeToString,
                 response_deserializer=modelyard_dot_v1_dot_resources__pb2.Alias.FromString,
                 _registered_method=True)
+        self.RollbackAlias = channel.unary_unary(
+                '/modelyard.v1.RegistryService/RollbackAlias',
+                request_serializer=modelyard_dot_v1_dot_registry__pb2.RollbackAliasRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_resources__pb2.Alias.FromString,
+                _registered_method=True)
         self.DeleteAlias = channel.unary_unary(
                 '/modelyard.v1.RegistryService/DeleteAlias',
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.DeleteAliasRequest.SerializeToString,
@@ -291,7 +296,7 @@ class RegistryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetAlias(self, request, context):
-        """One alias.
+        """One alias, as it is or as it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,6 +312,14 @@ class RegistryServiceServicer(object):
     def SetAlias(self, request, context):
         """Points an alias at a version, creating it if need be. With `alias.etag` or `create_only` it is a compare-and-set:
         the loser gets ABORTED, ETAG_MISMATCH, with the current etag.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackAlias(self, request, context):
+        """Points an alias back at what it pointed at before its last move; again, at what it pointed at before that.
+        FAILED_PRECONDITION, NOTHING_TO_ROLL_BACK, if it was never moved or all its moves were rolled back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -432,6 +445,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
             'SetAlias': grpc.unary_unary_rpc_method_handler(
                     servicer.SetAlias,
                     request_deserializer=modelyard_dot_v1_dot_registry__pb2.SetAliasRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_resources__pb2.Alias.SerializeToString,
+            ),
+            'RollbackAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackAlias,
+                    request_deserializer=modelyard_dot_v1_dot_registry__pb2.RollbackAliasRequest.FromString,
                     response_serializer=modelyard_dot_v1_dot_resources__pb2.Alias.SerializeToString,
             ),
             'DeleteAlias': grpc.unary_unary_rpc_method_handler(
@@ -1012,6 +1030,33 @@ class RegistryService(object):
             target,
             '/modelyard.v1.RegistryService/SetAlias',
             modelyard_dot_v1_dot_registry__pb2.SetAliasRequest.SerializeToString,
+            modelyard_dot_v1_dot_resources__pb2.Alias.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.RegistryService/RollbackAlias',
+            modelyard_dot_v1_dot_registry__pb2.RollbackAliasRequest.SerializeToString,
             modelyard_dot_v1_dot_resources__pb2.Alias.FromString,
             options,
             channel_credentials,

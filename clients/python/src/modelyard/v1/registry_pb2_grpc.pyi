@@ -84,12 +84,16 @@ class RegistryServiceStub:
     UndeleteVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UndeleteVersionRequest, _resources_pb2.Version]
     """Restores a soft-deleted version to the state it had. ALREADY_EXISTS, NOT_DELETED, if it is live."""
     GetAlias: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetAliasRequest, _resources_pb2.Alias]
-    """One alias."""
+    """One alias, as it is or as it was."""
     ListAliases: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListAliasesRequest, _registry_pb2.ListAliasesResponse]
     """The aliases of a model, by id."""
     SetAlias: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SetAliasRequest, _resources_pb2.Alias]
     """Points an alias at a version, creating it if need be. With `alias.etag` or `create_only` it is a compare-and-set:
     the loser gets ABORTED, ETAG_MISMATCH, with the current etag.
+    """
+    RollbackAlias: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RollbackAliasRequest, _resources_pb2.Alias]
+    """Points an alias back at what it pointed at before its last move; again, at what it pointed at before that.
+    FAILED_PRECONDITION, NOTHING_TO_ROLL_BACK, if it was never moved or all its moves were rolled back.
     """
     DeleteAlias: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteAliasRequest, _resources_pb2.Alias]
     """Removes an alias and answers it as it last was. The version stays."""
@@ -151,12 +155,16 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UndeleteVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.UndeleteVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Restores a soft-deleted version to the state it had. ALREADY_EXISTS, NOT_DELETED, if it is live."""
     GetAlias: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetAliasRequest, _resources_pb2.Alias]  # type: ignore[assignment]
-    """One alias."""
+    """One alias, as it is or as it was."""
     ListAliases: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListAliasesRequest, _registry_pb2.ListAliasesResponse]  # type: ignore[assignment]
     """The aliases of a model, by id."""
     SetAlias: _aio.UnaryUnaryMultiCallable[_registry_pb2.SetAliasRequest, _resources_pb2.Alias]  # type: ignore[assignment]
     """Points an alias at a version, creating it if need be. With `alias.etag` or `create_only` it is a compare-and-set:
     the loser gets ABORTED, ETAG_MISMATCH, with the current etag.
+    """
+    RollbackAlias: _aio.UnaryUnaryMultiCallable[_registry_pb2.RollbackAliasRequest, _resources_pb2.Alias]  # type: ignore[assignment]
+    """Points an alias back at what it pointed at before its last move; again, at what it pointed at before that.
+    FAILED_PRECONDITION, NOTHING_TO_ROLL_BACK, if it was never moved or all its moves were rolled back.
     """
     DeleteAlias: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteAliasRequest, _resources_pb2.Alias]  # type: ignore[assignment]
     """Removes an alias and answers it as it last was. The version stays."""
@@ -329,7 +337,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.GetAliasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Alias, _abc.Awaitable[_resources_pb2.Alias]]:
-        """One alias."""
+        """One alias, as it is or as it was."""
 
     @_abc_1.abstractmethod
     def ListAliases(
@@ -347,6 +355,16 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_resources_pb2.Alias, _abc.Awaitable[_resources_pb2.Alias]]:
         """Points an alias at a version, creating it if need be. With `alias.etag` or `create_only` it is a compare-and-set:
         the loser gets ABORTED, ETAG_MISMATCH, with the current etag.
+        """
+
+    @_abc_1.abstractmethod
+    def RollbackAlias(
+        self,
+        request: _registry_pb2.RollbackAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Alias, _abc.Awaitable[_resources_pb2.Alias]]:
+        """Points an alias back at what it pointed at before its last move; again, at what it pointed at before that.
+        FAILED_PRECONDITION, NOTHING_TO_ROLL_BACK, if it was never moved or all its moves were rolled back.
         """
 
     @_abc_1.abstractmethod

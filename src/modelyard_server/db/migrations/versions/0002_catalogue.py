@@ -21,7 +21,18 @@ branch_labels = None
 depends_on = None
 
 
+# What stands between the second and the third slash behind the namespace's name.
+MODEL_ID = """
+CASE WHEN instr(resource, '/models/') = 0 THEN ''
+ELSE substr(
+    substr(resource, instr(resource, '/models/') + 8), 1,
+    instr(substr(resource, instr(resource, '/models/') + 8) || '/', '/') - 1)
+END
+"""
+
+
 def upgrade() -> None:
+    _extend_log()
     op.add_column("versions", sa.Column("namespace_key", KEY, nullable=False, server_default="0"))
     op.execute(
         "UPDATE versions SET namespace_key ="
@@ -54,6 +65,15 @@ def upgrade() -> None:
     for place in ("namespace", "model"):
         columns = [f"{place}_key", "field", "value", "version_key"]
         op.create_index(f"ix_version_numbers_{place}", "version_numbers", columns)
+
+
+def _extend_log() -> None:
+    op.add_column("log_heads", sa.Column("floor", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("log_heads", sa.Column("floor_hash", sa.String(), nullable=False, server_default="0" * 64))
+    op.add_column("events", sa.Column("model_id", ID, nullable=False, server_default=""))
+    model_id = MODEL_ID if op.get_bind().dialect.name == "sqlite" else "split_part(resource, '/', 4)"
+    op.execute(f"UPDATE events SET model_id = {model_id}")  # noqa: S608 (fixed text)
+    op.create_index("ix_events_namespace_key_model_id_revision", "events", ["namespace_key", "model_id", "revision"])
 
 
 def _create_texts(owner: str) -> None:
