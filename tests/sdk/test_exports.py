@@ -11,7 +11,7 @@ DOCUMENTED = {
     "clients": ["AsyncClient", "Client", "UNSET", "Unset"],
     "names": ["AliasName", "ModelName", "Reference", "Selector", "VersionName"],
     "resources": ["Alias", "File", "Model", "Namespace", "Version", "VersionState"],
-    "answers": ["Progress", "PulledModel", "Resolution", "Rule"],
+    "answers": ["Event", "Progress", "PulledModel", "Resolution", "Rule"],
     "facts": [
         *("Dataset", "DatasetRole", "Environment", "Facts", "Fingerprint", "Framework"),
         *("Param", "Parent", "Relation", "Run", "Signature", "Source"),
@@ -22,7 +22,7 @@ DOCUMENTED = {
         *("PermissionDeniedError", "PreconditionViolation", "ResourceExhaustedError", "ServerError"),
         *("UnauthenticatedError", "UnavailableError", "VerificationError"),
     ],
-    "warnings": ["DeprecatedVersionWarning", "StaleModelWarning"],
+    "warnings": ["DeprecatedVersionWarning", "SkippedVersionWarning", "StaleModelWarning"],
 }
 
 

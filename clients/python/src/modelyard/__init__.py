@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         PreconditionViolation,
         ResourceExhaustedError,
         ServerError,
+        SkippedVersionWarning,
         StaleModelWarning,
         UnauthenticatedError,
         UnavailableError,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from modelyard.references import Reference, Selector
     from modelyard.types import (
         Alias,
+        Event,
         Model,
         Namespace,
         Progress,
@@ -84,6 +86,7 @@ __all__ = [
     "DeadlineExceededError",
     "DeprecatedVersionWarning",
     "Environment",
+    "Event",
     "Facts",
     "FailedPreconditionError",
     "FieldViolation",
@@ -112,6 +115,7 @@ __all__ = [
     "Selector",
     "ServerError",
     "Signature",
+    "SkippedVersionWarning",
     "Source",
     "StaleModelWarning",
     "UnauthenticatedError",

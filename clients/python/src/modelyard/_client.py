@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -21,11 +22,13 @@ from modelyard._pull import Pull
 from modelyard._push import Push
 from modelyard._transfer.local_files import collect
 from modelyard._unset import UNSET, Unset
+from modelyard._watch import Watch
 from modelyard.errors import FieldViolation, InvalidArgumentError
 from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import DEFAULT_NAMESPACE, ModelName, VersionName
-from modelyard.references import Selector
-from modelyard.types import Alias, Model, Namespace, Progress, PulledModel, Resolution, Version
+from modelyard.names import DEFAULT_NAMESPACE, AliasName, ModelName, VersionName
+from modelyard.references import Reference, Selector
+from modelyard.types import Alias, Event, Model, Namespace, Progress, PulledModel, Resolution, Version
+from modelyard.v1 import events_pb2
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
 
@@ -442,9 +445,17 @@ class AsyncClient:
         )
         return _convert.version(await self._connection.call(self._connection.registry.UndeleteVersion, request))
 
-    async def get_alias(self, model: str | ModelName, alias: str) -> Alias:
-        """One alias."""
+    async def get_alias(self, model: str | ModelName, alias: str, *, at: datetime | None = None) -> Alias:
+        """One alias, as it is or as it was at a time. Raises ``NotFoundError`` if it was not set then.
+
+        Args:
+            model: As ``team/fraud``.
+            alias: As ``production``.
+            at: An aware time, or one in this machine's time zone.
+        """
         request = pb.GetAliasRequest(name=str(_naming.alias_name(model, alias)))
+        if at is not None:
+            request.time.FromDatetime(at.astimezone(UTC))
         return _convert.alias(await self._connection.call(self._connection.registry.GetAlias, request))
 
     def list_aliases(self, model: str | ModelName) -> AsyncIterator[Alias]:
@@ -502,6 +513,20 @@ class AsyncClient:
         )
         return _convert.alias(await self._connection.call(self._connection.registry.SetAlias, request))
 
+    async def rollback_alias(
+        self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = ""
+    ) -> Alias:
+        """Points an alias back at what it pointed at before its last move; again, at what was before that.
+
+        Raises:
+            ConflictError: Someone else moved the alias.
+            FailedPreconditionError: There is nothing to go back to, or it can't be used any more.
+        """
+        request = pb.RollbackAliasRequest(
+            name=str(_naming.alias_name(model, alias)), etag=etag or "", reason=reason, request_id=_request_id()
+        )
+        return _convert.alias(await self._connection.call(self._connection.registry.RollbackAlias, request))
+
     async def delete_alias(
         self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = ""
     ) -> Alias:
@@ -510,6 +535,61 @@ class AsyncClient:
             name=str(_naming.alias_name(model, alias)), etag=etag or "", reason=reason, request_id=_request_id()
         )
         return _convert.alias(await self._connection.call(self._connection.registry.DeleteAlias, request))
+
+    def list_events(
+        self,
+        what: str | ModelName | VersionName | AliasName = DEFAULT_NAMESPACE,
+        *,
+        filter: str = "",  # noqa: A002 - the name that the field has everywhere
+        newest_first: bool = False,
+    ) -> AsyncIterator[Event]:
+        """What happened, in order; fetched page by page as it is asked for.
+
+        Args:
+            what: A namespace as ``team``, a model with all that is in it as ``team/fraud``, a version as
+                ``team/fraud@7``, or an alias as ``team/fraud@production``.
+            filter: Which events, as ``type = "alias.*" AND actor = anna AND time > now-30d``.
+            newest_first: The other way round.
+        """
+        parent, order_by = _naming.place(what), "revision desc" if newest_first else ""
+
+        async def fetch(token: str) -> _Page[events_pb2.Event]:
+            request = events_pb2.ListEventsRequest(parent=parent, filter=filter, order_by=order_by, page_token=token)
+            page = await self._connection.call(self._connection.events.ListEvents, request)
+            return page.events, page.next_page_token
+
+        return _items(fetch, _convert.event)
+
+    def watch(
+        self, reference: str | VersionName, *, progress: Callable[[Progress], None] | None = None
+    ) -> AsyncIterator[PulledModel]:
+        """What a reference means now, then each version that it comes to mean, pulled and verified. Never ends.
+
+        No promotion is missed and none is told twice, whatever becomes of the connection or the registry meanwhile. If
+        the registry can't be reached at first, the last version that the reference was known to mean comes first, with
+        a ``StaleModelWarning``. A version that can't be used is skipped with a ``SkippedVersionWarning``.
+
+        >>> async for model in yard.watch("team/fraud@production"):
+        ...     serving.swap(load(model.path))
+
+        Raises:
+            NotFoundError: The reference means nothing at first.
+            VerificationError: What the registry sent is not what a version's digest says.
+            UnavailableError: The registry can't be reached, and the reference was never pulled before.
+        """
+        watched = _naming.reference(reference)
+
+        async def pull(wanted: Reference) -> PulledModel:
+            return await Pull(
+                connection=self._connection,
+                cache=self._cache,
+                reference=wanted,
+                target=None,
+                progress=progress,
+                meant_by=watched,
+            ).run()
+
+        return Watch(connection=self._connection, reference=watched, pull=pull).models()
 
     @cached_property
     def _cache(self) -> Cache:

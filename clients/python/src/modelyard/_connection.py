@@ -20,10 +20,11 @@ from modelyard._config import Endpoint
 from modelyard._fork import register
 from modelyard._status import from_rpc_error
 from modelyard.errors import ModelyardError, UnavailableError
-from modelyard.v1 import artifacts_pb2, artifacts_pb2_grpc, registry_pb2, registry_pb2_grpc
+from modelyard.v1 import artifacts_pb2, artifacts_pb2_grpc, events_pb2, events_pb2_grpc, registry_pb2, registry_pb2_grpc
 
 if TYPE_CHECKING:  # these names exist in the stubs' types only
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
+    from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
 
 _Request = TypeVar("_Request")
@@ -71,6 +72,7 @@ def _service_config() -> str:
     services = (
         registry_pb2.DESCRIPTOR.services_by_name["RegistryService"],
         artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"],
+        events_pb2.DESCRIPTOR.services_by_name["EventsService"],
     )
     return json.dumps(
         {
@@ -141,6 +143,9 @@ class _Channels:
     bulk: grpc.aio.Channel
     registry: "RegistryServiceAsyncStub"
     artifacts: "ArtifactsServiceAsyncStub"
+    events: "EventsServiceAsyncStub"
+    watches: "EventsServiceAsyncStub"
+    """For streams, which small calls don't wait behind."""
     calls: int = 0
     """How many are under way."""
     answered: bool = False
@@ -175,6 +180,11 @@ class Connection:
     def artifacts(self) -> "ArtifactsServiceAsyncStub":
         """The bytes, over a connection of their own."""
         return self._current().artifacts
+
+    @property
+    def events(self) -> "EventsServiceAsyncStub":
+        """What happened."""
+        return self._current().events
 
     @property
     def answered(self) -> bool:
@@ -270,5 +280,7 @@ class Connection:
             bulk=bulk,
             registry=registry_pb2_grpc.RegistryServiceStub(metadata),
             artifacts=artifacts_pb2_grpc.ArtifactsServiceStub(bulk),
+            events=events_pb2_grpc.EventsServiceStub(metadata),
+            watches=events_pb2_grpc.EventsServiceStub(bulk),
         )
         return self._channels

@@ -6,12 +6,13 @@ thing that is known, or is left out.
 
 from datetime import datetime
 
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
-from modelyard.types import Alias, Model, Namespace, Resolution, Rule, Version, VersionState
-from modelyard.v1 import registry_pb2
+from modelyard.types import Alias, Event, Model, Namespace, Resolution, Rule, Version, VersionState
+from modelyard.v1 import events_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import facts_from_proto, files_from_proto, moment
 
@@ -92,6 +93,39 @@ def alias(message: pb.Alias) -> Alias:
         updated_by=message.updated_by,
         etag=message.etag,
     )
+
+
+def event(message: events_pb2.Event) -> Event:
+    return Event(
+        revision=message.revision,
+        type=message.type,
+        resource=message.resource,
+        actor=message.actor,
+        request_id=message.request_id,
+        reason=message.reason,
+        time=moment(message.time),
+        changes={
+            name: (json_format.MessageToDict(change.before), json_format.MessageToDict(change.after))
+            for name, change in message.changes.items()
+        },
+        snapshot=_snapshot(message),
+        hash=message.hash,
+        previous_hash=message.previous_hash,
+    )
+
+
+def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias | None:
+    match message.WhichOneof("snapshot"):
+        case "namespace":
+            return namespace(message.namespace)
+        case "model":
+            return model(message.model)
+        case "version":
+            return version(message.version)
+        case "alias":
+            return alias(message.alias)
+        case _:
+            return None
 
 
 def resolution(reference: str, message: registry_pb2.ResolveVersionResponse) -> Resolution:

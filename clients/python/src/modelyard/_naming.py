@@ -52,6 +52,24 @@ def alias_name(model: str | ModelName, alias: str) -> AliasName:
     return model_name(model).alias(_read("alias", lambda: check_alias(alias)))
 
 
+def place(what: str | ModelName | VersionName | AliasName) -> str:
+    """From ``team``, ``team/fraud``, ``team/fraud@7`` or ``team/fraud@production``: the name of a resource."""
+    if not isinstance(what, str):
+        return str(what)
+    if "/" not in what and "@" not in what:
+        return str(namespace_name(what))
+    named = reference(what, "what")
+    match named.selector:
+        case Selector.DEFAULT:
+            return str(named.model)
+        case Selector.NUMBER:
+            return str(named.model.version(int(named.value)))
+        case Selector.ALIAS:
+            return str(named.model.alias(named.value))
+        case _:
+            raise invalid("what", f"{what!r} names no resource; give a model, or a version by its number")
+
+
 def reference(text: str | VersionName, what: str = "reference") -> Reference:
     """From whatever :class:`modelyard.references.Reference` reads."""
     if isinstance(text, VersionName):

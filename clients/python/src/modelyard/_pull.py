@@ -43,6 +43,8 @@ class Pull:
     reference: Reference
     target: Path | None
     progress: Callable[[Progress], None] | None
+    meant_by: Reference | None = None
+    """What a watch was asked for, and came to mean ``reference``: it is remembered for it too."""
 
     async def run(self) -> PulledModel:
         found = await asyncio.to_thread(self._find_pinned)
@@ -82,7 +84,8 @@ class Pull:
             if snapshot is None:
                 snapshot, received = await self.cache.fetch(self.connection, version, progress=self.progress)
         serialized = message.SerializeToString()
-        await asyncio.to_thread(self.cache.remember, self.connection.server, str(self.reference), serialized)
+        for reference in filter(None, (self.reference, self.meant_by)):
+            await asyncio.to_thread(self.cache.remember, self.connection.server, str(reference), serialized)
         return _Found(version, snapshot, received)
 
     async def _last_known_good(self, error: ModelyardError) -> _Found:

@@ -3,6 +3,7 @@
 # ruff: noqa: A002 - the field is called format everywhere
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,8 +12,8 @@ from modelyard._caller import on_caller
 from modelyard._client import AsyncClient
 from modelyard._unset import UNSET, Unset
 from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import DEFAULT_NAMESPACE, ModelName, VersionName
-from modelyard.types import Alias, Model, Namespace, Progress, PulledModel, Resolution, Version
+from modelyard.names import DEFAULT_NAMESPACE, AliasName, ModelName, VersionName
+from modelyard.types import Alias, Event, Model, Namespace, Progress, PulledModel, Resolution, Version
 
 
 class Client:
@@ -347,9 +348,15 @@ class Client:
         """Restores a deleted version to the state that it had."""
         return _loop.run(self._client.undelete_version(version, etag=etag))
 
-    def get_alias(self, model: str | ModelName, alias: str) -> Alias:
-        """One alias."""
-        return _loop.run(self._client.get_alias(model, alias))
+    def get_alias(self, model: str | ModelName, alias: str, *, at: datetime | None = None) -> Alias:
+        """One alias, as it is or as it was at a time. Raises ``NotFoundError`` if it was not set then.
+
+        Args:
+            model: As ``team/fraud``.
+            alias: As ``production``.
+            at: An aware time, or one in this machine's time zone.
+        """
+        return _loop.run(self._client.get_alias(model, alias, at=at))
 
     def list_aliases(self, model: str | ModelName) -> Iterator[Alias]:
         """The aliases of a model, by id; fetched page by page as they are asked for."""
@@ -393,6 +400,51 @@ class Client:
             )
         )
 
+    def rollback_alias(self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = "") -> Alias:
+        """Points an alias back at what it pointed at before its last move; again, at what was before that.
+
+        Raises:
+            ConflictError: Someone else moved the alias.
+            FailedPreconditionError: There is nothing to go back to, or it can't be used any more.
+        """
+        return _loop.run(self._client.rollback_alias(model, alias, etag=etag, reason=reason))
+
     def delete_alias(self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = "") -> Alias:
         """Removes an alias, and answers it as it was. The version stays."""
         return _loop.run(self._client.delete_alias(model, alias, etag=etag, reason=reason))
+
+    def list_events(
+        self,
+        what: str | ModelName | VersionName | AliasName = DEFAULT_NAMESPACE,
+        *,
+        filter: str = "",
+        newest_first: bool = False,
+    ) -> Iterator[Event]:
+        """What happened, in order; fetched page by page as it is asked for.
+
+        Args:
+            what: A namespace as ``team``, a model with all that is in it as ``team/fraud``, a version as
+                ``team/fraud@7``, or an alias as ``team/fraud@production``.
+            filter: Which events, as ``type = "alias.*" AND actor = anna AND time > now-30d``.
+            newest_first: The other way round.
+        """
+        return _loop.iterate(self._client.list_events(what, filter=filter, newest_first=newest_first))
+
+    def watch(
+        self, reference: str | VersionName, *, progress: Callable[[Progress], None] | None = None
+    ) -> Iterator[PulledModel]:
+        """What a reference means now, then each version that it comes to mean, pulled and verified. Never ends.
+
+        No promotion is missed and none is told twice, whatever becomes of the connection or the registry meanwhile. If
+        the registry can't be reached at first, the last version that the reference was known to mean comes first, with
+        a ``StaleModelWarning``. A version that can't be used is skipped with a ``SkippedVersionWarning``.
+
+        >>> for model in yard.watch("team/fraud@production"):
+        ...     serving.swap(load(model.path))
+
+        Raises:
+            NotFoundError: The reference means nothing at first.
+            VerificationError: What the registry sent is not what a version's digest says.
+            UnavailableError: The registry can't be reached, and the reference was never pulled before.
+        """
+        return _loop.iterate(self._client.watch(reference, progress=on_caller(progress)))

@@ -167,6 +167,10 @@ class StaleModelWarning(UserWarning):
     """The registry could not be reached, and the last version that a reference was known to mean was used."""
 
 
+class SkippedVersionWarning(UserWarning):
+    """A watched reference came to mean a version that can't be used, and the one before it was kept."""
+
+
 def _list_violations(violations: tuple[FieldViolation, ...]) -> str:
     lines = [f"{violation.field}: {violation.description}" for violation in violations[:_SHOWN]]
     if len(violations) > _SHOWN:
@@ -181,6 +185,7 @@ for _public in (
     ModelyardError,
     *ModelyardError.__subclasses__(),
     DeprecatedVersionWarning,
+    SkippedVersionWarning,
     StaleModelWarning,
 ):
     _public.__module__ = "modelyard"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from modelyard.facts import Facts
 from modelyard.manifest import File
@@ -116,6 +117,28 @@ class Alias:
     update_time: datetime
     updated_by: str
     etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One change of one resource, as its namespace's log tells it."""
+
+    revision: int
+    """Counts the events of the namespace from 1, without gaps."""
+    type: str
+    """``model.created``, ``alias.moved`` and the like."""
+    resource: str
+    """Its name."""
+    actor: str
+    request_id: str
+    reason: str
+    time: datetime
+    changes: Mapping[str, tuple[Any, Any]]
+    """Field to what it was before and after, as JSON has it; empty for what was created or removed."""
+    snapshot: "Namespace | Model | Version | Alias | None"
+    """The resource after the change, or before it if it was removed; None for a kind that this SDK does not know."""
+    hash: str
+    previous_hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

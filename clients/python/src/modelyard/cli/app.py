@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 import typer
 
-from modelyard.cli import browse, change, transfer
+from modelyard.cli import browse, change, follow, transfer
 from modelyard.cli.exits import EXPLAINED, Exit, failure
 from modelyard.cli.options import remember
 from modelyard.cli.text import escape_lines
@@ -24,7 +24,8 @@ app.callback()(remember)
 for _command in (
     *(transfer.push, transfer.pull),
     *(browse.resolve, browse.ls, browse.search, browse.show),
-    *(change.promote, change.rm, change.restore),
+    *(change.promote, change.rollback, change.rm, change.restore),
+    *(follow.log, follow.watch),
 ):
     app.command()(_command)
 

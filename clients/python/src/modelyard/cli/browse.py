@@ -1,12 +1,13 @@
 """``resolve``, ``ls``, ``search`` and ``show``: commands that change nothing."""
 
+from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
 import typer
 
 from modelyard import Client
-from modelyard._naming import reference
+from modelyard._naming import invalid, reference
 from modelyard.cli import render
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
@@ -14,13 +15,29 @@ from modelyard.cli.text import plain, short
 from modelyard.names import DEFAULT_NAMESPACE
 from modelyard.references import Selector
 
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+_EXAMPLE = "team/fraud@production"
+
 
 @with_session
 def resolve(
     session: Session,
     ref: Annotated[str, typer.Argument(metavar="REF", help="As team/fraud@production.")],
+    at: Annotated[
+        datetime | None,
+        typer.Option(formats=_TIMES, help="What an alias meant then, in this machine's time zone.", show_default=False),
+    ] = None,
 ) -> None:
-    """Tells which version a reference means now."""
+    """Tells which version a reference means now, or what an alias meant at a time."""
+    if at is not None:
+        named = reference(ref)
+        if named.selector is not Selector.ALIAS:
+            raise invalid("ref", f"{ref!r} is no alias; of those alone the log tells what they meant, as {_EXAMPLE}")
+        with session.client() as client:
+            alias = client.get_alias(named.model, named.value, at=at)
+        told = f"{short(alias.version)}  {alias.digest}  since {alias.update_time:%Y-%m-%d %H:%M} UTC"
+        session.show({"alias": alias}, plain(f"{told} by {alias.updated_by}"))
+        return
     with session.client() as client:
         resolution = client.resolve(ref)
     session.show(resolution, plain(f"{short(resolution.version.name)}  {resolution.version.digest}"))

@@ -1,4 +1,4 @@
-"""``promote``, ``rm`` and ``restore``: commands that change what is there."""
+"""``promote``, ``rollback``, ``rm`` and ``restore``: commands that change what is there."""
 
 import sys
 from typing import Annotated
@@ -42,6 +42,20 @@ def promote(
             )
     document = {"alias": after, "previous_version": before.version if before else None}
     session.show(document, plain(_told(before, after)))
+
+
+@with_session
+def rollback(
+    session: Session,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As team/fraud.")],
+    alias: Annotated[str, typer.Option(metavar="ALIAS", help="The alias to move back.")] = PRODUCTION,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the change.", show_default=False)] = "",
+) -> None:
+    """Points an alias back at what it pointed at before, unless somebody else moves it at the same time."""
+    with session.client() as client:
+        before = client.get_alias(model, alias)
+        after = client.rollback_alias(model, alias, etag=before.etag, reason=reason)
+    session.show({"alias": after, "previous_version": before.version}, plain(_told(before, after)))
 
 
 @with_session

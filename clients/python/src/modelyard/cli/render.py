@@ -10,7 +10,7 @@ from rich.text import Text
 
 from modelyard.cli.text import age, escape_lines, files, number, plain, short, size
 from modelyard.names import VersionName
-from modelyard.types import Alias, Model, Namespace, Version
+from modelyard.types import Alias, Event, Model, Namespace, Version
 
 _METRICS_IN_A_ROW = 3
 
@@ -51,6 +51,35 @@ def versions(rows: Sequence[Version]) -> Table:
             plain(row.state.value),
         )
     return table
+
+
+def events(rows: Sequence[Event]) -> Table:
+    table = _table("REVISION", "TIME", "ACTOR", "EVENT", "RESOURCE", "CHANGE", "REASON")
+    for row in rows:
+        cells = (_when(row.time), row.actor, row.type, _resource(row.resource), _change(row), row.reason)
+        table.add_row(plain(row.revision, "bold"), *map(plain, cells))
+    return table
+
+
+def _resource(name: str) -> str:
+    """As a person types it, where a person would."""
+    _, namespace, *rest = name.split("/")
+    match rest:
+        case ["models", model]:
+            return f"{namespace}/{model}"
+        case ["models", model, "versions" | "aliases", identity]:
+            return f"{namespace}/{model}@{identity}"
+        case _:
+            return namespace
+
+
+def _change(event: Event) -> str:
+    """What moved, in a word; of other changes the names of the fields."""
+    if isinstance(event.snapshot, Alias):
+        before, _ = event.changes.get("version", ("", ""))
+        after = str(event.snapshot.version.number)
+        return f"{before.rpartition('/')[2]} → {after}" if before else after
+    return ", ".join(sorted(event.changes))
 
 
 def model_page(model: Model, aliases: Sequence[Alias]) -> RenderableType:
@@ -151,7 +180,7 @@ def _files(version: Version) -> Table | None:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
-        right = column in {"SIZE", "FILES", "ROWS", "AGE"}
+        right = column in {"REVISION", "SIZE", "FILES", "ROWS", "AGE"}
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     return table
 
