@@ -13,7 +13,9 @@ import pytest
 from modelyard.cli.app import run
 
 COMMAND = [sys.executable, "-c", "import sys; from modelyard.cli import main; sys.exit(main())"]
-COMMANDS = ("push", "pull", "resolve", "ls", "show", "promote", "rm", "restore")
+COMMANDS = (
+    *("push", "pull", "resolve", "ls", "search", "show", "promote", "rollback", "rm", "restore", "log", "watch"),
+)
 
 
 def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -256,6 +257,71 @@ class TestChange:
         answer = cli("restore", f"{fraud}@latest")
         assert answer.code == 4
         assert "give the number" in answer.err
+
+
+class TestSearch:
+    def test_versions_are_filtered_and_sorted(self, cli: Cli, team: str, files: Path) -> None:
+        for auc in ("0.91", "0.97", "0.94"):
+            cli("push", f"{team}/fraud", files, "--no-capture", "--metric", f"auc={auc}")
+        found = cli(
+            "ls", f"{team}/-", "--filter", "metrics.auc > 0.92", "--sort", "metrics.auc desc", "-o", "json"
+        ).json
+        assert [version["number"] for version in found["versions"]] == [2, 3]
+        refused = cli("ls", f"{team}/fraud", "--filter", "metrics.auc >", "-o", "json")
+        assert refused.code == 4
+        assert "at character 14, at the end: expected a value here" in refused.error["message"]
+        assert cli("ls", team, "--filter", "alias:nobody").err == f"no models in {team} match\n"
+
+    def test_words_find_models(self, cli: Cli, fraud: str, team: str) -> None:
+        cli("promote", f"{fraud}@1")
+        assert re.search(rf"{fraud} +production@1 ", cli("search", "FRA", "-n", team).out)
+        assert cli("search", "nothing", "-n", team).err == f"no models in {team} match\n"
+
+
+class TestHistory:
+    def test_the_log_tells_who_moved_what_and_why(self, cli: Cli, fraud: str, files: Path) -> None:
+        cli("push", fraud, files, "--no-capture")
+        cli("promote", f"{fraud}@1")
+        cli("promote", f"{fraud}@2", "--reason", "better auc")
+        told = cli("log", f"{fraud}@production").out
+        assert re.search(rf"anonymous +alias\.moved +{fraud}@production +1 → 2 +better auc", told)
+        events = cli("log", fraud, "--filter", "type = version.created", "-n", "1", "-o", "json").json["events"]
+        assert [event["snapshot"]["number"] for event in events] == [2]
+
+    def test_a_promotion_is_rolled_back(self, cli: Cli, fraud: str, files: Path) -> None:
+        cli("push", fraud, files, "--no-capture")
+        cli("promote", f"{fraud}@1")
+        before = cli("promote", f"{fraud}@2", "-o", "json").json["alias"]["update_time"]
+        assert cli("rollback", fraud, "--reason", "latency").out == f"production of {fraud}: 2 → 1\n"
+        again = cli("rollback", fraud, "-o", "json")
+        assert (again.code, again.error["reason"]) == (4, "NOTHING_TO_ROLL_BACK")
+        assert cli("resolve", f"{fraud}@production", "--at", before).out.startswith(f"{fraud}@2  sha256:")
+        assert cli("resolve", f"{fraud}@production", "--at", "2020-01-01").code == 2
+        assert cli("resolve", f"{fraud}@1", "--at", "2020-01-01").code == 4
+
+    def test_each_promotion_runs_a_command(self, cli: Cli, fraud: str, files: Path, tmp_path: Path) -> None:
+        cli("push", fraud, files, "--no-capture")
+        cli("promote", f"{fraud}@1")
+        script = 'cat "$MODELYARD_PATH/model.bin" && echo " $MODELYARD_VERSION"; false'
+        with subprocess.Popen(
+            [*COMMAND, "watch", f"{fraud}@production", "--exec", script],
+            env=os.environ | {"MODELYARD_CACHE_DIR": str(tmp_path / "cache")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            first = [process.stdout.readline() for _ in range(2)]
+            cli("promote", f"{fraud}@2")
+            second = [process.stdout.readline() for _ in range(2)]
+            cli("promote", f"{fraud}@1")
+            process.stdout.readline()  # by now it has told how the two commands ended
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        assert first[0].startswith(f"{fraud}@1  sha256:")
+        assert (first[1], second[1]) == (f"weights {fraud}@1\n", f"weights {fraud}@2\n")
+        assert errors.startswith(f"the command ended with 1 for {fraud}@1\nthe command ended with 1 for {fraud}@2\n")
+        assert process.returncode == 130
 
 
 class TestTerminal:

@@ -110,7 +110,8 @@ class Mutations:
                 after=after,
                 actor=attempt.actor,
                 request_id=attempt.request_id,
-                time=self.clock(),
+                # One moment for both: what the log says of a time is what the resource said of it.
+                time=self.clock() if after is None else after.update_time,
                 reason=reason,
             )
         )

@@ -15,7 +15,7 @@ from modelyard.cli.text import plain, short
 from modelyard.names import DEFAULT_NAMESPACE
 from modelyard.references import Selector
 
-_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 _EXAMPLE = "team/fraud@production"
 
 
