@@ -14,7 +14,21 @@ from modelyard.cli.app import run
 
 COMMAND = [sys.executable, "-c", "import sys; from modelyard.cli import main; sys.exit(main())"]
 COMMANDS = (
-    *("push", "pull", "resolve", "ls", "search", "show", "promote", "rollback", "rm", "restore", "log", "watch"),
+    *(
+        "push",
+        "pull",
+        "resolve",
+        "ls",
+        "search",
+        "diff",
+        "show",
+        "promote",
+        "rollback",
+        "rm",
+        "restore",
+        "log",
+        "watch",
+    ),
 )
 
 

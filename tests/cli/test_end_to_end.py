@@ -278,6 +278,21 @@ class TestSearch:
         assert cli("search", "nothing", "-n", team).err == f"no models in {team} match\n"
 
 
+class TestDiff:
+    def test_two_versions_are_told_apart(self, cli: Cli, fraud: str, files: Path) -> None:
+        cli("push", fraud, files, "--no-capture", "--metric", "auc=0.91", "--param", "lr=0.1")
+        (files / "model.bin").write_bytes(b"better weights")
+        cli("push", fraud, files, "--no-capture", "--metric", "auc=0.94", "--param", "lr=0.2")
+        cli("promote", f"{fraud}@2")
+        out = cli("diff", f"{fraud}@production", fraud + "@latest").out
+        assert re.search(r"PARAMS\n.*\nlr +0\.1 +0\.2 *\n", out)
+        assert re.search(r"METRICS\n.*\nauc +0\.91 +0\.94  \(\+0\.03\) *\n", out)
+        assert f"2 bytes in both, 7 bytes only in {fraud}@2, 14 bytes only in {fraud}@3" in out
+        found = cli("diff", f"{fraud}@2", f"{fraud}@3", "-o", "json").json
+        assert [each["section"] for each in found["differences"]] == ["PARAMS", "METRICS", "FILES"]
+        assert cli("diff", f"{fraud}@2", f"{fraud}@2").out == f"{fraud}@2 and {fraud}@2 are alike\n"
+
+
 class TestHistory:
     def test_the_log_tells_who_moved_what_and_why(self, cli: Cli, fraud: str, files: Path) -> None:
         cli("push", fraud, files, "--no-capture")

@@ -11,7 +11,7 @@ DOCUMENTED = {
     "clients": ["AsyncClient", "Client", "UNSET", "Unset"],
     "names": ["AliasName", "ModelName", "Reference", "Selector", "VersionName"],
     "resources": ["Alias", "File", "Model", "Namespace", "Version", "VersionState"],
-    "answers": ["Event", "Progress", "PulledModel", "Resolution", "Rule"],
+    "answers": ["Comparison", "Difference", "Event", "Progress", "PulledModel", "Resolution", "Rule", "Section"],
     "facts": [
         *("Dataset", "DatasetRole", "Environment", "Facts", "Fingerprint", "Framework"),
         *("Param", "Parent", "Relation", "Run", "Signature", "Source"),

@@ -1,11 +1,13 @@
 """Domain records as messages."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from modelyard import wire
 from modelyard.v1 import artifacts_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
+from modelyard_server.domain.comparison import Comparison
 from modelyard_server.domain.resources import Alias, Model, Namespace, Resource, Upload, Version
 from modelyard_server.services.resolution import Resolution
 
@@ -67,6 +69,30 @@ def version(version: Version) -> pb.Version:
         deprecation_reason=version.deprecation_reason,
     )
     wire.facts_into_proto(version.facts, message)
+    return message
+
+
+def comparison(comparison: Comparison, size: int) -> registry_pb2.CompareVersionsResponse:
+    """With as many differences as about ``size`` bytes hold."""
+    message = registry_pb2.CompareVersionsResponse(
+        base=version(replace(comparison.base, files=None)),
+        other=version(replace(comparison.other, files=None)),
+        shared_bytes=comparison.shared_bytes,
+        removed_bytes=comparison.removed_bytes,
+        added_bytes=comparison.added_bytes,
+    )
+    for difference in comparison.differences:
+        told = registry_pb2.Difference(
+            section=registry_pb2.Difference.Section.Value(difference.section.value),
+            name=difference.name,
+            before=None if difference.before is None else wire.param_to_proto(difference.before),
+            after=None if difference.after is None else wire.param_to_proto(difference.after),
+        )
+        size -= told.ByteSize()
+        if size < 0:
+            message.truncated = True
+            break
+        message.differences.append(told)
     return message
 
 

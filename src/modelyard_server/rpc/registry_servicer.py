@@ -242,6 +242,17 @@ class RegistryServicer(RegistryServiceServicer):
             versions=map(convert.version, page.items), next_page_token=self._next_of(query, page)
         )
 
+    async def CompareVersions(
+        self, request: rpc.CompareVersionsRequest, context: Context
+    ) -> rpc.CompareVersionsResponse:
+        collector = Collector()
+        base = collector.parse("base", parse_version_or_alias, request.base)
+        other = collector.parse("other", parse_version_or_alias, request.other)
+        collector.raise_any()
+        assert base is not None
+        assert other is not None
+        return convert.comparison(await self._versions.compare(base, other), self._limits.list_bytes)
+
     async def UpdateVersion(self, request: rpc.UpdateVersionRequest, context: Context) -> pb.Version:
         given = request.version
         name, attempt = parsing.change(

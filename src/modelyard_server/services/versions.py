@@ -7,6 +7,7 @@ from modelyard.facts import Facts, Parent
 from modelyard.manifest import File, manifest_digest
 from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.domain.codec import version_from_snapshot
+from modelyard_server.domain.comparison import Comparison, compare
 from modelyard_server.domain.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -39,6 +40,13 @@ class NewVersion:
 async def _restore(transaction: Transaction, outcome: StoredOutcome) -> Version:
     version = version_from_snapshot(dict(outcome.snapshot))
     return replace(version, key=outcome.key, files=await transaction.versions.files(outcome.key))
+
+
+async def _named(transaction: Transaction, name: VersionName | AliasName) -> Version:
+    """The version, also a deleted one, or what the alias points at."""
+    if isinstance(name, AliasName):
+        return (await lookup.follow(transaction, name))[0]
+    return await lookup.version(transaction, name, deleted=True)
 
 
 async def with_files(transaction: Transaction, version: Version) -> Version:
@@ -105,13 +113,17 @@ class Versions:
 
     async def get(self, name: VersionName | AliasName, *, files: bool) -> Version:
         async def work(transaction: Transaction) -> Version:
-            if isinstance(name, AliasName):
-                found, _ = await lookup.follow(transaction, name)
-            else:
-                found = await lookup.version(transaction, name, deleted=True)
+            found = await _named(transaction, name)
             return await with_files(transaction, found) if files else found
 
         return await self.mutations.database.look(work)
+
+    async def compare(self, base: VersionName | AliasName, other: VersionName | AliasName) -> Comparison:
+        async def work(transaction: Transaction) -> Comparison:
+            found = [await _named(transaction, name) for name in (base, other)]
+            return compare(*[await with_files(transaction, version) for version in found])
+
+        return await self.mutations.database.read(work)
 
     async def page(self, parent: ModelName | NamespaceName, listing: Listing, *, files: bool) -> Listed[Version]:
         """Of a model, or of all models of a namespace.

@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from modelyard.references import Reference, Selector
     from modelyard.types import (
         Alias,
+        Comparison,
+        Difference,
         Event,
         Model,
         Namespace,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
         PulledModel,
         Resolution,
         Rule,
+        Section,
         Version,
         VersionState,
     )
@@ -80,11 +83,13 @@ __all__ = [
     "AsyncClient",
     "CacheError",
     "Client",
+    "Comparison",
     "ConflictError",
     "Dataset",
     "DatasetRole",
     "DeadlineExceededError",
     "DeprecatedVersionWarning",
+    "Difference",
     "Environment",
     "Event",
     "Facts",
@@ -112,6 +117,7 @@ __all__ = [
     "ResourceExhaustedError",
     "Rule",
     "Run",
+    "Section",
     "Selector",
     "ServerError",
     "Signature",

@@ -27,7 +27,7 @@ from modelyard.errors import FieldViolation, InvalidArgumentError
 from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.names import DEFAULT_NAMESPACE, AliasName, ModelName, VersionName
 from modelyard.references import Reference, Selector
-from modelyard.types import Alias, Event, Model, Namespace, Progress, PulledModel, Resolution, Version
+from modelyard.types import Alias, Comparison, Event, Model, Namespace, Progress, PulledModel, Resolution, Version
 from modelyard.v1 import events_pb2
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
@@ -209,6 +209,26 @@ class AsyncClient:
         text = str(_naming.reference(reference))
         request = pb.ResolveVersionRequest(reference=text)
         return _convert.resolution(text, await self._connection.call(self._connection.registry.ResolveVersion, request))
+
+    async def compare_versions(self, base: str | VersionName, other: str | VersionName) -> Comparison:
+        """What is different between two versions, each given by any reference: facts, packages, files.
+
+        >>> comparison = await yard.compare_versions("team/fraud@production", "team/fraud@latest")
+        """
+        names = [await self._named(reference) for reference in (base, other)]
+        request = pb.CompareVersionsRequest(base=names[0], other=names[1])
+        return _convert.comparison(await self._connection.call(self._connection.registry.CompareVersions, request))
+
+    async def _named(self, reference: str | VersionName) -> str:
+        """The name of what a reference means, for calls that know no references."""
+        parsed = _naming.reference(reference)
+        match parsed.selector:
+            case Selector.NUMBER:
+                return str(parsed.model.version(int(parsed.value)))
+            case Selector.ALIAS:
+                return f"{parsed.model}/versions/{parsed.value}"
+            case _:
+                return str((await self.resolve(str(parsed))).version.name)
 
     async def create_namespace(
         self,

@@ -6,15 +6,27 @@ thing that is known, or is left out.
 
 from datetime import datetime
 
-from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from modelyard.facts import Param
 from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
-from modelyard.types import Alias, Event, Model, Namespace, Resolution, Rule, Version, VersionState
+from modelyard.types import (
+    Alias,
+    Comparison,
+    Difference,
+    Event,
+    Model,
+    Namespace,
+    Resolution,
+    Rule,
+    Section,
+    Version,
+    VersionState,
+)
 from modelyard.v1 import events_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
-from modelyard.wire import facts_from_proto, files_from_proto, moment
+from modelyard.wire import facts_from_proto, files_from_proto, moment, param_from_proto, value_from_proto
 
 
 def namespace(message: pb.Namespace) -> Namespace:
@@ -95,6 +107,31 @@ def alias(message: pb.Alias) -> Alias:
     )
 
 
+def comparison(message: registry_pb2.CompareVersionsResponse) -> Comparison:
+    return Comparison(
+        base=version(message.base),
+        other=version(message.other),
+        differences=tuple(
+            Difference(
+                section=Section(registry_pb2.Difference.Section.Name(each.section)),
+                name=each.name,
+                before=_param(each.before) if each.HasField("before") else None,
+                after=_param(each.after) if each.HasField("after") else None,
+            )
+            for each in message.differences
+            if each.section in _SECTIONS
+        ),
+        shared_bytes=message.shared_bytes,
+        removed_bytes=message.removed_bytes,
+        added_bytes=message.added_bytes,
+        truncated=message.truncated,
+    )
+
+
+def _param(value: pb.ParamValue) -> Param | None:
+    return None if value.WhichOneof("kind") is None else param_from_proto(value)
+
+
 def event(message: events_pb2.Event) -> Event:
     return Event(
         revision=message.revision,
@@ -105,7 +142,7 @@ def event(message: events_pb2.Event) -> Event:
         reason=message.reason,
         time=moment(message.time),
         changes={
-            name: (json_format.MessageToDict(change.before), json_format.MessageToDict(change.after))
+            name: (value_from_proto(change.before), value_from_proto(change.after))
             for name, change in message.changes.items()
         },
         snapshot=_snapshot(message),
@@ -183,4 +220,6 @@ def _known(message: pb.Version) -> pb.Version:
     return known
 
 
+_SECTIONS = frozenset(registry_pb2.Difference.Section.Value(section.value) for section in Section)
+"""What this SDK knows to tell apart."""
 _RELATIONS = frozenset(pb.Parent.Relation.values()) - {pb.Parent.RELATION_UNSPECIFIED}

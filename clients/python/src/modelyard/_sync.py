@@ -13,7 +13,7 @@ from modelyard._client import AsyncClient
 from modelyard._unset import UNSET, Unset
 from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.names import DEFAULT_NAMESPACE, AliasName, ModelName, VersionName
-from modelyard.types import Alias, Event, Model, Namespace, Progress, PulledModel, Resolution, Version
+from modelyard.types import Alias, Comparison, Event, Model, Namespace, Progress, PulledModel, Resolution, Version
 
 
 class Client:
@@ -170,6 +170,13 @@ class Client:
     def resolve(self, reference: str | VersionName) -> Resolution:
         """What a reference means now, and by which rule. Raises ``NotFoundError`` if it means nothing."""
         return _loop.run(self._client.resolve(reference))
+
+    def compare_versions(self, base: str | VersionName, other: str | VersionName) -> Comparison:
+        """What is different between two versions, each given by any reference: facts, packages, files.
+
+        >>> comparison = yard.compare_versions("team/fraud@production", "team/fraud@latest")
+        """
+        return _loop.run(self._client.compare_versions(base, other))
 
     def create_namespace(
         self,

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from modelyard.facts import Facts
+from modelyard.facts import Facts, Param
 from modelyard.manifest import File
 from modelyard.names import AliasName, ModelName, VersionName
 
@@ -117,6 +117,48 @@ class Alias:
     update_time: datetime
     updated_by: str
     etag: str
+
+
+class Section(Enum):
+    """The parts of a version that a comparison tells apart."""
+
+    PARAMS = "PARAMS"
+    METRICS = "METRICS"
+    DATASETS = "DATASETS"
+    SOURCE = "SOURCE"
+    ENVIRONMENT = "ENVIRONMENT"
+    PACKAGES = "PACKAGES"
+    OTHER = "OTHER"
+    """Framework, format, signature, parents and run."""
+    FILES = "FILES"
+    """By path: digests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that is not the same in two versions. None: it is not there."""
+
+    section: Section
+    name: str
+    before: Param | None
+    after: Param | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What is different between two versions."""
+
+    base: Version
+    other: Version
+    """Both without their files."""
+    differences: tuple[Difference, ...]
+    """By section and name."""
+    shared_bytes: int
+    """Of files that both have, whatever their paths."""
+    removed_bytes: int
+    added_bytes: int
+    truncated: bool
+    """There were more differences than fit into a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

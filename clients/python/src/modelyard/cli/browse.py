@@ -1,4 +1,4 @@
-"""``resolve``, ``ls``, ``search`` and ``show``: commands that change nothing."""
+"""``resolve``, ``ls``, ``search``, ``diff`` and ``show``: commands that change nothing."""
 
 from datetime import datetime
 from itertools import islice
@@ -91,6 +91,18 @@ def search(
     with session.client() as client:
         found = client.search_models(" ".join(words), namespace)
     session.show_list("models", found, render.models, f"no models in {namespace} match")
+
+
+@with_session
+def diff(
+    session: Session,
+    base: Annotated[str, typer.Argument(metavar="REF", help="What to compare with, as team/fraud@production.")],
+    other: Annotated[str, typer.Argument(metavar="REF", help="What to compare, as team/fraud@9.")],
+) -> None:
+    """Tells what is different between two versions: params, metrics, data sets, source, packages, files."""
+    with session.client() as client:
+        comparison = client.compare_versions(base, other)
+    session.show(comparison, render.comparison(comparison))
 
 
 @with_session

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from modelyard.cli.text import age, escape_lines, files, number, plain, short, size
+from modelyard.facts import Param
 from modelyard.names import VersionName
-from modelyard.types import Alias, Event, Model, Namespace, Version
+from modelyard.types import Alias, Comparison, Difference, Event, Model, Namespace, Section, Version
 
 _METRICS_IN_A_ROW = 3
 
@@ -80,6 +81,45 @@ def _change(event: Event) -> str:
         after = str(event.snapshot.version.number)
         return f"{before.rpartition('/')[2]} → {after}" if before else after
     return ", ".join(sorted(event.changes))
+
+
+def comparison(comparison: Comparison) -> RenderableType:
+    """Two versions side by side, without what is alike."""
+    base, other = short(comparison.base.name), short(comparison.other.name)
+    if not comparison.differences:
+        return plain(f"{base} and {other} are alike")
+    sections = []
+    for section in Section:
+        table = _table("", base, other)
+        for each in comparison.differences:
+            if each.section is section:
+                table.add_row(plain(each.name), *_both(each))
+        sections.append(_section(section.value.lower(), table if table.row_count else None))
+    bytes_ = (
+        f"{size(comparison.shared_bytes)} in both, {size(comparison.removed_bytes)} only in {base},"
+        f" {size(comparison.added_bytes)} only in {other}"
+    )
+    more = plain("there are more differences than a message holds") if comparison.truncated else None
+    return _page(*sections, _section("bytes", bytes_), more)
+
+
+def _both(difference: Difference) -> tuple[Text, Text]:
+    """The two values; of numbers also by how much they differ."""
+    before, after = difference.before, difference.after
+    told = ["" if value is None else _value(value) for value in (before, after)]
+    if difference.section is Section.METRICS and isinstance(before, float) and isinstance(after, float):
+        told[1] += f"  ({after - before:+.6g})"
+    return plain(told[0], "red"), plain(told[1], "green")
+
+
+def _value(value: Param) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case float():
+            return number(value)
+        case _:
+            return str(value)
 
 
 def model_page(model: Model, aliases: Sequence[Alias]) -> RenderableType:

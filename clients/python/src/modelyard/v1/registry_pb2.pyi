@@ -673,6 +673,169 @@ class ListVersionsResponse(_message.Message):
 Global___ListVersionsResponse: _TypeAlias = ListVersionsResponse  # noqa: Y015
 
 @_typing.final
+class CompareVersionsRequest(_message.Message):
+    """Request of CompareVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    base: _builtins.str
+    """What is compared with. It may end in an alias instead of a number."""
+    other: _builtins.str
+    """What is compared. It may end in an alias instead of a number."""
+    def __init__(
+        self,
+        *,
+        base: _builtins.str = ...,
+        other: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "other", b"other"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareVersionsRequest: _TypeAlias = CompareVersionsRequest  # noqa: Y015
+
+@_typing.final
+class CompareVersionsResponse(_message.Message):
+    """What CompareVersions found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    SHARED_BYTES_FIELD_NUMBER: _builtins.int
+    REMOVED_BYTES_FIELD_NUMBER: _builtins.int
+    ADDED_BYTES_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    shared_bytes: _builtins.int
+    """Bytes of files that both have, whatever their paths."""
+    removed_bytes: _builtins.int
+    """Bytes of files that only `base` has."""
+    added_bytes: _builtins.int
+    """Bytes of files that only `other` has."""
+    truncated: _builtins.bool
+    """There are more differences than fit into a message."""
+    @_builtins.property
+    def base(self) -> _resources_pb2.Version:
+        """The version that was compared with, without its files."""
+
+    @_builtins.property
+    def other(self) -> _resources_pb2.Version:
+        """The version that was compared, without its files."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Difference]:
+        """By section and name. What is alike in both is left out."""
+
+    def __init__(
+        self,
+        *,
+        base: _resources_pb2.Version | None = ...,
+        other: _resources_pb2.Version | None = ...,
+        differences: _abc.Iterable[Global___Difference] | None = ...,
+        shared_bytes: _builtins.int = ...,
+        removed_bytes: _builtins.int = ...,
+        added_bytes: _builtins.int = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "other", b"other"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_bytes", b"added_bytes", "base", b"base", "differences", b"differences", "other", b"other", "removed_bytes", b"removed_bytes", "shared_bytes", b"shared_bytes", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareVersionsResponse: _TypeAlias = CompareVersionsResponse  # noqa: Y015
+
+@_typing.final
+class Difference(_message.Message):
+    """One thing that is not the same in two versions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Section:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Difference._Section.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SECTION_UNSPECIFIED: Difference._Section.ValueType  # 0
+        """Not used."""
+        PARAMS: Difference._Section.ValueType  # 1
+        """A training parameter, by its name."""
+        METRICS: Difference._Section.ValueType  # 2
+        """A metric, by its name."""
+        DATASETS: Difference._Section.ValueType  # 3
+        """A field of a data set: `TRAINING/train.digest`."""
+        SOURCE: Difference._Section.ValueType  # 4
+        """A field of the source: `commit`."""
+        ENVIRONMENT: Difference._Section.ValueType  # 5
+        """A field of the environment, and an entry of its maps: `python`, `hardware.cpu`."""
+        PACKAGES: Difference._Section.ValueType  # 6
+        """An installed package, by its name: its versions."""
+        OTHER: Difference._Section.ValueType  # 7
+        """Framework, format, signature, parents and run."""
+        FILES: Difference._Section.ValueType  # 8
+        """A file, by its path: its digests."""
+
+    class Section(_Section, metaclass=_SectionEnumTypeWrapper):
+        """What part of a version it belongs to."""
+
+    SECTION_UNSPECIFIED: Difference.Section.ValueType  # 0
+    """Not used."""
+    PARAMS: Difference.Section.ValueType  # 1
+    """A training parameter, by its name."""
+    METRICS: Difference.Section.ValueType  # 2
+    """A metric, by its name."""
+    DATASETS: Difference.Section.ValueType  # 3
+    """A field of a data set: `TRAINING/train.digest`."""
+    SOURCE: Difference.Section.ValueType  # 4
+    """A field of the source: `commit`."""
+    ENVIRONMENT: Difference.Section.ValueType  # 5
+    """A field of the environment, and an entry of its maps: `python`, `hardware.cpu`."""
+    PACKAGES: Difference.Section.ValueType  # 6
+    """An installed package, by its name: its versions."""
+    OTHER: Difference.Section.ValueType  # 7
+    """Framework, format, signature, parents and run."""
+    FILES: Difference.Section.ValueType  # 8
+    """A file, by its path: its digests."""
+
+    SECTION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    section: Global___Difference.Section.ValueType
+    """What part of a version it belongs to."""
+    name: _builtins.str
+    """What it is called there."""
+    @_builtins.property
+    def before(self) -> _resources_pb2.ParamValue:
+        """In `base`; not set if it is not there."""
+
+    @_builtins.property
+    def after(self) -> _resources_pb2.ParamValue:
+        """In `other`; not set if it is not there."""
+
+    def __init__(
+        self,
+        *,
+        section: Global___Difference.Section.ValueType = ...,
+        name: _builtins.str = ...,
+        before: _resources_pb2.ParamValue | None = ...,
+        after: _resources_pb2.ParamValue | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "name", b"name", "section", b"section"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Difference: _TypeAlias = Difference  # noqa: Y015
+
+@_typing.final
 class UpdateVersionRequest(_message.Message):
     """Request of UpdateVersion."""
 

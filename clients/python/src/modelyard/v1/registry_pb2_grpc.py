@@ -106,6 +106,11 @@ class RegistryServiceStub(object):
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.ListVersionsRequest.SerializeToString,
                 response_deserializer=modelyard_dot_v1_dot_registry__pb2.ListVersionsResponse.FromString,
                 _registered_method=True)
+        self.CompareVersions = channel.unary_unary(
+                '/modelyard.v1.RegistryService/CompareVersions',
+                request_serializer=modelyard_dot_v1_dot_registry__pb2.CompareVersionsRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_registry__pb2.CompareVersionsResponse.FromString,
+                _registered_method=True)
         self.UpdateVersion = channel.unary_unary(
                 '/modelyard.v1.RegistryService/UpdateVersion',
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.UpdateVersionRequest.SerializeToString,
@@ -266,6 +271,13 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareVersions(self, request, context):
+        """What is different between two versions, of one model or of two, in one namespace or in two.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateVersion(self, request, context):
         """Changes a version's description, labels or annotations. Everything else is frozen: a changed frozen field is
         INVALID_ARGUMENT, IMMUTABLE_FIELD.
@@ -411,6 +423,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.ListVersions,
                     request_deserializer=modelyard_dot_v1_dot_registry__pb2.ListVersionsRequest.FromString,
                     response_serializer=modelyard_dot_v1_dot_registry__pb2.ListVersionsResponse.SerializeToString,
+            ),
+            'CompareVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareVersions,
+                    request_deserializer=modelyard_dot_v1_dot_registry__pb2.CompareVersionsRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_registry__pb2.CompareVersionsResponse.SerializeToString,
             ),
             'UpdateVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateVersion,
@@ -842,6 +859,33 @@ class RegistryService(object):
             '/modelyard.v1.RegistryService/ListVersions',
             modelyard_dot_v1_dot_registry__pb2.ListVersionsRequest.SerializeToString,
             modelyard_dot_v1_dot_registry__pb2.ListVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.RegistryService/CompareVersions',
+            modelyard_dot_v1_dot_registry__pb2.CompareVersionsRequest.SerializeToString,
+            modelyard_dot_v1_dot_registry__pb2.CompareVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,6 +73,8 @@ class RegistryServiceStub:
     """The versions of a model, or of all models of a namespace: all, or those that match a filter; newest first, or in
     another order, as the best by a metric first.
     """
+    CompareVersions: _grpc.UnaryUnaryMultiCallable[_registry_pb2.CompareVersionsRequest, _registry_pb2.CompareVersionsResponse]
+    """What is different between two versions, of one model or of two, in one namespace or in two."""
     UpdateVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UpdateVersionRequest, _resources_pb2.Version]
     """Changes a version's description, labels or annotations. Everything else is frozen: a changed frozen field is
     INVALID_ARGUMENT, IMMUTABLE_FIELD.
@@ -144,6 +146,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """The versions of a model, or of all models of a namespace: all, or those that match a filter; newest first, or in
     another order, as the best by a metric first.
     """
+    CompareVersions: _aio.UnaryUnaryMultiCallable[_registry_pb2.CompareVersionsRequest, _registry_pb2.CompareVersionsResponse]  # type: ignore[assignment]
+    """What is different between two versions, of one model or of two, in one namespace or in two."""
     UpdateVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.UpdateVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Changes a version's description, labels or annotations. Everything else is frozen: a changed frozen field is
     INVALID_ARGUMENT, IMMUTABLE_FIELD.
@@ -296,6 +300,14 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """The versions of a model, or of all models of a namespace: all, or those that match a filter; newest first, or in
         another order, as the best by a metric first.
         """
+
+    @_abc_1.abstractmethod
+    def CompareVersions(
+        self,
+        request: _registry_pb2.CompareVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.CompareVersionsResponse, _abc.Awaitable[_registry_pb2.CompareVersionsResponse]]:
+        """What is different between two versions, of one model or of two, in one namespace or in two."""
 
     @_abc_1.abstractmethod
     def UpdateVersion(
