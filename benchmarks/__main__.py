@@ -1,15 +1,15 @@
 """Measures everything, and writes the table of benchmarks/README.md:
 
-python -m benchmarks [--only transfer,small_files,metadata,load,startup] [--mib 1024] [--rounds 5]
+python -m benchmarks [--only transfer,metadata,...] [--mib 1024] [--rounds 5]
 """
 
 import argparse
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from benchmarks import load, metadata, report, servers, small_files, startup, transfer
+from benchmarks import catalogue, load, metadata, report, servers, small_files, startup, transfer, watching
 
-SUITES: Final = ("transfer", "small_files", "metadata", "load", "startup")
+SUITES: Final = ("transfer", "small_files", "metadata", "catalogue", "watching", "load", "startup")
 
 
 def main() -> None:
@@ -24,6 +24,8 @@ def main() -> None:
         "transfer": lambda: transfer.run(given.mib, given.rounds),
         "small_files": lambda: small_files.run(given.rounds),
         "metadata": metadata.run,
+        "catalogue": catalogue.run,
+        "watching": watching.run,
         "load": load.run,
         "startup": lambda: startup.run(given.rounds),
     }

@@ -27,6 +27,7 @@ class Rate:
 
     p50: float
     """Seconds; the median of all calls."""
+    p95: float
     per_second: float
 
 
@@ -53,7 +54,7 @@ class System:
             process.stdin.write("go\n")
             process.stdin.flush()
         times = [float(line) for process in started for line in process.communicate()[0].splitlines()]
-        return Rate(statistics.median(times), len(times) / SECONDS)
+        return Rate(statistics.median(times), statistics.quantiles(times, n=20)[18], len(times) / SECONDS)
 
 
 @contextmanager

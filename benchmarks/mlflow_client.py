@@ -1,6 +1,6 @@
 """MLflow's own client at work. Run by its environment's interpreter, which has none of our packages:
 
-python mlflow_client.py URL resolve|create MODEL SECONDS CLIENTS    prints the calls' times, one a line
+python mlflow_client.py URL resolve|create|search MODEL SECONDS CLIENTS    prints the calls' times, one a line
 python mlflow_client.py URL push|pull MODEL FOLDER          prints the seconds it took
 """
 
@@ -55,7 +55,10 @@ def main() -> None:
     client = MlflowClient(url, url)
     if count:
         clients = [MlflowClient(url, url) for _ in range(int(count[0]))]
-        if action == "resolve":
+        if action.startswith("search|"):
+            text = action.removeprefix("search|")
+            calls = [partial(client.search_model_versions, text, max_results=50) for client in clients]
+        elif action == "resolve":
             calls = [partial(client.get_model_version_by_alias, model, "production") for client in clients]
         else:
             given = {"source": "s3://bucket/model", "await_creation_for": 0}

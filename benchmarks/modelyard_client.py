@@ -1,6 +1,8 @@
 """Our client at work, as a process of its own:
 
-python -m benchmarks.modelyard_client URL resolve|create MODEL SECONDS CLIENTS    prints the calls' times, one a line
+python -m benchmarks.modelyard_client URL resolve|create|list MODEL SECONDS CLIENTS
+
+It prints the calls' times, one a line.
 """
 
 import asyncio
@@ -50,13 +52,32 @@ async def _create(client: AsyncClient, request: pb.CreateVersionRequest) -> None
     await connection.call(connection.registry.CreateVersion, request)
 
 
+async def _page(client: AsyncClient, place: str, action: str) -> pb.ListVersionsRequest:
+    """What asks for a page of a list: the first, or the hundredth."""
+    _, text, order_by, deep = action.split("|")
+    namespace, _, model = place.rpartition("/")
+    parent = f"namespaces/{namespace or 'default'}/models/{model}"
+    request = pb.ListVersionsRequest(parent=parent, filter=text, order_by=order_by)
+    for _ in range(99 if deep else 0):
+        request.page_token = (await _list(client, request)).next_page_token
+    return request
+
+
+async def _list(client: AsyncClient, request: pb.ListVersionsRequest) -> pb.ListVersionsResponse:
+    connection = client._connection  # noqa: SLF001 - the SDK makes records of the messages, and MLflow's client too
+    return await connection.call(connection.registry.ListVersions, request)
+
+
 async def main() -> None:
     url, action, model, seconds, count = sys.argv[1:]
     reference = f"{model}@production"
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(AsyncClient(url)) for _ in range(int(count))]
         calls: list[Call]
-        if action == "resolve":
+        if action.startswith("list|"):
+            requests = [await _page(client, model, action) for client in clients]
+            calls = [partial(_list, client, request) for client, request in zip(clients, requests, strict=True)]
+        elif action == "resolve":
             calls = [partial(client.resolve, reference) for client in clients]
         else:
             version = (await clients[0].resolve(reference)).version

@@ -1,6 +1,7 @@
 """Databases as they are after years: written row by row, as going through the servers would take hours."""
 
 import json
+import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ BUSY_MODEL: Final = "busy"
 """A model that has more versions than all others."""
 
 _TIME: Final = 1_770_000_000_000_000
-_FACTS: Final = {"params": {"lr": 0.001, "depth": 6}, "metrics": {"auc": 0.931}, "format": "sklearn"}
 
 
 def _models(models: int, versions: int, busy: int) -> Iterator[tuple[str, int]]:
@@ -26,48 +26,108 @@ def _models(models: int, versions: int, busy: int) -> Iterator[tuple[str, int]]:
 def fill_modelyard(data: Path, *, models: int, versions: int, busy: int) -> None:
     """Adds to a server's data that has started once, and does not run. The versions share one blob of one byte."""
     database = sqlite3.connect(data / "modelyard.db")
+    # Nobody waits for these bytes to be safe.
+    database.execute("PRAGMA synchronous=OFF")
+    database.execute("PRAGMA cache_size=-1000000")
     namespace = database.execute("SELECT key FROM namespaces WHERE id = 'default'").fetchone()[0]
     digest = "sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of "x"
-    _insert(
-        database,
-        "blobs",
-        [{"digest": digest, "generation": "0" * 32, "size": 1, "state": "LIVE", "create_time": _TIME}],
-    )
-    _insert(
-        database,
-        "namespace_blobs",
-        [{"namespace_key": namespace, "digest": digest, "size": 1, "create_time": _TIME, "lease_expire_time": _TIME}],
-    )
-    common = {"create_time": _TIME, "update_time": _TIME, "row_version": 1}
-    described = {"description": "", "labels": "{}", "annotations": "{}"}
+    blob = {"digest": digest, "size": 1, "create_time": _TIME}
+    _insert(database, "blobs", [{**blob, "generation": "0" * 32, "state": "LIVE"}])
+    _insert(database, "namespace_blobs", [{**blob, "namespace_key": namespace, "lease_expire_time": _TIME}])
     key = database.execute("SELECT coalesce(max(key), 0) FROM versions").fetchone()[0]
+    described = {"description": "", "annotations": "{}", "row_version": 1}
     for name, count in _models(models, versions, busy):
+        times = {"create_time": _TIME + key, "update_time": _TIME + key}
         model = {"uid": name, "namespace_key": namespace, "id": name, "display_name": "", "owner": "ann"}
-        (model_key,) = _insert(database, "models", [{**model, **described, **common, "last_number": count}])
-        rows = []
-        for number in range(1, count + 1):
-            key += 1
-            rows.append(
-                {"key": key, "uid": f"{name}-{number}", "model_key": model_key, "number": number, "state": "READY"}
-                | {
-                    "file_count": 1,
-                    "total_size": 1,
-                    "manifest_digest": f"sha256:{key:064}",
-                    "facts": json.dumps(_FACTS),
-                }
-                | {"created_by": "anonymous", "deprecation_reason": "", **described, **common}
-            )
-        _insert(database, "versions", rows)
+        model |= {**described, **times, "labels": "{}", "last_number": count}
+        (model_key,) = _insert(database, "models", [model])
+        words = {"rowid": model_key, "id": name.replace("-", " "), "display_name": "", "description": "", "labels": ""}
+        _insert(database, "model_words", [words])
+        versions_ = [Generated(key + number, number) for number in range(1, count + 1)]
+        key += count
+        place = {"model_key": model_key, "namespace_key": namespace}
+        _insert(
+            database,
+            "versions",
+            [
+                {"key": each.key, "uid": f"{name}-{each.number}", **place, "number": each.number, "state": "READY"}
+                | {"file_count": 1, "total_size": 1, "manifest_digest": each.digest, "facts": json.dumps(each.facts)}
+                | {"labels": json.dumps(each.labels), "created_by": each.author, "deprecation_reason": "", **described}
+                | {"create_time": _TIME + each.key, "update_time": _TIME + each.key}
+                for each in versions_
+            ],
+        )
         _insert(
             database,
             "version_files",
-            [{"version_key": row["key"], "path": "model.bin", "digest": digest, "size": 1} for row in rows],
+            [{"version_key": each.key, "path": "model.bin", "digest": digest, "size": 1} for each in versions_],
+        )
+        _insert(
+            database,
+            "version_texts",
+            [
+                {"version_key": each.key, "field": field, "value": value}
+                | {"namespace_key": namespace, "create_time": _TIME + each.key}
+                for each in versions_
+                for field, value in each.texts()
+            ],
+        )
+        _insert(
+            database,
+            "version_numbers",
+            [
+                {"version_key": each.key, "field": field, "value": value, **place}
+                for each in versions_
+                for field, value in each.numbers()
+            ],
         )
         alias = {"uid": f"{name}-alias", "model_key": model_key, "id": "production", "version_key": key}
-        _insert(database, "aliases", [{**alias, "updated_by": "anonymous", **common}])
+        _insert(database, "aliases", [{**alias, "updated_by": "anonymous", "row_version": 1, **times}])
     database.commit()
     database.execute("ANALYZE")
     database.close()
+
+
+class Generated:
+    """A version with facts as a team's training jobs leave them; the same ones each time."""
+
+    def __init__(self, key: int, number: int) -> None:
+        chance = random.Random(key)
+        self.key = key
+        self.number = number
+        self.digest = f"sha256:{key:064x}"
+        self.author = f"user-{chance.randrange(50)}"
+        self.labels = {"team": f"team-{chance.randrange(20)}", "tier": chance.choice(["gold", "silver", "bronze"])}
+        self.params = {"lr": 10 ** chance.uniform(-5, -1), "depth": chance.randrange(2, 24)}
+        self.metrics = {"auc": 1 - chance.expovariate(12), "loss": chance.expovariate(3)}
+        self.optimizer = chance.choice(["adam", "adamw", "sgd", "lion"])
+        self.dataset = f"sales-{chance.randrange(5000)}"
+        self.commit = f"{chance.getrandbits(160):040x}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {
+            "params": self.params | {"optimizer": self.optimizer},
+            "metrics": self.metrics,
+            "datasets": [
+                {"name": self.dataset, "uri": "", "digest": "", "role": "TRAINING", "rows": None}
+                | {"fingerprint": None}
+            ],
+            "source": {"repository": "", "commit": self.commit, "branch": "main", "dirty": False, "diff_digest": ""}
+            | {"entry_point": "", "arguments": []},
+            "framework": {"name": "torch", "version": "2.9"},
+            "format": "safetensors",
+        }
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        yield from ((f"labels.{name}", value) for name, value in self.labels.items())
+        yield from (("params.optimizer", self.optimizer), ("created_by", self.author), ("digest", self.digest))
+        yield from (("dataset", self.dataset), ("source.commit", self.commit), ("source.branch", "main"))
+        yield from (("framework", "torch"), ("framework.version", "2.9"), ("format", "safetensors"))
+
+    def numbers(self) -> Iterator[tuple[str, float]]:
+        yield from ((f"params.{name}", float(value)) for name, value in self.params.items())
+        yield from ((f"metrics.{name}", value) for name, value in self.metrics.items())
 
 
 def fill_mlflow(folder: Path, *, models: int, versions: int, busy: int) -> None:
@@ -78,6 +138,8 @@ def fill_mlflow(folder: Path, *, models: int, versions: int, busy: int) -> None:
         _insert(database, "registered_models", [{"name": name, **times}])
         version = {"name": name, **times, "current_stage": "None", "source": "s3://bucket/model", "status": "READY"}
         _insert(database, "model_versions", [{**version, "version": number} for number in range(1, count + 1)])
+        tags = [{"name": name, "version": number, "key": "team"} for number in range(1, count + 1)]
+        _insert(database, "model_version_tags", [{**tag, "value": f"team-{key % 20}"} for key, tag in enumerate(tags)])
         _insert(database, "registered_model_aliases", [{"alias": "production", "version": count, "name": name}])
     database.commit()
     database.execute("ANALYZE")
