@@ -25,6 +25,7 @@ from modelyard_server.domain.errors import RegistryError
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
 from modelyard_server.rpc.events_servicer import EventsServicer
+from modelyard_server.rpc.lineage_servicer import LineageServicer
 from modelyard_server.rpc.page_tokens import PageTokens
 from modelyard_server.rpc.registry_servicer import RegistryServicer
 from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
@@ -33,6 +34,7 @@ from modelyard_server.services.blob_store import BlobStore
 from modelyard_server.services.blobs import Blobs
 from modelyard_server.services.consistency import ConsistencyCheck, Progress, Report
 from modelyard_server.services.downloads import Downloads
+from modelyard_server.services.lineage import Lineage
 from modelyard_server.services.log import Log
 from modelyard_server.services.maintenance import Maintenance
 from modelyard_server.services.models import Models
@@ -117,7 +119,8 @@ class Registry:
         self._watching = Watching(database, progress_seconds=limits.watch_progress)
         database.listen(self._watching.committed)
         events = EventsServicer(Log(mutations), self._watching, page_tokens, limits)
-        self.server = Server(registry, artifacts, events, limits=limits, metrics=metrics, reflect=reflect)
+        lineage = LineageServicer(Lineage(database))
+        self.server = Server(registry, artifacts, events, lineage, limits=limits, metrics=metrics, reflect=reflect)
 
     @property
     def draining(self) -> bool:

@@ -21,6 +21,7 @@ COMMANDS = (
         "ls",
         "search",
         "diff",
+        "lineage",
         "show",
         "promote",
         "rollback",

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 from tests.support.server import ServerProcess
 
-from modelyard import Client
+from modelyard import Client, Parent, Relation
 from modelyard.cli.app import run
 
 
@@ -276,6 +276,31 @@ class TestSearch:
         cli("promote", f"{fraud}@1")
         assert re.search(rf"{fraud} +production@1 ", cli("search", "FRA", "-n", team).out)
         assert cli("search", "nothing", "-n", team).err == f"no models in {team} match\n"
+
+
+class TestLineage:
+    def test_what_was_made_from_what_is_drawn(self, cli: Cli, team: str, files: Path) -> None:
+        with Client() as client:
+            client.push(f"{team}/base", files, datasets={"train": "s3://b/sales"}, capture=False)
+            parent = Parent(version=f"{team}/base@1", relation=Relation.FINE_TUNED_FROM)
+            for model in ("tuned", "small"):
+                client.push(f"{team}/{model}", files, parents=[parent], capture=False, alias="production")
+        assert cli("lineage", f"{team}/tuned@1").out.splitlines() == [
+            f"{team}/tuned@1  production",
+            f"└── fine tuned from {team}/base@1",
+            "    └── training dataset:train",
+        ]
+        affected = cli("lineage", "--dataset", "s3://b/sales", "-n", team)
+        assert affected.out.splitlines() == [
+            "dataset:train",
+            f"└── training {team}/base@1",
+            f"    ├── fine tuned from {team}/small@1  production",
+            f"    └── fine tuned from {team}/tuned@1  production",
+        ]
+        found = cli("lineage", f"{team}/base@1", "--down", "-o", "json").json
+        assert [node["distance"] for node in found["nodes"]] == [0, 1, 1]
+        refused = cli("rm", f"{team}/base@1", "-o", "json")
+        assert (refused.code, refused.error["reason"]) == (4, "VERSION_IN_USE")
 
 
 class TestDiff:

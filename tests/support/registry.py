@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.events_pb2_grpc import EventsServiceStub
+from modelyard.v1.lineage_pb2_grpc import LineageServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 from modelyard_server.app import Registry
 from modelyard_server.blobs.local import LocalStore
@@ -26,6 +27,7 @@ from modelyard_server.telemetry import Metrics
 if TYPE_CHECKING:
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
     from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
+    from modelyard.v1.lineage_pb2_grpc import LineageServiceAsyncStub
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
 
 _TABLES: Final = tables.metadata.sorted_tables
@@ -51,6 +53,7 @@ class RunningRegistry:
     registry: "RegistryServiceAsyncStub"
     artifacts: "ArtifactsServiceAsyncStub"
     events: "EventsServiceAsyncStub"
+    lineage: "LineageServiceAsyncStub"
     channel: grpc.aio.Channel
     address: str
     engine: Engine
@@ -94,6 +97,7 @@ async def running_registry(
                 registry=RegistryServiceStub(channel),
                 artifacts=ArtifactsServiceStub(channel),
                 events=EventsServiceStub(channel),
+                lineage=LineageServiceStub(channel),
                 channel=channel,
                 address=f"127.0.0.1:{port}",
                 engine=engine,

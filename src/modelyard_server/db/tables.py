@@ -207,6 +207,16 @@ version_files: Final = Table(
     Index(None, "digest"),
 )
 
+# Which version was made from which. Nothing refers to a version that is not there yet, so there are no cycles.
+version_parents: Final = Table(
+    "version_parents",
+    metadata,
+    Column("version_key", Key, ForeignKey(versions.c.key), primary_key=True, autoincrement=False),
+    Column("parent_key", Key, ForeignKey(versions.c.key), primary_key=True, autoincrement=False),
+    Index(None, "parent_key", "version_key"),
+    sqlite_with_rowid=False,
+)
+
 aliases: Final = Table(
     "aliases",
     metadata,

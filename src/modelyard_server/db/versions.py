@@ -4,14 +4,16 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Row, Select, bindparam, func, insert, select, update
 
+from modelyard.facts import Parent
 from modelyard.manifest import File
 from modelyard.names import AliasName, ModelName, VersionName
 from modelyard_server.db import rows, tables
 from modelyard_server.db.engine import Connection
 from modelyard_server.db.search import attributes, pages
 from modelyard_server.db.search.subject import VERSIONS
+from modelyard_server.domain.attributes import indexed
 from modelyard_server.domain.codec import facts_from_json, facts_to_json
 from modelyard_server.domain.filters.order import Order
 from modelyard_server.domain.resources import Alias, Model, Version, VersionState
@@ -60,6 +62,15 @@ _INSERT = insert(tables.versions).returning(_VERSIONS.key)
 _UPDATE = update(tables.versions).where(_VERSIONS.key == bindparam("row_key"))
 _INSERT_FILES = insert(tables.version_files)
 _WITH_KEYS = EVERY.where(_VERSIONS.key.in_(bindparam("keys", expanding=True)))
+_PARENTS = tables.version_parents.c
+_KEYS: Final[BindParameter[Any]] = bindparam("keys", expanding=True)
+_PARENTS_OF = EVERY.where(
+    _VERSIONS.key.in_(select(_PARENTS.parent_key).where(_PARENTS.version_key.in_(_KEYS)))
+).order_by(_VERSIONS.key)
+_CHILDREN_OF = EVERY.where(
+    _VERSIONS.key.in_(select(_PARENTS.version_key).where(_PARENTS.parent_key.in_(_KEYS)))
+).order_by(_VERSIONS.key)
+_LIVE_CHILDREN_OF = _CHILDREN_OF.where(_VERSIONS.delete_time.is_(None), tables.models.c.delete_time.is_(None))
 _FILES_OF = select(_FILES.path, _FILES.size, _FILES.digest).where(_FILES.version_key == bindparam("version_key"))
 _ALL_FILES = _FILES_OF.order_by(_FILES.path)
 _FILE_AT = _FILES_OF.where(_FILES.path == bindparam("path"))
@@ -127,6 +138,10 @@ class SqlVersions:
         await self._connection.execute(_INSERT_FILES, files)
         added = replace(version, key=key)
         await attributes.add_version(self._connection, added)
+        parents = {await self._key(parent) for parent in version.facts.parents}
+        if parents:
+            pairs = [{"version_key": key, "parent_key": parent} for parent in parents]
+            await self._connection.execute(insert(tables.version_parents), pairs)
         return added
 
     async def _one(self, query: Select[Any], parameters: dict[str, Any]) -> Version | None:
@@ -183,6 +198,32 @@ class SqlVersions:
     async def update(self, version: Version) -> None:
         await self._connection.execute(_UPDATE, {"row_key": version.key, **_mutable(version)})
         await attributes.update_version(self._connection, version)
+
+    async def _key(self, parent: Parent) -> int:
+        name = VersionName.parse(parent.version)
+        keys = _FIND.with_only_columns(_VERSIONS.key)
+        return int(await self._connection.scalar(keys, rows.of_model(name.model, number=name.number)))
+
+    async def parents(self, keys: Collection[int], limit: int) -> list[Version]:
+        return await self._related(_PARENTS_OF, keys, limit)
+
+    async def children(self, keys: Collection[int], limit: int, *, live: bool = False) -> list[Version]:
+        return await self._related(_LIVE_CHILDREN_OF if live else _CHILDREN_OF, keys, limit)
+
+    async def _related(self, query: Select[Any], keys: Collection[int], limit: int) -> list[Version]:
+        found: dict[int, Version] = {}
+        for batch in rows.batches(keys):
+            result = await self._connection.execute(query.limit(limit), {"keys": batch})
+            found.update((version.key, version) for version in map(from_row, result))
+        return [found[key] for key in sorted(found)][:limit]
+
+    async def mentioning(self, namespace_key: int, fields: Collection[str], value: str, limit: int) -> list[Version]:
+        texts = tables.version_texts.c
+        keys = select(texts.version_key).where(
+            texts.namespace_key == namespace_key, texts.field.in_(fields), texts.value == indexed(value)
+        )
+        query = EVERY.where(_VERSIONS.key.in_(keys)).order_by(_VERSIONS.key).limit(limit)
+        return [from_row(row) for row in await self._connection.execute(query)]
 
     async def page(self, model: Model, listing: Listing) -> Listed[Version]:
         return await self._page(listing, _NEWEST_NUMBER, namespace_key=model.namespace_key, of_model=model.key)

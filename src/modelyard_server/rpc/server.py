@@ -12,12 +12,14 @@ from grpc_reflection.v1alpha import reflection
 
 from modelyard.v1.artifacts_pb2_grpc import add_ArtifactsServiceServicer_to_server
 from modelyard.v1.events_pb2_grpc import add_EventsServiceServicer_to_server
+from modelyard.v1.lineage_pb2_grpc import add_LineageServiceServicer_to_server
 from modelyard.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc import methods, stages
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
 from modelyard_server.rpc.events_servicer import EventsServicer
 from modelyard_server.rpc.interceptor import PipelineInterceptor
+from modelyard_server.rpc.lineage_servicer import LineageServicer
 from modelyard_server.rpc.registry_servicer import RegistryServicer
 from modelyard_server.telemetry import Metrics
 
@@ -97,6 +99,7 @@ class Server:
         registry: RegistryServicer,
         artifacts: ArtifactsServicer,
         events: EventsServicer,
+        lineage: LineageServicer,
         *,
         limits: Limits,
         metrics: Metrics,
@@ -122,6 +125,7 @@ class Server:
         add_RegistryServiceServicer_to_server(registry, self._server)
         add_ArtifactsServiceServicer_to_server(artifacts, self._server)
         add_EventsServiceServicer_to_server(events, self._server)
+        add_LineageServiceServicer_to_server(lineage, self._server)
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:

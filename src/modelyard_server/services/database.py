@@ -75,6 +75,18 @@ class VersionRepository(Protocol):
         """Of one model; without an order the highest number comes first."""
         ...
 
+    async def parents(self, keys: Collection[int], limit: int) -> list[Version]:
+        """What versions were made from."""
+        ...
+
+    async def children(self, keys: Collection[int], limit: int, *, live: bool = False) -> list[Version]:
+        """What was made from versions; with ``live`` what is not deleted, and not of a deleted model."""
+        ...
+
+    async def mentioning(self, namespace_key: int, fields: Collection[str], value: str, limit: int) -> list[Version]:
+        """Those of a namespace that have this text in one of the fields, the oldest first; also deleted ones."""
+        ...
+
     async def page_of_all(self, namespace_key: int, listing: Listing) -> Listed[Version]:
         """Of all models of a namespace; without an order the newest comes first."""
         ...

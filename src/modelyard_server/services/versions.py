@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from modelyard.facts import Facts, Parent
 from modelyard.manifest import File, manifest_digest
@@ -21,6 +22,9 @@ from modelyard_server.services.aliases import Aliases, Precondition, digest_chan
 from modelyard_server.services.database import StoredOutcome, Transaction
 from modelyard_server.services.listing import Listed, Listing
 from modelyard_server.services.mutations import Attempt, Mutations, check_etag, new_uid
+
+_BLOCKERS: Final = 20
+"""That one refusal names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ async def _restore(transaction: Transaction, outcome: StoredOutcome) -> Version:
     return replace(version, key=outcome.key, files=await transaction.versions.files(outcome.key))
 
 
-async def _named(transaction: Transaction, name: VersionName | AliasName) -> Version:
+async def named(transaction: Transaction, name: VersionName | AliasName) -> Version:
     """The version, also a deleted one, or what the alias points at."""
     if isinstance(name, AliasName):
         return (await lookup.follow(transaction, name))[0]
@@ -113,14 +117,14 @@ class Versions:
 
     async def get(self, name: VersionName | AliasName, *, files: bool) -> Version:
         async def work(transaction: Transaction) -> Version:
-            found = await _named(transaction, name)
+            found = await named(transaction, name)
             return await with_files(transaction, found) if files else found
 
         return await self.mutations.database.look(work)
 
     async def compare(self, base: VersionName | AliasName, other: VersionName | AliasName) -> Comparison:
         async def work(transaction: Transaction) -> Comparison:
-            found = [await _named(transaction, name) for name in (base, other)]
+            found = [await named(transaction, name) for name in (base, other)]
             return compare(*[await with_files(transaction, version) for version in found])
 
         return await self.mutations.database.read(work)
@@ -171,7 +175,9 @@ class Versions:
         return await self._change(attempt, name, etag, "version.deprecated", deprecated, reason=reason)
 
     async def delete(self, attempt: Attempt, name: VersionName, *, etag: str) -> Version:
-        def deleted(version: Version) -> Version:
+        def deleted(version: Version, children: Sequence[Version]) -> Version:
+            if children:
+                raise _has_children(name, children)
             if version.aliases:
                 raise FailedPrecondition(
                     f"{name} is what {', '.join(version.aliases)} points at; move or delete that first",
@@ -185,7 +191,14 @@ class Versions:
             purge_time = self.mutations.later(self.mutations.limits.purge_after)
             return replace(version, delete_time=self.mutations.clock(), purge_time=purge_time)
 
-        return await self._change(attempt, name, etag, "version.deleted", deleted)
+        async def work(transaction: Transaction) -> Version:
+            found = await lookup.version(transaction, name, lock=True)
+            check_etag(found, etag, name)
+            children = await transaction.versions.children([found.key], _BLOCKERS, live=True)
+            before = await with_files(transaction, found)
+            return await self._save(transaction, attempt, "version.deleted", before, deleted(before, children))
+
+        return await self.mutations.run(attempt, work, _restore)
 
     async def undelete(self, attempt: Attempt, name: VersionName, *, etag: str) -> Version:
         def restored(version: Version) -> Version:
@@ -213,14 +226,36 @@ class Versions:
             after = patch(before)
             if after == before:
                 return before
-            after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
-            await transaction.versions.update(after)
-            self.mutations.record(
-                transaction, attempt, before.namespace_key, event, before=before, after=after, reason=reason
-            )
-            return after
+            return await self._save(transaction, attempt, event, before, after, reason=reason)
 
         return await self.mutations.run(attempt, work, _restore)
+
+    async def _save(
+        self,
+        transaction: Transaction,
+        attempt: Attempt,
+        event: str,
+        before: Version,
+        after: Version,
+        *,
+        reason: str = "",
+    ) -> Version:
+        after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
+        await transaction.versions.update(after)
+        self.mutations.record(
+            transaction, attempt, before.namespace_key, event, before=before, after=after, reason=reason
+        )
+        return after
+
+
+def _has_children(name: VersionName, children: Sequence[Version]) -> FailedPrecondition:
+    names = [str(child.name) for child in children]
+    return FailedPrecondition(
+        f"{name} is what {', '.join(names)} {'was' if len(names) == 1 else 'were'} made from; delete those first",
+        reason="VERSION_IN_USE",
+        violations=[PreconditionViolation("CHILD", child, "was made from the version") for child in names],
+        metadata={"resource": str(name), "children": ",".join(names)},
+    )
 
 
 async def _check_blobs(transaction: Transaction, namespace_key: int, files: Sequence[File]) -> None:

@@ -27,8 +27,19 @@ from modelyard.errors import FieldViolation, InvalidArgumentError
 from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.names import DEFAULT_NAMESPACE, AliasName, ModelName, VersionName
 from modelyard.references import Reference, Selector
-from modelyard.types import Alias, Comparison, Event, Model, Namespace, Progress, PulledModel, Resolution, Version
-from modelyard.v1 import events_pb2
+from modelyard.types import (
+    Alias,
+    Comparison,
+    Event,
+    Lineage,
+    Model,
+    Namespace,
+    Progress,
+    PulledModel,
+    Resolution,
+    Version,
+)
+from modelyard.v1 import events_pb2, lineage_pb2
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
 
@@ -218,6 +229,46 @@ class AsyncClient:
         names = [await self._named(reference) for reference in (base, other)]
         request = pb.CompareVersionsRequest(base=names[0], other=names[1])
         return _convert.comparison(await self._connection.call(self._connection.registry.CompareVersions, request))
+
+    async def lineage(
+        self,
+        version: str | VersionName | None = None,
+        *,
+        downstream: bool = False,
+        dataset: str | None = None,
+        commit: str | None = None,
+        run: str | None = None,
+        namespace: str = DEFAULT_NAMESPACE,
+        depth: int = 10,
+    ) -> Lineage:
+        """What a version was made from, or what was made from it, over any number of versions between.
+
+        >>> affected = (await yard.lineage(dataset="sales-2025")).versions
+
+        Args:
+            version: As ``team/fraud@7``; any reference.
+            downstream: What was made from the version, instead of what it was made from.
+            dataset: Instead of a version: the name, digest or URI of a data set, for all that was made from it.
+            commit: The same for a commit of the source.
+            run: The same for the id of a run.
+            namespace: Where a data set, commit or run is looked for.
+            depth: Steps from version to version.
+        """
+        origins = {"version": version, "dataset": dataset, "commit": commit, "run": run}
+        given = {name: value for name, value in origins.items() if value is not None}
+        if len(given) != 1:
+            raise _naming.invalid("version", "give a version, or one of dataset, commit and run")
+        ((kind, value),) = given.items()
+        request = lineage_pb2.QueryLineageRequest(depth=depth)
+        request.direction = _DOWNSTREAM if downstream or kind != "version" else _UPSTREAM
+        if kind == "version":
+            assert version is not None
+            request.version = await self._named(version)
+            namespace = _naming.reference(version).model.namespace
+        else:
+            setattr(request, kind, value)
+        request.parent = str(_naming.namespace_name(namespace))
+        return _convert.lineage(await self._connection.call(self._connection.lineage.QueryLineage, request))
 
     async def _named(self, reference: str | VersionName) -> str:
         """The name of what a reference means, for calls that know no references."""
@@ -616,6 +667,8 @@ class AsyncClient:
         return Cache(_config.cache_dir(self._cache_dir), self._cache_bytes)
 
 
+_UPSTREAM = lineage_pb2.QueryLineageRequest.UPSTREAM
+_DOWNSTREAM = lineage_pb2.QueryLineageRequest.DOWNSTREAM
 _Message = TypeVar("_Message")
 _T = TypeVar("_T")
 _Page = tuple[Iterable[_Message], str]

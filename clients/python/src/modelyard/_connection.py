@@ -20,11 +20,21 @@ from modelyard._config import Endpoint
 from modelyard._fork import register
 from modelyard._status import from_rpc_error
 from modelyard.errors import ModelyardError, UnavailableError
-from modelyard.v1 import artifacts_pb2, artifacts_pb2_grpc, events_pb2, events_pb2_grpc, registry_pb2, registry_pb2_grpc
+from modelyard.v1 import (
+    artifacts_pb2,
+    artifacts_pb2_grpc,
+    events_pb2,
+    events_pb2_grpc,
+    lineage_pb2,
+    lineage_pb2_grpc,
+    registry_pb2,
+    registry_pb2_grpc,
+)
 
 if TYPE_CHECKING:  # these names exist in the stubs' types only
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
     from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
+    from modelyard.v1.lineage_pb2_grpc import LineageServiceAsyncStub
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
 
 _Request = TypeVar("_Request")
@@ -73,6 +83,7 @@ def _service_config() -> str:
         registry_pb2.DESCRIPTOR.services_by_name["RegistryService"],
         artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"],
         events_pb2.DESCRIPTOR.services_by_name["EventsService"],
+        lineage_pb2.DESCRIPTOR.services_by_name["LineageService"],
     )
     return json.dumps(
         {
@@ -144,6 +155,7 @@ class _Channels:
     registry: "RegistryServiceAsyncStub"
     artifacts: "ArtifactsServiceAsyncStub"
     events: "EventsServiceAsyncStub"
+    lineage: "LineageServiceAsyncStub"
     watches: "EventsServiceAsyncStub"
     """For streams, which small calls don't wait behind."""
     calls: int = 0
@@ -185,6 +197,11 @@ class Connection:
     def events(self) -> "EventsServiceAsyncStub":
         """What happened."""
         return self._current().events
+
+    @property
+    def lineage(self) -> "LineageServiceAsyncStub":
+        """What was made from what."""
+        return self._current().lineage
 
     @property
     def answered(self) -> bool:
@@ -281,6 +298,7 @@ class Connection:
             registry=registry_pb2_grpc.RegistryServiceStub(metadata),
             artifacts=artifacts_pb2_grpc.ArtifactsServiceStub(bulk),
             events=events_pb2_grpc.EventsServiceStub(metadata),
+            lineage=lineage_pb2_grpc.LineageServiceStub(metadata),
             watches=events_pb2_grpc.EventsServiceStub(bulk),
         )
         return self._channels

@@ -9,13 +9,16 @@ from datetime import datetime
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from modelyard.facts import Param
+from modelyard.facts import Dataset, Param, Run, Source
 from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard.types import (
     Alias,
     Comparison,
     Difference,
     Event,
+    Lineage,
+    LineageEdge,
+    LineageNode,
     Model,
     Namespace,
     Resolution,
@@ -24,9 +27,18 @@ from modelyard.types import (
     Version,
     VersionState,
 )
-from modelyard.v1 import events_pb2, registry_pb2
+from modelyard.v1 import events_pb2, lineage_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
-from modelyard.wire import facts_from_proto, files_from_proto, moment, param_from_proto, value_from_proto
+from modelyard.wire import (
+    dataset_from_proto,
+    facts_from_proto,
+    files_from_proto,
+    moment,
+    param_from_proto,
+    run_from_proto,
+    source_from_proto,
+    value_from_proto,
+)
 
 
 def namespace(message: pb.Namespace) -> Namespace:
@@ -130,6 +142,31 @@ def comparison(message: registry_pb2.CompareVersionsResponse) -> Comparison:
 
 def _param(value: pb.ParamValue) -> Param | None:
     return None if value.WhichOneof("kind") is None else param_from_proto(value)
+
+
+def lineage(message: lineage_pb2.QueryLineageResponse) -> Lineage:
+    return Lineage(
+        nodes=tuple(LineageNode(id=node.id, distance=node.distance, thing=_thing(node)) for node in message.nodes),
+        edges=tuple(
+            LineageEdge(source=edge.source, target=edge.target, relation=edge.relation, digest=edge.manifest_digest)
+            for edge in message.edges
+        ),
+        truncated=message.truncated,
+    )
+
+
+def _thing(node: lineage_pb2.LineageNode) -> Version | Dataset | Source | Run | None:
+    match node.WhichOneof("kind"):
+        case "version":
+            return version(node.version)
+        case "dataset":
+            return dataset_from_proto(node.dataset)
+        case "source":
+            return source_from_proto(node.source)
+        case "run":
+            return run_from_proto(node.run)
+        case _:
+            return None
 
 
 def event(message: events_pb2.Event) -> Event:

@@ -13,7 +13,18 @@ from modelyard._client import AsyncClient
 from modelyard._unset import UNSET, Unset
 from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.names import DEFAULT_NAMESPACE, AliasName, ModelName, VersionName
-from modelyard.types import Alias, Comparison, Event, Model, Namespace, Progress, PulledModel, Resolution, Version
+from modelyard.types import (
+    Alias,
+    Comparison,
+    Event,
+    Lineage,
+    Model,
+    Namespace,
+    Progress,
+    PulledModel,
+    Resolution,
+    Version,
+)
 
 
 class Client:
@@ -177,6 +188,42 @@ class Client:
         >>> comparison = yard.compare_versions("team/fraud@production", "team/fraud@latest")
         """
         return _loop.run(self._client.compare_versions(base, other))
+
+    def lineage(
+        self,
+        version: str | VersionName | None = None,
+        *,
+        downstream: bool = False,
+        dataset: str | None = None,
+        commit: str | None = None,
+        run: str | None = None,
+        namespace: str = DEFAULT_NAMESPACE,
+        depth: int = 10,
+    ) -> Lineage:
+        """What a version was made from, or what was made from it, over any number of versions between.
+
+        >>> affected = (yard.lineage(dataset="sales-2025")).versions
+
+        Args:
+            version: As ``team/fraud@7``; any reference.
+            downstream: What was made from the version, instead of what it was made from.
+            dataset: Instead of a version: the name, digest or URI of a data set, for all that was made from it.
+            commit: The same for a commit of the source.
+            run: The same for the id of a run.
+            namespace: Where a data set, commit or run is looked for.
+            depth: Steps from version to version.
+        """
+        return _loop.run(
+            self._client.lineage(
+                version,
+                downstream=downstream,
+                dataset=dataset,
+                commit=commit,
+                run=run,
+                namespace=namespace,
+                depth=depth,
+            )
+        )
 
     def create_namespace(
         self,

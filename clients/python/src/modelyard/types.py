@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from modelyard.facts import Facts, Param
+from modelyard.facts import Dataset, Facts, Param, Run, Source
 from modelyard.manifest import File
 from modelyard.names import AliasName, ModelName, VersionName
 
@@ -117,6 +117,49 @@ class Alias:
     update_time: datetime
     updated_by: str
     etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageNode:
+    """A thing that a version was made from, or a version."""
+
+    id: str
+    """Names it in one answer: a version by its name, else as ``dataset:train@md5:…``, ``commit:…`` or ``run:…``."""
+    distance: int
+    """Steps from where the question began."""
+    thing: "Version | Dataset | Source | Run | None"
+    """A version has its name, digest, state, aliases, times and author here, and nothing else of it. None for a kind
+    that this SDK does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageEdge:
+    """Says that a version was made from something."""
+
+    source: str
+    """Id of what was made from."""
+    target: str
+    """Id of the version that was made."""
+    relation: str
+    """Between versions as ``FINE_TUNED_FROM``; the role of a data set; ``SOURCE``; ``RUN``."""
+    digest: str
+    """Of a parent: the manifest digest that it had, and has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """The part of the graph that was asked for."""
+
+    nodes: tuple[LineageNode, ...]
+    """The nearest first."""
+    edges: tuple[LineageEdge, ...]
+    truncated: bool
+    """It goes on behind what is told here."""
+
+    @property
+    def versions(self) -> "tuple[Version, ...]":
+        """The versions among the nodes, with their aliases: what an answer to "what is affected?" consists of."""
+        return tuple(node.thing for node in self.nodes if isinstance(node.thing, Version))
 
 
 class Section(Enum):

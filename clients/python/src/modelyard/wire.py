@@ -85,7 +85,7 @@ def files_from_proto(files: Sequence[pb.File]) -> tuple[File, ...]:
     return tuple(File(path=f.path, size=f.blob.size_bytes, digest=f.blob.digest) for f in files)
 
 
-def _dataset_to_proto(dataset: Dataset) -> pb.Dataset:
+def dataset_to_proto(dataset: Dataset) -> pb.Dataset:
     return pb.Dataset(
         name=dataset.name,
         uri=dataset.uri,
@@ -98,7 +98,7 @@ def _dataset_to_proto(dataset: Dataset) -> pb.Dataset:
     )
 
 
-def _dataset_from_proto(dataset: pb.Dataset) -> Dataset:
+def dataset_from_proto(dataset: pb.Dataset) -> Dataset:
     unspecified = dataset.role == pb.Dataset.ROLE_UNSPECIFIED
     return Dataset(
         name=dataset.name,
@@ -118,25 +118,46 @@ def _parent_from_proto(parent: pb.Parent) -> Parent:
     )
 
 
+def source_to_proto(source: Source) -> pb.Source:
+    return pb.Source(
+        repository=source.repository,
+        commit=source.commit,
+        branch=source.branch,
+        dirty=source.dirty,
+        diff_digest=source.diff_digest,
+        entry_point=source.entry_point,
+        arguments=source.arguments,
+    )
+
+
+def source_from_proto(source: pb.Source) -> Source:
+    return Source(
+        repository=source.repository,
+        commit=source.commit,
+        branch=source.branch,
+        dirty=source.dirty,
+        diff_digest=source.diff_digest,
+        entry_point=source.entry_point,
+        arguments=tuple(source.arguments),
+    )
+
+
+def run_to_proto(run: Run) -> pb.Run:
+    return pb.Run(tracker=run.tracker, id=run.id, url=run.url)
+
+
+def run_from_proto(run: pb.Run) -> Run:
+    return Run(tracker=run.tracker, id=run.id, url=run.url)
+
+
 def facts_into_proto(facts: Facts, version: pb.Version) -> None:
     """Fills the frozen facts of a version's message."""
     for name, value in facts.params.items():
         version.params[name].CopyFrom(param_to_proto(value))
     version.metrics.update(facts.metrics)
-    version.datasets.extend(_dataset_to_proto(dataset) for dataset in facts.datasets)
+    version.datasets.extend(dataset_to_proto(dataset) for dataset in facts.datasets)
     if facts.source is not None:
-        s = facts.source
-        version.source.CopyFrom(
-            pb.Source(
-                repository=s.repository,
-                commit=s.commit,
-                branch=s.branch,
-                dirty=s.dirty,
-                diff_digest=s.diff_digest,
-                entry_point=s.entry_point,
-                arguments=s.arguments,
-            )
-        )
+        version.source.CopyFrom(source_to_proto(facts.source))
     if facts.environment is not None:
         e = facts.environment
         version.environment.CopyFrom(
@@ -160,7 +181,7 @@ def facts_into_proto(facts: Facts, version: pb.Version) -> None:
         for p in facts.parents
     )
     if facts.run is not None:
-        version.run.CopyFrom(pb.Run(tracker=facts.run.tracker, id=facts.run.id, url=facts.run.url))
+        version.run.CopyFrom(run_to_proto(facts.run))
 
 
 def facts_from_proto(version: pb.Version) -> dict[str, Any]:
@@ -171,18 +192,8 @@ def facts_from_proto(version: pb.Version) -> dict[str, Any]:
     return {
         "params": {name: param_from_proto(value) for name, value in version.params.items()},
         "metrics": dict(version.metrics),
-        "datasets": tuple(_dataset_from_proto(dataset) for dataset in version.datasets),
-        "source": Source(
-            repository=version.source.repository,
-            commit=version.source.commit,
-            branch=version.source.branch,
-            dirty=version.source.dirty,
-            diff_digest=version.source.diff_digest,
-            entry_point=version.source.entry_point,
-            arguments=tuple(version.source.arguments),
-        )
-        if version.HasField("source")
-        else None,
+        "datasets": tuple(dataset_from_proto(dataset) for dataset in version.datasets),
+        "source": source_from_proto(version.source) if version.HasField("source") else None,
         "environment": Environment(
             python=version.environment.python,
             os=version.environment.os,
@@ -204,7 +215,5 @@ def facts_from_proto(version: pb.Version) -> dict[str, Any]:
         if version.HasField("signature")
         else None,
         "parents": tuple(_parent_from_proto(parent) for parent in version.parents),
-        "run": Run(id=version.run.id, tracker=version.run.tracker, url=version.run.url)
-        if version.HasField("run")
-        else None,
+        "run": run_from_proto(version.run) if version.HasField("run") else None,
     }

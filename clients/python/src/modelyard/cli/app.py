@@ -23,7 +23,7 @@ app = typer.Typer(
 app.callback()(remember)
 for _command in (
     *(transfer.push, transfer.pull),
-    *(browse.resolve, browse.ls, browse.search, browse.diff, browse.show),
+    *(browse.resolve, browse.ls, browse.search, browse.diff, browse.lineage, browse.show),
     *(change.promote, change.rollback, change.rm, change.restore),
     *(follow.log, follow.watch),
 ):

@@ -1,4 +1,4 @@
-"""``resolve``, ``ls``, ``search``, ``diff`` and ``show``: commands that change nothing."""
+"""``resolve``, ``ls``, ``search``, ``diff``, ``lineage`` and ``show``: commands that change nothing."""
 
 from datetime import datetime
 from itertools import islice
@@ -103,6 +103,33 @@ def diff(
     with session.client() as client:
         comparison = client.compare_versions(base, other)
     session.show(comparison, render.comparison(comparison))
+
+
+@with_session
+def lineage(
+    session: Session,
+    ref: Annotated[
+        str | None, typer.Argument(metavar="[REF]", help="A version, as team/fraud@7.", show_default=False)
+    ] = None,
+    down: Annotated[bool, typer.Option("--down", "-d", help="What was made from it instead.")] = False,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="DATASET", help="All that was made from a data set.", show_default=False)
+    ] = None,
+    commit: Annotated[
+        str | None, typer.Option(metavar="COMMIT", help="All that was made from a commit.", show_default=False)
+    ] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="All that a run made.", show_default=False)] = None,
+    namespace: Annotated[str, typer.Option("--namespace", "-n", metavar="NAMESPACE")] = DEFAULT_NAMESPACE,
+    depth: Annotated[int, typer.Option(min=1, max=50, help="Steps from version to version.")] = 10,
+) -> None:
+    """Tells what a version was made from, or what was made from it or from a data set, a commit or a run."""
+    with session.client() as client:
+        found = client.lineage(
+            ref, downstream=down, dataset=dataset, commit=commit, run=run, namespace=namespace, depth=depth
+        )
+    if not found.nodes:
+        session.note("nothing was made from it")
+    session.show(found, render.lineage(found, downstream=down or ref is None))
 
 
 @with_session

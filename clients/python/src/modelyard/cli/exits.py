@@ -39,7 +39,11 @@ _CODES: tuple[tuple[type[errors.ModelyardError], Exit], ...] = (
 )
 _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
     (errors.FailedPreconditionError, "MODEL_NOT_EMPTY", "to remove its versions with it, add --force"),
-    (errors.FailedPreconditionError, "VERSION_IN_USE", "move the alias with 'modelyard promote' or remove it first"),
+    (
+        errors.FailedPreconditionError,
+        "VERSION_IN_USE",
+        "move its aliases with 'modelyard promote' or remove them first",
+    ),
     (errors.NotFoundError, "", "'modelyard ls' lists what there is, with --deleted also what can be restored"),
     (errors.UnauthenticatedError, "", "set MODELYARD_TOKEN"),
     (errors.UnavailableError, "", "check MODELYARD_URL or --url, and that the server runs"),

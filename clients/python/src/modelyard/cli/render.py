@@ -7,11 +7,23 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
-from modelyard.cli.text import age, escape_lines, files, number, plain, short, size
+from modelyard.cli.text import age, escape, escape_lines, files, number, plain, short, size
 from modelyard.facts import Param
 from modelyard.names import VersionName
-from modelyard.types import Alias, Comparison, Difference, Event, Model, Namespace, Section, Version
+from modelyard.types import (
+    Alias,
+    Comparison,
+    Difference,
+    Event,
+    Lineage,
+    Model,
+    Namespace,
+    Section,
+    Version,
+    VersionState,
+)
 
 _METRICS_IN_A_ROW = 3
 
@@ -120,6 +132,39 @@ def _value(value: Param) -> str:
             return number(value)
         case _:
             return str(value)
+
+
+def lineage(lineage: Lineage, *, downstream: bool) -> RenderableType:
+    """A tree from where the question began; what is reached twice is drawn once, and named then."""
+    things = {node.id: node.thing for node in lineage.nodes}
+    steps: dict[str, list[tuple[str, str]]] = {}
+    for edge in lineage.edges:
+        near, far = (edge.source, edge.target) if downstream else (edge.target, edge.source)
+        steps.setdefault(near, []).append((far, edge.relation))
+    drawn: set[str] = set()
+
+    def grow(branch: Tree, id_: str) -> None:
+        for far, relation in sorted(steps.get(id_, ())):
+            label = Text.assemble((relation.lower().replace("_", " "), "dim"), " ", _thing(far, things.get(far)))
+            again = far in drawn
+            drawn.add(far)
+            twig = branch.add(label.append(" (see above)", "dim") if again else label)
+            if not again:
+                grow(twig, far)
+
+    trees: list[RenderableType] = []
+    for node in lineage.nodes:
+        if node.distance == 0:
+            trees.append(tree := Tree(_thing(node.id, node.thing)))
+            grow(tree, node.id)
+    return _page(*trees, plain("the graph goes on behind this", "dim") if lineage.truncated else None)
+
+
+def _thing(id_: str, thing: object) -> Text:
+    if not isinstance(thing, Version):
+        return plain(id_)
+    told = ", ".join((*thing.aliases, *([thing.state.value] if thing.state is not VersionState.READY else [])))
+    return Text.assemble((escape(short(thing.name)), "bold"), f"  {escape(told)}" if told else "")
 
 
 def model_page(model: Model, aliases: Sequence[Alias]) -> RenderableType:

@@ -57,6 +57,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("version_key", "field", name="pk_version_numbers"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "version_parents",
+        sa.Column("version_key", KEY, autoincrement=False, nullable=False),
+        sa.Column("parent_key", KEY, autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["version_key"], ["versions.key"], name="fk_version_parents_version_key"),
+        sa.ForeignKeyConstraint(["parent_key"], ["versions.key"], name="fk_version_parents_parent_key"),
+        sa.PrimaryKeyConstraint("version_key", "parent_key", name="pk_version_parents"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_version_parents_parent_key_version_key", "version_parents", ["parent_key", "version_key"])
     _create_words()
     _fill()
     for owner in ("model", "version"):
@@ -150,8 +160,24 @@ def _fill() -> None:
             texts += _rows(place | {"create_time": row.create_time}, fixed | set(_texts(facts)))
             place["model_key"] = row.model_key
             numbers += [place | {"field": field, "value": float(value)} for field, value in _numbers(facts)]
+            for parent in facts.get("parents", ()):
+                _relate(row.key, parent["version"])
         _insert("version_texts", texts)
         _insert("version_numbers", numbers)
+
+
+def _relate(version_key: int, parent: str) -> None:
+    _, namespace, _, model, _, number = parent.split("/")
+    names = {"version_key": version_key, "namespace": namespace, "model": model, "number": int(number)}
+    op.get_bind().execute(
+        sa.text(
+            "INSERT INTO version_parents (version_key, parent_key) SELECT :version_key, versions.key FROM versions"
+            " JOIN models ON models.key = versions.model_key JOIN namespaces ON namespaces.key = models.namespace_key"
+            " WHERE namespaces.id = :namespace AND models.id = :model AND versions.number = :number"
+            " ON CONFLICT DO NOTHING"
+        ),
+        names,
+    )
 
 
 def _rows(place: dict[str, Any], texts: set[tuple[str, str]]) -> list[dict[str, Any]]:
