@@ -8,7 +8,6 @@ from pathlib import Path
 from tests.support.fsck import assert_clean
 from tests.support.proxy import chaos_proxy
 from tests.support.roundtrip import assert_holds, assert_works, random_file
-from tests.support.scale import SCALE
 from tests.support.server import ServerProcess
 
 from modelyard import AsyncClient
@@ -16,7 +15,7 @@ from modelyard import AsyncClient
 MIB = 1 << 20
 _GRACE = 25
 _RESENT = 8 * MIB
-_CLIENTS = 500 * SCALE
+_CLIENTS = 500
 
 
 class _Unary:

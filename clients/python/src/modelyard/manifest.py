@@ -50,8 +50,13 @@ def check_path(path: str) -> str:
     return path
 
 
+# Of a path in a message: escapes make some six times as long.
+_SHOWN: Final = 130
+
+
 def _shown(path: str) -> str:
-    return ascii(path[:120])
+    shown = ascii(path)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…'"
 
 
 def _check_text(path: str, shown: str) -> None:
