@@ -138,6 +138,25 @@ async def test_a_damaged_database_is_not_served(server: ServerProcess, what: str
     await assert_works(server.url)
 
 
+async def test_a_database_that_is_damaged_while_it_is_served_is_no_bug_of_ours(server: ServerProcess) -> None:
+    """A disk that goes may read like this before it fails: callers hear that the database is away, not INTERNAL."""
+    await assert_works(server.url)
+    assert server.stop() == 0
+    server.start()
+    database = server.folder / "data" / "modelyard.db"
+    page = _pages(database)["version_files"]
+    with database.open("r+b") as file:
+        file.seek((page - 1) * _PAGE)
+        file.write(b"\xa5" * _PAGE)
+    async with AsyncClient(server.url) as client:
+        found = [model async for model in client.list_models()]
+        name = f"{found[0].name}/versions/1"
+    async with grpc.aio.insecure_channel(server.address, options=[("grpc.enable_retries", 0)]) as channel:
+        told = await refused(RegistryServiceStub(channel).GetVersion(registry_pb2.GetVersionRequest(name=name)))
+    assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "BACKEND_DOWN")
+    assert "malformed" not in told.message
+
+
 @pytest.mark.parametrize("how", ["missing", "empty"])
 async def test_a_database_that_got_lost_is_not_made_anew_beside_its_blobs(server: ServerProcess, how: str) -> None:
     await assert_works(server.url)

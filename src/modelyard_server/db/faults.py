@@ -47,6 +47,9 @@ def _explain(error: BaseException) -> RegistryError | None:
         down = isinstance(error, OperationalError | InterfaceError) and any(
             sign in text for sign in ("locked", "readonly", "disk i/o", "unable to open", "connection", "closed")
         )
+        # What a disk reads that is going, as well as a file that was damaged: nothing that another call would mend, but
+        # no bug of ours either. A start on such a file is refused.
+        down |= any(sign in text for sign in ("malformed", "not a database"))
         state = _sqlstate(error)
         if down or error.connection_invalidated or state in _DOWN or state.startswith(_CONNECTION_LOST):
             return database_down()
