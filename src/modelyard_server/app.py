@@ -24,6 +24,7 @@ from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.errors import RegistryError
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
+from modelyard_server.rpc.evaluations_servicer import EvaluationsServicer
 from modelyard_server.rpc.events_servicer import EventsServicer
 from modelyard_server.rpc.lineage_servicer import LineageServicer
 from modelyard_server.rpc.page_tokens import PageTokens
@@ -34,6 +35,7 @@ from modelyard_server.services.blob_store import BlobStore
 from modelyard_server.services.blobs import Blobs
 from modelyard_server.services.consistency import ConsistencyCheck, Progress, Report
 from modelyard_server.services.downloads import Downloads
+from modelyard_server.services.evaluations import Evaluations
 from modelyard_server.services.lineage import Lineage
 from modelyard_server.services.log import Log
 from modelyard_server.services.maintenance import Maintenance
@@ -120,7 +122,10 @@ class Registry:
         database.listen(self._watching.committed)
         events = EventsServicer(Log(mutations), self._watching, page_tokens, limits)
         lineage = LineageServicer(Lineage(database))
-        self.server = Server(registry, artifacts, events, lineage, limits=limits, metrics=metrics, reflect=reflect)
+        evaluations = EvaluationsServicer(Evaluations(mutations), page_tokens, limits)
+        self.server = Server(
+            registry, artifacts, events, lineage, evaluations, limits=limits, metrics=metrics, reflect=reflect
+        )
 
     @property
     def draining(self) -> bool:

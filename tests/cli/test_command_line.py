@@ -23,6 +23,7 @@ COMMANDS = (
         "diff",
         "lineage",
         "show",
+        "evaluate",
         "promote",
         "rollback",
         "rm",

@@ -278,6 +278,18 @@ class TestSearch:
         assert cli("search", "nothing", "-n", team).err == f"no models in {team} match\n"
 
 
+class TestEvaluate:
+    def test_metrics_are_added_later_and_sorted_by(self, cli: Cli, fraud: str, files: Path) -> None:
+        cli("push", fraud, files, "--no-capture")
+        told = cli("evaluate", f"{fraud}@1", "--dataset", "test", "--metric", "auc=0.97", "--harness", "nightly").out
+        assert told == f"{fraud}@1 on test: auc=0.97\n"
+        assert cli("evaluate", f"{fraud}@2", "--dataset", "test", "--metric", "auc=nan").code == 1
+        cli("evaluate", f"{fraud}@2", "--dataset", "test", "--metric", "auc=0.9")
+        found = cli("ls", fraud, "--sort", "evaluations.test.auc desc", "-o", "json").json["versions"]
+        assert [version["number"] for version in found] == [1, 2]
+        assert re.search(r"EVALUATIONS\n.*\ntest +auc=0\.97 +nightly +anonymous ", cli("show", f"{fraud}@1").out)
+
+
 class TestLineage:
     def test_what_was_made_from_what_is_drawn(self, cli: Cli, team: str, files: Path) -> None:
         with Client() as client:

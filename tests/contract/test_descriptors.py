@@ -11,12 +11,21 @@ from google.api import field_behavior_pb2, field_info_pb2, resource_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from protos import generate
 
-from modelyard.v1 import artifacts_pb2, events_pb2, lineage_pb2, options_pb2, registry_pb2, resources_pb2
+from modelyard.v1 import (
+    artifacts_pb2,
+    evaluations_pb2,
+    events_pb2,
+    lineage_pb2,
+    options_pb2,
+    registry_pb2,
+    resources_pb2,
+)
 from modelyard_server.rpc.methods import SERVICES, ContractError, table
 
 _FILES = (
     registry_pb2.DESCRIPTOR,
     artifacts_pb2.DESCRIPTOR,
+    evaluations_pb2.DESCRIPTOR,
     events_pb2.DESCRIPTOR,
     lineage_pb2.DESCRIPTOR,
     resources_pb2.DESCRIPTOR,

@@ -149,6 +149,16 @@ async def test_a_parent_of_something_live_is_not_deleted(yard: RunningRegistry) 
     assert states[name("other")] == pb.Version.DELETED
 
 
+async def test_a_model_is_not_deleted_with_parents_of_something_live(yard: RunningRegistry) -> None:
+    await family(yard)
+    request = registry.DeleteModelRequest(name=f"{NAMESPACE}/models/base", force=True)
+
+    got = await refused(yard.registry.DeleteModel(request))
+
+    assert (got.code, got.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "VERSION_IN_USE")
+    assert got.info.metadata["children"] == name("tuned")
+
+
 async def test_nothing_is_made_from_itself(yard: RunningRegistry) -> None:
     """A parent must be there before its child, so that there are no cycles."""
     await make_model(yard)

@@ -9,11 +9,12 @@ import modelyard
 DOCUMENTED = {
     "functions": ["pull", "push", "resolve"],
     "clients": ["AsyncClient", "Client", "UNSET", "Unset"],
-    "names": ["AliasName", "ModelName", "Reference", "Selector", "VersionName"],
+    "names": ["AliasName", "EvaluationName", "ModelName", "Reference", "Selector", "VersionName"],
     "resources": ["Alias", "File", "Model", "Namespace", "Version", "VersionState"],
     "answers": [
         "Comparison",
         "Difference",
+        "Evaluation",
         "Event",
         "Lineage",
         "LineageEdge",
@@ -25,8 +26,8 @@ DOCUMENTED = {
         "Section",
     ],
     "facts": [
-        *("Dataset", "DatasetRole", "Environment", "Facts", "Fingerprint", "Framework"),
-        *("Param", "Parent", "Relation", "Run", "Signature", "Source"),
+        *("Dataset", "DatasetRole", "Direction", "Environment", "Facts", "Fingerprint", "Framework"),
+        *("Param", "Parent", "Relation", "Run", "Signature", "Slice", "Source"),
     ],
     "errors": [
         *("AlreadyExistsError", "CacheError", "ConflictError", "DeadlineExceededError", "FailedPreconditionError"),

@@ -1,5 +1,6 @@
 """`modelyard-server fsck` names what is wrong, exactly, and touches nothing."""
 
+import asyncio
 import hashlib
 import os
 import sqlite3
@@ -19,7 +20,8 @@ from tests.support.server import BIN, ServerProcess, clean_environment
 from typer.testing import CliRunner
 
 from modelyard import AsyncClient
-from modelyard.facts import Dataset, DatasetRole, Parent, Relation, Run, Signature
+from modelyard.facts import Dataset, DatasetRole, Direction, Parent, Relation, Run, Signature
+from modelyard.v1 import events_pb2
 from modelyard_server import app
 from modelyard_server.cli import cli
 from modelyard_server.config import Settings
@@ -261,6 +263,7 @@ def test_what_a_server_leaves_is_clean(prepared: Prepared, tmp_path: Path) -> No
         "versions": 5,
         "files": 5,
         "aliases": 1,
+        "evaluations": 0,
         "blobs": 5,
         "bytes": 34,
         "uploads": 0,
@@ -419,6 +422,11 @@ async def test_every_change_leaves_row_and_log_agreed(busy: ServerProcess, tmp_p
         await client.delete_version("team/fraud@2")
         await client.undelete_version("team/fraud@2")
         await client.set_alias("team/fraud", "candidate", 1, reason="back")
+        await client.rollback_alias("team/fraud", "candidate")
+        wrong = await client.evaluate("team/fraud@2", "test", {"auc": 0.1 + 0.2}, slices={"de": {"auc": -0.0}})
+        await client.evaluate(
+            "team/fraud@2", "test", {"auc": 1.0}, directions={"auc": Direction.HIGHER_IS_BETTER}, supersedes=wrong.name
+        )
         await client.update_model("team/fraud", display_name="Fraud", owner="us")
         await client.delete_model("team/fraud", force=True)
         assert fsck(busy)["clean"]
@@ -428,6 +436,30 @@ async def test_every_change_leaves_row_and_log_agreed(busy: ServerProcess, tmp_p
 
     assert report["clean"], report["faults"]
     assert report["checked"]["aliases"] == 3
+    assert report["checked"]["evaluations"] == 2
+    await sql(busy, "UPDATE evaluations SET metrics = '{}' WHERE supersedes = ''")
+    assert told(await check(busy)) == {("NOT_LOGGED", str(wrong.name))}
+    await sql(busy, "DELETE FROM evaluations WHERE supersedes = ''")
+    assert told(await check(busy)) == {("ROW_MISSING", str(wrong.name))}
+
+
+async def test_a_compacted_log_is_clean_too(busy: ServerProcess, tmp_path: Path) -> None:
+    (tmp_path / "weights").write_text("weights")
+    async with AsyncClient(busy.url) as client:
+        for _ in range(3):
+            await client.push("fraud", tmp_path / "weights", alias="production", capture=False)
+        connection = client._connection
+        request = events_pb2.CompactEventsRequest(parent="namespaces/default", revision=5)
+        await connection.call(connection.events.CompactEvents, request)
+        assert fsck(busy)["clean"]
+        await client.set_alias("fraud", "production", 1)
+    busy.stop()
+    busy.start()  # it forgets what is below the floor
+    while await sql(busy, "SELECT 1 FROM events WHERE revision <= 5"):
+        await asyncio.sleep(0.05)
+    assert fsck(busy)["clean"]
+    await sql(busy, "UPDATE events SET reason = 'changed' WHERE revision = 6")
+    assert told(await check(busy)) == {("EVENT_CHANGED", "namespaces/default/events/6")}
 
 
 async def test_it_may_run_beside_a_server_that_is_written_to(busy: ServerProcess, tmp_path: Path) -> None:
@@ -534,7 +566,7 @@ async def test_a_person_reads_what_is_wrong(prepared_on_sqlite: Prepared, tmp_pa
     assert done.returncode == 1
     assert not done.stderr
     assert done.stdout.splitlines() == [
-        "checked 1 namespaces, 12 events, 5 held blobs, 3 models, 5 versions, 5 files, 1 aliases, 5 blobs, 0 uploads",
+        "checked 1 namespaces, 12 events, 5 held blobs, 3 models, 5 versions, 5 files, 1 aliases, 0 evaluations, 5 blobs, 0 uploads",
         f"fault: BLOB_MISSING  {SECOND}: is not in the store",
         "1 found wrong; nothing was changed",
     ]

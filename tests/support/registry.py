@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from sqlalchemy import text
 
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
+from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceStub
 from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.lineage_pb2_grpc import LineageServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
@@ -26,6 +27,7 @@ from modelyard_server.telemetry import Metrics
 
 if TYPE_CHECKING:
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
+    from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceAsyncStub
     from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
     from modelyard.v1.lineage_pb2_grpc import LineageServiceAsyncStub
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
@@ -54,6 +56,7 @@ class RunningRegistry:
     artifacts: "ArtifactsServiceAsyncStub"
     events: "EventsServiceAsyncStub"
     lineage: "LineageServiceAsyncStub"
+    evaluations: "EvaluationsServiceAsyncStub"
     channel: grpc.aio.Channel
     address: str
     engine: Engine
@@ -98,6 +101,7 @@ async def running_registry(
                 artifacts=ArtifactsServiceStub(channel),
                 events=EventsServiceStub(channel),
                 lineage=LineageServiceStub(channel),
+                evaluations=EvaluationsServiceStub(channel),
                 channel=channel,
                 address=f"127.0.0.1:{port}",
                 engine=engine,

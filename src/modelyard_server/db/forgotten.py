@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 
-from modelyard.names import AliasName, ModelName, VersionName
+from modelyard.names import AliasName, EvaluationName, ModelName, VersionName
 from modelyard_server.db import names, tables
 from modelyard_server.db.engine import Connection
 
@@ -54,6 +54,10 @@ def _ids_of_alias(name: str) -> tuple[object, ...]:
     return parsed.model.model, parsed.alias
 
 
+def _ids_of_evaluation(name: str) -> tuple[object, ...]:
+    return (EvaluationName.parse(name).evaluation,)
+
+
 _OF_MODELS = select(names.MODEL).select_from(tables.models).join(tables.namespaces)
 _OF_VERSIONS = (
     select(names.VERSION)
@@ -67,9 +71,17 @@ _OF_ALIASES = (
     .join(tables.namespaces)
     .join(tables.aliases, tables.aliases.c.model_key == _MODELS.key)
 )
+_OF_EVALUATIONS = (
+    select(names.EVALUATION)
+    .select_from(tables.models)
+    .join(tables.namespaces)
+    .join(tables.versions, tables.versions.c.model_key == _MODELS.key)
+    .join(tables.evaluations, tables.evaluations.c.version_key == tables.versions.c.key)
+)
 _FAMILIES: Final = {
     "model": _Family(_ids_of_model, (_MODELS.id,), _OF_MODELS),
     "version": _Family(_ids_of_version, (_MODELS.id, tables.versions.c.number), _OF_VERSIONS),
+    "evaluation": _Family(_ids_of_evaluation, (tables.evaluations.c.uid,), _OF_EVALUATIONS),
     "alias": _Family(_ids_of_alias, (_MODELS.id, tables.aliases.c.id), _OF_ALIASES),
 }
 """By the first part of an event's type."""

@@ -15,6 +15,7 @@ from modelyard_server.domain.events import Event, LogHead
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.inventory import (
     AliasRecord,
+    EvaluationRecord,
     FileRecord,
     HeldBlob,
     ModelRecord,
@@ -103,6 +104,9 @@ class SqlInventory:
 
     def aliases(self) -> AsyncGenerator[AliasRecord | Unreadable, None]:
         return self._each(records.ALIASES)
+
+    def evaluations(self) -> AsyncGenerator[EvaluationRecord | Unreadable, None]:
+        return self._each(records.EVALUATIONS)
 
     def held(self, namespace_key: int) -> AsyncGenerator[HeldBlob | Unreadable, None]:
         return self._each(records.HELD_BLOBS, of_namespace=namespace_key)

@@ -9,4 +9,5 @@ from modelyard_server.db import tables
 NAMESPACE: Final[ColumnElement[str]] = literal("namespaces/") + tables.namespaces.c.id
 MODEL: Final[ColumnElement[str]] = NAMESPACE + "/models/" + tables.models.c.id
 VERSION: Final[ColumnElement[str]] = MODEL + "/versions/" + cast(tables.versions.c.number, String)
+EVALUATION: Final[ColumnElement[str]] = VERSION + "/evaluations/" + tables.evaluations.c.uid
 ALIAS: Final[ColumnElement[str]] = MODEL + "/aliases/" + tables.aliases.c.id

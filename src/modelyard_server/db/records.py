@@ -7,12 +7,13 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, s
 
 from modelyard.manifest import File, check_digest
 from modelyard.names import AliasName
-from modelyard_server.db import aliases, events, forgotten, models, names, rows, tables, versions
+from modelyard_server.db import aliases, evaluations, events, forgotten, models, names, rows, tables, versions
 from modelyard_server.domain.codec import snapshot
 from modelyard_server.domain.resources import AnyResource, UploadState
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.inventory import (
     AliasRecord,
+    EvaluationRecord,
     FileRecord,
     HeldBlob,
     Logged,
@@ -35,6 +36,7 @@ _ALIASES = tables.aliases.c
 _BLOBS = tables.blobs.c
 _HELD = tables.namespace_blobs.c
 _EVENTS = tables.events.c
+_EVALUATIONS = tables.evaluations.c
 _UPLOADS = tables.uploads.c
 
 
@@ -135,6 +137,16 @@ FILES: Final = Every(
     _FILES.path,
     _file,
     "version_files",
+)
+
+
+def _evaluation(row: Row[Any]) -> EvaluationRecord:
+    evaluation = evaluations.from_row(row)
+    return EvaluationRecord(str(evaluation.name), _logged(row, evaluation))
+
+
+EVALUATIONS: Final = Every(
+    _with_last_event(evaluations.EVERY, names.EVALUATION), _EVALUATIONS.key, _evaluation, "evaluations"
 )
 
 

@@ -15,6 +15,7 @@ from modelyard_server.db import events, tables
 from modelyard_server.db.aliases import SqlAliases
 from modelyard_server.db.blobs import SqlBlobs
 from modelyard_server.db.engine import Connection, Engine
+from modelyard_server.db.evaluations import SqlEvaluations
 from modelyard_server.db.events import SqlEvents
 from modelyard_server.db.faults import explained, is_conflict
 from modelyard_server.db.models import SqlModels
@@ -26,6 +27,7 @@ from modelyard_server.domain.events import Change
 from modelyard_server.services.database import (
     AliasRepository,
     BlobRepository,
+    EvaluationRepository,
     EventRepository,
     ModelRepository,
     NamespaceRepository,
@@ -54,6 +56,7 @@ class SqlTransaction:
         self.uploads: UploadRepository = SqlUploads(connection)
         self.requests: RequestRepository = SqlRequests(connection)
         self.events: EventRepository = SqlEvents(connection)
+        self.evaluations: EvaluationRepository = SqlEvaluations(connection)
         self._connection = connection
         self._changes: list[Change] = []
         self._discarded = False

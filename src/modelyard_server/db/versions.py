@@ -217,6 +217,18 @@ class SqlVersions:
             found.update((version.key, version) for version in map(from_row, result))
         return [found[key] for key in sorted(found)][:limit]
 
+    async def children_elsewhere(self, model_key: int, limit: int) -> list[Version]:
+        parent = tables.versions.alias()
+        keys = (
+            select(_PARENTS.version_key)
+            .join(parent, parent.c.key == _PARENTS.parent_key)
+            .where(parent.c.model_key == model_key, parent.c.delete_time.is_(None))
+        )
+        query = _SELECT.where(
+            _VERSIONS.key.in_(keys), _VERSIONS.model_key != model_key, _VERSIONS.delete_time.is_(None)
+        )
+        return [from_row(row) for row in await self._connection.execute(query.order_by(_VERSIONS.key).limit(limit))]
+
     async def mentioning(self, namespace_key: int, fields: Collection[str], value: str, limit: int) -> list[Version]:
         texts = tables.version_texts.c
         keys = select(texts.version_key).where(

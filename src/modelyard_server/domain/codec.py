@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from modelyard.facts import (
     Dataset,
     DatasetRole,
+    Direction,
     Environment,
     Facts,
     Fingerprint,
@@ -17,17 +18,19 @@ from modelyard.facts import (
     Relation,
     Run,
     Signature,
+    Slice,
     Source,
 )
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
-from modelyard_server.domain.resources import Alias, AnyResource, Model, Namespace, Version, VersionState
+from modelyard.names import AliasName, EvaluationName, ModelName, NamespaceName, VersionName
+from modelyard_server.domain.resources import Alias, AnyResource, Evaluation, Model, Namespace, Version, VersionState
 
 T = TypeVar("T")
 Json = dict[str, Any]
 
 # Of no meaning outside the database, or too large for a log.
 _LEFT_OUT = frozenset({"key", "namespace_key", "model_key", "version_key", "files"})
-_NAMES = (NamespaceName, ModelName, VersionName, AliasName)
+_NAMES = (NamespaceName, ModelName, VersionName, AliasName, EvaluationName)
+_TOLD_ELSEWHERE: dict[type[AnyResource], tuple[str, ...]] = {Model: ("aliases",), Evaluation: ("superseded_by",)}
 
 
 def format_time(moment: datetime) -> str:
@@ -62,24 +65,25 @@ def _some(make: Callable[..., T], value: Json | None) -> T | None:
     return None if value is None else make(**value)
 
 
-def facts_from_json(stored: Json) -> Facts:
-    def dataset(value: Json) -> Dataset:
-        fingerprint = value["fingerprint"]
-        return Dataset(
-            **value
-            | {
-                "role": DatasetRole(value["role"]),
-                "fingerprint": None if fingerprint is None else Fingerprint(fingerprint),
-            }
-        )
+def _dataset(value: Json) -> Dataset:
+    fingerprint = value["fingerprint"]
+    return Dataset(
+        **value
+        | {
+            "role": DatasetRole(value["role"]),
+            "fingerprint": None if fingerprint is None else Fingerprint(fingerprint),
+        }
+    )
 
+
+def facts_from_json(stored: Json) -> Facts:
     def source(**value: Any) -> Source:
         return Source(**value | {"arguments": tuple(value["arguments"])})
 
     return Facts(
         params=stored.get("params", {}),
         metrics=stored.get("metrics", {}),
-        datasets=tuple(dataset(value) for value in stored.get("datasets", ())),
+        datasets=tuple(_dataset(value) for value in stored.get("datasets", ())),
         source=_some(source, stored.get("source")),
         environment=_some(Environment, stored.get("environment")),
         framework=_some(Framework, stored.get("framework")),
@@ -93,8 +97,8 @@ def facts_from_json(stored: Json) -> Facts:
 def snapshot(resource: AnyResource) -> Json:
     """A resource as of now, for the log: without its list of files, and without what has events of its own."""
     stored = recorded(resource)
-    if isinstance(resource, Model):
-        del stored["aliases"]
+    for other in _TOLD_ELSEWHERE.get(type(resource), ()):
+        del stored[other]
     return stored
 
 
@@ -124,6 +128,19 @@ def model_from_snapshot(stored: Json) -> Model:
 def alias_from_snapshot(stored: Json) -> Alias:
     names = {"name": AliasName.parse(stored["name"]), "version": VersionName.parse(stored["version"])}
     return Alias(**_times(stored) | names)
+
+
+def evaluation_from_snapshot(stored: Json) -> Evaluation:
+    return Evaluation(**_times(stored) | {"name": EvaluationName.parse(stored["name"])} | evaluation_values(stored))
+
+
+def evaluation_values(stored: Json) -> Json:
+    """The fields of an evaluation that JSON holds otherwise."""
+    return {
+        "dataset": _dataset(stored["dataset"]),
+        "directions": {name: Direction(value) for name, value in stored["directions"].items()},
+        "slices": tuple(Slice(**each) for each in stored["slices"]),
+    }
 
 
 def version_from_snapshot(stored: Json) -> Version:

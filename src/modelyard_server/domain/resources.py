@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from modelyard.facts import Facts
+from modelyard.facts import Dataset, Direction, Facts, Slice
 from modelyard.manifest import File
-from modelyard.names import AliasName, ModelName, NamespaceName, UploadName, VersionName
+from modelyard.names import AliasName, EvaluationName, ModelName, NamespaceName, UploadName, VersionName
 
 
 class VersionState(Enum):
@@ -100,6 +100,24 @@ class Alias(Resource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation(Resource):
+    """Never changes: ``update_time`` is ``create_time``."""
+
+    name: EvaluationName
+    dataset: Dataset
+    metrics: Mapping[str, float]
+    directions: Mapping[str, Direction] = field(default_factory=dict)
+    slices: tuple[Slice, ...] = ()
+    harness: str = ""
+    supersedes: str = ""
+    """Name of the one that it corrects."""
+    created_by: str = ""
+    superseded_by: str = field(default="", compare=False)
+    """Told by another row, and so no part of what the log tells of this one."""
+    version_key: int = field(default=0, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """A session that turns a stream into one blob."""
 
@@ -117,4 +135,4 @@ class Upload:
     persisted_size: int = 0
 
 
-AnyResource = Namespace | Model | Version | Alias
+AnyResource = Namespace | Model | Version | Alias | Evaluation

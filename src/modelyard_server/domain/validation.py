@@ -12,9 +12,10 @@ from uuid import UUID
 
 from modelyard.facts import Dataset, Facts, Parent
 from modelyard.manifest import MAX_BLOB_BYTES, MAX_FILES, File, check_digest, check_distinct, check_path
-from modelyard.names import VersionName
+from modelyard.names import EvaluationName, VersionName
 from modelyard_server.domain.errors import FieldViolation
 from modelyard_server.domain.limits import Limits
+from modelyard_server.domain.resources import Evaluation
 
 Violations = Iterator[FieldViolation]
 
@@ -106,6 +107,24 @@ def facts(field: str, values: Facts, limits: Limits) -> Violations:
             yield from text(f"{field}.run.{name}", getattr(run, name), one_line=True)
 
 
+def evaluation(field: str, value: Evaluation, limits: Limits) -> Violations:
+    yield from _dataset(f"{field}.dataset", value.dataset)
+    if not value.metrics:
+        yield FieldViolation(f"{field}.metrics", "is required")
+    yield from _map(f"{field}.metrics", value.metrics, limits, _finite)
+    for metric in value.directions.keys() - value.metrics.keys():
+        yield FieldViolation(f"{field}.directions[{metric[:40]!a}]", "there is no such metric")
+    yield from _count(f"{field}.slices", value.slices, limits)
+    for index, each in enumerate(value.slices):
+        yield from _named(f"{field}.slices[{index}].name", each.name)
+        yield from _map(f"{field}.slices[{index}].metrics", each.metrics, limits, _finite)
+    yield from text(f"{field}.harness", value.harness, one_line=True)
+    if value.supersedes:
+        yield from parsed(f"{field}.supersedes", EvaluationName.parse, value.supersedes)
+        if value.supersedes.rpartition("/evaluations/")[0] != str(value.name.version):
+            yield FieldViolation(f"{field}.supersedes", f"is no evaluation of {value.name.version}")
+
+
 def _provenance(field: str, values: Facts, limits: Limits) -> Violations:
     if (source := values.source) is not None:
         for name in ("repository", "commit", "branch", "diff_digest", "entry_point"):
@@ -160,14 +179,18 @@ def _datasets(field: str, values: Sequence[Dataset], limits: Limits) -> Violatio
     seen = set()
     for index, dataset in enumerate(values):
         at = f"{field}[{index}]"
-        yield from _named(f"{at}.name", dataset.name)
+        yield from _dataset(at, dataset)
         if (dataset.name, dataset.role) in seen:
             yield FieldViolation(f"{at}.name", f"{dataset.name!r} stands twice in the role {dataset.role.value}")
         seen.add((dataset.name, dataset.role))
-        for name in ("uri", "digest"):
-            yield from text(f"{at}.{name}", getattr(dataset, name), one_line=True)
-        if dataset.rows is not None and dataset.rows < 0:
-            yield FieldViolation(f"{at}.row_count", f"{dataset.rows} is negative")
+
+
+def _dataset(field: str, value: Dataset) -> Violations:
+    yield from _named(f"{field}.name", value.name)
+    for name in ("uri", "digest"):
+        yield from text(f"{field}.{name}", getattr(value, name), one_line=True)
+    if value.rows is not None and value.rows < 0:
+        yield FieldViolation(f"{field}.row_count", f"{value.rows} is negative")
 
 
 def _parents(field: str, values: Sequence[Parent], limits: Limits) -> Violations:

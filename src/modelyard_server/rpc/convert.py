@@ -8,7 +8,7 @@ from modelyard import wire
 from modelyard.v1 import artifacts_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.domain.comparison import Comparison
-from modelyard_server.domain.resources import Alias, Model, Namespace, Resource, Upload, Version
+from modelyard_server.domain.resources import Alias, Evaluation, Model, Namespace, Resource, Upload, Version
 from modelyard_server.services.resolution import Resolution
 
 
@@ -103,6 +103,24 @@ def alias(alias: Alias) -> pb.Alias:
         version=str(alias.version),
         manifest_digest=alias.manifest_digest,
         updated_by=alias.updated_by,
+    )
+
+
+def evaluation(evaluation: Evaluation) -> pb.Evaluation:
+    return pb.Evaluation(
+        name=str(evaluation.name),
+        dataset=wire.dataset_to_proto(evaluation.dataset),
+        metrics=evaluation.metrics,
+        directions={
+            metric: pb.Evaluation.Direction.Value(direction.value)
+            for metric, direction in evaluation.directions.items()
+        },
+        slices=[pb.Evaluation.Slice(name=each.name, metrics=each.metrics) for each in evaluation.slices],
+        harness=evaluation.harness,
+        supersedes=evaluation.supersedes,
+        superseded_by=evaluation.superseded_by,
+        created_by=evaluation.created_by,
+        create_time=wire.timestamp(evaluation.create_time),
     )
 
 

@@ -17,6 +17,10 @@ _SNAPSHOTS: Final[Mapping[str, tuple[str, Callable[[dict[str, Any]], Any]]]] = {
     "log": ("namespace", lambda stored: convert.namespace(codec.namespace_from_snapshot(stored))),
     "model": ("model", lambda stored: convert.model(codec.model_from_snapshot(stored))),
     "version": ("version", lambda stored: convert.version(codec.version_from_snapshot(stored))),
+    "evaluation": (
+        "evaluation",
+        lambda stored: convert.evaluation(codec.evaluation_from_snapshot(stored)),
+    ),
     "alias": ("alias", lambda stored: convert.alias(codec.alias_from_snapshot(stored))),
 }
 

@@ -11,12 +11,14 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from modelyard.v1.artifacts_pb2_grpc import add_ArtifactsServiceServicer_to_server
+from modelyard.v1.evaluations_pb2_grpc import add_EvaluationsServiceServicer_to_server
 from modelyard.v1.events_pb2_grpc import add_EventsServiceServicer_to_server
 from modelyard.v1.lineage_pb2_grpc import add_LineageServiceServicer_to_server
 from modelyard.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc import methods, stages
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
+from modelyard_server.rpc.evaluations_servicer import EvaluationsServicer
 from modelyard_server.rpc.events_servicer import EventsServicer
 from modelyard_server.rpc.interceptor import PipelineInterceptor
 from modelyard_server.rpc.lineage_servicer import LineageServicer
@@ -100,6 +102,7 @@ class Server:
         artifacts: ArtifactsServicer,
         events: EventsServicer,
         lineage: LineageServicer,
+        evaluations: EvaluationsServicer,
         *,
         limits: Limits,
         metrics: Metrics,
@@ -126,6 +129,7 @@ class Server:
         add_ArtifactsServiceServicer_to_server(artifacts, self._server)
         add_EventsServiceServicer_to_server(events, self._server)
         add_LineageServiceServicer_to_server(lineage, self._server)
+        add_EvaluationsServiceServicer_to_server(evaluations, self._server)
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:

@@ -149,6 +149,7 @@ class _Look:
         await self._at_models()
         await self._at_versions()
         await self._at_aliases()
+        await self._at_evaluations()
         await self._at_blobs()
         await self._at_strays()
         await self._at_uploads()
@@ -280,6 +281,10 @@ class _Look:
                 self.report.fault(Kind.ALIAS_DANGLING, alias.name, "points at no version of its model that is there")
             if alias.logged is not None:
                 self._compare(alias.name, alias.logged)
+
+    async def _at_evaluations(self) -> None:
+        async for evaluation in self._each("evaluations", self._inventory.evaluations()):
+            self._compare(evaluation.name, evaluation.logged)
 
     async def _at_blobs(self) -> None:
         async for key in self._each("blobs", self._inventory.blobs()):

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from modelyard.manifest import File
 from modelyard.names import AliasName, ModelName, NamespaceName, UploadName, VersionName
 from modelyard_server.domain.events import Change, Event, LogHead
-from modelyard_server.domain.resources import Alias, Model, Namespace, Upload, Version
+from modelyard_server.domain.resources import Alias, Evaluation, Model, Namespace, Upload, Version
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.listing import EventListing, Listed, Listing
 
@@ -83,6 +83,10 @@ class VersionRepository(Protocol):
         """What was made from versions; with ``live`` what is not deleted, and not of a deleted model."""
         ...
 
+    async def children_elsewhere(self, model_key: int, limit: int) -> list[Version]:
+        """Live versions of other models that were made from versions of a model that are live."""
+        ...
+
     async def mentioning(self, namespace_key: int, fields: Collection[str], value: str, limit: int) -> list[Version]:
         """Those of a namespace that have this text in one of the fields, the oldest first; also deleted ones."""
         ...
@@ -134,6 +138,14 @@ class UploadRepository(Protocol):
     async def known(self, uploads: Collection[str]) -> set[str]: ...
 
 
+class EvaluationRepository(Protocol):
+    async def add(self, evaluation: Evaluation, version: Version) -> Evaluation: ...
+    async def find(self, version_key: int, evaluation_id: str) -> Evaluation | None: ...
+    async def page(self, version_key: int, *, before: int | None, limit: int) -> list[Evaluation]:
+        """Newest first."""
+        ...
+
+
 class EventRepository(Protocol):
     async def head(self, name: NamespaceName) -> LogHead | None:
         """None if there is no such namespace."""
@@ -173,6 +185,7 @@ class Transaction(Protocol):
     uploads: UploadRepository
     requests: RequestRepository
     events: EventRepository
+    evaluations: EvaluationRepository
 
     def record(self, change: Change) -> None:
         """Adds a change to the log. Revisions are taken when all the work is done, so that they follow commit order."""

@@ -70,6 +70,11 @@ class AliasRecord(NamedTuple):
     """It doesn't point at a version of its own model that is there and not deleted."""
 
 
+class EvaluationRecord(NamedTuple):
+    name: str
+    logged: Logged
+
+
 class HeldBlob(NamedTuple):
     """What a namespace may name."""
 
@@ -99,6 +104,7 @@ class Inventory(Protocol):
     def versions(self) -> AsyncGenerator[VersionRecord | Unreadable, None]: ...
     def files(self, version_key: int) -> AsyncGenerator[FileRecord | Unreadable, None]: ...
     def aliases(self) -> AsyncGenerator[AliasRecord | Unreadable, None]: ...
+    def evaluations(self) -> AsyncGenerator[EvaluationRecord | Unreadable, None]: ...
     def held(self, namespace_key: int) -> AsyncGenerator[HeldBlob | Unreadable, None]: ...
     def blobs(self) -> AsyncGenerator[BlobKey | Unreadable, None]:
         """The live ones."""

@@ -1,9 +1,15 @@
 """Finding what a request names, or saying which part of the name is missing."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
-from modelyard_server.domain.errors import NotFound
+from modelyard_server.domain.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.domain.resources import Alias, Model, Namespace, Version
 from modelyard_server.services.database import Transaction
+
+BLOCKERS: Final = 20
+"""That one refusal names."""
 
 
 async def namespace(transaction: Transaction, name: NamespaceName, *, lock: bool = False) -> Namespace:
@@ -105,4 +111,14 @@ def alias_not_found(name: AliasName) -> NotFound:
         reason="ALIAS_NOT_FOUND",
         kind="Alias",
         name=str(name),
+    )
+
+
+def has_children(name: VersionName | ModelName, children: Sequence[Version]) -> FailedPrecondition:
+    names = [str(child.name) for child in children]
+    return FailedPrecondition(
+        f"{name} is what {', '.join(names)} {'was' if len(names) == 1 else 'were'} made from; delete those first",
+        reason="VERSION_IN_USE",
+        violations=[PreconditionViolation("CHILD", child, "was made from the version") for child in names],
+        metadata={"resource": str(name), "children": ",".join(names)},
     )

@@ -14,6 +14,7 @@ from modelyard_server.domain.resources import Model
 from modelyard_server.services import lookup
 from modelyard_server.services.database import StoredOutcome, Transaction
 from modelyard_server.services.listing import Listed, Listing
+from modelyard_server.services.lookup import BLOCKERS, has_children
 from modelyard_server.services.mutations import Attempt, Mutations, check_etag, new_uid
 
 
@@ -79,6 +80,8 @@ class Models:
                     violations=[PreconditionViolation("NOT_EMPTY", str(name), "the model has versions")],
                     metadata={"resource": str(name)},
                 )
+            if children := await transaction.versions.children_elsewhere(before.key, BLOCKERS):
+                raise has_children(name, children)
             purge_time = self.mutations.later(self.mutations.limits.purge_after)
             after = replace(before, delete_time=self.mutations.clock(), purge_time=purge_time)
             return await self._save(transaction, attempt, "model.deleted", before, after)

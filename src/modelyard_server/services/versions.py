@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from modelyard.facts import Facts, Parent
 from modelyard.manifest import File, manifest_digest
@@ -22,9 +21,6 @@ from modelyard_server.services.aliases import Aliases, Precondition, digest_chan
 from modelyard_server.services.database import StoredOutcome, Transaction
 from modelyard_server.services.listing import Listed, Listing
 from modelyard_server.services.mutations import Attempt, Mutations, check_etag, new_uid
-
-_BLOCKERS: Final = 20
-"""That one refusal names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +173,7 @@ class Versions:
     async def delete(self, attempt: Attempt, name: VersionName, *, etag: str) -> Version:
         def deleted(version: Version, children: Sequence[Version]) -> Version:
             if children:
-                raise _has_children(name, children)
+                raise lookup.has_children(name, children)
             if version.aliases:
                 raise FailedPrecondition(
                     f"{name} is what {', '.join(version.aliases)} points at; move or delete that first",
@@ -194,7 +190,7 @@ class Versions:
         async def work(transaction: Transaction) -> Version:
             found = await lookup.version(transaction, name, lock=True)
             check_etag(found, etag, name)
-            children = await transaction.versions.children([found.key], _BLOCKERS, live=True)
+            children = await transaction.versions.children([found.key], lookup.BLOCKERS, live=True)
             before = await with_files(transaction, found)
             return await self._save(transaction, attempt, "version.deleted", before, deleted(before, children))
 
@@ -246,16 +242,6 @@ class Versions:
             transaction, attempt, before.namespace_key, event, before=before, after=after, reason=reason
         )
         return after
-
-
-def _has_children(name: VersionName, children: Sequence[Version]) -> FailedPrecondition:
-    names = [str(child.name) for child in children]
-    return FailedPrecondition(
-        f"{name} is what {', '.join(names)} {'was' if len(names) == 1 else 'were'} made from; delete those first",
-        reason="VERSION_IN_USE",
-        violations=[PreconditionViolation("CHILD", child, "was made from the version") for child in names],
-        metadata={"resource": str(name), "children": ",".join(names)},
-    )
 
 
 async def _check_blobs(transaction: Transaction, namespace_key: int, files: Sequence[File]) -> None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from modelyard.facts import (
         Dataset,
         DatasetRole,
+        Direction,
         Environment,
         Facts,
         Fingerprint,
@@ -54,15 +55,17 @@ if TYPE_CHECKING:
         Relation,
         Run,
         Signature,
+        Slice,
         Source,
     )
     from modelyard.manifest import File
-    from modelyard.names import AliasName, ModelName, VersionName
+    from modelyard.names import AliasName, EvaluationName, ModelName, VersionName
     from modelyard.references import Reference, Selector
     from modelyard.types import (
         Alias,
         Comparison,
         Difference,
+        Evaluation,
         Event,
         Lineage,
         LineageEdge,
@@ -93,7 +96,10 @@ __all__ = [
     "DeadlineExceededError",
     "DeprecatedVersionWarning",
     "Difference",
+    "Direction",
     "Environment",
+    "Evaluation",
+    "EvaluationName",
     "Event",
     "Facts",
     "FailedPreconditionError",
@@ -128,6 +134,7 @@ __all__ = [
     "ServerError",
     "Signature",
     "SkippedVersionWarning",
+    "Slice",
     "Source",
     "StaleModelWarning",
     "UnauthenticatedError",

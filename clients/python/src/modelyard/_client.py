@@ -24,12 +24,13 @@ from modelyard._transfer.local_files import collect
 from modelyard._unset import UNSET, Unset
 from modelyard._watch import Watch
 from modelyard.errors import FieldViolation, InvalidArgumentError
-from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import DEFAULT_NAMESPACE, AliasName, ModelName, VersionName
+from modelyard.facts import Dataset, DatasetRole, Direction, Environment, Framework, Parent, Run, Signature, Source
+from modelyard.names import DEFAULT_NAMESPACE, AliasName, EvaluationName, ModelName, VersionName
 from modelyard.references import Reference, Selector
 from modelyard.types import (
     Alias,
     Comparison,
+    Evaluation,
     Event,
     Lineage,
     Model,
@@ -39,9 +40,10 @@ from modelyard.types import (
     Resolution,
     Version,
 )
-from modelyard.v1 import events_pb2, lineage_pb2
+from modelyard.v1 import evaluations_pb2, events_pb2, lineage_pb2
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
+from modelyard.wire import dataset_to_proto
 
 
 class AsyncClient:
@@ -229,6 +231,66 @@ class AsyncClient:
         names = [await self._named(reference) for reference in (base, other)]
         request = pb.CompareVersionsRequest(base=names[0], other=names[1])
         return _convert.comparison(await self._connection.call(self._connection.registry.CompareVersions, request))
+
+    async def evaluate(
+        self,
+        version: str | VersionName,
+        dataset: str | Dataset,
+        metrics: Mapping[str, float],
+        *,
+        directions: Mapping[str, Direction] | None = None,
+        slices: Mapping[str, Mapping[str, float]] | None = None,
+        harness: str = "",
+        supersedes: EvaluationName | None = None,
+    ) -> Evaluation:
+        """Adds what a version was measured to be. Others find it as ``evaluations.test-2026.auc``.
+
+        >>> await yard.evaluate("team/fraud@7", "test-2026", {"auc": 0.91}, harness="nightly")
+
+        Args:
+            version: As ``team/fraud@7``; what it means is evaluated, and pinned.
+            dataset: What it was measured on: a name, or a record.
+            metrics: Finite numbers.
+            directions: Which way metrics are better.
+            slices: Metrics of parts of the data, by their names.
+            harness: What measured it.
+            supersedes: The evaluation of the same version that this one corrects.
+
+        Raises:
+            FailedPreconditionError: The version is not READY, or what is corrected was corrected already.
+        """
+        name = (await self.resolve(version)).version.name
+        record = Dataset(name=dataset, role=DatasetRole.TEST) if isinstance(dataset, str) else dataset
+        with _naming.as_given("metrics"):
+            message = resources.Evaluation(
+                dataset=dataset_to_proto(record),
+                metrics=metrics,
+                directions={
+                    metric: resources.Evaluation.Direction.Value(direction.value)
+                    for metric, direction in (directions or {}).items()
+                },
+                slices=[
+                    resources.Evaluation.Slice(name=part, metrics=values) for part, values in (slices or {}).items()
+                ],
+                harness=harness,
+                supersedes=str(supersedes) if supersedes is not None else "",
+            )
+        request = evaluations_pb2.CreateEvaluationRequest(
+            parent=str(name), evaluation=message, request_id=_request_id()
+        )
+        call = self._connection.evaluations.CreateEvaluation
+        return _convert.evaluation(await self._connection.call(call, request))
+
+    def list_evaluations(self, version: str | VersionName) -> AsyncIterator[Evaluation]:
+        """The evaluations of a version, newest first, those that were corrected included."""
+        parent = str(_naming.version_name(version))
+
+        async def fetch(token: str) -> _Page[resources.Evaluation]:
+            request = evaluations_pb2.ListEvaluationsRequest(parent=parent, page_token=token)
+            page = await self._connection.call(self._connection.evaluations.ListEvaluations, request)
+            return page.evaluations, page.next_page_token
+
+        return _items(fetch, _convert.evaluation)
 
     async def lineage(
         self,

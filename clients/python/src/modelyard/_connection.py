@@ -23,6 +23,8 @@ from modelyard.errors import ModelyardError, UnavailableError
 from modelyard.v1 import (
     artifacts_pb2,
     artifacts_pb2_grpc,
+    evaluations_pb2,
+    evaluations_pb2_grpc,
     events_pb2,
     events_pb2_grpc,
     lineage_pb2,
@@ -33,6 +35,7 @@ from modelyard.v1 import (
 
 if TYPE_CHECKING:  # these names exist in the stubs' types only
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
+    from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceAsyncStub
     from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
     from modelyard.v1.lineage_pb2_grpc import LineageServiceAsyncStub
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
@@ -84,6 +87,7 @@ def _service_config() -> str:
         artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"],
         events_pb2.DESCRIPTOR.services_by_name["EventsService"],
         lineage_pb2.DESCRIPTOR.services_by_name["LineageService"],
+        evaluations_pb2.DESCRIPTOR.services_by_name["EvaluationsService"],
     )
     return json.dumps(
         {
@@ -156,6 +160,7 @@ class _Channels:
     artifacts: "ArtifactsServiceAsyncStub"
     events: "EventsServiceAsyncStub"
     lineage: "LineageServiceAsyncStub"
+    evaluations: "EvaluationsServiceAsyncStub"
     watches: "EventsServiceAsyncStub"
     """For streams, which small calls don't wait behind."""
     calls: int = 0
@@ -202,6 +207,11 @@ class Connection:
     def lineage(self) -> "LineageServiceAsyncStub":
         """What was made from what."""
         return self._current().lineage
+
+    @property
+    def evaluations(self) -> "EvaluationsServiceAsyncStub":
+        """What versions were measured to be."""
+        return self._current().evaluations
 
     @property
     def answered(self) -> bool:
@@ -299,6 +309,7 @@ class Connection:
             artifacts=artifacts_pb2_grpc.ArtifactsServiceStub(bulk),
             events=events_pb2_grpc.EventsServiceStub(metadata),
             lineage=lineage_pb2_grpc.LineageServiceStub(metadata),
+            evaluations=evaluations_pb2_grpc.EvaluationsServiceStub(metadata),
             watches=events_pb2_grpc.EventsServiceStub(bulk),
         )
         return self._channels

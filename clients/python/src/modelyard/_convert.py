@@ -9,12 +9,13 @@ from datetime import datetime
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from modelyard.facts import Dataset, Param, Run, Source
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.facts import Dataset, Direction, Param, Run, Slice, Source
+from modelyard.names import AliasName, EvaluationName, ModelName, NamespaceName, VersionName
 from modelyard.types import (
     Alias,
     Comparison,
     Difference,
+    Evaluation,
     Event,
     Lineage,
     LineageEdge,
@@ -144,6 +145,25 @@ def _param(value: pb.ParamValue) -> Param | None:
     return None if value.WhichOneof("kind") is None else param_from_proto(value)
 
 
+def evaluation(message: pb.Evaluation) -> Evaluation:
+    return Evaluation(
+        name=EvaluationName.parse(message.name),
+        dataset=dataset_from_proto(message.dataset),
+        metrics=dict(message.metrics),
+        directions={
+            metric: Direction(pb.Evaluation.Direction.Name(direction))
+            for metric, direction in message.directions.items()
+            if direction in _DIRECTIONS
+        },
+        slices=tuple(Slice(name=each.name, metrics=dict(each.metrics)) for each in message.slices),
+        harness=message.harness,
+        supersedes=EvaluationName.parse(message.supersedes) if message.supersedes else None,
+        superseded_by=EvaluationName.parse(message.superseded_by) if message.superseded_by else None,
+        created_by=message.created_by,
+        create_time=moment(message.create_time),
+    )
+
+
 def lineage(message: lineage_pb2.QueryLineageResponse) -> Lineage:
     return Lineage(
         nodes=tuple(LineageNode(id=node.id, distance=node.distance, thing=_thing(node)) for node in message.nodes),
@@ -188,7 +208,7 @@ def event(message: events_pb2.Event) -> Event:
     )
 
 
-def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias | None:
+def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias | Evaluation | None:
     match message.WhichOneof("snapshot"):
         case "namespace":
             return namespace(message.namespace)
@@ -198,6 +218,8 @@ def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias 
             return version(message.version)
         case "alias":
             return alias(message.alias)
+        case "evaluation":
+            return evaluation(message.evaluation)
         case _:
             return None
 
@@ -257,6 +279,7 @@ def _known(message: pb.Version) -> pb.Version:
     return known
 
 
+_DIRECTIONS = frozenset(pb.Evaluation.Direction.Value(direction.value) for direction in Direction)
 _SECTIONS = frozenset(registry_pb2.Difference.Section.Value(section.value) for section in Section)
 """What this SDK knows to tell apart."""
 _RELATIONS = frozenset(pb.Parent.Relation.values()) - {pb.Parent.RELATION_UNSPECIFIED}

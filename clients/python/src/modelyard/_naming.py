@@ -1,6 +1,7 @@
 """What users give as names, read. Everything here raises ``InvalidArgumentError`` and says what would be right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from modelyard.errors import InvalidArgumentError
@@ -75,6 +76,15 @@ def reference(text: str | VersionName, what: str = "reference") -> Reference:
     if isinstance(text, VersionName):
         return Reference(text.model, Selector.NUMBER, str(text.number))
     return _read(what, lambda: Reference.parse(text))
+
+
+@contextmanager
+def as_given(field: str) -> Iterator[None]:
+    """Turns what a message can't hold into what was wrong with the call."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise invalid(field, str(error)) from None
 
 
 def invalid(field: str, description: str) -> InvalidArgumentError:

@@ -11,11 +11,12 @@ from modelyard import _loop
 from modelyard._caller import on_caller
 from modelyard._client import AsyncClient
 from modelyard._unset import UNSET, Unset
-from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import DEFAULT_NAMESPACE, AliasName, ModelName, VersionName
+from modelyard.facts import Dataset, Direction, Environment, Framework, Parent, Run, Signature, Source
+from modelyard.names import DEFAULT_NAMESPACE, AliasName, EvaluationName, ModelName, VersionName
 from modelyard.types import (
     Alias,
     Comparison,
+    Evaluation,
     Event,
     Lineage,
     Model,
@@ -188,6 +189,43 @@ class Client:
         >>> comparison = yard.compare_versions("team/fraud@production", "team/fraud@latest")
         """
         return _loop.run(self._client.compare_versions(base, other))
+
+    def evaluate(
+        self,
+        version: str | VersionName,
+        dataset: str | Dataset,
+        metrics: Mapping[str, float],
+        *,
+        directions: Mapping[str, Direction] | None = None,
+        slices: Mapping[str, Mapping[str, float]] | None = None,
+        harness: str = "",
+        supersedes: EvaluationName | None = None,
+    ) -> Evaluation:
+        """Adds what a version was measured to be. Others find it as ``evaluations.test-2026.auc``.
+
+        >>> yard.evaluate("team/fraud@7", "test-2026", {"auc": 0.91}, harness="nightly")
+
+        Args:
+            version: As ``team/fraud@7``; what it means is evaluated, and pinned.
+            dataset: What it was measured on: a name, or a record.
+            metrics: Finite numbers.
+            directions: Which way metrics are better.
+            slices: Metrics of parts of the data, by their names.
+            harness: What measured it.
+            supersedes: The evaluation of the same version that this one corrects.
+
+        Raises:
+            FailedPreconditionError: The version is not READY, or what is corrected was corrected already.
+        """
+        return _loop.run(
+            self._client.evaluate(
+                version, dataset, metrics, directions=directions, slices=slices, harness=harness, supersedes=supersedes
+            )
+        )
+
+    def list_evaluations(self, version: str | VersionName) -> Iterator[Evaluation]:
+        """The evaluations of a version, newest first, those that were corrected included."""
+        return _loop.iterate(self._client.list_evaluations(version))
 
     def lineage(
         self,

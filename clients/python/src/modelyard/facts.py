@@ -119,6 +119,21 @@ class Run:
     url: str = ""
 
 
+class Direction(Enum):
+    """Which way a metric is better."""
+
+    HIGHER_IS_BETTER = "HIGHER_IS_BETTER"
+    LOWER_IS_BETTER = "LOWER_IS_BETTER"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Metrics of a part of the data."""
+
+    name: str
+    metrics: Mapping[str, float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """All that is frozen with a version's files."""

@@ -58,6 +58,20 @@ def _segments(name: str, pattern: str) -> list[str]:
     return parts[1::2]
 
 
+def check_uuid(value: str, kind: str) -> str:
+    """``value`` if it is a UUID in its one canonical spelling; else ``ValueError``."""
+    try:
+        canonical = str(UUID(value))
+    except ValueError:
+        canonical = ""
+    if canonical != value:
+        raise ValueError(f"{value[:80]!r} is no {kind} id")
+    return value
+
+
+_EVALUATION: Final = "namespaces/{namespace}/models/{model}/versions/{version}/evaluations/{evaluation}"
+
+
 @dataclass(frozen=True, slots=True)
 class NamespaceName:
     namespace: str
@@ -106,6 +120,22 @@ class VersionName:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationName:
+    version: VersionName
+    evaluation: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        version, slash, evaluation = name.rpartition("/evaluations/")
+        if not slash:
+            raise ValueError(f"{name[:200]!r} is not of the form {_EVALUATION}")
+        return cls(VersionName.parse(version), check_uuid(evaluation, "evaluation"))
+
+    def __str__(self) -> str:
+        return f"{self.version}/evaluations/{self.evaluation}"
+
+
+@dataclass(frozen=True, slots=True)
 class AliasName:
     model: ModelName
     alias: str
@@ -136,13 +166,7 @@ class UploadName:
     @classmethod
     def parse(cls, name: str) -> Self:
         namespace, upload = _segments(name, "namespaces/{namespace}/uploads/{upload}")
-        try:
-            canonical = str(UUID(upload))
-        except ValueError:
-            canonical = ""
-        if canonical != upload:
-            raise ValueError(f"{upload[:80]!r} is no upload id")
-        return cls(check_id(namespace, "namespace"), upload)
+        return cls(check_id(namespace, "namespace"), check_uuid(upload, "upload"))
 
     def __str__(self) -> str:
         return f"namespaces/{self.namespace}/uploads/{self.upload}"

@@ -7,9 +7,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from modelyard.facts import Dataset, Facts, Param, Run, Source
+from modelyard.facts import Dataset, Direction, Facts, Param, Run, Slice, Source
 from modelyard.manifest import File
-from modelyard.names import AliasName, ModelName, VersionName
+from modelyard.names import AliasName, EvaluationName, ModelName, VersionName
 
 
 class VersionState(Enum):
@@ -120,6 +120,26 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What a version was measured to be on some data."""
+
+    name: EvaluationName
+    dataset: Dataset
+    metrics: Mapping[str, float]
+    directions: Mapping[str, Direction]
+    """Which way metrics are better, where that was told."""
+    slices: tuple[Slice, ...]
+    harness: str
+    """What measured it."""
+    supersedes: EvaluationName | None
+    """The evaluation that this one corrects."""
+    superseded_by: EvaluationName | None
+    """The evaluation that corrects this one."""
+    created_by: str
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineageNode:
     """A thing that a version was made from, or a version."""
 
@@ -220,7 +240,7 @@ class Event:
     time: datetime
     changes: Mapping[str, tuple[Any, Any]]
     """Field to what it was before and after, as JSON has it; empty for what was created or removed."""
-    snapshot: "Namespace | Model | Version | Alias | None"
+    snapshot: "Namespace | Model | Version | Alias | Evaluation | None"
     """The resource after the change, or before it if it was removed; None for a kind that this SDK does not know."""
     hash: str
     previous_hash: str

@@ -29,7 +29,7 @@ def parse_event_order(text: str) -> Order | None:
 
 def parse_version_order(text: str) -> Order | None:
     """``number``, ``create_time``, or a metric or param as ``metrics.auc desc``; None for no text."""
-    return _parse(text, [*sorted(VERSION_ORDERS), "metrics.*", "params.*"])
+    return _parse(text, [*sorted(VERSION_ORDERS), "metrics.*", "params.*", "evaluations.*"])
 
 
 def _parse(text: str, known: list[str]) -> Order | None:

@@ -132,6 +132,7 @@ VERSION_FIELDS: Final[Fields] = {
     "file_count": Kind.NUMBER,
     "params.*": Kind.VALUE,
     "metrics.*": Kind.NUMBER,
+    "evaluations.*": Kind.NUMBER,
     "dataset": Kind.TEXTS,
     "dataset.uri": Kind.TEXTS,
     "dataset.digest": Kind.TEXTS,

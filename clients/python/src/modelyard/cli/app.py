@@ -24,7 +24,7 @@ app.callback()(remember)
 for _command in (
     *(transfer.push, transfer.pull),
     *(browse.resolve, browse.ls, browse.search, browse.diff, browse.lineage, browse.show),
-    *(change.promote, change.rollback, change.rm, change.restore),
+    *(change.evaluate, change.promote, change.rollback, change.rm, change.restore),
     *(follow.log, follow.watch),
 ):
     app.command()(_command)

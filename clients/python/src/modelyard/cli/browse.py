@@ -16,6 +16,8 @@ from modelyard.names import DEFAULT_NAMESPACE
 from modelyard.references import Selector
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
+_SHOWN = 50
+"""Evaluations; the SDK lists them all."""
 _EXAMPLE = "team/fraud@production"
 
 
@@ -145,7 +147,9 @@ def show(
             session.show({"model": model, "aliases": aliases}, render.model_page(model, aliases))
         else:
             version = client.get_version(what)
-            session.show({"version": version}, render.version_page(version))
+            evaluations = list(islice(client.list_evaluations(version.name), _SHOWN))
+            document = {"version": version, "evaluations": evaluations}
+            session.show(document, render.version_page(version, evaluations))
 
 
 def _is_one_namespace(session: Session, client: Client) -> bool:

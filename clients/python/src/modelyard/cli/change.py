@@ -1,4 +1,4 @@
-"""``promote``, ``rollback``, ``rm`` and ``restore``: commands that change what is there."""
+"""``evaluate``, ``promote``, ``rollback``, ``rm`` and ``restore``: commands that change what is there."""
 
 import sys
 from typing import Annotated
@@ -7,10 +7,11 @@ import typer
 
 from modelyard import Alias, Client
 from modelyard._naming import invalid, reference
+from modelyard.cli import values
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
-from modelyard.cli.text import plain, short
+from modelyard.cli.text import number, plain, short
 from modelyard.errors import NotFoundError
 from modelyard.names import PRODUCTION
 from modelyard.references import Selector
@@ -42,6 +43,22 @@ def promote(
             )
     document = {"alias": after, "previous_version": before.version if before else None}
     session.show(document, plain(_told(before, after)))
+
+
+@with_session
+def evaluate(
+    session: Session,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="The version, as team/fraud@7.")],
+    dataset: Annotated[str, typer.Option(metavar="DATASET", help="What it was measured on.")],
+    metric: Annotated[list[str], typer.Option(metavar="NAME=NUMBER", help="What it was measured to be; repeatable.")],
+    harness: Annotated[str, typer.Option(metavar="TEXT", help="What measured it.", show_default=False)] = "",
+) -> None:
+    """Adds metrics on a data set to a version, at any time after it was made."""
+    with session.client() as client:
+        metrics = values.pairs(metric, "--metric", values.finite)
+        made = client.evaluate(ref, dataset, metrics, harness=harness)
+    told = ", ".join(f"{name}={number(value)}" for name, value in sorted(made.metrics.items()))
+    session.show({"evaluation": made}, plain(f"{short(made.name.version)} on {made.dataset.name}: {told}"))
 
 
 @with_session

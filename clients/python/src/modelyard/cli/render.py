@@ -16,6 +16,7 @@ from modelyard.types import (
     Alias,
     Comparison,
     Difference,
+    Evaluation,
     Event,
     Lineage,
     Model,
@@ -194,7 +195,7 @@ def model_page(model: Model, aliases: Sequence[Alias]) -> RenderableType:
     )
 
 
-def version_page(version: Version) -> RenderableType:
+def version_page(version: Version, evaluations: Sequence[Evaluation] = ()) -> RenderableType:
     """All about a version, down to its files."""
     facts = {
         "version": short(version.name),
@@ -215,6 +216,7 @@ def version_page(version: Version) -> RenderableType:
         _section("labels", _sorted(version.labels)),
         _section("annotations", _sorted(version.annotations)),
         _section("metrics", _sorted({name: number(value) for name, value in version.metrics.items()})),
+        _section("evaluations", _evaluations(evaluations)),
         _section("params", _sorted(version.params)),
         *_origin(version),
         _section("files", _files(version)),
@@ -253,6 +255,17 @@ def _origin(version: Version) -> Iterable[RenderableType | None]:
             "packages": f"{len(environment.packages)}, listed by --output json" if environment.packages else "",
         }
         yield _section("environment", _pairs(facts))
+
+
+def _evaluations(rows: Sequence[Evaluation]) -> Table | None:
+    """Those that nothing corrects."""
+    table = _table("DATA SET", "METRICS", "HARNESS", "BY", "TIME")
+    for row in rows:
+        if row.superseded_by is None:
+            metrics = "  ".join(f"{name}={number(row.metrics[name])}" for name in sorted(row.metrics))
+            cells = (row.dataset.name, metrics, row.harness, row.created_by, _when(row.create_time))
+            table.add_row(*map(plain, cells))
+    return table if table.row_count else None
 
 
 def _files(version: Version) -> Table | None:

@@ -60,6 +60,7 @@ class Event(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     ALIAS_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
     PREVIOUS_HASH_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
@@ -102,6 +103,10 @@ class Event(_message.Message):
     def alias(self) -> _resources_pb2.Alias:
         """For `alias.*`."""
 
+    @_builtins.property
+    def evaluation(self) -> _resources_pb2.Evaluation:
+        """For `evaluation.*`."""
+
     def __init__(
         self,
         *,
@@ -117,14 +122,15 @@ class Event(_message.Message):
         model: _resources_pb2.Model | None = ...,
         version: _resources_pb2.Version | None = ...,
         alias: _resources_pb2.Alias | None = ...,
+        evaluation: _resources_pb2.Evaluation | None = ...,
         hash: _builtins.str = ...,
         previous_hash: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "model", b"model", "namespace", b"namespace", "snapshot", b"snapshot", "time", b"time", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "evaluation", b"evaluation", "model", b"model", "namespace", b"namespace", "snapshot", b"snapshot", "time", b"time", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alias", b"alias", "changes", b"changes", "hash", b"hash", "model", b"model", "namespace", b"namespace", "previous_hash", b"previous_hash", "reason", b"reason", "request_id", b"request_id", "resource", b"resource", "revision", b"revision", "snapshot", b"snapshot", "time", b"time", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alias", b"alias", "changes", b"changes", "evaluation", b"evaluation", "hash", b"hash", "model", b"model", "namespace", b"namespace", "previous_hash", b"previous_hash", "reason", b"reason", "request_id", b"request_id", "resource", b"resource", "revision", b"revision", "snapshot", b"snapshot", "time", b"time", "type", b"type", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["namespace", "model", "version", "alias"]  # noqa: Y015
+    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["namespace", "model", "version", "alias", "evaluation"]  # noqa: Y015
     _WhichOneofArgType_snapshot: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_snapshot) -> _WhichOneofReturnType_snapshot | None: ...
 

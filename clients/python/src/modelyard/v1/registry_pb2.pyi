@@ -615,11 +615,11 @@ class ListVersionsRequest(_message.Message):
     `number`, `state`, `description`, `labels.*`, `alias`, `create_time`, `update_time`, `created_by`, `digest`,
     `total_size_bytes`, `file_count`, `params.*`, `metrics.*`, `dataset`, `dataset.uri`, `dataset.digest`, `framework`,
     `framework.version`, `format`, `source.repository`, `source.commit`, `source.branch`, `parent`, `parent.digest`,
-    `run`, `run.tracker`. Texts of more than 200 characters are compared as wholes, or by their first 160.
+    `run`, `run.tracker`, `evaluations.*`. Texts of more than 200 characters are compared as wholes, or by their first 160.
     """
     order_by: _builtins.str
-    """`number`, within one model, `create_time`, or a number among the facts, `metrics.auc` or `params.depth`; and `desc`
-    for the other way round. Versions without that number come last. Empty: newest first.
+    """`number`, within one model, `create_time`, or a number: `metrics.auc`, `params.depth` or `evaluations.test.auc`; and
+    `desc` for the other way round. Versions without that number come last. Empty: newest first.
     """
     show_deleted: _builtins.bool
     """Show soft-deleted ones too."""

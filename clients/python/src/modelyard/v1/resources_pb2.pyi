@@ -1112,3 +1112,180 @@ class Alias(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Alias: _TypeAlias = Alias  # noqa: Y015
+
+@_typing.final
+class Evaluation(_message.Message):
+    """What a version was measured to be on some data. It never changes; a correction is another one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Direction:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DirectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Evaluation._Direction.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DIRECTION_UNSPECIFIED: Evaluation._Direction.ValueType  # 0
+        """It is not told."""
+        HIGHER_IS_BETTER: Evaluation._Direction.ValueType  # 1
+        """As accuracy."""
+        LOWER_IS_BETTER: Evaluation._Direction.ValueType  # 2
+        """As loss."""
+
+    class Direction(_Direction, metaclass=_DirectionEnumTypeWrapper):
+        """Which way a metric is better."""
+
+    DIRECTION_UNSPECIFIED: Evaluation.Direction.ValueType  # 0
+    """It is not told."""
+    HIGHER_IS_BETTER: Evaluation.Direction.ValueType  # 1
+    """As accuracy."""
+    LOWER_IS_BETTER: Evaluation.Direction.ValueType  # 2
+    """As loss."""
+
+    @_typing.final
+    class Slice(_message.Message):
+        """Metrics of a part of the data."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class MetricsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.float
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.float = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        NAME_FIELD_NUMBER: _builtins.int
+        METRICS_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        """As `country = DE`."""
+        @_builtins.property
+        def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+            """Finite numbers."""
+
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["metrics", b"metrics", "name", b"name"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class MetricsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class DirectionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: Global___Evaluation.Direction.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Evaluation.Direction.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    DIRECTIONS_FIELD_NUMBER: _builtins.int
+    SLICES_FIELD_NUMBER: _builtins.int
+    HARNESS_FIELD_NUMBER: _builtins.int
+    SUPERSEDES_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/models/{model}/versions/{version}/evaluations/{evaluation}`; the id is a UUID."""
+    harness: _builtins.str
+    """What measured it, as `lm-eval 0.4.9`."""
+    supersedes: _builtins.str
+    """Name of the evaluation of the same version that this one corrects."""
+    superseded_by: _builtins.str
+    """Name of the evaluation that corrects this one; empty if none does."""
+    created_by: _builtins.str
+    """Who added it."""
+    @_builtins.property
+    def dataset(self) -> Global___Dataset:
+        """What it was measured on."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """At least one; finite numbers."""
+
+    @_builtins.property
+    def directions(self) -> _containers.ScalarMap[_builtins.str, Global___Evaluation.Direction.ValueType]:
+        """Which way each metric is better, where that is known."""
+
+    @_builtins.property
+    def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evaluation.Slice]:
+        """The same for parts of the data."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was added."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        dataset: Global___Dataset | None = ...,
+        metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        directions: _abc.Mapping[_builtins.str, Global___Evaluation.Direction.ValueType] | None = ...,
+        slices: _abc.Iterable[Global___Evaluation.Slice] | None = ...,
+        harness: _builtins.str = ...,
+        supersedes: _builtins.str = ...,
+        superseded_by: _builtins.str = ...,
+        created_by: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "dataset", b"dataset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "dataset", b"dataset", "directions", b"directions", "harness", b"harness", "metrics", b"metrics", "name", b"name", "slices", b"slices", "superseded_by", b"superseded_by", "supersedes", b"supersedes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015

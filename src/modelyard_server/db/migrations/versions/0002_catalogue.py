@@ -67,6 +67,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_version_parents_parent_key_version_key", "version_parents", ["parent_key", "version_key"])
+    _create_evaluations()
     _create_words()
     _fill()
     for owner in ("model", "version"):
@@ -98,6 +99,29 @@ def _create_texts(owner: str) -> None:
         sa.PrimaryKeyConstraint(f"{owner}_key", "field", "value", name=f"pk_{owner}_texts"),
         sqlite_with_rowid=False,
     )
+
+
+def _create_evaluations() -> None:
+    op.create_table(
+        "evaluations",
+        sa.Column("key", KEY, nullable=False),
+        sa.Column("uid", sa.String(), nullable=False),
+        sa.Column("version_key", KEY, nullable=False),
+        sa.Column("dataset_name", ID, nullable=False),
+        sa.Column("dataset", sa.JSON(), nullable=False),
+        sa.Column("metrics", sa.JSON(), nullable=False),
+        sa.Column("directions", sa.JSON(), nullable=False),
+        sa.Column("slices", sa.JSON(), nullable=False),
+        sa.Column("harness", sa.Text(), nullable=False),
+        sa.Column("supersedes", sa.String(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["version_key"], ["versions.key"], name="fk_evaluations_version_key"),
+        sa.PrimaryKeyConstraint("key", name="pk_evaluations"),
+        sa.UniqueConstraint("uid", name="uq_evaluations_uid"),
+    )
+    for column in ("key", "supersedes"):
+        op.create_index(f"ix_evaluations_version_key_{column}", "evaluations", ["version_key", column])
 
 
 def _create_words() -> None:
