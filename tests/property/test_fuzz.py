@@ -20,14 +20,18 @@ _METHODS: Final = {method.name: method for method in table().values() if not met
 _NEVER: Final = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}
 _DEADLINE: Final = 10.0
 _SHARE: Final = 4
+_ENDLESS: Final = {"WatchEvents"}
 
 
 async def _send(yard: RunningRegistry, method: Method, request: bytes) -> grpc.StatusCode:
     channel: Any = yard.channel
     try:
         if method.server_streaming:
-            async for _ in channel.unary_stream(method.path)(request, timeout=_DEADLINE):
-                pass
+            call = channel.unary_stream(method.path)(request, timeout=_DEADLINE)
+            async for _ in call:
+                if method.name in _ENDLESS:
+                    call.cancel()
+                    break
         else:
             await channel.unary_unary(method.path)(request, timeout=_DEADLINE)
     except grpc.aio.AioRpcError as error:
