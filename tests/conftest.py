@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from tests.support.postgres import Postgres, running_postgres
 from tests.support.prepared import Prepared, prepare
 from tests.support.registry import RunningRegistry, running_registry
 from tests.support.server import ServerProcess
+
+# A shell has what runs in its background ignore Ctrl-C, and all that this starts would do so too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
