@@ -264,6 +264,8 @@ def test_what_a_server_leaves_is_clean(prepared: Prepared, tmp_path: Path) -> No
         "files": 5,
         "aliases": 1,
         "evaluations": 0,
+        "deployments": 0,
+        "webhooks": 0,
         "blobs": 5,
         "bytes": 34,
         "uploads": 0,
@@ -567,7 +569,7 @@ async def test_a_person_reads_what_is_wrong(prepared_on_sqlite: Prepared, tmp_pa
     assert not done.stderr
     counts = "1 namespaces, 12 events, 5 held blobs, 3 models, 5 versions"
     assert done.stdout.splitlines() == [
-        f"checked {counts}, 5 files, 1 aliases, 0 evaluations, 5 blobs, 0 uploads",
+        f"checked {counts}, 5 files, 1 aliases, 0 evaluations, 0 deployments, 0 webhooks, 5 blobs, 0 uploads",
         f"fault: BLOB_MISSING  {SECOND}: is not in the store",
         "1 found wrong; nothing was changed",
     ]

@@ -6,12 +6,12 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 
-from modelyard.names import AliasName, EvaluationName, ModelName, VersionName
+from modelyard.names import AliasName, DeploymentName, EvaluationName, ModelName, VersionName, WebhookName
 from modelyard_server.db import names, tables
 from modelyard_server.db.engine import Connection
 
-REMOVAL: Final = "alias.deleted"
-"""The one type of event after which a resource has no row any more."""
+REMOVALS: Final = ("alias.deleted", "deployment.deleted", "deployment.expired", "webhook.deleted")
+"""The types of events after which a resource has no row any more."""
 
 _PAGE: Final = 200
 
@@ -20,7 +20,7 @@ _EVENTS = tables.events.c
 _LATER = tables.events.alias()
 # The last event of each resource that is there after it.
 _STANDING: Final[Select[Any]] = select(_EVENTS.revision, _EVENTS.type, _EVENTS.resource).where(
-    _EVENTS.type != REMOVAL,
+    _EVENTS.type.not_in(REMOVALS),
     ~select(_LATER.c.revision)
     .where(
         _LATER.c.namespace_key == _EVENTS.namespace_key,
@@ -58,6 +58,14 @@ def _ids_of_evaluation(name: str) -> tuple[object, ...]:
     return (EvaluationName.parse(name).evaluation,)
 
 
+def _ids_of_deployment(name: str) -> tuple[object, ...]:
+    return (DeploymentName.parse(name).deployment,)
+
+
+def _ids_of_webhook(name: str) -> tuple[object, ...]:
+    return (WebhookName.parse(name).webhook,)
+
+
 _OF_MODELS = select(names.MODEL).select_from(tables.models).join(tables.namespaces)
 _OF_VERSIONS = (
     select(names.VERSION)
@@ -78,10 +86,19 @@ _OF_EVALUATIONS = (
     .join(tables.versions, tables.versions.c.model_key == _MODELS.key)
     .join(tables.evaluations, tables.evaluations.c.version_key == tables.versions.c.key)
 )
+_OF_DEPLOYMENTS = (
+    select(names.DEPLOYMENT)
+    .select_from(tables.models)
+    .join(tables.namespaces)
+    .join(tables.deployments, tables.deployments.c.model_key == _MODELS.key)
+)
+_OF_WEBHOOKS = select(names.WEBHOOK).select_from(tables.webhooks).join(tables.namespaces)
 _FAMILIES: Final = {
     "model": _Family(_ids_of_model, (_MODELS.id,), _OF_MODELS),
     "version": _Family(_ids_of_version, (_MODELS.id, tables.versions.c.number), _OF_VERSIONS),
     "evaluation": _Family(_ids_of_evaluation, (tables.evaluations.c.uid,), _OF_EVALUATIONS),
+    "deployment": _Family(_ids_of_deployment, (tables.deployments.c.uid,), _OF_DEPLOYMENTS),
+    "webhook": _Family(_ids_of_webhook, (tables.webhooks.c.id,), _OF_WEBHOOKS),
     "alias": _Family(_ids_of_alias, (_MODELS.id, tables.aliases.c.id), _OF_ALIASES),
 }
 """By the first part of an event's type."""

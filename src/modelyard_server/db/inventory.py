@@ -15,6 +15,7 @@ from modelyard_server.domain.events import Event, LogHead
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.inventory import (
     AliasRecord,
+    ConsumerRecord,
     EvaluationRecord,
     FileRecord,
     HeldBlob,
@@ -107,6 +108,12 @@ class SqlInventory:
 
     def evaluations(self) -> AsyncGenerator[EvaluationRecord | Unreadable, None]:
         return self._each(records.EVALUATIONS)
+
+    def deployments(self) -> AsyncGenerator[ConsumerRecord | Unreadable, None]:
+        return self._each(records.DEPLOYMENTS)
+
+    def webhooks(self) -> AsyncGenerator[ConsumerRecord | Unreadable, None]:
+        return self._each(records.WEBHOOKS)
 
     def held(self, namespace_key: int) -> AsyncGenerator[HeldBlob | Unreadable, None]:
         return self._each(records.HELD_BLOBS, of_namespace=namespace_key)

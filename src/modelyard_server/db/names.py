@@ -11,3 +11,5 @@ MODEL: Final[ColumnElement[str]] = NAMESPACE + "/models/" + tables.models.c.id
 VERSION: Final[ColumnElement[str]] = MODEL + "/versions/" + cast(tables.versions.c.number, String)
 EVALUATION: Final[ColumnElement[str]] = VERSION + "/evaluations/" + tables.evaluations.c.uid
 ALIAS: Final[ColumnElement[str]] = MODEL + "/aliases/" + tables.aliases.c.id
+DEPLOYMENT: Final[ColumnElement[str]] = MODEL + "/deployments/" + tables.deployments.c.uid
+WEBHOOK: Final[ColumnElement[str]] = NAMESPACE + "/webhooks/" + tables.webhooks.c.id

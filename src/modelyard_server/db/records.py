@@ -7,12 +7,25 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, s
 
 from modelyard.manifest import File, check_digest
 from modelyard.names import AliasName
-from modelyard_server.db import aliases, evaluations, events, forgotten, models, names, rows, tables, versions
+from modelyard_server.db import (
+    aliases,
+    deployments,
+    evaluations,
+    events,
+    forgotten,
+    models,
+    names,
+    rows,
+    tables,
+    versions,
+    webhooks,
+)
 from modelyard_server.domain.codec import snapshot
 from modelyard_server.domain.resources import AnyResource, UploadState
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.inventory import (
     AliasRecord,
+    ConsumerRecord,
     EvaluationRecord,
     FileRecord,
     HeldBlob,
@@ -74,7 +87,7 @@ def _with_last_event(query: Select[Any], name: ColumnElement[str]) -> Select[Any
 
 
 def _logged(row: Row[Any], resource: AnyResource) -> Logged:
-    event = None if row.event_type == forgotten.REMOVAL else row.event_snapshot
+    event = None if row.event_type in forgotten.REMOVALS else row.event_snapshot
     # The last event of a resource may be one that is not kept any more.
     compacted = row.event_type is None and bool(row.log_floor)
     return Logged(snapshot(resource), None if event is None else dict(event), compacted=compacted)
@@ -148,6 +161,24 @@ def _evaluation(row: Row[Any]) -> EvaluationRecord:
 EVALUATIONS: Final = Every(
     _with_last_event(evaluations.EVERY, names.EVALUATION), _EVALUATIONS.key, _evaluation, "evaluations"
 )
+
+
+def _deployment(row: Row[Any]) -> ConsumerRecord:
+    deployment = deployments.from_row(row)
+    return ConsumerRecord(str(deployment.name), _logged(row, deployment))
+
+
+DEPLOYMENTS: Final = Every(
+    _with_last_event(deployments.EVERY, names.DEPLOYMENT), tables.deployments.c.key, _deployment, "deployments"
+)
+
+
+def _webhook(row: Row[Any]) -> ConsumerRecord:
+    webhook = webhooks.from_row(row)
+    return ConsumerRecord(str(webhook.name), _logged(row, webhook))
+
+
+WEBHOOKS: Final = Every(_with_last_event(webhooks.EVERY, names.WEBHOOK), tables.webhooks.c.key, _webhook, "webhooks")
 
 
 def _alias(row: Row[Any]) -> AliasRecord:

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Dialect,
@@ -253,6 +254,109 @@ aliases: Final = Table(
     UniqueConstraint("model_key", "id"),
     Index(None, "version_key"),
     Index(None, "id", "version_key"),
+)
+
+# Leases: a row lives as long as it is heard of. The log tells when one began, changed and ended.
+deployments: Final = Table(
+    "deployments",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("uid", String, nullable=False),
+    Column("model_key", Key, ForeignKey(models.c.key), nullable=False),
+    Column("namespace_key", Key, nullable=False),
+    Column("version_key", Key, ForeignKey(versions.c.key), nullable=False),
+    Column("service", Id, nullable=False),
+    Column("environment", Id, nullable=False),
+    Column("instance", Id, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("observed_digest", String, nullable=False),
+    Column("lease", String, nullable=False),
+    Column("ttl", Double, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("update_time", Moment, nullable=False),
+    Column("heartbeat_time", Moment, nullable=False),
+    Column("expire_time", Moment, nullable=False),
+    Column("row_version", BigInteger, nullable=False),
+    UniqueConstraint("model_key", "service", "environment", "instance"),
+    UniqueConstraint("uid"),
+    Index(None, "model_key", "key"),
+    Index(None, "namespace_key", "key"),
+    Index(None, "version_key", "expire_time"),
+    Index(None, "expire_time"),
+)
+
+# Counters, and no facts: what is lost with a server that dies is missed by nobody.
+version_usage: Final = Table(
+    "version_usage",
+    metadata,
+    Column("version_key", Key, ForeignKey(versions.c.key), primary_key=True, autoincrement=False),
+    Column("download_count", BigInteger, nullable=False),
+    Column("download_time", Moment),
+    Column("use_time", Moment, nullable=False),
+)
+
+webhooks: Final = Table(
+    "webhooks",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("uid", String, nullable=False),
+    Column("namespace_key", Key, ForeignKey(namespaces.c.key), nullable=False),
+    Column("id", Id, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("types", JSON, nullable=False),
+    Column("model_id", Id, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("secret_generation", Integer, nullable=False),
+    Column("overlap_end_time", Moment),
+    # The last revision whose deliveries have rows.
+    Column("cursor", BigInteger, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("update_time", Moment, nullable=False),
+    Column("row_version", BigInteger, nullable=False),
+    UniqueConstraint("namespace_key", "id"),
+)
+
+_PENDING: Final = text("state = 'PENDING'")
+webhook_deliveries: Final = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("uid", String, nullable=False),
+    Column("webhook_key", Key, ForeignKey(webhooks.c.key), nullable=False),
+    Column("namespace_key", Key, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("type", String, nullable=False),
+    Column("resource", Text, nullable=False),
+    # Those of one lane go one after the other, in the order of their keys.
+    Column("lane", Id, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempt_count", Integer, nullable=False),
+    Column("status_code", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("latency", Double, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("attempt_time", Moment),
+    # Only the first of a lane has one.
+    Column("next_attempt_time", Moment),
+    # Of the worker that tries it now, and until when it may.
+    Column("claim", String, nullable=False),
+    UniqueConstraint("uid"),
+    CheckConstraint("state IN ('PENDING', 'DELIVERED', 'FAILED')", name="state"),
+    Index(None, "webhook_key", "key"),
+    Index(
+        "ix_webhook_deliveries_lane",
+        "webhook_key",
+        "lane",
+        "key",
+        sqlite_where=_PENDING,
+        postgresql_where=_PENDING,
+    ),
+    Index("ix_webhook_deliveries_due", "next_attempt_time", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    Index("ix_webhook_deliveries_event", "namespace_key", "revision", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    Index(None, "create_time"),
 )
 
 blobs: Final = Table(

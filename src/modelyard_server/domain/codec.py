@@ -21,16 +21,41 @@ from modelyard.facts import (
     Slice,
     Source,
 )
-from modelyard.names import AliasName, EvaluationName, ModelName, NamespaceName, VersionName
-from modelyard_server.domain.resources import Alias, AnyResource, Evaluation, Model, Namespace, Version, VersionState
+from modelyard.names import (
+    AliasName,
+    DeploymentName,
+    EvaluationName,
+    ModelName,
+    NamespaceName,
+    VersionName,
+    WebhookName,
+)
+from modelyard_server.domain.resources import (
+    Alias,
+    AnyResource,
+    Deployment,
+    Evaluation,
+    Model,
+    Namespace,
+    Version,
+    VersionState,
+    Webhook,
+)
+from modelyard_server.domain.webhook_urls import told_url
 
 T = TypeVar("T")
 Json = dict[str, Any]
 
 # Of no meaning outside the database, or too large for a log.
 _LEFT_OUT = frozenset({"key", "namespace_key", "model_key", "version_key", "files"})
-_NAMES = (NamespaceName, ModelName, VersionName, AliasName, EvaluationName)
-_TOLD_ELSEWHERE: dict[type[AnyResource], tuple[str, ...]] = {Model: ("aliases",), Evaluation: ("superseded_by",)}
+_NAMES = (NamespaceName, ModelName, VersionName, AliasName, EvaluationName, DeploymentName, WebhookName)
+# What has events of its own, what is no news, and what is a secret.
+_NOT_LOGGED: dict[type[AnyResource], tuple[str, ...]] = {
+    Model: ("aliases",),
+    Evaluation: ("superseded_by",),
+    Deployment: ("heartbeat_time", "expire_time", "lease", "ttl"),
+    Webhook: ("cursor",),
+}
 
 
 def format_time(moment: datetime) -> str:
@@ -95,10 +120,12 @@ def facts_from_json(stored: Json) -> Facts:
 
 
 def snapshot(resource: AnyResource) -> Json:
-    """A resource as of now, for the log: without its list of files, and without what has events of its own."""
+    """A resource as of now, for the log: without its list of files, and without what is not for the log to tell."""
     stored = recorded(resource)
-    for other in _TOLD_ELSEWHERE.get(type(resource), ()):
+    for other in _NOT_LOGGED.get(type(resource), ()):
         del stored[other]
+    if isinstance(resource, Webhook):
+        stored |= told_url(resource.url)
     return stored
 
 
@@ -153,3 +180,16 @@ def version_from_snapshot(stored: Json) -> Version:
         "files": None,
     }
     return Version(**_times(stored) | parsed)
+
+
+def deployment_from_snapshot(stored: Json) -> Deployment:
+    """Of an event, it was last heard of when it changed."""
+    names = {"name": DeploymentName.parse(stored["name"]), "version": VersionName.parse(stored["version"])}
+    unlogged = {"heartbeat_time": stored["update_time"], "expire_time": stored["update_time"]}
+    return Deployment(**_times(unlogged | stored) | names)
+
+
+def webhook_from_snapshot(stored: Json) -> Webhook:
+    """Of an event, its URL is what the log tells of it."""
+    known = {name: value for name, value in stored.items() if name != "url_digest"}
+    return Webhook(**_times(known) | {"name": WebhookName.parse(stored["name"]), "types": tuple(stored["types"])})

@@ -7,7 +7,17 @@ from enum import Enum
 
 from modelyard.facts import Dataset, Direction, Facts, Slice
 from modelyard.manifest import File
-from modelyard.names import AliasName, EvaluationName, ModelName, NamespaceName, UploadName, VersionName
+from modelyard.names import (
+    AliasName,
+    DeliveryName,
+    DeploymentName,
+    EvaluationName,
+    ModelName,
+    NamespaceName,
+    UploadName,
+    VersionName,
+    WebhookName,
+)
 
 
 class VersionState(Enum):
@@ -15,6 +25,12 @@ class VersionState(Enum):
     DEPRECATED = "DEPRECATED"
     QUARANTINED = "QUARANTINED"
     DELETED = "DELETED"
+
+
+class DeliveryState(Enum):
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
 
 
 class UploadState(Enum):
@@ -118,6 +134,79 @@ class Evaluation(Resource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment(Resource):
+    """What one consumer serves, as long as it says so. Heartbeats change neither ``update_time`` nor the etag."""
+
+    name: DeploymentName
+    service: str
+    version: VersionName
+    manifest_digest: str
+    """Of the version."""
+    environment: str = ""
+    instance: str = ""
+    observed_digest: str = ""
+    """What the consumer found on its disk; empty if it did not look."""
+    reference: str = ""
+    created_by: str = ""
+    heartbeat_time: datetime = field(compare=False)
+    expire_time: datetime = field(compare=False)
+    lease: str = field(default="", repr=False, compare=False)
+    """What its heartbeats carry; for nobody else to see."""
+    ttl: float = field(default=0.0, compare=False)
+    """Seconds from a heartbeat to the end."""
+    model_key: int = field(default=0, repr=False, compare=False)
+    version_key: int = field(default=0, repr=False, compare=False)
+    namespace_key: int = field(default=0, repr=False, compare=False)
+
+    @property
+    def mismatched(self) -> bool:
+        return self.observed_digest not in {"", self.manifest_digest}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook(Resource):
+    name: WebhookName
+    url: str
+    types: tuple[str, ...] = ()
+    """`alias.moved`, or `alias.*`; all if there are none."""
+    model_id: str = ""
+    """Of the one model whose events are told; empty for the whole namespace."""
+    description: str = ""
+    disabled: bool = False
+    secret_generation: int = 1
+    """Counts the secrets that it has had."""
+    overlap_end_time: datetime | None = None
+    """Until then deliveries are signed with the secret before the last one too."""
+    created_by: str = ""
+    cursor: int = field(default=0, repr=False, compare=False)
+    """The last revision of the log of which it is known who is to be told."""
+    namespace_key: int = field(default=0, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event on its way to one webhook. No resource of the log: it tells of it."""
+
+    name: DeliveryName
+    revision: int
+    type: str
+    resource: str
+    lane: str
+    """Id of the model that the event is about, or empty: the order of those of one lane is kept."""
+    state: DeliveryState
+    create_time: datetime
+    attempt_count: int = 0
+    status_code: int = 0
+    error: str = ""
+    latency: float = 0.0
+    """Seconds that the last attempt took."""
+    attempt_time: datetime | None = None
+    next_attempt_time: datetime | None = None
+    key: int = field(default=0, repr=False, compare=False)
+    webhook_key: int = field(default=0, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """A session that turns a stream into one blob."""
 
@@ -135,4 +224,4 @@ class Upload:
     persisted_size: int = 0
 
 
-AnyResource = Namespace | Model | Version | Alias | Evaluation
+AnyResource = Namespace | Model | Version | Alias | Evaluation | Deployment | Webhook

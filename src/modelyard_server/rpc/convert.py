@@ -1,14 +1,28 @@
 """Domain records as messages."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
+
 from modelyard import wire
-from modelyard.v1 import artifacts_pb2, registry_pb2
+from modelyard.names import ModelName
+from modelyard.v1 import artifacts_pb2, registry_pb2, webhooks_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.domain.comparison import Comparison
-from modelyard_server.domain.resources import Alias, Evaluation, Model, Namespace, Resource, Upload, Version
+from modelyard_server.domain.resources import (
+    Alias,
+    Delivery,
+    Deployment,
+    Evaluation,
+    Model,
+    Namespace,
+    Resource,
+    Upload,
+    Version,
+    Webhook,
+)
 from modelyard_server.services.resolution import Resolution
 
 
@@ -122,6 +136,60 @@ def evaluation(evaluation: Evaluation) -> pb.Evaluation:
         created_by=evaluation.created_by,
         create_time=wire.timestamp(evaluation.create_time),
     )
+
+
+def deployment(deployment: Deployment) -> pb.Deployment:
+    return pb.Deployment(
+        **_common(deployment),
+        name=str(deployment.name),
+        service=deployment.service,
+        environment=deployment.environment,
+        instance=deployment.instance,
+        version=str(deployment.version),
+        manifest_digest=deployment.manifest_digest,
+        observed_digest=deployment.observed_digest,
+        mismatched=deployment.mismatched,
+        reference=deployment.reference,
+        created_by=deployment.created_by,
+        heartbeat_time=wire.timestamp(deployment.heartbeat_time),
+        expire_time=wire.timestamp(deployment.expire_time),
+    )
+
+
+def webhook(webhook: Webhook, *, secret: str = "") -> pb.Webhook:
+    return pb.Webhook(
+        **_common(webhook),
+        name=str(webhook.name),
+        url=webhook.url,
+        types=webhook.types,
+        model=str(ModelName(webhook.name.namespace, webhook.model_id)) if webhook.model_id else "",
+        description=webhook.description,
+        disabled=webhook.disabled,
+        secret=secret,
+        created_by=webhook.created_by,
+    )
+
+
+def delivery(delivery: Delivery) -> webhooks_pb2.Delivery:
+    times = {"attempt_time": delivery.attempt_time, "next_attempt_time": delivery.next_attempt_time}
+    return webhooks_pb2.Delivery(
+        **_optional_times(create_time=delivery.create_time, **times),
+        name=str(delivery.name),
+        revision=delivery.revision,
+        type=delivery.type,
+        resource=delivery.resource,
+        state=webhooks_pb2.Delivery.State.Value(delivery.state.value),
+        attempt_count=delivery.attempt_count,
+        status_code=delivery.status_code,
+        error=delivery.error,
+        latency=duration(delivery.latency) if delivery.attempt_time is not None else None,
+    )
+
+
+def duration(seconds: float) -> Duration:
+    made = Duration()
+    made.FromTimedelta(timedelta(seconds=seconds))
+    return made
 
 
 def resolution(resolution: Resolution) -> registry_pb2.ResolveVersionResponse:

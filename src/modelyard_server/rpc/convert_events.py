@@ -7,9 +7,18 @@ from google.protobuf import json_format, struct_pb2
 
 from modelyard import wire
 from modelyard.v1 import events_pb2 as pb
+from modelyard.v1 import resources_pb2
 from modelyard_server.domain import codec
 from modelyard_server.domain.events import Event
 from modelyard_server.rpc import convert
+
+
+def _unheard(deployment: resources_pb2.Deployment) -> resources_pb2.Deployment:
+    """Without its heartbeats, which the log does not tell."""
+    deployment.ClearField("heartbeat_time")
+    deployment.ClearField("expire_time")
+    return deployment
+
 
 # By the first part of an event's type: the field of the message, and what fills it.
 _SNAPSHOTS: Final[Mapping[str, tuple[str, Callable[[dict[str, Any]], Any]]]] = {
@@ -21,6 +30,11 @@ _SNAPSHOTS: Final[Mapping[str, tuple[str, Callable[[dict[str, Any]], Any]]]] = {
         "evaluation",
         lambda stored: convert.evaluation(codec.evaluation_from_snapshot(stored)),
     ),
+    "deployment": (
+        "deployment",
+        lambda stored: _unheard(convert.deployment(codec.deployment_from_snapshot(stored))),
+    ),
+    "webhook": ("webhook", lambda stored: convert.webhook(codec.webhook_from_snapshot(stored))),
     "alias": ("alias", lambda stored: convert.alias(codec.alias_from_snapshot(stored))),
 }
 

@@ -150,6 +150,7 @@ class _Look:
         await self._at_versions()
         await self._at_aliases()
         await self._at_evaluations()
+        await self._at_consumers()
         await self._at_blobs()
         await self._at_strays()
         await self._at_uploads()
@@ -285,6 +286,12 @@ class _Look:
     async def _at_evaluations(self) -> None:
         async for evaluation in self._each("evaluations", self._inventory.evaluations()):
             self._compare(evaluation.name, evaluation.logged)
+
+    async def _at_consumers(self) -> None:
+        async for deployment in self._each("deployments", self._inventory.deployments()):
+            self._compare(deployment.name, deployment.logged)
+        async for webhook in self._each("webhooks", self._inventory.webhooks()):
+            self._compare(webhook.name, webhook.logged)
 
     async def _at_blobs(self) -> None:
         async for key in self._each("blobs", self._inventory.blobs()):

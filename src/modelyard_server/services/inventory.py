@@ -75,6 +75,13 @@ class EvaluationRecord(NamedTuple):
     logged: Logged
 
 
+class ConsumerRecord(NamedTuple):
+    """A deployment or a webhook."""
+
+    name: str
+    logged: Logged
+
+
 class HeldBlob(NamedTuple):
     """What a namespace may name."""
 
@@ -105,6 +112,8 @@ class Inventory(Protocol):
     def files(self, version_key: int) -> AsyncGenerator[FileRecord | Unreadable, None]: ...
     def aliases(self) -> AsyncGenerator[AliasRecord | Unreadable, None]: ...
     def evaluations(self) -> AsyncGenerator[EvaluationRecord | Unreadable, None]: ...
+    def deployments(self) -> AsyncGenerator[ConsumerRecord | Unreadable, None]: ...
+    def webhooks(self) -> AsyncGenerator[ConsumerRecord | Unreadable, None]: ...
     def held(self, namespace_key: int) -> AsyncGenerator[HeldBlob | Unreadable, None]: ...
     def blobs(self) -> AsyncGenerator[BlobKey | Unreadable, None]:
         """The live ones."""

@@ -69,6 +69,8 @@ def check_uuid(value: str, kind: str) -> str:
     return value
 
 
+_DELIVERY: Final = "namespaces/{namespace}/webhooks/{webhook}/deliveries/{delivery}"
+_DEPLOYMENT: Final = "namespaces/{namespace}/models/{model}/deployments/{deployment}"
 _EVALUATION: Final = "namespaces/{namespace}/models/{model}/versions/{version}/evaluations/{evaluation}"
 
 
@@ -170,3 +172,47 @@ class UploadName:
 
     def __str__(self) -> str:
         return f"namespaces/{self.namespace}/uploads/{self.upload}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentName:
+    model: ModelName
+    deployment: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        namespace, model, deployment = _segments(name, _DEPLOYMENT)
+        model_name = ModelName(check_id(namespace, "namespace"), check_id(model, "model"))
+        return cls(model_name, check_uuid(deployment, "deployment"))
+
+    def __str__(self) -> str:
+        return f"{self.model}/deployments/{self.deployment}"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookName:
+    namespace: str
+    webhook: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        namespace, webhook = _segments(name, "namespaces/{namespace}/webhooks/{webhook}")
+        return cls(check_id(namespace, "namespace"), check_id(webhook, "webhook"))
+
+    def __str__(self) -> str:
+        return f"namespaces/{self.namespace}/webhooks/{self.webhook}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryName:
+    webhook: WebhookName
+    delivery: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        namespace, webhook, delivery = _segments(name, _DELIVERY)
+        webhook_name = WebhookName(check_id(namespace, "namespace"), check_id(webhook, "webhook"))
+        return cls(webhook_name, check_uuid(delivery, "delivery"))
+
+    def __str__(self) -> str:
+        return f"{self.webhook}/deliveries/{self.delivery}"

@@ -61,6 +61,8 @@ class Event(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     ALIAS_FIELD_NUMBER: _builtins.int
     EVALUATION_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
     PREVIOUS_HASH_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
@@ -107,6 +109,14 @@ class Event(_message.Message):
     def evaluation(self) -> _resources_pb2.Evaluation:
         """For `evaluation.*`."""
 
+    @_builtins.property
+    def deployment(self) -> _resources_pb2.Deployment:
+        """For `deployment.*`."""
+
+    @_builtins.property
+    def webhook(self) -> _resources_pb2.Webhook:
+        """For `webhook.*`; of its URL the host alone."""
+
     def __init__(
         self,
         *,
@@ -123,14 +133,16 @@ class Event(_message.Message):
         version: _resources_pb2.Version | None = ...,
         alias: _resources_pb2.Alias | None = ...,
         evaluation: _resources_pb2.Evaluation | None = ...,
+        deployment: _resources_pb2.Deployment | None = ...,
+        webhook: _resources_pb2.Webhook | None = ...,
         hash: _builtins.str = ...,
         previous_hash: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "evaluation", b"evaluation", "model", b"model", "namespace", b"namespace", "snapshot", b"snapshot", "time", b"time", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "deployment", b"deployment", "evaluation", b"evaluation", "model", b"model", "namespace", b"namespace", "snapshot", b"snapshot", "time", b"time", "version", b"version", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alias", b"alias", "changes", b"changes", "evaluation", b"evaluation", "hash", b"hash", "model", b"model", "namespace", b"namespace", "previous_hash", b"previous_hash", "reason", b"reason", "request_id", b"request_id", "resource", b"resource", "revision", b"revision", "snapshot", b"snapshot", "time", b"time", "type", b"type", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alias", b"alias", "changes", b"changes", "deployment", b"deployment", "evaluation", b"evaluation", "hash", b"hash", "model", b"model", "namespace", b"namespace", "previous_hash", b"previous_hash", "reason", b"reason", "request_id", b"request_id", "resource", b"resource", "revision", b"revision", "snapshot", b"snapshot", "time", b"time", "type", b"type", "version", b"version", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["namespace", "model", "version", "alias", "evaluation"]  # noqa: Y015
+    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["namespace", "model", "version", "alias", "evaluation", "deployment", "webhook"]  # noqa: Y015
     _WhichOneofArgType_snapshot: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_snapshot) -> _WhichOneofReturnType_snapshot | None: ...
 

@@ -1289,3 +1289,171 @@ class Evaluation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015
+
+@_typing.final
+class Deployment(_message.Message):
+    """What one consumer serves: an instance of a service that has loaded a version, for as long as it says so. It is a lease
+    and not a fact: its heartbeats are no events, and one that fell silent ends by itself.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    INSTANCE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    MANIFEST_DIGEST_FIELD_NUMBER: _builtins.int
+    OBSERVED_DIGEST_FIELD_NUMBER: _builtins.int
+    MISMATCHED_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/models/{model}/deployments/{deployment}`; the id is a UUID that the server chooses."""
+    uid: _builtins.str
+    """The same UUID."""
+    service: _builtins.str
+    """What serves it, as `fraud-api`."""
+    environment: _builtins.str
+    """Where, as `production` or `eu-west`."""
+    instance: _builtins.str
+    """Which of several alike, as the name of a host or a pod. Service, environment and instance together are one consumer."""
+    version: _builtins.str
+    """The version that it has loaded."""
+    manifest_digest: _builtins.str
+    """Manifest digest of that version."""
+    observed_digest: _builtins.str
+    """Manifest digest of the files that the consumer found on its own disk; empty if it did not look."""
+    mismatched: _builtins.bool
+    """Whether the consumer has observed other bytes than those of the version."""
+    reference: _builtins.str
+    """What it follows, as `team/fraud@production`; empty if it follows nothing."""
+    created_by: _builtins.str
+    """Who registered it."""
+    etag: _builtins.str
+    """Changes when what it serves changes, not with heartbeats."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was first registered."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When what it serves last changed."""
+
+    @_builtins.property
+    def heartbeat_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last heard of. Not told by events."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends unless it is heard of. Not told by events."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        uid: _builtins.str = ...,
+        service: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        instance: _builtins.str = ...,
+        version: _builtins.str = ...,
+        manifest_digest: _builtins.str = ...,
+        observed_digest: _builtins.str = ...,
+        mismatched: _builtins.bool = ...,
+        reference: _builtins.str = ...,
+        created_by: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        heartbeat_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "heartbeat_time", b"heartbeat_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "environment", b"environment", "etag", b"etag", "expire_time", b"expire_time", "heartbeat_time", b"heartbeat_time", "instance", b"instance", "manifest_digest", b"manifest_digest", "mismatched", b"mismatched", "name", b"name", "observed_digest", b"observed_digest", "reference", b"reference", "service", b"service", "uid", b"uid", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deployment: _TypeAlias = Deployment  # noqa: Y015
+
+@_typing.final
+class Webhook(_message.Message):
+    """Someone to be told of events: an HTTPS endpoint to which each is posted as a CloudEvent, at least once, those of one
+    model in order.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    TYPES_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    DISABLED_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/webhooks/{webhook}`; the id is as that of a model."""
+    uid: _builtins.str
+    """Never changes and is never reused."""
+    url: _builtins.str
+    """`https://host/path`, on an address that the registry may reach. The log tells its host alone: the rest may be a
+    secret.
+    """
+    model: _builtins.str
+    """Only events of this model and what is in it; empty for the whole namespace."""
+    description: _builtins.str
+    """For people."""
+    disabled: _builtins.bool
+    """Nothing is delivered while this is set, and what happens meanwhile is never. Deliveries that are under way wait."""
+    secret: _builtins.str
+    """What deliveries are signed with, `whsec_` and base64. Told by CreateWebhook and RotateWebhookSecret alone."""
+    created_by: _builtins.str
+    """Who made it."""
+    etag: _builtins.str
+    """Changes with every change."""
+    @_builtins.property
+    def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of events, as `alias.moved`, or `alias.*` for all of a kind; none for all. At most 100."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last changed."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        uid: _builtins.str = ...,
+        url: _builtins.str = ...,
+        types: _abc.Iterable[_builtins.str] | None = ...,
+        model: _builtins.str = ...,
+        description: _builtins.str = ...,
+        disabled: _builtins.bool = ...,
+        secret: _builtins.str = ...,
+        created_by: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "description", b"description", "disabled", b"disabled", "etag", b"etag", "model", b"model", "name", b"name", "secret", b"secret", "types", b"types", "uid", b"uid", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Webhook: _TypeAlias = Webhook  # noqa: Y015

@@ -1,0 +1,50 @@
+"""Which addresses the registry may open connections to on somebody else's word.
+
+Only those of the public internet, unless the operator allows a network. An IPv6 address that carries an IPv4 one is
+as good as that: a packet to it ends there.
+"""
+
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# What is assigned of IPv6 to the public internet; all else is local, special or not assigned (RFC 4291, IANA).
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+# Of IPv4, beside what ``is_global`` knows in every release of Python: special since RFC 6890 and others.
+_SPECIAL: Final = tuple(
+    map(IPv4Network, ("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "240.0.0.0/4"))
+)
+
+
+def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
+    """Whether a connection to ``address`` may be opened; ``allowed`` are networks that an operator adds."""
+    carried = list(_carried(address))
+    if any(each in network for each in (address, *carried) for network in allowed if each.version == network.version):
+        return True
+    if carried:
+        return all(_is_public(each) for each in carried)
+    return _is_public(address)
+
+
+def _carried(address: Address) -> Iterator[IPv4Address]:
+    """The IPv4 addresses inside an IPv6 one."""
+    if isinstance(address, IPv4Address):
+        return
+    for each in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())):
+        if each is not None:
+            yield each
+    low = int(address) & 0xFFFF_FFFF
+    # NAT64, IPv4-compatible (deprecated), and ISATAP's interface ids.
+    if address in _NAT64 or int(address) >> 32 == 0 or (int(address) >> 32) & 0xFDFF_FFFF == 0x5EFE:
+        yield IPv4Address(low)
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv6Address):
+        return address in _GLOBAL_UNICAST and address.is_global and not address.is_multicast
+    special = any(address in network for network in _SPECIAL)
+    return address.is_global and not address.is_multicast and not special
