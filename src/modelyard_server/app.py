@@ -6,8 +6,10 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Final, Self
 
 import structlog
 from prometheus_client import start_http_server
@@ -23,6 +25,8 @@ from modelyard_server.db.inventory import SqlInventory
 from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.errors import RegistryError
 from modelyard_server.domain.limits import Limits
+from modelyard_server.outbound.https import HttpsSender
+from modelyard_server.rpc import cloud_events
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
 from modelyard_server.rpc.evaluations_servicer import EvaluationsServicer
 from modelyard_server.rpc.events_servicer import EventsServicer
@@ -30,10 +34,13 @@ from modelyard_server.rpc.lineage_servicer import LineageServicer
 from modelyard_server.rpc.page_tokens import PageTokens
 from modelyard_server.rpc.registry_servicer import RegistryServicer
 from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
+from modelyard_server.rpc.webhooks_servicer import WebhooksServicer
 from modelyard_server.services.aliases import Aliases
 from modelyard_server.services.blob_store import BlobStore
 from modelyard_server.services.blobs import Blobs
 from modelyard_server.services.consistency import ConsistencyCheck, Progress, Report
+from modelyard_server.services.deliveries import Deliveries
+from modelyard_server.services.dispatching import Dispatcher
 from modelyard_server.services.downloads import Downloads
 from modelyard_server.services.evaluations import Evaluations
 from modelyard_server.services.lineage import Lineage
@@ -46,6 +53,8 @@ from modelyard_server.services.resolution import Resolver
 from modelyard_server.services.uploads import Uploads
 from modelyard_server.services.versions import Versions
 from modelyard_server.services.watching import Watching
+from modelyard_server.services.webhook_sender import WebhookSender
+from modelyard_server.services.webhooks import Webhooks
 from modelyard_server.telemetry import Metrics
 
 _log: Final = structlog.get_logger("modelyard.server")
@@ -79,6 +88,18 @@ async def _prepare(engine: Engine, directory: DataDirectory) -> tuple[str | None
     return await schema.upgrade(engine)
 
 
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What all replicas on one database share, and nobody else knows."""
+
+    page_tokens: bytes
+    webhooks: bytes
+
+    @classmethod
+    async def of(cls, database: SqlDatabase) -> Self:
+        return cls(*[await database.secret(field.name) for field in fields(cls)])
+
+
 class Registry:
     """The services on one database and one store, and the gRPC server before them."""
 
@@ -87,7 +108,8 @@ class Registry:
         database: SqlDatabase,
         store: BlobStore,
         *,
-        page_token_key: bytes,
+        sender: WebhookSender,
+        secrets: Secrets,
         limits: Limits,
         metrics: Metrics,
         reflect: bool = False,
@@ -100,7 +122,7 @@ class Registry:
         self.uploads = Uploads(mutations, blobs, store)
         self.maintenance = Maintenance(mutations, store)
         self._draining = asyncio.Event()
-        page_tokens = PageTokens(page_token_key, clock, limits.page_token_ttl)
+        page_tokens = PageTokens(secrets.page_tokens, clock, limits.page_token_ttl)
         registry = RegistryServicer(
             self.namespaces,
             Models(mutations),
@@ -123,8 +145,20 @@ class Registry:
         events = EventsServicer(Log(mutations), self._watching, page_tokens, limits)
         lineage = LineageServicer(Lineage(database))
         evaluations = EvaluationsServicer(Evaluations(mutations), page_tokens, limits)
+        self.dispatcher = Dispatcher(
+            mutations, sender, cloud_events.render, secrets.webhooks, observe=metrics.delivered
+        )
+        database.listen(self.dispatcher.committed)
+        webhooks = WebhooksServicer(
+            Webhooks(mutations, secrets.webhooks),
+            Deliveries(
+                mutations, sender, secrets.webhooks, partial(cloud_events.trial, clock=clock), self.dispatcher.wake
+            ),
+            page_tokens,
+            limits,
+        )
         self.server = Server(
-            registry, artifacts, events, lineage, evaluations, limits=limits, metrics=metrics, reflect=reflect
+            registry, artifacts, events, lineage, evaluations, webhooks, limits=limits, metrics=metrics, reflect=reflect
         )
 
     @property
@@ -133,12 +167,14 @@ class Registry:
 
     async def start(self) -> None:
         await self.namespaces.ensure_default(NamespaceName(DEFAULT_NAMESPACE))
+        self.dispatcher.start()
         await self.server.start()
 
     async def drain(self, grace: float) -> None:
         """Health says NOT_SERVING, streams end so that they can be resumed, small calls run to their end."""
         self._draining.set()
         await self._watching.close()
+        await self.dispatcher.close()
         await self.server.stop(grace)
         await self.uploads.drain()
 
@@ -164,7 +200,8 @@ async def open_registry(
         yield Registry(
             database,
             store,
-            page_token_key=await database.secret("page_tokens"),
+            sender=HttpsSender(settings.reachable),
+            secrets=await Secrets.of(database),
             limits=limits,
             metrics=metrics,
             reflect=settings.reflection,

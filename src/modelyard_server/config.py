@@ -14,6 +14,8 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import make_url
 
+from modelyard_server.domain.addresses import Network
+
 ENV_PREFIX: Final = "MODELYARD_SERVER_"
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
 
@@ -32,6 +34,10 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
 class Settings(BaseSettings):
@@ -53,6 +59,9 @@ class Settings(BaseSettings):
     reflection: bool = Field(False, description="serve gRPC reflection")
     development: bool = Field(False, description="obey MODELYARD_FAILPOINTS, which makes a server fail on purpose")
     admin_listen: str = Field("127.0.0.1:4851", description="where to serve /metrics; empty: nowhere")
+    webhook_networks: str = Field(
+        "", description="networks that webhooks may reach although they are private: 10.0.0.0/8,fd00::/8"
+    )
     grace_seconds: float = Field(25.0, ge=0, description="how long calls may go on after SIGTERM")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
     log_format: Literal["json", "text"] = Field("json", description="one JSON object a line, or text for people")
@@ -77,6 +86,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} has no port: write host:port")
         return value
 
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
     @model_validator(mode="after")
     def _safe(self) -> "Settings":
         if not self.listen:
@@ -92,6 +107,11 @@ class Settings(BaseSettings):
                 " give tls_cert and tls_key, or say insecure if a mesh encrypts for you"
             )
         return self
+
+    @property
+    def reachable(self) -> tuple[Network, ...]:
+        """Networks that webhooks may reach beside the public internet."""
+        return _networks(self.webhook_networks)
 
     @property
     def embedded(self) -> bool:

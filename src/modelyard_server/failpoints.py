@@ -36,6 +36,10 @@ _MUTATIONS: Final = (
     "UndeleteVersion",
     "SetAlias",
     "DeleteAlias",
+    "CreateWebhook",
+    "UpdateWebhook",
+    "RotateWebhookSecret",
+    "DeleteWebhook",
 )
 POINTS: Final = frozenset(
     {
@@ -61,6 +65,10 @@ POINTS: Final = frozenset(
         "commit.before_db",
         "commit.after_db",
         *(f"{method}.{step}" for method, step in product(_MUTATIONS, ("before_commit", "after_commit"))),
+        # Webhooks: the events are deliveries now; the receiver has answered; that is stored.
+        "webhook.after_fan_out",
+        "webhook.after_post",
+        "webhook.after_end",
         "expiry.after_commit",
         "expiry.after_discard",
         "migration.before",

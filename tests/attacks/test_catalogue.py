@@ -41,6 +41,7 @@ _ONE_CALL: Final = {
     "A45": "reserved prefixes",
     "A82": "two writers of one alias",
     "A83": "aliases to what is deleted",
+    "A110": "webhooks to where only the registry gets",
 }
 _OTHERS: Final = {
     "A16 streams that end without a finish": ("rpc/test_bytes.py", "test_a_cancelled_stream_is_resumed_where_it_broke"),
@@ -71,6 +72,8 @@ _OTHERS: Final = {
     "A106 forks": ("sdk/test_fork.py", "test_a_child_forked_during_a_long_call_is_told_and_the_call_goes_on"),
     "A107 values that break a log": ("server/test_process.py", "A107"),
     "A108 names as labels of metrics": ("server/test_process.py", "test_metrics_count_calls_and_name_no_models"),
+    "A111 names that resolve elsewhere, redirects, endless answers": ("attacks/test_outbound.py", "A111"),
+    "A112 webhooks replayed or forged": ("sdk/test_webhooks.py", "A112"),
     "A109 what the public port tells": ("attacks/test_transport.py", "A109"),
 }
 

@@ -19,6 +19,7 @@ from modelyard.v1 import (
     options_pb2,
     registry_pb2,
     resources_pb2,
+    webhooks_pb2,
 )
 from modelyard_server.rpc.methods import SERVICES, ContractError, table
 
@@ -29,6 +30,7 @@ _FILES = (
     events_pb2.DESCRIPTOR,
     lineage_pb2.DESCRIPTOR,
     resources_pb2.DESCRIPTOR,
+    webhooks_pb2.DESCRIPTOR,
 )
 _METHODS = [method for service in SERVICES for method in service.methods]
 _BEHAVIOR = field_behavior_pb2.FieldBehavior
@@ -111,6 +113,7 @@ def test_uids_and_request_ids_are_uuids(field: Any) -> None:
 # What they do is the same however often it is done, or they are streams.
 _WITHOUT_REQUEST_ID = {
     "CompactEvents",
+    "TestWebhook",
     "FindMissingBlobs",
     "BatchWriteBlobs",
     "WriteBlob",

@@ -17,7 +17,7 @@ from tests.support.requests import digest_of
 from tests.support.scale import SCALE
 from tests.support.server import ServerProcess
 
-from modelyard import AsyncClient
+from modelyard import AsyncClient, AsyncWebhooks
 from modelyard.errors import NotFoundError
 from modelyard.types import Version, VersionState
 from modelyard.v1 import artifacts_pb2 as pb
@@ -82,6 +82,19 @@ async def _compose(client: AsyncClient, _: Path) -> None:
     await connection.call(connection.artifacts.ComposeBlob, request)
 
 
+async def _add_webhook(client: AsyncClient) -> None:
+    """One that posts nothing: there is no network but this machine."""
+    await client.webhooks.create("ci", "https://hooks.example.com/x", disabled=True)
+
+
+def _changing_webhook(change: Callable[[AsyncWebhooks], Awaitable[object]], event: str) -> Act:
+    async def run(client: AsyncClient, _: Path) -> None:
+        await _add_webhook(client)
+        await change(client.webhooks)
+
+    return Act(run, ("webhook.created", event))
+
+
 PUSH = Act(_push, ("version.created", "alias.created"))
 CHANGES: Final[Mapping[str, Act]] = {
     "CreateNamespace": Act(lambda client, _: client.create_namespace("team")),
@@ -99,6 +112,10 @@ CHANGES: Final[Mapping[str, Act]] = {
     "UndeleteVersion": Act(lambda client, _: client.undelete_version("fraud@3"), ("version.restored",)),
     "SetAlias": Act(lambda client, _: client.set_alias("fraud", "production", 2), ("alias.moved",)),
     "DeleteAlias": Act(lambda client, _: client.delete_alias("fraud", "production"), ("alias.deleted",)),
+    "CreateWebhook": Act(lambda client, _: _add_webhook(client), ("webhook.created",)),
+    "UpdateWebhook": _changing_webhook(lambda webhooks: webhooks.update("ci", description="x"), "webhook.updated"),
+    "RotateWebhookSecret": _changing_webhook(lambda webhooks: webhooks.rotate_secret("ci"), "webhook.secret_rotated"),
+    "DeleteWebhook": _changing_webhook(lambda webhooks: webhooks.delete("ci"), "webhook.deleted"),
 }
 STEPS: Final[Mapping[str, Act]] = {
     **dict.fromkeys(
@@ -131,8 +148,11 @@ STEPS: Final[Mapping[str, Act]] = {
     "compose.after_publish": Act(_compose),
     **{f"{name}.{step}": act for (name, act), step in product(CHANGES.items(), ("before_commit", "after_commit"))},
 }
-# Reached when a server starts: see test_starts.py.
+# Reached when a server starts, see test_starts.py, and when it tells webhooks, see test_webhooks.py.
 OTHERS: Final = {
+    "webhook.after_fan_out",
+    "webhook.after_post",
+    "webhook.after_end",
     "expiry.after_commit",
     "expiry.after_discard",
     "migration.before",

@@ -8,11 +8,15 @@ import modelyard
 
 DOCUMENTED = {
     "functions": ["pull", "push", "resolve"],
-    "clients": ["AsyncClient", "Client", "UNSET", "Unset"],
-    "names": ["AliasName", "EvaluationName", "ModelName", "Reference", "Selector", "VersionName"],
-    "resources": ["Alias", "File", "Model", "Namespace", "Version", "VersionState"],
+    "clients": ["AsyncClient", "AsyncWebhooks", "Client", "UNSET", "Unset", "Webhooks"],
+    "names": [
+        *("AliasName", "DeliveryName", "EvaluationName", "ModelName", "Reference", "Selector", "VersionName"),
+        "WebhookName",
+    ],
+    "resources": ["Alias", "File", "Model", "Namespace", "Version", "VersionState", "Webhook"],
     "answers": [
         "Comparison",
+        *("Delivery", "DeliveryState"),
         "Difference",
         "Evaluation",
         "Event",
@@ -24,6 +28,7 @@ DOCUMENTED = {
         "Resolution",
         "Rule",
         "Section",
+        "WebhookTest",
     ],
     "facts": [
         *("Dataset", "DatasetRole", "Direction", "Environment", "Facts", "Fingerprint", "Framework"),

@@ -17,12 +17,15 @@ from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceStub
 from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.lineage_pb2_grpc import LineageServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
-from modelyard_server.app import Registry
+from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceStub
+from modelyard_server.app import Registry, Secrets
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.db import schema, tables
 from modelyard_server.db.engine import Engine, create_engine, parse_url, sqlite_url
 from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.limits import Limits
+from modelyard_server.outbound.https import HttpsSender
+from modelyard_server.services.webhook_sender import WebhookSender
 from modelyard_server.telemetry import Metrics
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
     from modelyard.v1.lineage_pb2_grpc import LineageServiceAsyncStub
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
+    from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceAsyncStub
 
 _TABLES: Final = tables.metadata.sorted_tables
 
@@ -57,6 +61,7 @@ class RunningRegistry:
     events: "EventsServiceAsyncStub"
     lineage: "LineageServiceAsyncStub"
     evaluations: "EvaluationsServiceAsyncStub"
+    webhooks: "WebhooksServiceAsyncStub"
     channel: grpc.aio.Channel
     address: str
     engine: Engine
@@ -81,7 +86,7 @@ class RunningRegistry:
 
 @asynccontextmanager
 async def running_registry(
-    database_url: str, root: Path, *, limits: Limits | None = None
+    database_url: str, root: Path, *, limits: Limits | None = None, sender: WebhookSender | None = None
 ) -> AsyncIterator[RunningRegistry]:
     """``database_url`` may be ``sqlite``: a file below ``root`` then."""
     root.mkdir(parents=True, exist_ok=True)
@@ -91,7 +96,16 @@ async def running_registry(
     database = SqlDatabase(engine)
     store = await LocalStore.open(root)
     clock, metrics, limits = Clock(), Metrics(), limits or Limits()
-    app = Registry(database, store, page_token_key=b"k" * 32, limits=limits, metrics=metrics, reflect=True, clock=clock)
+    app = Registry(
+        database,
+        store,
+        sender=sender or HttpsSender(),
+        secrets=Secrets(page_tokens=b"k" * 32, webhooks=b"w" * 32),
+        limits=limits,
+        metrics=metrics,
+        reflect=True,
+        clock=clock,
+    )
     port = app.server.listen("127.0.0.1:0", None)
     await app.start()
     try:
@@ -102,6 +116,7 @@ async def running_registry(
                 events=EventsServiceStub(channel),
                 lineage=LineageServiceStub(channel),
                 evaluations=EvaluationsServiceStub(channel),
+                webhooks=WebhooksServiceStub(channel),
                 channel=channel,
                 address=f"127.0.0.1:{port}",
                 engine=engine,

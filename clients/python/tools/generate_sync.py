@@ -14,6 +14,8 @@ from typing import Final
 PACKAGE: Final = Path(__file__).parents[1] / "src" / "modelyard"
 SOURCE: Final = PACKAGE / "_client.py"
 CLASS: Final = "AsyncClient"
+# What the client has at hand under these names is made synchronous too.
+PARTS: Final = {"webhooks": (PACKAGE / "_webhooks.py", "AsyncWebhooks")}
 FUNCTIONS: Final = ("push", "pull", "resolve")
 
 # What docstrings say, in the words of a program without an event loop.
@@ -37,7 +39,7 @@ from modelyard import _loop
 from modelyard._caller import on_caller
 from modelyard._client import AsyncClient
 
-
+{parts}
 class Client:
     """{docstring}"""
 
@@ -55,6 +57,24 @@ class Client:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+'''
+
+PART_HEAD: Final = '''\
+
+
+class {name}:
+    """{docstring}"""
+
+    def __init__(self, client: Async{name}) -> None:
+        self._client = client
+'''
+
+PART: Final = '''\
+
+    @cached_property
+    def {attribute}(self) -> {name}:
+        """{docstring}"""
+        return {name}(self._client.{attribute})
 '''
 
 DEFAULT_HEAD: Final = '''\
@@ -116,8 +136,30 @@ def translated(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, *, d
 
 def methods(client: ast.ClassDef) -> Iterator[Method]:
     for node in client.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.decorator_list:
+            continue
+        if not node.name.startswith("_"):
             yield Method(node)
+
+
+def class_in(tree: ast.Module, name: str) -> ast.ClassDef:
+    return next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+
+
+def part(source: Path, name: str) -> str:
+    """The synchronous twin of something that the client has at hand."""
+    node = class_in(ast.parse(source.read_text()), name)
+    head = PART_HEAD.format(name=name.removeprefix("Async"), docstring=translated(node, depth=1))
+    return head + "".join(method.sync() for method in methods(node))
+
+
+def attributes(client: ast.ClassDef) -> str:
+    """The parts, as the client has them."""
+    nodes = {node.name: node for node in client.body if isinstance(node, ast.FunctionDef)}
+    return "".join(
+        PART.format(attribute=name, name=kind.removeprefix("Async"), docstring=translated(nodes[name], depth=2))
+        for name, (_, kind) in PARTS.items()
+    )
 
 
 def imports(tree: ast.Module) -> str:
@@ -128,18 +170,20 @@ def imports(tree: ast.Module) -> str:
 
 def generate() -> dict[Path, str]:
     tree = ast.parse(SOURCE.read_text())
-    client = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == CLASS)
+    client = class_in(tree, CLASS)
     init = next(node for node in client.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
     made = Method(init)
     found = list(methods(client))
+    trees = [tree, *(ast.parse(source.read_text()) for source, _ in PARTS.values())]
     sync = SYNC_HEAD.format(
-        imports=imports(tree),
+        imports="\n".join(map(imports, trees)),
+        parts="".join(part(*each) for each in PARTS.values()),
         docstring=translated(client, depth=1),
         parameters=made.parameters,
         init_docstring=made.docstring,
         arguments=made.arguments(),
     )
-    sync += "".join(method.sync() for method in found)
+    sync += attributes(client) + "".join(method.sync() for method in found)
     default = DEFAULT_HEAD.format(imports=imports(tree))
     default += "".join(method.function() for method in found if method.name in FUNCTIONS)
     return {

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, insert, or_, select, update
 
 from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.db import tables
@@ -11,6 +11,7 @@ from modelyard_server.db.engine import Connection
 from modelyard_server.db.search.conditions import condition
 from modelyard_server.db.search.subject import EVENTS
 from modelyard_server.domain.events import Change, Event, LogHead, Place, event_hash
+from modelyard_server.domain.webhooks import Heading
 from modelyard_server.services.listing import EventListing
 
 _HEADS = tables.log_heads.c
@@ -22,6 +23,20 @@ _LOCK = select(_HEADS.revision, _HEADS.hash).where(_OF_NAMESPACE).with_for_updat
 _MOVE = update(tables.log_heads).where(_OF_NAMESPACE)
 _INSERT = insert(tables.events)
 _MODELS: Final = "/models/"
+_DELIVERIES = tables.webhook_deliveries.c
+# By a webhook that does not know of it yet, or that is still to be told.
+_AWAITED: Final = or_(
+    exists().where(
+        tables.webhooks.c.namespace_key == _EVENTS.namespace_key,
+        tables.webhooks.c.disabled.is_(False),
+        tables.webhooks.c.queued_revision < _EVENTS.revision,
+    ),
+    exists().where(
+        _DELIVERIES.namespace_key == _EVENTS.namespace_key,
+        _DELIVERIES.revision == _EVENTS.revision,
+        _DELIVERIES.state == "PENDING",
+    ),
+)
 
 
 def from_row(row: Row[Any]) -> Event:
@@ -121,6 +136,20 @@ class SqlEvents:
         query = query.order_by(revision.desc() if listing.descending else revision).limit(listing.size)
         return [from_row(row) for row in await self._connection.execute(query)]
 
+    async def headings(self, namespace_key: int, *, after: int, limit: int) -> list[Heading]:
+        query = (
+            select(_EVENTS.revision, _EVENTS.type, _EVENTS.resource, _EVENTS.model_id)
+            .where(_EVENTS.namespace_key == namespace_key, _EVENTS.revision > after)
+            .order_by(_EVENTS.revision)
+            .limit(limit)
+        )
+        return [Heading(*row) for row in await self._connection.execute(query)]
+
+    async def at(self, namespace_key: int, revision: int) -> Event | None:
+        query = select(tables.events).where(_EVENTS.namespace_key == namespace_key, _EVENTS.revision == revision)
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else from_row(row)
+
     async def compact(self, namespace_key: int, revision: int, hash_: str) -> None:
         values = {"of_namespace": namespace_key, "floor": revision, "floor_hash": hash_}
         await self._connection.execute(_MOVE, values)
@@ -129,7 +158,7 @@ class SqlEvents:
         old = (
             select(_EVENTS.namespace_key, _EVENTS.revision)
             .join(tables.log_heads, _HEADS.namespace_key == _EVENTS.namespace_key)
-            .where(_EVENTS.revision <= _HEADS.floor)
+            .where(_EVENTS.revision <= _HEADS.floor, ~_AWAITED)
             .limit(limit)
         )
         found = list(await self._connection.execute(old))

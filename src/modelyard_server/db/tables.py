@@ -311,7 +311,7 @@ webhooks: Final = Table(
     Column("secret_generation", Integer, nullable=False),
     Column("overlap_end_time", Moment),
     # The last revision whose deliveries have rows.
-    Column("cursor", BigInteger, nullable=False),
+    Column("queued_revision", BigInteger, nullable=False),
     Column("created_by", String, nullable=False),
     Column("create_time", Moment, nullable=False),
     Column("update_time", Moment, nullable=False),

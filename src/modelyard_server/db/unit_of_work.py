@@ -14,6 +14,7 @@ from modelyard_server import failpoints
 from modelyard_server.db import events, tables
 from modelyard_server.db.aliases import SqlAliases
 from modelyard_server.db.blobs import SqlBlobs
+from modelyard_server.db.deliveries import SqlDeliveries
 from modelyard_server.db.engine import Connection, Engine
 from modelyard_server.db.evaluations import SqlEvaluations
 from modelyard_server.db.events import SqlEvents
@@ -23,10 +24,12 @@ from modelyard_server.db.namespaces import SqlNamespaces
 from modelyard_server.db.requests import SqlRequests
 from modelyard_server.db.uploads import SqlUploads
 from modelyard_server.db.versions import SqlVersions
+from modelyard_server.db.webhooks import SqlWebhooks
 from modelyard_server.domain.events import Change
 from modelyard_server.services.database import (
     AliasRepository,
     BlobRepository,
+    DeliveryRepository,
     EvaluationRepository,
     EventRepository,
     ModelRepository,
@@ -35,6 +38,7 @@ from modelyard_server.services.database import (
     Transaction,
     UploadRepository,
     VersionRepository,
+    WebhookRepository,
 )
 
 T = TypeVar("T")
@@ -57,6 +61,8 @@ class SqlTransaction:
         self.requests: RequestRepository = SqlRequests(connection)
         self.events: EventRepository = SqlEvents(connection)
         self.evaluations: EvaluationRepository = SqlEvaluations(connection)
+        self.webhooks: WebhookRepository = SqlWebhooks(connection)
+        self.deliveries: DeliveryRepository = SqlDeliveries(connection)
         self._connection = connection
         self._changes: list[Change] = []
         self._discarded = False

@@ -54,7 +54,7 @@ _NOT_LOGGED: dict[type[AnyResource], tuple[str, ...]] = {
     Model: ("aliases",),
     Evaluation: ("superseded_by",),
     Deployment: ("heartbeat_time", "expire_time", "lease", "ttl"),
-    Webhook: ("cursor",),
+    Webhook: ("queued_revision",),
 }
 
 

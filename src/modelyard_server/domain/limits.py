@@ -51,3 +51,7 @@ class Limits:
     """A watch that has nothing to tell says so this often."""
     reader_stall: float = 120.0
     """A client that takes nothing of its download for so long is cut off."""
+    webhooks: int = 100
+    """In one namespace."""
+    delivery_ttl: float = 7 * 86_400.0
+    """How long the outcome of a delivery is kept."""

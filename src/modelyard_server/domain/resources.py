@@ -178,7 +178,7 @@ class Webhook(Resource):
     overlap_end_time: datetime | None = None
     """Until then deliveries are signed with the secret before the last one too."""
     created_by: str = ""
-    cursor: int = field(default=0, repr=False, compare=False)
+    queued_revision: int = field(default=0, repr=False, compare=False)
     """The last revision of the log of which it is known who is to be told."""
     namespace_key: int = field(default=0, repr=False, compare=False)
 

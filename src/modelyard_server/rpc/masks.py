@@ -16,6 +16,8 @@ Descriptor = Any
 
 _PATH: Final = re.compile(r"(?P<field>[a-z_]+)(?:\.(?:(?P<plain>[A-Za-z0-9_]+)|`(?P<quoted>[^`]+)`))?")
 _MAX_PATHS: Final = 1000
+_FROZEN: Final = field_behavior_pb2.IMMUTABLE
+_GIVEN: Final = frozenset({field_behavior_pb2.OPTIONAL, field_behavior_pb2.REQUIRED})
 
 
 def _behaviors(descriptor: Descriptor) -> set[int]:
@@ -64,9 +66,9 @@ def parse(field_name: str, message: Message, mask: FieldMask | None) -> Patch:
             continue
         behaviors = _behaviors(descriptor)
         key = match["plain"] or match["quoted"]
-        if field_behavior_pb2.IMMUTABLE in behaviors:
+        if _FROZEN in behaviors:
             frozen.add(descriptor.name)
-        elif field_behavior_pb2.OPTIONAL not in behaviors:
+        elif not behaviors & _GIVEN:
             continue  # output only, or the name and the etag: named by a client that sends back what it read
         elif key is None:
             value = getattr(message, descriptor.name)
@@ -92,7 +94,11 @@ def _paths(message: Message, mask: FieldMask | None) -> Iterable[str]:
 
 
 def _mutable(descriptors: Mapping[str, Descriptor]) -> list[str]:
-    return [d.name for d in descriptors.values() if field_behavior_pb2.OPTIONAL in _behaviors(d)]
+    return [name for name, behaviors in _all_behaviors(descriptors) if behaviors & _GIVEN and _FROZEN not in behaviors]
+
+
+def _all_behaviors(descriptors: Mapping[str, Descriptor]) -> Iterable[tuple[str, set[int]]]:
+    return ((descriptor.name, _behaviors(descriptor)) for descriptor in descriptors.values())
 
 
 def _known(descriptors: Mapping[str, Descriptor]) -> str:

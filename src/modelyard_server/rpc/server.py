@@ -15,6 +15,7 @@ from modelyard.v1.evaluations_pb2_grpc import add_EvaluationsServiceServicer_to_
 from modelyard.v1.events_pb2_grpc import add_EventsServiceServicer_to_server
 from modelyard.v1.lineage_pb2_grpc import add_LineageServiceServicer_to_server
 from modelyard.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
+from modelyard.v1.webhooks_pb2_grpc import add_WebhooksServiceServicer_to_server
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc import methods, stages
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
@@ -23,6 +24,7 @@ from modelyard_server.rpc.events_servicer import EventsServicer
 from modelyard_server.rpc.interceptor import PipelineInterceptor
 from modelyard_server.rpc.lineage_servicer import LineageServicer
 from modelyard_server.rpc.registry_servicer import RegistryServicer
+from modelyard_server.rpc.webhooks_servicer import WebhooksServicer
 from modelyard_server.telemetry import Metrics
 
 _SERVICES: Final = tuple(service.full_name for service in methods.SERVICES)
@@ -103,6 +105,7 @@ class Server:
         events: EventsServicer,
         lineage: LineageServicer,
         evaluations: EvaluationsServicer,
+        webhooks: WebhooksServicer,
         *,
         limits: Limits,
         metrics: Metrics,
@@ -130,6 +133,7 @@ class Server:
         add_EventsServiceServicer_to_server(events, self._server)
         add_LineageServiceServicer_to_server(lineage, self._server)
         add_EvaluationsServiceServicer_to_server(evaluations, self._server)
+        add_WebhooksServiceServicer_to_server(webhooks, self._server)
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:

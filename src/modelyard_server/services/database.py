@@ -10,9 +10,20 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from modelyard.manifest import File
-from modelyard.names import AliasName, ModelName, NamespaceName, UploadName, VersionName
+from modelyard.names import AliasName, DeliveryName, ModelName, NamespaceName, UploadName, VersionName, WebhookName
 from modelyard_server.domain.events import Change, Event, LogHead
-from modelyard_server.domain.resources import Alias, Evaluation, Model, Namespace, Upload, Version
+from modelyard_server.domain.resources import (
+    Alias,
+    Delivery,
+    DeliveryState,
+    Evaluation,
+    Model,
+    Namespace,
+    Upload,
+    Version,
+    Webhook,
+)
+from modelyard_server.domain.webhooks import Heading
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.listing import EventListing, Listed, Listing
 
@@ -27,6 +38,15 @@ class StoredOutcome:
     snapshot: Mapping[str, Any]
     key: int
     """Of the resource that it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """A delivery that is to be tried now, and whom it goes to."""
+
+    delivery: Delivery
+    webhook: Webhook
+    namespace_uid: str
 
 
 class NamespaceRepository(Protocol):
@@ -159,12 +179,74 @@ class EventRepository(Protocol):
         """Events that are kept, up to the head of ``log``."""
         ...
 
+    async def headings(self, namespace_key: int, *, after: int, limit: int) -> list[Heading]:
+        """What happened next, also where the log's floor lies above it by now."""
+        ...
+
+    async def at(self, namespace_key: int, revision: int) -> Event | None:
+        """One event, as long as it is stored."""
+        ...
+
     async def compact(self, namespace_key: int, revision: int, hash_: str) -> None:
         """Moves the floor of a log up to an event of that hash."""
         ...
 
     async def forget(self, limit: int) -> int:
-        """Removes at most so many events below their floors; how many those were."""
+        """Removes at most so many events below their floors that no webhook waits for; how many those were."""
+        ...
+
+
+class WebhookRepository(Protocol):
+    async def add(self, webhook: Webhook) -> Webhook: ...
+    async def find(self, name: WebhookName, *, lock: bool = False) -> Webhook | None: ...
+    async def at(self, key: int, *, lock: bool = False) -> Webhook | None: ...
+    async def update(self, webhook: Webhook) -> None: ...
+    async def advance(self, key: int, queued_revision: int) -> None:
+        """Says up to which revision its deliveries have been added."""
+        ...
+
+    async def remove(self, webhook: Webhook) -> None:
+        """With its deliveries."""
+        ...
+
+    async def count(self, namespace_key: int) -> int: ...
+    async def page(self, namespace_key: int, *, after: str, limit: int) -> list[Webhook]: ...
+    async def behind(self) -> Sequence[int]:
+        """Keys of those that are not disabled, and whose namespaces' logs have gone on."""
+        ...
+
+
+class DeliveryRepository(Protocol):
+    """What adds, ends, pauses or resumes deliveries has locked their webhook."""
+
+    async def add(self, webhook: Webhook, deliveries: Sequence[Delivery]) -> None:
+        """Each behind those of its lane."""
+        ...
+
+    async def find(self, name: DeliveryName) -> Delivery | None: ...
+    async def page(
+        self, webhook_key: int, *, before: int | None, limit: int, state: DeliveryState | None
+    ) -> list[Delivery]:
+        """Newest first."""
+        ...
+
+    async def any_due(self, now: datetime) -> bool: ...
+    async def claim(
+        self, now: datetime, until: datetime, claim: str, *, limit: int, each: int, busy: Collection[int]
+    ) -> list[DueDelivery]:
+        """Takes what is due, ``each`` of a webhook at most, of none that is busy. It is due again at ``until``."""
+        ...
+
+    async def end(self, delivery: Delivery, claim: str, *, paused: bool) -> bool:
+        """Stores what came of an attempt; False if it was claimed again meanwhile. The next of its lane is due at
+        ``next_attempt_time``, unless the webhook is paused.
+        """
+        ...
+
+    async def pause(self, webhook_key: int) -> None: ...
+    async def resume(self, webhook_key: int, now: datetime) -> None: ...
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Removes at most so many that have ended and are older; how many those were."""
         ...
 
 
@@ -186,6 +268,8 @@ class Transaction(Protocol):
     requests: RequestRepository
     events: EventRepository
     evaluations: EvaluationRepository
+    webhooks: WebhookRepository
+    deliveries: DeliveryRepository
 
     def record(self, change: Change) -> None:
         """Adds a change to the log. Revisions are taken when all the work is done, so that they follow commit order."""

@@ -1,4 +1,4 @@
-"""What time takes away: expired uploads, staged bytes of no upload, outcomes too old to be replayed."""
+"""What time takes away: expired uploads, staged bytes of no upload, outcomes too old to be replayed or looked at."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +32,9 @@ class Maintenance:
             expired += len(batch)
         await self._discard_unknown()
         while await self.mutations.database.write(lambda transaction: transaction.events.forget(_BATCH)):
+            continue
+        ended = now - timedelta(seconds=self.mutations.limits.delivery_ttl)
+        while await self.mutations.database.write(lambda transaction: transaction.deliveries.forget(ended, _BATCH)):
             continue
         return expired
 

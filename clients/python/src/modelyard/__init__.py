@@ -18,8 +18,9 @@ environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 if TYPE_CHECKING:
     from modelyard._client import AsyncClient
     from modelyard._default import pull, push, resolve
-    from modelyard._sync import Client
+    from modelyard._sync import Client, Webhooks
     from modelyard._unset import UNSET, Unset
+    from modelyard._webhooks import AsyncWebhooks
     from modelyard.errors import (
         AlreadyExistsError,
         CacheError,
@@ -59,11 +60,13 @@ if TYPE_CHECKING:
         Source,
     )
     from modelyard.manifest import File
-    from modelyard.names import AliasName, EvaluationName, ModelName, VersionName
+    from modelyard.names import AliasName, DeliveryName, EvaluationName, ModelName, VersionName, WebhookName
     from modelyard.references import Reference, Selector
     from modelyard.types import (
         Alias,
         Comparison,
+        Delivery,
+        DeliveryState,
         Difference,
         Evaluation,
         Event,
@@ -79,6 +82,8 @@ if TYPE_CHECKING:
         Section,
         Version,
         VersionState,
+        Webhook,
+        WebhookTest,
     )
 
 __all__ = [
@@ -87,6 +92,7 @@ __all__ = [
     "AliasName",
     "AlreadyExistsError",
     "AsyncClient",
+    "AsyncWebhooks",
     "CacheError",
     "Client",
     "Comparison",
@@ -94,6 +100,9 @@ __all__ = [
     "Dataset",
     "DatasetRole",
     "DeadlineExceededError",
+    "Delivery",
+    "DeliveryName",
+    "DeliveryState",
     "DeprecatedVersionWarning",
     "Difference",
     "Direction",
@@ -144,6 +153,10 @@ __all__ = [
     "Version",
     "VersionName",
     "VersionState",
+    "Webhook",
+    "WebhookName",
+    "WebhookTest",
+    "Webhooks",
     "pull",
     "push",
     "resolve",
@@ -158,6 +171,7 @@ _MODULES = (
     "references",
     "types",
     "_unset",
+    "_webhooks",
     "_client",
     "_sync",
     "_default",

@@ -2,27 +2,25 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from uuid import uuid4
-
-from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.message import Message
+from typing import Any, Self
 
 from modelyard import _config, _convert, _naming
 from modelyard._cache import Cache
 from modelyard._connection import Connection
 from modelyard._facts import describe
+from modelyard._messages import Page, field_mask, fill, items, request_id
 from modelyard._pull import Pull
 from modelyard._push import Push
 from modelyard._transfer.local_files import collect
 from modelyard._unset import UNSET, Unset
 from modelyard._watch import Watch
+from modelyard._webhooks import AsyncWebhooks
 from modelyard.errors import FieldViolation, InvalidArgumentError
 from modelyard.facts import Dataset, DatasetRole, Direction, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.names import DEFAULT_NAMESPACE, AliasName, EvaluationName, ModelName, VersionName
@@ -275,9 +273,7 @@ class AsyncClient:
                 harness=harness,
                 supersedes=str(supersedes) if supersedes is not None else "",
             )
-        request = evaluations_pb2.CreateEvaluationRequest(
-            parent=str(name), evaluation=message, request_id=_request_id()
-        )
+        request = evaluations_pb2.CreateEvaluationRequest(parent=str(name), evaluation=message, request_id=request_id())
         call = self._connection.evaluations.CreateEvaluation
         return _convert.evaluation(await self._connection.call(call, request))
 
@@ -285,12 +281,12 @@ class AsyncClient:
         """The evaluations of a version, newest first, those that were corrected included."""
         parent = str(_naming.version_name(version))
 
-        async def fetch(token: str) -> _Page[resources.Evaluation]:
+        async def fetch(token: str) -> Page[resources.Evaluation]:
             request = evaluations_pb2.ListEvaluationsRequest(parent=parent, page_token=token)
             page = await self._connection.call(self._connection.evaluations.ListEvaluations, request)
             return page.evaluations, page.next_page_token
 
-        return _items(fetch, _convert.evaluation)
+        return items(fetch, _convert.evaluation)
 
     async def lineage(
         self,
@@ -354,9 +350,9 @@ class AsyncClient:
     ) -> Namespace:
         """Creates a namespace. Raises ``AlreadyExistsError`` if the id is taken."""
         message = resources.Namespace()
-        _fill(message, display_name=display_name, description=description, labels=labels, annotations=annotations)
+        fill(message, display_name=display_name, description=description, labels=labels, annotations=annotations)
         request = pb.CreateNamespaceRequest(
-            namespace_id=_naming.namespace_name(namespace).namespace, namespace=message, request_id=_request_id()
+            namespace_id=_naming.namespace_name(namespace).namespace, namespace=message, request_id=request_id()
         )
         return _convert.namespace(await self._connection.call(self._connection.registry.CreateNamespace, request))
 
@@ -368,12 +364,12 @@ class AsyncClient:
     def list_namespaces(self) -> AsyncIterator[Namespace]:
         """All namespaces, by id; fetched page by page as they are asked for."""
 
-        async def fetch(token: str) -> _Page[resources.Namespace]:
+        async def fetch(token: str) -> Page[resources.Namespace]:
             request = pb.ListNamespacesRequest(page_token=token)
             page = await self._connection.call(self._connection.registry.ListNamespaces, request)
             return page.namespaces, page.next_page_token
 
-        return _items(fetch, _convert.namespace)
+        return items(fetch, _convert.namespace)
 
     async def update_namespace(
         self,
@@ -387,10 +383,8 @@ class AsyncClient:
     ) -> Namespace:
         """Changes the given fields and no others; a mapping is replaced as a whole."""
         message = resources.Namespace(name=str(_naming.namespace_name(namespace)), etag=etag or "")
-        mask = _fill(
-            message, display_name=display_name, description=description, labels=labels, annotations=annotations
-        )
-        request = pb.UpdateNamespaceRequest(namespace=message, update_mask=_mask(mask), request_id=_request_id())
+        mask = fill(message, display_name=display_name, description=description, labels=labels, annotations=annotations)
+        request = pb.UpdateNamespaceRequest(namespace=message, update_mask=field_mask(mask), request_id=request_id())
         return _convert.namespace(await self._connection.call(self._connection.registry.UpdateNamespace, request))
 
     async def create_model(
@@ -406,7 +400,7 @@ class AsyncClient:
         """Creates a model without versions. Raises ``AlreadyExistsError`` if the id is taken, also by a deleted one."""
         name = _naming.model_name(model)
         message = resources.Model()
-        _fill(
+        fill(
             message,
             display_name=display_name,
             description=description,
@@ -418,7 +412,7 @@ class AsyncClient:
             parent=str(_naming.namespace_name(name.namespace)),
             model_id=name.model,
             model=message,
-            request_id=_request_id(),
+            request_id=request_id(),
         )
         return _convert.model(await self._connection.call(self._connection.registry.CreateModel, request))
 
@@ -445,14 +439,14 @@ class AsyncClient:
         """
         parent = str(_naming.namespace_name(namespace))
 
-        async def fetch(token: str) -> _Page[resources.Model]:
+        async def fetch(token: str) -> Page[resources.Model]:
             request = pb.ListModelsRequest(
                 parent=parent, filter=filter, order_by=order_by, show_deleted=show_deleted, page_token=token
             )
             page = await self._connection.call(self._connection.registry.ListModels, request)
             return page.models, page.next_page_token
 
-        return _items(fetch, _convert.model)
+        return items(fetch, _convert.model)
 
     async def search_models(
         self, query: str, namespace: str = DEFAULT_NAMESPACE, *, limit: int = 50
@@ -478,7 +472,7 @@ class AsyncClient:
     ) -> Model:
         """Changes the given fields and no others; a mapping is replaced as a whole."""
         message = resources.Model(name=str(_naming.model_name(model)), etag=etag or "")
-        mask = _fill(
+        mask = fill(
             message,
             display_name=display_name,
             description=description,
@@ -486,7 +480,7 @@ class AsyncClient:
             labels=labels,
             annotations=annotations,
         )
-        request = pb.UpdateModelRequest(model=message, update_mask=_mask(mask), request_id=_request_id())
+        request = pb.UpdateModelRequest(model=message, update_mask=field_mask(mask), request_id=request_id())
         return _convert.model(await self._connection.call(self._connection.registry.UpdateModel, request))
 
     async def delete_model(self, model: str | ModelName, *, force: bool = False, etag: str | None = None) -> Model:
@@ -495,15 +489,13 @@ class AsyncClient:
         Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set.
         """
         request = pb.DeleteModelRequest(
-            name=str(_naming.model_name(model)), force=force, etag=etag or "", request_id=_request_id()
+            name=str(_naming.model_name(model)), force=force, etag=etag or "", request_id=request_id()
         )
         return _convert.model(await self._connection.call(self._connection.registry.DeleteModel, request))
 
     async def undelete_model(self, model: str | ModelName, *, etag: str | None = None) -> Model:
         """Restores a deleted model with its versions and aliases as they were."""
-        request = pb.UndeleteModelRequest(
-            name=str(_naming.model_name(model)), etag=etag or "", request_id=_request_id()
-        )
+        request = pb.UndeleteModelRequest(name=str(_naming.model_name(model)), etag=etag or "", request_id=request_id())
         return _convert.model(await self._connection.call(self._connection.registry.UndeleteModel, request))
 
     async def get_version(self, version: str | VersionName) -> Version:
@@ -533,14 +525,14 @@ class AsyncClient:
         """
         parent = _naming.versions_parent(model)
 
-        async def fetch(token: str) -> _Page[resources.Version]:
+        async def fetch(token: str) -> Page[resources.Version]:
             request = pb.ListVersionsRequest(
                 parent=parent, filter=filter, order_by=order_by, show_deleted=show_deleted, page_token=token
             )
             page = await self._connection.call(self._connection.registry.ListVersions, request)
             return page.versions, page.next_page_token
 
-        return _items(fetch, _convert.version)
+        return items(fetch, _convert.version)
 
     async def update_version(
         self,
@@ -553,28 +545,28 @@ class AsyncClient:
     ) -> Version:
         """Changes the given fields and no others; a mapping is replaced as a whole. All else of a version is frozen."""
         message = resources.Version(name=str(_naming.version_name(version)), etag=etag or "")
-        mask = _fill(message, description=description, labels=labels, annotations=annotations)
-        request = pb.UpdateVersionRequest(version=message, update_mask=_mask(mask), request_id=_request_id())
+        mask = fill(message, description=description, labels=labels, annotations=annotations)
+        request = pb.UpdateVersionRequest(version=message, update_mask=field_mask(mask), request_id=request_id())
         return _convert.version(await self._connection.call(self._connection.registry.UpdateVersion, request))
 
     async def deprecate_version(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
         """Tells everyone who pulls a version why not to, and what to use instead. It is still served."""
         request = pb.DeprecateVersionRequest(
-            name=str(_naming.version_name(version)), reason=reason, etag=etag or "", request_id=_request_id()
+            name=str(_naming.version_name(version)), reason=reason, etag=etag or "", request_id=request_id()
         )
         return _convert.version(await self._connection.call(self._connection.registry.DeprecateVersion, request))
 
     async def delete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
         """Hides a version until it is restored or purged; ``FailedPreconditionError`` while an alias points at it."""
         request = pb.DeleteVersionRequest(
-            name=str(_naming.version_name(version)), etag=etag or "", request_id=_request_id()
+            name=str(_naming.version_name(version)), etag=etag or "", request_id=request_id()
         )
         return _convert.version(await self._connection.call(self._connection.registry.DeleteVersion, request))
 
     async def undelete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
         """Restores a deleted version to the state that it had."""
         request = pb.UndeleteVersionRequest(
-            name=str(_naming.version_name(version)), etag=etag or "", request_id=_request_id()
+            name=str(_naming.version_name(version)), etag=etag or "", request_id=request_id()
         )
         return _convert.version(await self._connection.call(self._connection.registry.UndeleteVersion, request))
 
@@ -595,12 +587,12 @@ class AsyncClient:
         """The aliases of a model, by id; fetched page by page as they are asked for."""
         parent = str(_naming.model_name(model))
 
-        async def fetch(token: str) -> _Page[resources.Alias]:
+        async def fetch(token: str) -> Page[resources.Alias]:
             request = pb.ListAliasesRequest(parent=parent, page_token=token)
             page = await self._connection.call(self._connection.registry.ListAliases, request)
             return page.aliases, page.next_page_token
 
-        return _items(fetch, _convert.alias)
+        return items(fetch, _convert.alias)
 
     async def set_alias(
         self,
@@ -642,7 +634,7 @@ class AsyncClient:
             create_only=create_only,
             expected_manifest_digest=digest,
             reason=reason,
-            request_id=_request_id(),
+            request_id=request_id(),
         )
         return _convert.alias(await self._connection.call(self._connection.registry.SetAlias, request))
 
@@ -656,7 +648,7 @@ class AsyncClient:
             FailedPreconditionError: There is nothing to go back to, or it can't be used any more.
         """
         request = pb.RollbackAliasRequest(
-            name=str(_naming.alias_name(model, alias)), etag=etag or "", reason=reason, request_id=_request_id()
+            name=str(_naming.alias_name(model, alias)), etag=etag or "", reason=reason, request_id=request_id()
         )
         return _convert.alias(await self._connection.call(self._connection.registry.RollbackAlias, request))
 
@@ -665,7 +657,7 @@ class AsyncClient:
     ) -> Alias:
         """Removes an alias, and answers it as it was. The version stays."""
         request = pb.DeleteAliasRequest(
-            name=str(_naming.alias_name(model, alias)), etag=etag or "", reason=reason, request_id=_request_id()
+            name=str(_naming.alias_name(model, alias)), etag=etag or "", reason=reason, request_id=request_id()
         )
         return _convert.alias(await self._connection.call(self._connection.registry.DeleteAlias, request))
 
@@ -686,12 +678,12 @@ class AsyncClient:
         """
         parent, order_by = _naming.place(what), "revision desc" if newest_first else ""
 
-        async def fetch(token: str) -> _Page[events_pb2.Event]:
+        async def fetch(token: str) -> Page[events_pb2.Event]:
             request = events_pb2.ListEventsRequest(parent=parent, filter=filter, order_by=order_by, page_token=token)
             page = await self._connection.call(self._connection.events.ListEvents, request)
             return page.events, page.next_page_token
 
-        return _items(fetch, _convert.event)
+        return items(fetch, _convert.event)
 
     def watch(
         self, reference: str | VersionName, *, progress: Callable[[Progress], None] | None = None
@@ -725,28 +717,17 @@ class AsyncClient:
         return Watch(connection=self._connection, reference=watched, pull=pull).models()
 
     @cached_property
+    def webhooks(self) -> AsyncWebhooks:
+        """Who is told of events."""
+        return AsyncWebhooks(self._connection)
+
+    @cached_property
     def _cache(self) -> Cache:
         return Cache(_config.cache_dir(self._cache_dir), self._cache_bytes)
 
 
 _UPSTREAM = lineage_pb2.QueryLineageRequest.UPSTREAM
 _DOWNSTREAM = lineage_pb2.QueryLineageRequest.DOWNSTREAM
-_Message = TypeVar("_Message")
-_T = TypeVar("_T")
-_Page = tuple[Iterable[_Message], str]
-"""The messages of one page, and the token of the next."""
-
-
-async def _items(
-    fetch: Callable[[str], Awaitable[_Page[_Message]]], convert: Callable[[_Message], _T]
-) -> AsyncIterator[_T]:
-    token = ""
-    while True:
-        messages, token = await fetch(token)
-        for message in messages:
-            yield convert(message)
-        if not token:
-            return
 
 
 @contextmanager
@@ -756,30 +737,3 @@ def _collecting(violations: list[FieldViolation]) -> Iterator[None]:
         yield
     except InvalidArgumentError as error:
         violations += error.violations
-
-
-def _fill(message: Message, **fields: str | Mapping[str, str] | Unset | None) -> list[str]:
-    """Sets the fields that are given, and tells which."""
-    given: list[str] = []
-    for name, value in fields.items():
-        if value is None or isinstance(value, Unset):
-            continue
-        given.append(name)
-        try:
-            if isinstance(value, Mapping):
-                getattr(message, name).update(value)
-            else:
-                setattr(message, name, value)
-        except (TypeError, ValueError) as error:
-            raise _naming.invalid(name, f"can't be sent: {error}") from None
-    return given
-
-
-def _mask(paths: list[str]) -> FieldMask:
-    if not paths:
-        raise _naming.invalid("fields", "nothing to change is given")
-    return FieldMask(paths=paths)
-
-
-def _request_id() -> str:
-    return str(uuid4())

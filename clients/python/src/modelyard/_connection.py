@@ -31,6 +31,8 @@ from modelyard.v1 import (
     lineage_pb2_grpc,
     registry_pb2,
     registry_pb2_grpc,
+    webhooks_pb2,
+    webhooks_pb2_grpc,
 )
 
 if TYPE_CHECKING:  # these names exist in the stubs' types only
@@ -39,6 +41,7 @@ if TYPE_CHECKING:  # these names exist in the stubs' types only
     from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
     from modelyard.v1.lineage_pb2_grpc import LineageServiceAsyncStub
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
+    from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceAsyncStub
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -88,6 +91,7 @@ def _service_config() -> str:
         events_pb2.DESCRIPTOR.services_by_name["EventsService"],
         lineage_pb2.DESCRIPTOR.services_by_name["LineageService"],
         evaluations_pb2.DESCRIPTOR.services_by_name["EvaluationsService"],
+        webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
     )
     return json.dumps(
         {
@@ -161,6 +165,7 @@ class _Channels:
     events: "EventsServiceAsyncStub"
     lineage: "LineageServiceAsyncStub"
     evaluations: "EvaluationsServiceAsyncStub"
+    webhooks: "WebhooksServiceAsyncStub"
     watches: "EventsServiceAsyncStub"
     """For streams, which small calls don't wait behind."""
     calls: int = 0
@@ -212,6 +217,11 @@ class Connection:
     def evaluations(self) -> "EvaluationsServiceAsyncStub":
         """What versions were measured to be."""
         return self._current().evaluations
+
+    @property
+    def webhooks(self) -> "WebhooksServiceAsyncStub":
+        """Who is told of events."""
+        return self._current().webhooks
 
     @property
     def answered(self) -> bool:
@@ -310,6 +320,7 @@ class Connection:
             events=events_pb2_grpc.EventsServiceStub(metadata),
             lineage=lineage_pb2_grpc.LineageServiceStub(metadata),
             evaluations=evaluations_pb2_grpc.EvaluationsServiceStub(metadata),
+            webhooks=webhooks_pb2_grpc.WebhooksServiceStub(metadata),
             watches=events_pb2_grpc.EventsServiceStub(bulk),
         )
         return self._channels

@@ -10,10 +10,20 @@ from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from modelyard.facts import Dataset, Direction, Param, Run, Slice, Source
-from modelyard.names import AliasName, EvaluationName, ModelName, NamespaceName, VersionName
+from modelyard.names import (
+    AliasName,
+    DeliveryName,
+    EvaluationName,
+    ModelName,
+    NamespaceName,
+    VersionName,
+    WebhookName,
+)
 from modelyard.types import (
     Alias,
     Comparison,
+    Delivery,
+    DeliveryState,
     Difference,
     Evaluation,
     Event,
@@ -27,8 +37,10 @@ from modelyard.types import (
     Section,
     Version,
     VersionState,
+    Webhook,
+    WebhookTest,
 )
-from modelyard.v1 import events_pb2, lineage_pb2, registry_pb2
+from modelyard.v1 import events_pb2, lineage_pb2, registry_pb2, webhooks_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import (
     dataset_from_proto,
@@ -208,7 +220,7 @@ def event(message: events_pb2.Event) -> Event:
     )
 
 
-def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias | Evaluation | None:
+def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias | Evaluation | Webhook | None:
     match message.WhichOneof("snapshot"):
         case "namespace":
             return namespace(message.namespace)
@@ -220,6 +232,8 @@ def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias 
             return alias(message.alias)
         case "evaluation":
             return evaluation(message.evaluation)
+        case "webhook":
+            return webhook(message.webhook)
         case _:
             return None
 
@@ -233,6 +247,56 @@ def resolution(reference: str, message: registry_pb2.ResolveVersionResponse) -> 
         revision=message.revision,
         serve_time=moment(message.serve_time),
     )
+
+
+def webhook(message: pb.Webhook) -> Webhook:
+    return Webhook(
+        name=WebhookName.parse(message.name),
+        uid=message.uid,
+        url=message.url,
+        types=tuple(message.types),
+        model=ModelName.parse(message.model) if message.model else None,
+        description=message.description,
+        disabled=message.disabled,
+        secret=message.secret,
+        created_by=message.created_by,
+        create_time=moment(message.create_time),
+        update_time=moment(message.update_time),
+        etag=message.etag,
+    )
+
+
+def delivery(message: webhooks_pb2.Delivery) -> Delivery:
+    return Delivery(
+        name=DeliveryName.parse(message.name),
+        revision=message.revision,
+        type=message.type,
+        resource=message.resource,
+        state=_delivery_state(message.state),
+        attempt_count=message.attempt_count,
+        status_code=message.status_code,
+        error=message.error,
+        latency=message.latency.ToTimedelta().total_seconds() if message.HasField("latency") else None,
+        create_time=moment(message.create_time),
+        attempt_time=_optional(message.attempt_time, is_set=message.HasField("attempt_time")),
+        next_attempt_time=_optional(message.next_attempt_time, is_set=message.HasField("next_attempt_time")),
+    )
+
+
+def webhook_test(message: webhooks_pb2.TestWebhookResponse) -> WebhookTest:
+    return WebhookTest(
+        delivered=message.delivered,
+        status_code=message.status_code,
+        error=message.error,
+        latency=message.latency.ToTimedelta().total_seconds(),
+    )
+
+
+def _delivery_state(value: webhooks_pb2.Delivery.State.ValueType) -> DeliveryState:
+    try:
+        return DeliveryState(webhooks_pb2.Delivery.State.Name(value))
+    except ValueError:
+        return DeliveryState.UNKNOWN
 
 
 def _optional(stamp: Timestamp, *, is_set: bool) -> datetime | None:

@@ -5,7 +5,16 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from modelyard.errors import InvalidArgumentError
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName, check_alias, check_id
+from modelyard.names import (
+    DEFAULT_NAMESPACE,
+    AliasName,
+    ModelName,
+    NamespaceName,
+    VersionName,
+    WebhookName,
+    check_alias,
+    check_id,
+)
 from modelyard.references import Reference, Selector
 
 _T = TypeVar("_T")
@@ -51,6 +60,19 @@ def version_name(version: str | VersionName) -> VersionName:
 def alias_name(model: str | ModelName, alias: str) -> AliasName:
     """From ``team/fraud`` and ``production``."""
     return model_name(model).alias(_read("alias", lambda: check_alias(alias)))
+
+
+def webhook_name(webhook: str | WebhookName) -> WebhookName:
+    """From ``team/deployer``, or ``deployer`` in the namespace ``default``."""
+    if isinstance(webhook, WebhookName):
+        return webhook
+
+    def parse() -> WebhookName:
+        namespace, slash, identity = webhook.rpartition("/")
+        checked = check_id(namespace, "namespace") if slash else DEFAULT_NAMESPACE
+        return WebhookName(checked, check_id(identity, "webhook"))
+
+    return _read("webhook", parse)
 
 
 def place(what: str | ModelName | VersionName | AliasName) -> str:

@@ -4,6 +4,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,11 +12,22 @@ from modelyard import _loop
 from modelyard._caller import on_caller
 from modelyard._client import AsyncClient
 from modelyard._unset import UNSET, Unset
+from modelyard._webhooks import AsyncWebhooks
 from modelyard.facts import Dataset, Direction, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import DEFAULT_NAMESPACE, AliasName, EvaluationName, ModelName, VersionName
+from modelyard.names import (
+    DEFAULT_NAMESPACE,
+    AliasName,
+    DeliveryName,
+    EvaluationName,
+    ModelName,
+    VersionName,
+    WebhookName,
+)
 from modelyard.types import (
     Alias,
     Comparison,
+    Delivery,
+    DeliveryState,
     Evaluation,
     Event,
     Lineage,
@@ -25,7 +37,94 @@ from modelyard.types import (
     PulledModel,
     Resolution,
     Version,
+    Webhook,
+    WebhookTest,
 )
+
+
+class Webhooks:
+    """The webhooks of a registry: ``client.webhooks``.
+
+    A webhook is an HTTPS endpoint that is told of events as CloudEvents, at least once, those of a model in order.
+    Its receiver checks what comes with :func:`modelyard.webhooks.verify`. Webhooks are named as ``team/deployer``.
+
+    >>> webhook = yard.webhooks.create("team/deployer", "https://ci.example.com/modelyard", types=["alias.*"])
+    >>> webhook.secret
+    'whsec_…'
+    """
+
+    def __init__(self, client: AsyncWebhooks) -> None:
+        self._client = client
+
+    def create(
+        self,
+        webhook: str | WebhookName,
+        url: str,
+        *,
+        types: Sequence[str] = (),
+        model: str | ModelName | None = None,
+        description: str = "",
+        disabled: bool = False,
+    ) -> Webhook:
+        """Adds a webhook, and tells its secret: keep it, for only a new one is told again.
+
+        Args:
+            webhook: As ``team/deployer``.
+            url: ``https://…``, on the public internet or in a network that the registry's operator allows.
+            types: Types of events, as ``alias.moved`` or ``alias.*``; none for all.
+            model: Only events of this model.
+            description: For people.
+            disabled: Deliver nothing until it is enabled.
+        """
+        return _loop.run(
+            self._client.create(webhook, url, types=types, model=model, description=description, disabled=disabled)
+        )
+
+    def get(self, webhook: str | WebhookName) -> Webhook:
+        """One webhook, without its secret."""
+        return _loop.run(self._client.get(webhook))
+
+    def list(self, namespace: str = DEFAULT_NAMESPACE) -> Iterator[Webhook]:
+        """The webhooks of a namespace, by id; fetched page by page as they are asked for."""
+        return _loop.iterate(self._client.list(namespace))
+
+    def update(
+        self,
+        webhook: str | WebhookName,
+        *,
+        url: str | Unset = UNSET,
+        types: Sequence[str] | Unset = UNSET,
+        model: str | ModelName | Unset | None = UNSET,
+        description: str | Unset = UNSET,
+        disabled: bool | Unset = UNSET,
+        etag: str | None = None,
+    ) -> Webhook:
+        """Changes the given fields and no others. What happens while it is disabled is never delivered."""
+        return _loop.run(
+            self._client.update(
+                webhook, url=url, types=types, model=model, description=description, disabled=disabled, etag=etag
+            )
+        )
+
+    def delete(self, webhook: str | WebhookName, *, etag: str | None = None) -> Webhook:
+        """Removes a webhook with its deliveries, for good, and answers it as it was."""
+        return _loop.run(self._client.delete(webhook, etag=etag))
+
+    def rotate_secret(self, webhook: str | WebhookName, *, etag: str | None = None) -> Webhook:
+        """Gives it a new secret, and tells it. For a day deliveries are signed with the old one too."""
+        return _loop.run(self._client.rotate_secret(webhook, etag=etag))
+
+    def test(self, webhook: str | WebhookName) -> WebhookTest:
+        """Posts a test event now, once, and tells what came of it."""
+        return _loop.run(self._client.test(webhook))
+
+    def deliveries(self, webhook: str | WebhookName, *, state: DeliveryState | None = None) -> Iterator[Delivery]:
+        """What was sent and is to be, the newest first; what has ended is kept for a week."""
+        return _loop.iterate(self._client.deliveries(webhook, state=state))
+
+    def redeliver(self, delivery: DeliveryName) -> Delivery:
+        """Sends an event again whose delivery has ended, as a delivery of its own."""
+        return _loop.run(self._client.redeliver(delivery))
 
 
 class Client:
@@ -69,6 +168,11 @@ class Client:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Who is told of events."""
+        return Webhooks(self._client.webhooks)
 
     def close(self) -> None:
         """Ends the calls under way and the connections to the registry."""

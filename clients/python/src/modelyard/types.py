@@ -1,7 +1,7 @@
 """What the SDK hands to its users: frozen records, no protobuf."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from modelyard.facts import Dataset, Direction, Facts, Param, Run, Slice, Source
 from modelyard.manifest import File
-from modelyard.names import AliasName, EvaluationName, ModelName, VersionName
+from modelyard.names import AliasName, DeliveryName, EvaluationName, ModelName, VersionName, WebhookName
 
 
 class VersionState(Enum):
@@ -240,10 +240,78 @@ class Event:
     time: datetime
     changes: Mapping[str, tuple[Any, Any]]
     """Field to what it was before and after, as JSON has it; empty for what was created or removed."""
-    snapshot: "Namespace | Model | Version | Alias | Evaluation | None"
+    snapshot: "Namespace | Model | Version | Alias | Evaluation | Webhook | None"
     """The resource after the change, or before it if it was removed; None for a kind that this SDK does not know."""
     hash: str
     previous_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """An HTTPS endpoint that is told of events."""
+
+    name: WebhookName
+    uid: str
+    url: str
+    """In an event of the log its host alone."""
+    types: tuple[str, ...]
+    """``alias.moved`` or ``alias.*``; all events if there are none."""
+    model: ModelName | None
+    """The one model whose events are told; None for the whole namespace."""
+    description: str
+    disabled: bool
+    secret: str = field(repr=False)
+    """What deliveries are signed with. Told when it is made or renewed, and else empty."""
+    created_by: str
+    create_time: datetime
+    update_time: datetime
+    etag: str
+
+
+class DeliveryState(Enum):
+    """What has become of a delivery."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    """It was given up after a day."""
+    UNKNOWN = "UNKNOWN"
+    """A state that this SDK does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event on its way to one webhook."""
+
+    name: DeliveryName
+    revision: int
+    """Of the event, in its namespace's log."""
+    type: str
+    resource: str
+    state: DeliveryState
+    attempt_count: int
+    status_code: int
+    """What the receiver answered last; 0 if it did not."""
+    error: str
+    """Why the last attempt failed; empty if it did not."""
+    latency: float | None
+    """Seconds that the last attempt took."""
+    create_time: datetime
+    attempt_time: datetime | None
+    next_attempt_time: datetime | None
+    """None if it waits for another of its model, or has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookTest:
+    """What posting a test event came to."""
+
+    delivered: bool
+    status_code: int
+    """What the receiver answered; 0 if it did not."""
+    error: str
+    latency: float
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 import typer
 
-from modelyard.cli import browse, change, follow, transfer
+from modelyard.cli import browse, change, follow, transfer, webhooks
 from modelyard.cli.exits import EXPLAINED, Exit, failure
 from modelyard.cli.options import remember
 from modelyard.cli.text import escape_lines
@@ -28,6 +28,7 @@ for _command in (
     *(follow.log, follow.watch),
 ):
     app.command()(_command)
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -14,7 +14,15 @@ from textwrap import indent
 from typing import Any, TextIO
 
 from modelyard.cli.text import short
-from modelyard.names import AliasName, EvaluationName, ModelName, NamespaceName, VersionName
+from modelyard.names import (
+    AliasName,
+    DeliveryName,
+    EvaluationName,
+    ModelName,
+    NamespaceName,
+    VersionName,
+    WebhookName,
+)
 from modelyard.types import Namespace, Version
 
 
@@ -22,6 +30,8 @@ def document(value: Any) -> Any:
     """``value`` as what :mod:`json` writes."""
     match value:
         case NamespaceName() | ModelName() | VersionName() | AliasName() | EvaluationName() | Path():
+            return str(value)
+        case WebhookName() | DeliveryName():
             return str(value)
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -11,10 +11,11 @@ from rich.tree import Tree
 
 from modelyard.cli.text import age, escape, escape_lines, files, number, plain, short, size
 from modelyard.facts import Param
-from modelyard.names import VersionName
+from modelyard.names import VersionName, WebhookName
 from modelyard.types import (
     Alias,
     Comparison,
+    Delivery,
     Difference,
     Evaluation,
     Event,
@@ -24,6 +25,7 @@ from modelyard.types import (
     Section,
     Version,
     VersionState,
+    Webhook,
 )
 
 _METRICS_IN_A_ROW = 3
@@ -83,8 +85,39 @@ def _resource(name: str) -> str:
             return f"{namespace}/{model}"
         case ["models", model, "versions" | "aliases", identity]:
             return f"{namespace}/{model}@{identity}"
+        case ["webhooks", webhook]:
+            return f"{namespace}/{webhook}"
         case _:
             return namespace
+
+
+def webhook_name(name: WebhookName) -> str:
+    """As a person types it."""
+    return f"{name.namespace}/{name.webhook}"
+
+
+def webhooks(rows: Sequence[Webhook]) -> Table:
+    table = _table("WEBHOOK", "URL", "TYPES", "MODEL", "AGE", "STATE")
+    for row in rows:
+        table.add_row(
+            plain(webhook_name(row.name), "bold"),
+            plain(row.url),
+            plain(", ".join(row.types) or "all"),
+            plain(short(row.model) if row.model else ""),
+            plain(age(row.create_time)),
+            plain("DISABLED" if row.disabled else "ENABLED"),
+        )
+    return table
+
+
+def deliveries(rows: Sequence[Delivery]) -> Table:
+    table = _table("DELIVERY", "REVISION", "EVENT", "RESOURCE", "STATE", "ATTEMPTS", "LAST", "ANSWER")
+    for row in rows:
+        answer = row.error or (str(row.status_code) if row.status_code else "")
+        last = _when(row.attempt_time) if row.attempt_time else ""
+        cells = (row.revision, row.type, _resource(row.resource), row.state.value, row.attempt_count, last, answer)
+        table.add_row(plain(row.name.delivery, "bold"), *map(plain, cells))
+    return table
 
 
 def _change(event: Event) -> str:

@@ -80,7 +80,7 @@ def _create_webhooks() -> None:
         sa.Column("disabled", sa.Boolean(), nullable=False),
         sa.Column("secret_generation", sa.Integer(), nullable=False),
         sa.Column("overlap_end_time", sa.BigInteger(), nullable=True),
-        sa.Column("cursor", sa.BigInteger(), nullable=False),
+        sa.Column("queued_revision", sa.BigInteger(), nullable=False),
         sa.Column("created_by", sa.String(), nullable=False),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.Column("update_time", sa.BigInteger(), nullable=False),

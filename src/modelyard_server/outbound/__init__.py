@@ -1,0 +1,1 @@
+"""Connections to other machines: the only room that opens any."""

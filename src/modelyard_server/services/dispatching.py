@@ -1,0 +1,220 @@
+"""Telling webhooks what happens.
+
+The log is the outbox: an event and its place in line are one row, written in the transaction of the change. From there
+it goes in two steps, each in transactions of its own that any replica may make. First, what a webhook wants of the
+events that it has not queued yet becomes deliveries. Then each delivery that is due is claimed for a while, posted, and
+what came of it is stored. A server that dies in between leaves a claim that runs out: the receiver may hear an event
+twice, and never not at all.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+
+from modelyard.names import DeliveryName, NamespaceName
+from modelyard_server import failpoints
+from modelyard_server.domain.errors import RegistryError
+from modelyard_server.domain.events import Event
+from modelyard_server.domain.resources import Delivery, DeliveryState, Webhook
+from modelyard_server.domain.webhooks import Heading, Message, concerns, headers, keys, next_attempt
+from modelyard_server.services.database import DueDelivery, Transaction
+from modelyard_server.services.mutations import Mutations, new_uid
+from modelyard_server.services.webhook_sender import Answer, WebhookSender
+
+_log: Final = structlog.get_logger("modelyard.webhooks")
+
+POLL_SECONDS: Final = 1.0
+"""How soon is found what other processes committed, and what has become due."""
+_EVENTS: Final = 500
+"""That are looked at in one transaction."""
+_AT_ONCE: Final = 32
+_OF_ONE: Final = 8
+"""Deliveries under way to one webhook: one that hangs must not take the place of all others."""
+_CLAIM: Final = timedelta(seconds=20)
+"""Above what an attempt may take. What a server leaves that dies is tried again after it."""
+_MAX_ERROR: Final = 500
+_chance: Final = random.SystemRandom()
+
+Render = Callable[[Event, NamespaceName, str], Message]
+"""An event of a namespace, by its name and uid, as it is posted."""
+
+
+class Dispatcher:
+    """The deliveries of this process."""
+
+    def __init__(
+        self,
+        mutations: Mutations,
+        sender: WebhookSender,
+        render: Render,
+        master: bytes,
+        *,
+        observe: Callable[[str], None],
+    ) -> None:
+        """``observe`` is told `delivered`, `failed` or `given_up` of each attempt."""
+        self._mutations = mutations
+        self._database = mutations.database
+        self._sender = sender
+        self._render = render
+        self._master = master
+        self._observe = observe
+        self._news = asyncio.Event()
+        self._running: dict[asyncio.Task[None], int] = {}
+        self._dispatching: asyncio.Task[None] | None = None
+
+    def committed(self, _namespace_keys: Collection[int]) -> None:
+        """There may be events to tell."""
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something due."""
+        self._news.set()
+
+    def start(self) -> None:
+        self._dispatching = asyncio.create_task(self._dispatch())
+
+    async def close(self) -> None:
+        """Starts nothing more, and lets go of what is under way: it is tried again, here or by another replica."""
+        tasks = [*filter(None, [self._dispatching]), *self._running]
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await self._sender.close()
+
+    async def _dispatch(self) -> None:
+        while True:
+            self._news.clear()
+            try:
+                await self._fan_out()
+                await self._deliver()
+            except RegistryError as error:  # the database is down: the next round tries again
+                _log.warning("webhooks wait for the database", reason=error.reason)
+            except Exception:  # noqa: BLE001 (it is told, and must not end the task)
+                _log.exception("webhooks wait for the next round")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), POLL_SECONDS)
+
+    # From the log to deliveries
+
+    async def _fan_out(self) -> None:
+        for key in await self._database.look(lambda transaction: transaction.webhooks.behind()):
+            more = True
+            while more:
+                more = await self._database.write(partial(self._take, key=key))
+                failpoints.hit("webhook.after_fan_out")
+
+    async def _take(self, transaction: Transaction, *, key: int) -> bool:
+        """Makes deliveries of a webhook's next events; whether there may be more."""
+        webhook = await transaction.webhooks.at(key, lock=True)
+        if webhook is None or webhook.disabled:
+            return False
+        events = await transaction.events.headings(webhook.namespace_key, after=webhook.queued_revision, limit=_EVENTS)
+        if not events:
+            return False
+        if wanted := [self._delivery(webhook, event) for event in events if concerns(webhook, event)]:
+            await transaction.deliveries.add(webhook, wanted)
+        await transaction.webhooks.advance(key, events[-1].revision)
+        return len(events) == _EVENTS
+
+    def _delivery(self, webhook: Webhook, event: Heading) -> Delivery:
+        return Delivery(
+            name=DeliveryName(webhook.name, new_uid()),
+            revision=event.revision,
+            type=event.type,
+            resource=event.resource,
+            lane=event.model_id,
+            state=DeliveryState.PENDING,
+            create_time=self._mutations.clock(),
+        )
+
+    # From deliveries to receivers
+
+    async def _deliver(self) -> None:
+        free = _AT_ONCE - len(self._running)
+        now = self._mutations.clock()
+        if free <= 0 or not await self._database.look(lambda transaction: transaction.deliveries.any_due(now)):
+            return
+        claim = new_uid()
+        under_way = Counter(self._running.values())
+        busy = [key for key, count in under_way.items() if count >= _OF_ONE]
+        due = await self._database.write(
+            lambda transaction: transaction.deliveries.claim(
+                now, now + _CLAIM, claim, limit=free, each=_OF_ONE, busy=busy
+            )
+        )
+        for each in due:
+            task = asyncio.create_task(self._attempt(each, claim))
+            self._running[task] = each.webhook.key
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its claim runs out, and it is tried again.
+            _log.warning("a delivery could not be ended", exc_info=error)
+        self._news.set()
+
+    async def _attempt(self, due: DueDelivery, claim: str) -> None:
+        webhook, delivery = due.webhook, due.delivery
+        event = await self._database.look(
+            lambda transaction: transaction.events.at(webhook.namespace_key, delivery.revision)
+        )
+        if event is None:  # it was sent again by hand, and compacted meanwhile
+            answer = Answer(0, "the event is not kept any more", 0.0)
+            await self._end(due, claim, answer, give_up=True)
+            return
+        namespace = NamespaceName(webhook.name.namespace)
+        # A large snapshot takes long to write as JSON; the loop must not wait for it.
+        message = await asyncio.to_thread(self._render, event, namespace, due.namespace_uid)
+        now = self._mutations.clock()
+        signed = headers(message, keys(self._master, webhook, now), now)
+        answer = await self._sender.post(webhook.url, signed, message.body)
+        failpoints.hit("webhook.after_post")
+        await self._end(due, claim, answer)
+
+    async def _end(self, due: DueDelivery, claim: str, answer: Answer, *, give_up: bool = False) -> None:
+        now = self._mutations.clock()
+        delivery = due.delivery
+        again = None
+        if not answer.delivered and not give_up:
+            again = next_attempt(
+                created=delivery.create_time,
+                now=now,
+                attempts=delivery.attempt_count,
+                chance=_chance.random(),
+                retry_after=answer.retry_after,
+            )
+        state = DeliveryState.DELIVERED if answer.delivered else DeliveryState.FAILED
+        ended = replace(
+            delivery,
+            state=state if again is None else DeliveryState.PENDING,
+            status_code=answer.status_code,
+            error=answer.error[:_MAX_ERROR],
+            latency=answer.latency,
+            next_attempt_time=again or now,
+        )
+
+        async def work(transaction: Transaction) -> bool:
+            webhook = await transaction.webhooks.at(due.webhook.key, lock=True)
+            return webhook is not None and await transaction.deliveries.end(ended, claim, paused=webhook.disabled)
+
+        if await self._database.write(work):
+            failpoints.hit("webhook.after_end")
+            self._tell(due, ended)
+
+    def _tell(self, due: DueDelivery, ended: Delivery) -> None:
+        outcome = {DeliveryState.DELIVERED: "delivered", DeliveryState.FAILED: "given_up"}.get(ended.state, "failed")
+        self._observe(outcome)
+        if outcome != "delivered":
+            facts = {"revision": ended.revision, "attempts": ended.attempt_count, "error": ended.error}
+            _log.warning("webhook not delivered", webhook=str(due.webhook.name), outcome=outcome, **facts)

@@ -1,0 +1,35 @@
+"""What deliveries need of the network. ``outbound`` implements it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one attempt."""
+
+    status_code: int
+    """0 if the receiver did not answer."""
+    error: str
+    """Why it does not count as delivered, for the owner of the webhook to read; empty if it does."""
+    latency: float
+    """Seconds."""
+    retry_after: float | None = None
+    """Seconds for which the receiver asks to be left alone."""
+
+    @property
+    def delivered(self) -> bool:
+        return not self.error
+
+
+class WebhookSender(Protocol):
+    def check(self, url: str) -> str:
+        """``url`` if it may be posted to; else ``ValueError``, ``AddressNotAllowedError`` for where it leads."""
+        ...
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Posts once. Whatever the receiver does is an answer, and no exception."""
+        ...
+
+    async def close(self) -> None: ...

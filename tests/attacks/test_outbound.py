@@ -1,0 +1,129 @@
+"""A111: receivers of webhooks that want more than to be told."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from tests.support.receiver import CERTIFICATE, Receiver, receiving
+
+from modelyard_server.outbound.https import HttpsSender
+
+_LOOPBACK = ip_network("127.0.0.0/8")
+
+
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as running:
+        yield running
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[HttpsSender]:
+    """May post to this machine."""
+    made = HttpsSender([_LOOPBACK])
+    yield made
+    await made.close()
+
+
+def _port(receiver: Receiver) -> str:
+    return receiver.url.rpartition(":")[2].partition("/")[0]
+
+
+@pytest.mark.parametrize("url", ["https://rebound.example.com:{port}/", "https://127.0.0.1:{port}/"])
+async def test_no_address_is_connected_to_that_may_not_be_reached(
+    url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was checked before: a name resolves to this machine by the time it is posted to."""
+    looked_up = []
+
+    async def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        looked_up.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    sender = HttpsSender()
+    answer = await sender.post(url.format(port=_port(receiver)), {}, b"{}")
+    await sender.close()
+
+    assert answer.error == "its address is not one that the registry may reach"
+    assert not receiver.posted
+    assert looked_up in ([], ["rebound.example.com"])
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_not_followed(status: int, receiver: Receiver, sender: HttpsSender) -> None:
+    receiver.answer = lambda _: status
+    receiver.headers = {"Location": receiver.url}
+
+    answer = await sender.post(receiver.url, {}, b"{}")
+
+    assert (answer.status_code, answer.delivered) == (status, False)
+    assert len(receiver.posted) == 1
+
+
+async def test_of_a_long_answer_only_the_head_is_read(receiver: Receiver, sender: HttpsSender) -> None:
+    receiver.answer, receiver.body = lambda _: 200, b"x" * (64 << 20)
+
+    assert (await sender.post(receiver.url, {}, b"{}")).delivered
+
+
+async def test_a_receiver_that_does_not_answer_is_left(receiver: Receiver) -> None:
+    receiver.hold = asyncio.Event()
+    sender = HttpsSender([_LOOPBACK], deadline=1.0)
+
+    answer = await sender.post(receiver.url, {}, b"{}")
+    receiver.hold.set()
+    await sender.close()
+
+    assert (answer.status_code, answer.error) == (0, "no answer within 1 s")
+
+
+async def test_a_head_without_an_end_is_left(sender: HttpsSender) -> None:
+    """Neither TLS nor HTTP: bytes for as long as anybody reads."""
+
+    async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                writer.write(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000)
+                await writer.drain()
+        except OSError:
+            writer.close()
+
+    async with await asyncio.start_server(endless, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        answer = await sender.post(f"https://127.0.0.1:{port}/", {}, b"{}")
+
+    assert answer.error == "no TLS connection could be made"
+
+
+async def test_a_stranger_is_told_nothing(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    sender = HttpsSender([_LOOPBACK])
+    answer = await sender.post(receiver.url, {}, b"{}")
+    await sender.close()
+
+    assert answer.error.startswith("its certificate is not trusted")
+    assert not receiver.posted
+
+
+async def test_what_can_not_be_reached_is_told_in_words(sender: HttpsSender, unused_tcp_port: int) -> None:
+    answer = await sender.post(f"https://127.0.0.1:{unused_tcp_port}/", {}, b"{}")
+
+    assert answer.error == "no connection could be made"
+
+
+async def test_proxies_of_the_environment_are_not_asked(
+    receiver: Receiver, sender: HttpsSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    assert (await sender.post(receiver.url, {}, b"{}")).delivered

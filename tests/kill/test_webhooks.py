@@ -1,0 +1,68 @@
+"""A server that dies while it tells webhooks: each event comes at least once, and those of a model in order."""
+
+import asyncio
+import json
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from tests.support.deaths import dying_at
+from tests.support.fsck import assert_clean
+from tests.support.postgres import Postgres
+from tests.support.prepared import migrated
+from tests.support.receiver import CERTIFICATE, receiving
+from tests.support.server import ServerProcess
+
+from modelyard import AsyncClient
+from modelyard.types import DeliveryState
+
+_COUNT = 12
+_ALLOWED = ("--webhook-networks", "127.0.0.0/8")
+
+
+@pytest.fixture
+def flags(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    if request.param == "sqlite":
+        return _ALLOWED
+    cluster: Postgres = request.getfixturevalue("postgres")
+    return (*_ALLOWED, "--database-url", migrated(cluster))
+
+
+@pytest.mark.parametrize(
+    ("flags", "point"),
+    [
+        ("sqlite", "webhook.after_fan_out@3"),
+        ("sqlite", "webhook.after_post@3"),
+        ("sqlite", "webhook.after_end@3"),
+        ("postgresql", "webhook.after_post@3"),
+    ],
+    indirect=["flags"],
+)
+async def test_what_is_told_is_told_to_the_end(
+    flags: tuple[str, ...], point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    server = ServerProcess(tmp_path, *flags)
+    try:
+        async with receiving() as receiver, AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:
+            server.start()
+            await client.create_model("fraud")
+            await client.webhooks.create("ci", receiver.url, types=["model.updated"])
+            server.stop()
+            async with dying_at(server, point):
+                for number in range(_COUNT):
+                    await client.update_model("fraud", owner=str(number))
+                    if number < 4:  # one after the other, so that the third is a round of its own
+                        await receiver.has(number + 1)
+            async with asyncio.timeout(60), receiver.came:
+                await receiver.came.wait_for(lambda: len({p.headers["webhook-id"] for p in receiver.posted}) == _COUNT)
+            owners = [json.loads(posted.body)["data"]["model"]["owner"] for posted in receiver.posted]
+            assert [owner for owner, _ in groupby(owners)] == [str(number) for number in range(_COUNT)]
+            async with asyncio.timeout(20):
+                while [each async for each in client.webhooks.deliveries("ci", state=DeliveryState.PENDING)]:
+                    await asyncio.sleep(0.05)  # the last answer is on its way into the database
+            assert len([each async for each in client.webhooks.deliveries("ci")]) == _COUNT
+        assert server.stop() == 0
+        assert_clean(server)
+    finally:
+        server.close()
