@@ -34,10 +34,19 @@ COMMANDS = (
 )
 
 
+OF_WEBHOOKS = ("add", "ls", "rm", "enable", "disable", "rotate-secret", "test", "deliveries", "redeliver")
+
+
 def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    for word in (*COMMANDS, "--version", "0 ok, 2 not found, 3 verification failed, 4 refused", "MODELYARD_TOKEN"):
+    for word in (
+        *COMMANDS,
+        "webhooks",
+        "--version",
+        "0 ok, 2 not found, 3 verification failed, 4 refused",
+        "MODELYARD_TOKEN",
+    ):
         assert word in told
 
 
@@ -52,11 +61,11 @@ def test_shells_can_complete() -> None:
     assert (done.returncode, done.stdout.split()) == (0, ["promote"])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"webhooks {command}" for command in OF_WEBHOOKS)])
 def test_every_command_explains_itself_and_takes_the_common_options(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([command, "--help"]) == 0
+    assert run([*command.split(), "--help"]) == 0
     told = capsys.readouterr().out
     for option in ("--output", "-o", "--url", "--insecure", "--quiet", "-q"):
         assert option in told

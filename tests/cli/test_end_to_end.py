@@ -376,6 +376,36 @@ class TestHistory:
         assert process.returncode == 130
 
 
+class TestWebhooks:
+    def test_from_its_making_to_its_end(self, cli: Cli, team: str) -> None:
+        name = f"{team}/ci"
+        made = cli("webhooks", "add", name, "https://hooks.example.com/x", "--type", "log.*", "-o", "json")
+        secret = made.json["webhook"]["secret"]
+        assert secret.startswith("whsec_")
+        renewed = cli("webhooks", "rotate-secret", name)
+        assert renewed.out.startswith(f"{name} → https://hooks.example.com/x\nsecret: whsec_")
+        assert secret not in renewed.out
+        assert cli("webhooks", "disable", name).out == f"{name} is disabled\n"
+        listed = cli("webhooks", "ls", team)
+        assert [line.split() for line in listed.out.splitlines()] == [
+            ["WEBHOOK", "URL", "TYPES", "MODEL", "AGE", "STATE"],
+            [name, "https://hooks.example.com/x", "log.*", "now", "DISABLED"],
+        ]
+        assert "secret" in cli("webhooks", "ls", team, "-o", "json").out
+        assert "whsec_" not in cli("webhooks", "ls", team, "-o", "json").out
+        assert cli("webhooks", "deliveries", name).err == "there are no deliveries\n"
+        assert cli("log", team, "-n", "1").out.splitlines()[1].split()[-4:-1] == ["anonymous", "webhook.updated", name]
+        assert cli("webhooks", "enable", name).out == f"{name} is enabled\n"
+        assert cli("webhooks", "rm", name).out == f"removed {name}\n"
+        assert cli("webhooks", "rm", name).code == 2
+
+    def test_a_test_that_is_not_taken_is_told(self, cli: Cli, team: str) -> None:
+        """The registry may not reach this machine, whatever its name."""
+        refused = cli("webhooks", "add", f"{team}/ci", "https://127.0.0.1/x")
+        assert refused.code == 4
+        assert "is not on the public internet" in refused.err
+
+
 class TestTerminal:
     @pytest.fixture
     def terminal(self) -> Iterator[tuple[int, int]]:

@@ -10,8 +10,11 @@ from tests.support.requests import MODEL, NAMESPACE, commit, make_model, request
 
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
+from modelyard.v1 import webhooks_pb2
 
 _VERSION = f"{MODEL}/versions/1"
+_WEBHOOK = f"{NAMESPACE}/webhooks/ci"
+_HOOK = "https://hooks.example.com/x"
 _CALLS: dict[str, Callable[[RunningRegistry, str], Awaitable[Any]]] = {
     "CreateNamespace": lambda y, r: y.registry.CreateNamespace(
         rpc.CreateNamespaceRequest(namespace_id="team", request_id=r)
@@ -43,6 +46,20 @@ _CALLS: dict[str, Callable[[RunningRegistry, str], Awaitable[Any]]] = {
     "SetAlias": lambda y, r: y.registry.SetAlias(
         rpc.SetAliasRequest(alias=pb.Alias(name=f"{MODEL}/aliases/p", version=_VERSION), create_only=True, request_id=r)
     ),
+    "CreateWebhook": lambda y, r: y.webhooks.CreateWebhook(
+        webhooks_pb2.CreateWebhookRequest(
+            parent=NAMESPACE, webhook_id="other", webhook=pb.Webhook(url=_HOOK, disabled=True), request_id=r
+        )
+    ),
+    "UpdateWebhook": lambda y, r: y.webhooks.UpdateWebhook(
+        webhooks_pb2.UpdateWebhookRequest(webhook=pb.Webhook(name=_WEBHOOK, description="x"), request_id=r)
+    ),
+    "RotateWebhookSecret": lambda y, r: y.webhooks.RotateWebhookSecret(
+        webhooks_pb2.RotateWebhookSecretRequest(name=_WEBHOOK, request_id=r)
+    ),
+    "DeleteWebhook": lambda y, r: y.webhooks.DeleteWebhook(
+        webhooks_pb2.DeleteWebhookRequest(name=_WEBHOOK, request_id=r)
+    ),
     "DeleteAlias": lambda y, r: y.registry.DeleteAlias(
         rpc.DeleteAliasRequest(name=f"{MODEL}/aliases/production", request_id=r)
     ),
@@ -53,6 +70,10 @@ async def _prepare(yard: RunningRegistry) -> None:
     await make_model(yard)
     await commit(yard, aliases=["production"])
     await commit(yard)
+    request = webhooks_pb2.CreateWebhookRequest(
+        parent=NAMESPACE, webhook_id="ci", webhook=pb.Webhook(url=_HOOK, disabled=True)
+    )
+    await yard.webhooks.CreateWebhook(request)
 
 
 @pytest.mark.parametrize("method", _CALLS)

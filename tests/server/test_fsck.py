@@ -36,6 +36,13 @@ SECOND = f"sha256:{hashlib.sha256(b'fraud 1').hexdigest()}"
 """What version 2 is made of."""
 FIRST = f"sha256:{hashlib.sha256(b'fraud 0').hexdigest()}"
 OTHER = "1" * 64
+WAITING = """
+INSERT INTO webhook_deliveries (uid, webhook_key, namespace_key, revision, type, resource, lane, state, attempt_count,
+    status_code, error, latency, create_time, next_attempt_time, claim)
+SELECT 'x', key, namespace_key, queued_revision, 'model.updated', '', 'fraud', 'PENDING', 0, 0, '', 0, 0, 0, ''
+FROM webhooks
+"""
+"""A delivery that waits, of a server that does not run."""
 VERSION_2 = "(SELECT key FROM versions WHERE number = 2)"
 
 
@@ -443,6 +450,27 @@ async def test_every_change_leaves_row_and_log_agreed(busy: ServerProcess, tmp_p
     assert told(await check(busy)) == {("NOT_LOGGED", str(wrong.name))}
     await sql(busy, "DELETE FROM evaluations WHERE supersedes = ''")
     assert told(await check(busy)) == {("ROW_MISSING", str(wrong.name))}
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("UPDATE webhooks SET url = 'https://elsewhere.example.com/'", "NOT_LOGGED"),
+        ("UPDATE webhooks SET queued_revision = 1000", "WEBHOOK_AHEAD"),
+        ("UPDATE webhook_deliveries SET revision = 1000", "DELIVERY_LOST"),
+        ("UPDATE webhook_deliveries SET next_attempt_time = NULL", "DELIVERY_STUCK"),
+    ],
+)
+async def test_a_webhook_that_would_tell_too_little_is_found(busy: ServerProcess, statement: str, kind: str) -> None:
+    async with AsyncClient(busy.url) as client:
+        hook = await client.webhooks.create("ci", "https://hooks.example.com/x", types=["log.compacted"])
+    busy.stop()
+    await sql(busy, WAITING)
+    assert (await check(busy)).clean
+
+    await sql(busy, statement)
+
+    assert told(await check(busy)) == {(kind, str(hook.name))}
 
 
 async def test_a_compacted_log_is_clean_too(busy: ServerProcess, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from modelyard_server.domain.events import Event, LogHead
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.inventory import (
     AliasRecord,
-    ConsumerRecord,
+    DeploymentRecord,
     EvaluationRecord,
     FileRecord,
     HeldBlob,
@@ -24,6 +24,7 @@ from modelyard_server.services.inventory import (
     Unreadable,
     UploadRecord,
     VersionRecord,
+    WebhookRecord,
 )
 
 T = TypeVar("T")
@@ -109,10 +110,10 @@ class SqlInventory:
     def evaluations(self) -> AsyncGenerator[EvaluationRecord | Unreadable, None]:
         return self._each(records.EVALUATIONS)
 
-    def deployments(self) -> AsyncGenerator[ConsumerRecord | Unreadable, None]:
+    def deployments(self) -> AsyncGenerator[DeploymentRecord | Unreadable, None]:
         return self._each(records.DEPLOYMENTS)
 
-    def webhooks(self) -> AsyncGenerator[ConsumerRecord | Unreadable, None]:
+    def webhooks(self) -> AsyncGenerator[WebhookRecord | Unreadable, None]:
         return self._each(records.WEBHOOKS)
 
     def held(self, namespace_key: int) -> AsyncGenerator[HeldBlob | Unreadable, None]:

@@ -25,7 +25,7 @@ from modelyard_server.domain.resources import AnyResource, UploadState
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.inventory import (
     AliasRecord,
-    ConsumerRecord,
+    DeploymentRecord,
     EvaluationRecord,
     FileRecord,
     HeldBlob,
@@ -34,6 +34,7 @@ from modelyard_server.services.inventory import (
     NamespaceRecord,
     UploadRecord,
     VersionRecord,
+    WebhookRecord,
 )
 
 T = TypeVar("T")
@@ -51,6 +52,8 @@ _HELD = tables.namespace_blobs.c
 _EVENTS = tables.events.c
 _EVALUATIONS = tables.evaluations.c
 _UPLOADS = tables.uploads.c
+_WEBHOOKS = tables.webhooks.c
+_DELIVERIES = tables.webhook_deliveries.c
 
 
 class Every(Generic[T]):
@@ -163,9 +166,9 @@ EVALUATIONS: Final = Every(
 )
 
 
-def _deployment(row: Row[Any]) -> ConsumerRecord:
+def _deployment(row: Row[Any]) -> DeploymentRecord:
     deployment = deployments.from_row(row)
-    return ConsumerRecord(str(deployment.name), _logged(row, deployment))
+    return DeploymentRecord(str(deployment.name), _logged(row, deployment))
 
 
 DEPLOYMENTS: Final = Every(
@@ -173,12 +176,42 @@ DEPLOYMENTS: Final = Every(
 )
 
 
-def _webhook(row: Row[Any]) -> ConsumerRecord:
+def _webhook(row: Row[Any]) -> WebhookRecord:
     webhook = webhooks.from_row(row)
-    return ConsumerRecord(str(webhook.name), _logged(row, webhook))
+    return WebhookRecord(str(webhook.name), _logged(row, webhook), bool(row.ahead), row.lost, row.stuck)
 
 
-WEBHOOKS: Final = Every(_with_last_event(webhooks.EVERY, names.WEBHOOK), tables.webhooks.c.key, _webhook, "webhooks")
+_PENDING_OF = select(_DELIVERIES.lane).where(_DELIVERIES.webhook_key == _WEBHOOKS.key, _DELIVERIES.state == "PENDING")
+_EVENT_OF = select(_EVENTS.revision).where(
+    _EVENTS.namespace_key == _DELIVERIES.namespace_key, _EVENTS.revision == _DELIVERIES.revision
+)
+_LOST = _PENDING_OF.where(~_EVENT_OF.exists()).with_only_columns(func.count())
+_FIRST = tables.webhook_deliveries.alias()
+_WITH_A_TIME = select(_FIRST.c.key).where(
+    _FIRST.c.webhook_key == _DELIVERIES.webhook_key,
+    _FIRST.c.lane == _DELIVERIES.lane,
+    _FIRST.c.state == "PENDING",
+    _FIRST.c.next_attempt_time.is_not(None),
+)
+_STUCK = _PENDING_OF.where(_WEBHOOKS.disabled.is_(False), ~_WITH_A_TIME.exists()).with_only_columns(
+    func.count(_DELIVERIES.lane.distinct())
+)
+WEBHOOKS: Final = Every(
+    _with_last_event(webhooks.EVERY, names.WEBHOOK).add_columns(
+        (
+            _WEBHOOKS.queued_revision
+            > select(tables.log_heads.c.revision)
+            .where(tables.log_heads.c.namespace_key == _WEBHOOKS.namespace_key)
+            .correlate(tables.webhooks)
+            .scalar_subquery()
+        ).label("ahead"),
+        _LOST.correlate(tables.webhooks).scalar_subquery().label("lost"),
+        _STUCK.correlate(tables.webhooks).scalar_subquery().label("stuck"),
+    ),
+    _WEBHOOKS.key,
+    _webhook,
+    "webhooks",
+)
 
 
 def _alias(row: Row[Any]) -> AliasRecord:

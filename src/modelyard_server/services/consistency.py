@@ -56,6 +56,9 @@ class Kind(StrEnum):
     CHAIN_BROKEN = "CHAIN_BROKEN"
     HEAD_WRONG = "HEAD_WRONG"
     UPLOAD_WITHOUT_BLOB = "UPLOAD_WITHOUT_BLOB"
+    WEBHOOK_AHEAD = "WEBHOOK_AHEAD"
+    DELIVERY_LOST = "DELIVERY_LOST"
+    DELIVERY_STUCK = "DELIVERY_STUCK"
     # Of no harm: what crashes, and uploads that are under way or given up, leave until the sweep.
     BLOB_UNREFERENCED = "BLOB_UNREFERENCED"
     UPLOAD_EXPIRED = "UPLOAD_EXPIRED"
@@ -292,6 +295,14 @@ class _Look:
             self._compare(deployment.name, deployment.logged)
         async for webhook in self._each("webhooks", self._inventory.webhooks()):
             self._compare(webhook.name, webhook.logged)
+            if webhook.ahead:
+                self.report.fault(Kind.WEBHOOK_AHEAD, webhook.name, "is to be told of what its log does not have yet")
+            if webhook.lost:
+                text = f"deliveries that wait for events which are not stored: {webhook.lost}"
+                self.report.fault(Kind.DELIVERY_LOST, webhook.name, text)
+            if webhook.stuck:
+                text = f"models whose deliveries wait, and none of them for a time: {webhook.stuck}"
+                self.report.fault(Kind.DELIVERY_STUCK, webhook.name, text)
 
     async def _at_blobs(self) -> None:
         async for key in self._each("blobs", self._inventory.blobs()):

@@ -75,11 +75,20 @@ class EvaluationRecord(NamedTuple):
     logged: Logged
 
 
-class ConsumerRecord(NamedTuple):
-    """A deployment or a webhook."""
-
+class DeploymentRecord(NamedTuple):
     name: str
     logged: Logged
+
+
+class WebhookRecord(NamedTuple):
+    name: str
+    logged: Logged
+    ahead: bool
+    """It has queued events that its namespace's log does not have."""
+    lost: int
+    """Deliveries that wait for events which are not stored any more."""
+    stuck: int
+    """Lanes whose deliveries wait, and none of them for a time."""
 
 
 class HeldBlob(NamedTuple):
@@ -112,8 +121,8 @@ class Inventory(Protocol):
     def files(self, version_key: int) -> AsyncGenerator[FileRecord | Unreadable, None]: ...
     def aliases(self) -> AsyncGenerator[AliasRecord | Unreadable, None]: ...
     def evaluations(self) -> AsyncGenerator[EvaluationRecord | Unreadable, None]: ...
-    def deployments(self) -> AsyncGenerator[ConsumerRecord | Unreadable, None]: ...
-    def webhooks(self) -> AsyncGenerator[ConsumerRecord | Unreadable, None]: ...
+    def deployments(self) -> AsyncGenerator[DeploymentRecord | Unreadable, None]: ...
+    def webhooks(self) -> AsyncGenerator[WebhookRecord | Unreadable, None]: ...
     def held(self, namespace_key: int) -> AsyncGenerator[HeldBlob | Unreadable, None]: ...
     def blobs(self) -> AsyncGenerator[BlobKey | Unreadable, None]:
         """The live ones."""

@@ -4,6 +4,7 @@ from itertools import islice
 from typing import Annotated
 
 import typer
+from rich.console import Group
 
 from modelyard._naming import invalid, webhook_name
 from modelyard.cli import render
@@ -37,7 +38,7 @@ def add(
     """Adds a webhook, and tells its secret: keep it, it is not told again."""
     with session.client() as client:
         made = client.webhooks.create(name, endpoint, types=types or (), model=model, description=description)
-    session.show({"webhook": made}, plain(f"{render.webhook_name(made.name)} → {made.url}\nsecret: {made.secret}"))
+    session.show({"webhook": made}, _with_secret(made))
 
 
 @with_session
@@ -74,7 +75,7 @@ def rotate_secret(session: Session, name: _Name) -> None:
     """Gives it a new secret, and tells it. For a day the old one signs too."""
     with session.client() as client:
         renewed = client.webhooks.rotate_secret(name)
-    session.show({"webhook": renewed}, plain(f"{render.webhook_name(renewed.name)}\nsecret: {renewed.secret}"))
+    session.show({"webhook": renewed}, _with_secret(renewed))
 
 
 @with_session
@@ -115,6 +116,10 @@ def redeliver(
     with session.client() as client:
         again = client.webhooks.redeliver(DeliveryName(webhook_name(name), delivery))
     session.show({"delivery": again}, plain(f"event {again.revision} is sent again, as {again.name.delivery}"))
+
+
+def _with_secret(webhook: Webhook) -> Group:
+    return Group(plain(f"{render.webhook_name(webhook.name)} → {webhook.url}"), plain(f"secret: {webhook.secret}"))
 
 
 def _told(session: Session, webhook: Webhook, what: str) -> None:
