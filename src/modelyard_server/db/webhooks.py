@@ -20,6 +20,7 @@ _KEY_OF = _FIND.with_only_columns(_WEBHOOKS.key)
 # Locked first and read then, as everywhere.
 _LOCK = select(_WEBHOOKS.key).where(_WEBHOOKS.key == bindparam("row_key")).with_for_update()
 _BY_KEY = EVERY.where(_WEBHOOKS.key == bindparam("row_key"))
+_FOLLOWED = select(_WEBHOOKS.namespace_key).where(_WEBHOOKS.disabled.is_(False)).distinct()
 _BEHIND = (
     select(_WEBHOOKS.key)
     .join_from(tables.webhooks, tables.log_heads, tables.log_heads.c.namespace_key == _WEBHOOKS.namespace_key)
@@ -103,6 +104,9 @@ class SqlWebhooks:
     async def page(self, namespace_key: int, *, after: str, limit: int) -> list[Webhook]:
         query = EVERY.where(_WEBHOOKS.namespace_key == namespace_key, _WEBHOOKS.id > after)
         return [from_row(row) for row in await self._connection.execute(query.order_by(_WEBHOOKS.id).limit(limit))]
+
+    async def followed(self) -> set[int]:
+        return set((await self._connection.execute(_FOLLOWED)).scalars())
 
     async def behind(self) -> Sequence[int]:
         return list((await self._connection.execute(_BEHIND)).scalars())

@@ -138,7 +138,9 @@ class Watching:
                         yield News(told, cursor)
                     continue
                 try:
-                    await asyncio.wait_for(moved.wait(), self._progress_seconds)
+                    # Not wait_for, which until Python 3.12 loses a cancellation that comes together with the news.
+                    async with asyncio.timeout(self._progress_seconds):
+                        await moved.wait()
                 except TimeoutError:
                     yield News((), cursor)
         finally:
