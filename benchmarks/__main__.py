@@ -1,6 +1,6 @@
 """Measures everything, and writes the table of benchmarks/README.md:
 
-python -m benchmarks [--only transfer,metadata,...] [--mib 1024] [--rounds 5]
+python -m benchmarks [--only transfer,metadata,...] [--mib 1024] [--rounds 5] [--versions 1000000]
 """
 
 import argparse
@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(SUITES), help="some of them, with commas; writes no table then")
     parser.add_argument("--mib", type=int, default=1024, help="size of the large file")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--versions", type=int, default=1_000_000, help="of the large catalogue")
     given = parser.parse_args()
     if not (servers.PEER_BIN / "mlflow").exists():
         parser.error("there is no .venv-peers: run 'make bench', which makes it")
@@ -24,7 +25,7 @@ def main() -> None:
         "transfer": lambda: transfer.run(given.mib, given.rounds),
         "small_files": lambda: small_files.run(given.rounds),
         "metadata": metadata.run,
-        "catalogue": catalogue.run,
+        "catalogue": lambda: catalogue.run(given.versions),
         "watching": watching.run,
         "load": load.run,
         "startup": lambda: startup.run(given.rounds),

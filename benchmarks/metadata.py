@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks import population, servers
 from benchmarks.report import Row
 
@@ -37,8 +39,9 @@ class System:
 
     client: Sequence[str]
     url: str
+    process: psutil.Process
 
-    def measure(self, action: str, model: str, clients: int) -> Rate:
+    def measure(self, action: str, model: str, clients: int = 1) -> Rate:
         processes = min(clients, PROCESSES)
         command = [*self.client, self.url, action, model, str(SECONDS), str(clients // processes)]
         started = [
@@ -63,8 +66,8 @@ def modelyard(folder: Path, size: dict[str, int]) -> Iterator[System]:
     with servers.modelyard(data):
         pass
     population.fill_modelyard(data, **size)
-    with servers.modelyard(data) as (url, _):
-        yield System((sys.executable, "-m", "benchmarks.modelyard_client"), url)
+    with servers.modelyard(data) as (url, process):
+        yield System((sys.executable, "-m", "benchmarks.modelyard_client"), url, process)
 
 
 @contextmanager
@@ -73,8 +76,8 @@ def mlflow(folder: Path, size: dict[str, int]) -> Iterator[System]:
     with servers.mlflow(data):
         pass
     population.fill_mlflow(data, **size)
-    with servers.mlflow(data) as url:
-        yield System((str(servers.PEER_BIN / "python"), "benchmarks/mlflow_client.py"), url)
+    with servers.mlflow(data) as (url, process):
+        yield System((str(servers.PEER_BIN / "python"), "benchmarks/mlflow_client.py"), url, process)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Our client at work, as a process of its own:
 
-python -m benchmarks.modelyard_client URL resolve|create|list MODEL SECONDS CLIENTS
+python -m benchmarks.modelyard_client URL ACTION MODEL SECONDS CLIENTS
 
-It prints the calls' times, one a line.
+ACTION is a name of ACTIONS and what it takes, with bars between. It prints the calls' times, one a line.
 """
 
 import asyncio
@@ -11,10 +11,12 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import cycle
+from typing import Final
 from uuid import uuid4
 
-from modelyard import AsyncClient
-from modelyard.types import Version
+from modelyard import AsyncClient, _convert
+from modelyard.types import Event, Version
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2
 
@@ -37,51 +39,93 @@ async def _repeat(calls: Sequence[Call], seconds: float) -> None:
     print("\n".join(f"{time:.6f}" for time in times))
 
 
-def _creation(version: Version) -> pb.CreateVersionRequest:
+# Each makes what is measured ready, and gives the call that is.
+
+
+async def _resolve(client: AsyncClient, model: str) -> Call:
+    return partial(client.resolve, f"{model}@production")
+
+
+async def _get(client: AsyncClient, model: str) -> Call:
+    return partial(client.get_version, f"{model}@1")
+
+
+async def _create(client: AsyncClient, model: str) -> Call:
     """Another version of the same bytes: what the last step of a push asks for."""
+    version = (await client.resolve(f"{model}@production")).version
     files = [
         resources_pb2.File(path=file.path, blob=resources_pb2.Blob(digest=file.digest, size_bytes=file.size))
         for file in version.files
     ]
-    return pb.CreateVersionRequest(parent=str(version.name.model), version=resources_pb2.Version(files=files))
-
-
-async def _create(client: AsyncClient, request: pb.CreateVersionRequest) -> None:
+    request = pb.CreateVersionRequest(parent=str(version.name.model), version=resources_pb2.Version(files=files))
     connection = client._connection  # noqa: SLF001 - the SDK has this call only as a part of push
-    request.request_id = str(uuid4())
-    await connection.call(connection.registry.CreateVersion, request)
+
+    async def create() -> None:
+        request.request_id = str(uuid4())
+        await connection.call(connection.registry.CreateVersion, request)
+
+    return create
 
 
-async def _page(client: AsyncClient, place: str, action: str) -> pb.ListVersionsRequest:
-    """What asks for a page of a list: the first, or the hundredth."""
-    _, text, order_by, deep = action.split("|")
-    namespace, _, model = place.rpartition("/")
-    parent = f"namespaces/{namespace or 'default'}/models/{model}"
+async def _set_alias(client: AsyncClient, model: str) -> Call:
+    numbers = cycle((1, 2))
+    return lambda: client.set_alias(model, "candidate", next(numbers))
+
+
+async def _alias_then(client: AsyncClient, model: str) -> Call:
+    """What was in production in the middle of its history."""
+    alias = await client.get_alias(model, "production")
+    then = alias.create_time + (alias.update_time - alias.create_time) / 2
+    return partial(client.get_alias, model, "production", at=then)
+
+
+async def _history(client: AsyncClient, model: str) -> Call:
+    async def history() -> list[Event]:
+        return [event async for event in client.list_events(f"{model}@production", newest_first=True)]
+
+    return history
+
+
+async def _search(client: AsyncClient, _model: str, words: str) -> Call:
+    return partial(client.search_models, words)
+
+
+async def _list(client: AsyncClient, model: str, text: str, order_by: str, page: str) -> Call:
+    """A page of a list, by its number."""
+    namespace, _, name = model.rpartition("/")
+    parent = f"namespaces/{namespace or 'default'}/models/{name}"
     request = pb.ListVersionsRequest(parent=parent, filter=text, order_by=order_by)
-    for _ in range(99 if deep else 0):
-        request.page_token = (await _list(client, request)).next_page_token
-    return request
+    connection = client._connection  # noqa: SLF001 - the SDK has lists, whose pages it reads as they are needed
+
+    async def answer() -> pb.ListVersionsResponse:
+        return await connection.call(connection.registry.ListVersions, request)
+
+    async def listed() -> list[Version]:
+        return [_convert.version(message) for message in (await answer()).versions]
+
+    for _ in range(1, int(page)):
+        request.page_token = (await answer()).next_page_token
+    return listed
 
 
-async def _list(client: AsyncClient, request: pb.ListVersionsRequest) -> pb.ListVersionsResponse:
-    connection = client._connection  # noqa: SLF001 - the SDK makes records of the messages, and MLflow's client too
-    return await connection.call(connection.registry.ListVersions, request)
+ACTIONS: Final[dict[str, Callable[..., Awaitable[Call]]]] = {
+    "resolve": _resolve,
+    "get": _get,
+    "create": _create,
+    "set alias": _set_alias,
+    "alias then": _alias_then,
+    "history": _history,
+    "search": _search,
+    "list": _list,
+}
 
 
 async def main() -> None:
     url, action, model, seconds, count = sys.argv[1:]
-    reference = f"{model}@production"
+    name, *arguments = action.split("|")
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(AsyncClient(url)) for _ in range(int(count))]
-        calls: list[Call]
-        if action.startswith("list|"):
-            requests = [await _page(client, model, action) for client in clients]
-            calls = [partial(_list, client, request) for client, request in zip(clients, requests, strict=True)]
-        elif action == "resolve":
-            calls = [partial(client.resolve, reference) for client in clients]
-        else:
-            version = (await clients[0].resolve(reference)).version
-            calls = [partial(_create, client, _creation(version)) for client in clients]
+        calls = [await ACTIONS[name](client, model, *arguments) for client in clients]
         await _repeat(calls, float(seconds))
 
 

@@ -40,7 +40,7 @@ def shown(rows: Iterable[Row]) -> Iterator[Row]:
     """Passes rows on, and prints each as it comes."""
     for row in rows:
         name, *others = row.cells
-        print(f"{name:58} {others[0]:>12}  {others[1]:28} {others[2]:>8} {others[3]:>8} {others[4]}", flush=True)
+        print(f"{name:58} {others[0]:>18}  {others[1]:28} {others[2]:>8} {others[3]:>8} {others[4]}", flush=True)
         yield row
 
 

@@ -48,8 +48,8 @@ def modelyard(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 
 @contextmanager
-def mlflow(folder: Path) -> Iterator[str]:
-    """An MLflow server that keeps artifacts too, with one worker, which is its fastest here; its URL."""
+def mlflow(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """The same of MLflow's server that keeps artifacts too, with one worker, which is its fastest here."""
     folder.mkdir(exist_ok=True)
     port = free_port()
     flags = (
@@ -75,7 +75,7 @@ def mlflow(folder: Path) -> Iterator[str]:
         while not _answers(f"{url}/health"):
             if process.poll() is not None:
                 raise SystemExit(f"mlflow did not start: see {folder}/mlflow.log")
-        yield url
+        yield url, psutil.Process(process.pid)
     finally:
         for child in psutil.Process(process.pid).children(recursive=True):
             child.terminate()

@@ -21,7 +21,7 @@ def run(rounds: int = 5) -> Iterator[Row]:
     times = Times()
     with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as name:
         folder = Path(name)
-        with servers.modelyard(folder / "data") as (url, _), servers.mlflow(folder / "mlflow") as peer_url:
+        with servers.modelyard(folder / "data") as (url, _), servers.mlflow(folder / "mlflow") as (peer_url, _):
             client = modelyard.Client(url, cache_dir=folder / "cache")
             peer = mlflow_transfer(peer_url)
             for _ in range(rounds):

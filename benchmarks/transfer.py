@@ -126,7 +126,7 @@ def run(mib: int = 1024, rounds: int = 5) -> Iterator[Row]:
         folder = Path(name)
         with (
             servers.modelyard(folder / "data") as (url, process),
-            servers.mlflow(folder / "mlflow") as peer_url,
+            servers.mlflow(folder / "mlflow") as (peer_url, _),
         ):
             transfers = Transfers(folder, url, mib, process)
             for _ in range(rounds):
