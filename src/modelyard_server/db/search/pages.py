@@ -53,12 +53,22 @@ class _Source:
     descending: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Few:
+    """A term that few rows satisfy, and their keys."""
+
+    term: Term
+    keys: Select[Any]
+
+
 async def page(connection: Connection, query: Query, after: Position | None, limit: int) -> list[Position]:
     """The next positions behind ``after``."""
     run = _Run(connection, query)
     few = await run.few()
     if query.order.field in query.subject.columns:
-        return await run.read(run.by_column(few), few, after, limit)
+        if (by_text := run.by_text(few)) is not None:
+            return await run.read(by_text, None, after, limit)
+        return await run.read(run.by_column(), few, after, limit)
     # First what has the number that is sorted by, then the newest of what lacks it.
     found: list[Position] = []
     if after is None or after.value is not None:
@@ -95,15 +105,22 @@ class _Run:
 
     # Where rows come from
 
-    def by_column(self, few: Select[Any] | None) -> _Source:
+    def by_text(self, few: _Few | None) -> _Source | None:
+        """The index of texts, if it is in the order that is asked for, and no other finds fewer rows.
+
+        Nothing of it need be sorted, be it much or little.
+        """
+        order, texts = self._query.order, self._subject.texts
+        if order.field != "create_time" or self._query.of_model is not None:
+            return None
+        for term in self._conjuncts() if few is None else (few.term,):
+            if isinstance(term, terms.Text) and term.exact is not None and self._is_indexed(term):
+                found = self._rows(texts).where(self._placed(texts), attribute_condition(term, texts))
+                return _Source(found, texts.c.create_time, texts.c[self._subject.owner], order.descending)
+        return None
+
+    def by_column(self) -> _Source:
         order = self._query.order
-        texts = self._subject.texts
-        if few is None and order.field == "create_time" and self._query.of_model is None:
-            # The index of texts that are equal is in this order too.
-            for term in self._conjuncts():
-                if isinstance(term, terms.Text) and term.exact is not None and self._is_indexed(term):
-                    found = self._rows(texts).where(self._placed(texts), attribute_condition(term, texts))
-                    return _Source(found, texts.c.create_time, texts.c[self._subject.owner], order.descending)
         return _Source(self._rows(), self._subject.columns[order.field], self._subject.key, order.descending)
 
     def by_number(self) -> _Source:
@@ -140,9 +157,7 @@ class _Run:
 
     # How they are read
 
-    async def read(
-        self, source: _Source, few: Select[Any] | None, after: Position | None, limit: int
-    ) -> list[Position]:
+    async def read(self, source: _Source, few: _Few | None, after: Position | None, limit: int) -> list[Position]:
         # Times as the integers that they are: a position holds nothing else.
         raw = BigInteger() if isinstance(source.value.type, tables.Moment) else source.value.type
         value, key = type_coerce(source.value, raw), source.key
@@ -150,7 +165,7 @@ class _Run:
         if self._query.of_model is not None:
             query = query.where(self._subject.table.c.model_key == self._query.of_model)
         if few is not None:
-            query = query.where(self._subject.key.in_(few))
+            query = query.where(self._subject.key.in_(few.keys))
         if self._query.where is not None:
             query = query.where(condition(self._query.where, self._subject))
         if after is not None:
@@ -163,27 +178,29 @@ class _Run:
 
     # Which index finds few
 
-    async def few(self) -> Select[Any] | None:
-        """The keys that the comparison allows that matches the fewest, if those are few."""
+    async def few(self) -> _Few | None:
+        """The comparison that matches the fewest, if those are few."""
         best, fewest = None, FEW
         for candidate, _ in zip(self._candidates(), range(_CANDIDATES), strict=False):
-            bounded = candidate.limit(fewest).subquery()
+            bounded = candidate.keys.limit(fewest).subquery()
             count = int(await self._connection.scalar(select(func.count()).select_from(bounded)))
             if count < fewest:
                 best, fewest = candidate, max(count, 1)
         return best
 
-    def _candidates(self) -> Iterator[Select[Any]]:
+    def _candidates(self) -> Iterator[_Few]:
         for term in self._conjuncts():
             if isinstance(term, terms.Text) and term.field == "alias":
-                yield (
+                keys = (
                     select(self._subject.aliased)
                     .join(tables.models, tables.models.c.key == tables.aliases.c.model_key)
                     .where(text_condition(tables.aliases.c.id, term), self._placed(tables.models))
                 )
+                yield _Few(term, keys)
             elif isinstance(term, terms.Text | terms.Number) and self._is_indexed(term):
                 table = self._subject.texts if isinstance(term, terms.Text) else self._numbers
-                yield select(table.c[self._subject.owner]).where(self._placed(table), attribute_condition(term, table))
+                found = select(table.c[self._subject.owner])
+                yield _Few(term, found.where(self._placed(table), attribute_condition(term, table)))
 
     def _conjuncts(self) -> tuple[Term, ...]:
         """The terms that every row must satisfy."""
