@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Double,
+    FromClause,
     String,
     Table,
     Text,
@@ -166,7 +167,7 @@ def attribute_exists(
     for table in _tables(term, subject):
         columns = table.c
         rows = exists().where(columns[subject.owner] == subject.key, attribute_condition(term, table))
-        found.append(rows.correlate(subject.table))
+        found.append(rows.correlate(subject.source))
     return or_(*found)
 
 
@@ -178,7 +179,7 @@ def _tables(term: Term, subject: Subject) -> list[Table]:
     return [subject.texts, subject.numbers]
 
 
-def attribute_condition(term: Term, table: Table) -> ColumnElement[bool]:
+def attribute_condition(term: Term, table: FromClause) -> ColumnElement[bool]:
     """What a row of texts or numbers must satisfy."""
     assert isinstance(term, terms.Text | terms.Contains | terms.Number | terms.Present)
     of_field: ColumnElement[bool] = table.c.field == term.field

@@ -7,10 +7,23 @@ come soon.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, Table, exists, func, literal, select, tuple_, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+)
 
 from modelyard_server.db import rows, tables
 from modelyard_server.db.engine import Connection
@@ -45,11 +58,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where rows are read off in order: by ``value``, and where that is alike by ``key``."""
+    """Where rows are read off in order: by ``value``, and where that is alike by the key of ``subject``."""
 
+    subject: Subject
     found: Select[Any]
     value: ColumnElement[Any]
-    key: ColumnElement[int]
     descending: bool
 
 
@@ -110,35 +123,36 @@ class _Run:
 
         Nothing of it need be sorted, be it much or little.
         """
-        order, texts = self._query.order, self._subject.texts
+        order, texts = self._query.order, self._subject.texts.alias("listed")
         if order.field != "create_time" or self._query.of_model is not None:
             return None
         for term in self._conjuncts() if few is None else (few.term,):
             if isinstance(term, terms.Text) and term.exact is not None and self._is_indexed(term):
                 found = self._rows(texts).where(self._placed(texts), attribute_condition(term, texts))
-                return _Source(found, texts.c.create_time, texts.c[self._subject.owner], order.descending)
+                return _Source(replace(self._subject, index=texts), found, texts.c.create_time, order.descending)
         return None
 
     def by_column(self) -> _Source:
         order = self._query.order
-        return _Source(self._rows(), self._subject.columns[order.field], self._subject.key, order.descending)
+        return _Source(self._subject, self._rows(), self._subject.columns[order.field], order.descending)
 
     def by_number(self) -> _Source:
-        numbers = self._numbers
+        numbers = self._numbers.alias("listed")
         found = self._rows(numbers).where(self._placed(numbers), numbers.c.field == self._query.order.field)
-        return _Source(found, numbers.c.value, numbers.c[self._subject.owner], self._query.order.descending)
+        return _Source(replace(self._subject, index=numbers), found, numbers.c.value, self._query.order.descending)
 
     def without_number(self) -> _Source:
         numbers, key = self._numbers.c, self._subject.key
         has = exists().where(numbers[self._subject.owner] == key, numbers.field == self._query.order.field)
-        return _Source(self._rows().where(~has.correlate(self._subject.table)), key, key, descending=True)
+        found = self._rows().where(~has.correlate(self._subject.table))
+        return _Source(self._subject, found, key, descending=True)
 
     @property
     def _numbers(self) -> Table:
         assert self._subject.numbers is not None
         return self._subject.numbers
 
-    def _rows(self, index: Table | None = None) -> Select[Any]:
+    def _rows(self, index: FromClause | None = None) -> Select[Any]:
         """The rows of the place, found by ``index`` if one is given."""
         table, query = self._subject.table, select()
         if index is None:
@@ -150,7 +164,7 @@ class _Run:
             query = query.join(models, models.c.key == table.c.model_key).where(models.c.delete_time.is_(None))
         return query if self._query.show_deleted else query.where(table.c.delete_time.is_(None))
 
-    def _placed(self, table: Table) -> ColumnElement[bool]:
+    def _placed(self, table: FromClause) -> ColumnElement[bool]:
         if self._query.of_model is not None and "model_key" in table.c:
             return table.c.model_key == self._query.of_model
         return table.c.namespace_key == self._query.namespace_key
@@ -160,14 +174,14 @@ class _Run:
     async def read(self, source: _Source, few: _Few | None, after: Position | None, limit: int) -> list[Position]:
         # Times as the integers that they are: a position holds nothing else.
         raw = BigInteger() if isinstance(source.value.type, tables.Moment) else source.value.type
-        value, key = type_coerce(source.value, raw), source.key
+        value, key = type_coerce(source.value, raw), source.subject.key
         query = source.found.add_columns(value.label("value"), key.label("key"))
         if self._query.of_model is not None:
             query = query.where(self._subject.table.c.model_key == self._query.of_model)
         if few is not None:
             query = query.where(self._subject.key.in_(few.keys))
         if self._query.where is not None:
-            query = query.where(condition(self._query.where, self._subject))
+            query = query.where(condition(self._query.where, source.subject))
         if after is not None:
             place = tuple_(value, key)
             last = tuple_(literal(after.key if after.value is None else after.value, raw), literal(after.key))

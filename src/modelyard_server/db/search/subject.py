@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, Table, case, select
+from sqlalchemy import ColumnElement, FromClause, Select, Table, case, select
 
 from modelyard_server.db import tables
 
@@ -33,10 +33,17 @@ class Subject(Columns):
     """Aliases of a row of ``table``, without their ids compared."""
     aliased: ColumnElement[Any]
     """What ``aliases`` tells of the resource."""
+    index: FromClause | None = None
+    """``texts`` or ``numbers`` by another name, if rows are found by it."""
+
+    @property
+    def source(self) -> FromClause:
+        """Where the key of a row is read first: what is looked up by it need not wait for the row itself."""
+        return self.table if self.index is None else self.index
 
     @property
     def key(self) -> ColumnElement[Any]:
-        return self.table.c.key
+        return self.source.c["key" if self.index is None else self.owner]
 
 
 MODELS: Final = Subject(
