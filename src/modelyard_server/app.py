@@ -24,6 +24,7 @@ from modelyard_server.db.unit_of_work import SqlDatabase
 from modelyard_server.domain.errors import RegistryError
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
+from modelyard_server.rpc.deployments_servicer import DeploymentsServicer
 from modelyard_server.rpc.evaluations_servicer import EvaluationsServicer
 from modelyard_server.rpc.events_servicer import EventsServicer
 from modelyard_server.rpc.lineage_servicer import LineageServicer
@@ -34,6 +35,7 @@ from modelyard_server.services.aliases import Aliases
 from modelyard_server.services.blob_store import BlobStore
 from modelyard_server.services.blobs import Blobs
 from modelyard_server.services.consistency import ConsistencyCheck, Progress, Report
+from modelyard_server.services.deployments import Deployments
 from modelyard_server.services.downloads import Downloads
 from modelyard_server.services.evaluations import Evaluations
 from modelyard_server.services.lineage import Lineage
@@ -44,6 +46,7 @@ from modelyard_server.services.mutations import Clock, Mutations
 from modelyard_server.services.namespaces import Namespaces
 from modelyard_server.services.resolution import Resolver
 from modelyard_server.services.uploads import Uploads
+from modelyard_server.services.usage import UsageCounter
 from modelyard_server.services.versions import Versions
 from modelyard_server.services.watching import Watching
 from modelyard_server.telemetry import Metrics
@@ -98,6 +101,7 @@ class Registry:
         blobs = Blobs(mutations, store)
         self.namespaces = Namespaces(mutations)
         self.uploads = Uploads(mutations, blobs, store)
+        self.usage = UsageCounter(mutations)
         self.maintenance = Maintenance(mutations, store)
         self._draining = asyncio.Event()
         page_tokens = PageTokens(page_token_key, clock, limits.page_token_ttl)
@@ -106,14 +110,14 @@ class Registry:
             Models(mutations),
             Versions(mutations, aliases),
             aliases,
-            Resolver(database, clock),
+            Resolver(database, clock, self.usage),
             page_tokens,
             limits,
         )
         artifacts = ArtifactsServicer(
             blobs,
             self.uploads,
-            Downloads(database, store, limits.preferred_chunk_bytes, limits.batch_bytes),
+            Downloads(database, store, limits.preferred_chunk_bytes, limits.batch_bytes, self.usage),
             limits,
             store.compose_threshold,
             self._draining,
@@ -123,8 +127,17 @@ class Registry:
         events = EventsServicer(Log(mutations), self._watching, page_tokens, limits)
         lineage = LineageServicer(Lineage(database))
         evaluations = EvaluationsServicer(Evaluations(mutations), page_tokens, limits)
+        deployments = DeploymentsServicer(Deployments(mutations), page_tokens, limits)
         self.server = Server(
-            registry, artifacts, events, lineage, evaluations, limits=limits, metrics=metrics, reflect=reflect
+            registry,
+            artifacts,
+            events,
+            lineage,
+            evaluations,
+            deployments,
+            limits=limits,
+            metrics=metrics,
+            reflect=reflect,
         )
 
     @property
@@ -141,6 +154,7 @@ class Registry:
         await self._watching.close()
         await self.server.stop(grace)
         await self.uploads.drain()
+        await self.usage.flush()
 
 
 @asynccontextmanager
@@ -209,7 +223,10 @@ async def serve(settings: Settings) -> None:
             port = registry.server.listen(settings.listen, certificate)
             admin = _serve_metrics(settings.admin_listen, metrics) if settings.admin_listen else ""
             await registry.start()
-            sweeper = asyncio.create_task(_sweep_for_ever(registry.maintenance))
+            beside = [
+                asyncio.create_task(work)
+                for work in (_sweep_for_ever(registry.maintenance), registry.usage.flush_for_ever())
+            ]
             address = settings.listen if settings.listen.startswith("unix") else _with_port(settings.listen, port)
             facts = {"tls": certificate is not None, "metrics": admin, "data_dir": str(directory.path)}
             _log.info("serving", address=address, **facts)
@@ -217,9 +234,10 @@ async def serve(settings: Settings) -> None:
             _log.info("draining", grace_seconds=settings.grace_seconds)
             for number in (signal.SIGTERM, signal.SIGINT):  # a second signal ends it at once
                 loop.remove_signal_handler(number)
-            sweeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeper
+            for task in beside:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await registry.drain(settings.grace_seconds)
         _log.info("stopped")
     finally:

@@ -36,6 +36,8 @@ _MUTATIONS: Final = (
     "UndeleteVersion",
     "SetAlias",
     "DeleteAlias",
+    "RegisterDeployment",
+    "DeleteDeployment",
 )
 POINTS: Final = frozenset(
     {

@@ -14,6 +14,7 @@ from modelyard_server import failpoints
 from modelyard_server.db import events, tables
 from modelyard_server.db.aliases import SqlAliases
 from modelyard_server.db.blobs import SqlBlobs
+from modelyard_server.db.deployments import SqlDeployments
 from modelyard_server.db.engine import Connection, Engine
 from modelyard_server.db.evaluations import SqlEvaluations
 from modelyard_server.db.events import SqlEvents
@@ -22,11 +23,13 @@ from modelyard_server.db.models import SqlModels
 from modelyard_server.db.namespaces import SqlNamespaces
 from modelyard_server.db.requests import SqlRequests
 from modelyard_server.db.uploads import SqlUploads
+from modelyard_server.db.usage import SqlUsage
 from modelyard_server.db.versions import SqlVersions
 from modelyard_server.domain.events import Change
 from modelyard_server.services.database import (
     AliasRepository,
     BlobRepository,
+    DeploymentRepository,
     EvaluationRepository,
     EventRepository,
     ModelRepository,
@@ -34,6 +37,7 @@ from modelyard_server.services.database import (
     RequestRepository,
     Transaction,
     UploadRepository,
+    UsageRepository,
     VersionRepository,
 )
 
@@ -57,6 +61,8 @@ class SqlTransaction:
         self.requests: RequestRepository = SqlRequests(connection)
         self.events: EventRepository = SqlEvents(connection)
         self.evaluations: EvaluationRepository = SqlEvaluations(connection)
+        self.deployments: DeploymentRepository = SqlDeployments(connection)
+        self.usage: UsageRepository = SqlUsage(connection)
         self._connection = connection
         self._changes: list[Change] = []
         self._discarded = False

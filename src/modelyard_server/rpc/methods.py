@@ -7,7 +7,15 @@ from typing import Any
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 
-from modelyard.v1 import artifacts_pb2, evaluations_pb2, events_pb2, lineage_pb2, options_pb2, registry_pb2
+from modelyard.v1 import (
+    artifacts_pb2,
+    deployments_pb2,
+    evaluations_pb2,
+    events_pb2,
+    lineage_pb2,
+    options_pb2,
+    registry_pb2,
+)
 
 SERVICES = (
     registry_pb2.DESCRIPTOR.services_by_name["RegistryService"],
@@ -15,6 +23,7 @@ SERVICES = (
     events_pb2.DESCRIPTOR.services_by_name["EventsService"],
     lineage_pb2.DESCRIPTOR.services_by_name["LineageService"],
     evaluations_pb2.DESCRIPTOR.services_by_name["EvaluationsService"],
+    deployments_pb2.DESCRIPTOR.services_by_name["DeploymentsService"],
 )
 
 
