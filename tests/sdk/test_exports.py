@@ -8,9 +8,9 @@ import modelyard
 
 DOCUMENTED = {
     "functions": ["pull", "push", "resolve"],
-    "clients": ["AsyncClient", "Client", "UNSET", "Unset"],
-    "names": ["AliasName", "EvaluationName", "ModelName", "Reference", "Selector", "VersionName"],
-    "resources": ["Alias", "File", "Model", "Namespace", "Version", "VersionState"],
+    "clients": ["AsyncClient", "AsyncServing", "Client", "Serving", "UNSET", "Unset"],
+    "names": ["AliasName", "DeploymentName", "EvaluationName", "ModelName", "Reference", "Selector", "VersionName"],
+    "resources": ["Alias", "Deployment", "File", "Model", "Namespace", "Version", "VersionState"],
     "answers": [
         "Comparison",
         "Difference",
@@ -21,9 +21,12 @@ DOCUMENTED = {
         "LineageNode",
         "Progress",
         "PulledModel",
+        "Registration",
         "Resolution",
+        "Rollout",
         "Rule",
         "Section",
+        "Usage",
     ],
     "facts": [
         *("Dataset", "DatasetRole", "Direction", "Environment", "Facts", "Fingerprint", "Framework"),
@@ -35,7 +38,7 @@ DOCUMENTED = {
         *("PermissionDeniedError", "PreconditionViolation", "ResourceExhaustedError", "ServerError"),
         *("UnauthenticatedError", "UnavailableError", "VerificationError"),
     ],
-    "warnings": ["DeprecatedVersionWarning", "SkippedVersionWarning", "StaleModelWarning"],
+    "warnings": ["DeprecatedVersionWarning", "ServingWarning", "SkippedVersionWarning", "StaleModelWarning"],
 }
 
 

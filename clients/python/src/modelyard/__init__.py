@@ -18,6 +18,8 @@ environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 if TYPE_CHECKING:
     from modelyard._client import AsyncClient
     from modelyard._default import pull, push, resolve
+    from modelyard._serving import AsyncServing
+    from modelyard._serving_sync import Serving
     from modelyard._sync import Client
     from modelyard._unset import UNSET, Unset
     from modelyard.errors import (
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         PreconditionViolation,
         ResourceExhaustedError,
         ServerError,
+        ServingWarning,
         SkippedVersionWarning,
         StaleModelWarning,
         UnauthenticatedError,
@@ -59,11 +62,12 @@ if TYPE_CHECKING:
         Source,
     )
     from modelyard.manifest import File
-    from modelyard.names import AliasName, EvaluationName, ModelName, VersionName
+    from modelyard.names import AliasName, DeploymentName, EvaluationName, ModelName, VersionName
     from modelyard.references import Reference, Selector
     from modelyard.types import (
         Alias,
         Comparison,
+        Deployment,
         Difference,
         Evaluation,
         Event,
@@ -74,9 +78,12 @@ if TYPE_CHECKING:
         Namespace,
         Progress,
         PulledModel,
+        Registration,
         Resolution,
+        Rollout,
         Rule,
         Section,
+        Usage,
         Version,
         VersionState,
     )
@@ -87,6 +94,7 @@ __all__ = [
     "AliasName",
     "AlreadyExistsError",
     "AsyncClient",
+    "AsyncServing",
     "CacheError",
     "Client",
     "Comparison",
@@ -94,6 +102,8 @@ __all__ = [
     "Dataset",
     "DatasetRole",
     "DeadlineExceededError",
+    "Deployment",
+    "DeploymentName",
     "DeprecatedVersionWarning",
     "Difference",
     "Direction",
@@ -124,14 +134,18 @@ __all__ = [
     "Progress",
     "PulledModel",
     "Reference",
+    "Registration",
     "Relation",
     "Resolution",
     "ResourceExhaustedError",
+    "Rollout",
     "Rule",
     "Run",
     "Section",
     "Selector",
     "ServerError",
+    "Serving",
+    "ServingWarning",
     "Signature",
     "SkippedVersionWarning",
     "Slice",
@@ -140,6 +154,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "Unset",
+    "Usage",
     "VerificationError",
     "Version",
     "VersionName",
@@ -158,7 +173,9 @@ _MODULES = (
     "references",
     "types",
     "_unset",
+    "_serving",
     "_client",
+    "_serving_sync",
     "_sync",
     "_default",
 )

@@ -23,6 +23,8 @@ from modelyard.errors import ModelyardError, UnavailableError
 from modelyard.v1 import (
     artifacts_pb2,
     artifacts_pb2_grpc,
+    deployments_pb2,
+    deployments_pb2_grpc,
     evaluations_pb2,
     evaluations_pb2_grpc,
     events_pb2,
@@ -35,6 +37,7 @@ from modelyard.v1 import (
 
 if TYPE_CHECKING:  # these names exist in the stubs' types only
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
+    from modelyard.v1.deployments_pb2_grpc import DeploymentsServiceAsyncStub
     from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceAsyncStub
     from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
     from modelyard.v1.lineage_pb2_grpc import LineageServiceAsyncStub
@@ -88,6 +91,7 @@ def _service_config() -> str:
         events_pb2.DESCRIPTOR.services_by_name["EventsService"],
         lineage_pb2.DESCRIPTOR.services_by_name["LineageService"],
         evaluations_pb2.DESCRIPTOR.services_by_name["EvaluationsService"],
+        deployments_pb2.DESCRIPTOR.services_by_name["DeploymentsService"],
     )
     return json.dumps(
         {
@@ -161,6 +165,7 @@ class _Channels:
     events: "EventsServiceAsyncStub"
     lineage: "LineageServiceAsyncStub"
     evaluations: "EvaluationsServiceAsyncStub"
+    deployments: "DeploymentsServiceAsyncStub"
     watches: "EventsServiceAsyncStub"
     """For streams, which small calls don't wait behind."""
     calls: int = 0
@@ -212,6 +217,11 @@ class Connection:
     def evaluations(self) -> "EvaluationsServiceAsyncStub":
         """What versions were measured to be."""
         return self._current().evaluations
+
+    @property
+    def deployments(self) -> "DeploymentsServiceAsyncStub":
+        """Who serves what."""
+        return self._current().deployments
 
     @property
     def answered(self) -> bool:
@@ -310,6 +320,7 @@ class Connection:
             events=events_pb2_grpc.EventsServiceStub(metadata),
             lineage=lineage_pb2_grpc.LineageServiceStub(metadata),
             evaluations=evaluations_pb2_grpc.EvaluationsServiceStub(metadata),
+            deployments=deployments_pb2_grpc.DeploymentsServiceStub(metadata),
             watches=events_pb2_grpc.EventsServiceStub(bulk),
         )
         return self._channels

@@ -10,10 +10,11 @@ from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from modelyard.facts import Dataset, Direction, Param, Run, Slice, Source
-from modelyard.names import AliasName, EvaluationName, ModelName, NamespaceName, VersionName
+from modelyard.names import AliasName, DeploymentName, EvaluationName, ModelName, NamespaceName, VersionName
 from modelyard.types import (
     Alias,
     Comparison,
+    Deployment,
     Difference,
     Evaluation,
     Event,
@@ -22,13 +23,16 @@ from modelyard.types import (
     LineageNode,
     Model,
     Namespace,
+    Registration,
     Resolution,
+    Rollout,
     Rule,
     Section,
+    Usage,
     Version,
     VersionState,
 )
-from modelyard.v1 import events_pb2, lineage_pb2, registry_pb2
+from modelyard.v1 import deployments_pb2, events_pb2, lineage_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import (
     dataset_from_proto,
@@ -164,6 +168,50 @@ def evaluation(message: pb.Evaluation) -> Evaluation:
     )
 
 
+def deployment(message: pb.Deployment) -> Deployment:
+    return Deployment(
+        name=DeploymentName.parse(message.name),
+        uid=message.uid,
+        service=message.service,
+        environment=message.environment,
+        instance=message.instance,
+        version=VersionName.parse(message.version),
+        digest=message.manifest_digest,
+        observed_digest=message.observed_digest,
+        mismatched=message.mismatched,
+        reference=message.reference,
+        created_by=message.created_by,
+        create_time=moment(message.create_time),
+        update_time=moment(message.update_time),
+        heartbeat_time=_optional(message.heartbeat_time, is_set=message.HasField("heartbeat_time")),
+        expire_time=_optional(message.expire_time, is_set=message.HasField("expire_time")),
+        etag=message.etag,
+    )
+
+
+def registration(message: deployments_pb2.RegisterDeploymentResponse) -> Registration:
+    return Registration(deployment=deployment(message.deployment), lease=message.lease)
+
+
+def rollout(message: deployments_pb2.Rollout) -> Rollout:
+    return Rollout(
+        alias=alias(message.alias),
+        matching_count=message.matching_count,
+        differing_count=message.differing_count,
+        differing=tuple(map(deployment, message.differing)),
+    )
+
+
+def usage(message: deployments_pb2.Usage) -> Usage:
+    return Usage(
+        version=VersionName.parse(message.version),
+        download_count=message.download_count,
+        download_time=_optional(message.download_time, is_set=message.HasField("download_time")),
+        use_time=_optional(message.use_time, is_set=message.HasField("use_time")),
+        deployment_count=message.deployment_count,
+    )
+
+
 def lineage(message: lineage_pb2.QueryLineageResponse) -> Lineage:
     return Lineage(
         nodes=tuple(LineageNode(id=node.id, distance=node.distance, thing=_thing(node)) for node in message.nodes),
@@ -208,7 +256,7 @@ def event(message: events_pb2.Event) -> Event:
     )
 
 
-def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias | Evaluation | None:
+def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias | Evaluation | Deployment | None:
     match message.WhichOneof("snapshot"):
         case "namespace":
             return namespace(message.namespace)
@@ -220,6 +268,8 @@ def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias 
             return alias(message.alias)
         case "evaluation":
             return evaluation(message.evaluation)
+        case "deployment":
+            return deployment(message.deployment)
         case _:
             return None
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from modelyard.errors import InvalidArgumentError
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName, check_alias, check_id
+from modelyard.names import AliasName, DeploymentName, ModelName, NamespaceName, VersionName, check_alias, check_id
 from modelyard.references import Reference, Selector
 
 _T = TypeVar("_T")
@@ -27,7 +27,7 @@ def model_name(model: str | ModelName) -> ModelName:
     return parsed.model
 
 
-def versions_parent(model: str | ModelName) -> str:
+def models_parent(model: str | ModelName) -> str:
     """From ``team/fraud``, or ``team/-`` for all models of a namespace."""
     if isinstance(model, str) and model.endswith(_ALL):
         return f"{namespace_name(model.removesuffix(_ALL))}/models/-"
@@ -51,6 +51,13 @@ def version_name(version: str | VersionName) -> VersionName:
 def alias_name(model: str | ModelName, alias: str) -> AliasName:
     """From ``team/fraud`` and ``production``."""
     return model_name(model).alias(_read("alias", lambda: check_alias(alias)))
+
+
+def deployment_name(deployment: str | DeploymentName) -> DeploymentName:
+    """From the name that the registry gave it."""
+    if isinstance(deployment, DeploymentName):
+        return deployment
+    return _read("deployment", lambda: DeploymentName.parse(deployment))
 
 
 def place(what: str | ModelName | VersionName | AliasName) -> str:
