@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -435,6 +435,10 @@ class AsyncClient:
             instance: Which of several alike; host name and process id, if not given.
             ttl: Seconds after which it counts as gone if nothing is heard of it, from 10 to 30 days.
         """
+        if not service:
+            raise _naming.invalid("service", "is required")
+        if not _TTLS[0] <= ttl <= _TTLS[1]:
+            raise _naming.invalid("ttl", f"{ttl:g} seconds is not between 10 seconds and 30 days")
         return AsyncServing(
             connection=self._connection,
             cache=lambda: self._cache,
@@ -894,6 +898,8 @@ class AsyncClient:
 
 _UPSTREAM = lineage_pb2.QueryLineageRequest.UPSTREAM
 _DOWNSTREAM = lineage_pb2.QueryLineageRequest.DOWNSTREAM
+_TTLS: Final = (10.0, 30 * 86_400.0)
+"""Seconds. Here too, because a consumer's heartbeats come at a third of it, whatever the registry says."""
 _Message = TypeVar("_Message")
 _T = TypeVar("_T")
 _Page = tuple[Iterable[_Message], str]

@@ -154,7 +154,8 @@ class AsyncServing:
                 else:
                     found = (await self._resolve(str(named))).version.name
                     self._set(_Loaded(found, given or str(named)))
-        await self._tell_all()
+        if not await self._tell_all():
+            self._wake.set()  # the next try is soon, and not with the next heartbeat
 
     async def acknowledging(self, models: AsyncGenerator[PulledModel, None]) -> AsyncGenerator[PulledModel, None]:
         """The models, each told of when the next is asked for: then the program is done with it."""

@@ -14,14 +14,14 @@ from textwrap import indent
 from typing import Any, TextIO
 
 from modelyard.cli.text import short
-from modelyard.names import AliasName, EvaluationName, ModelName, NamespaceName, VersionName
+from modelyard.names import AliasName, DeploymentName, EvaluationName, ModelName, NamespaceName, VersionName
 from modelyard.types import Namespace, Version
 
 
 def document(value: Any) -> Any:
     """``value`` as what :mod:`json` writes."""
     match value:
-        case NamespaceName() | ModelName() | VersionName() | AliasName() | EvaluationName() | Path():
+        case NamespaceName() | ModelName() | VersionName() | AliasName() | EvaluationName() | DeploymentName() | Path():
             return str(value)
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
