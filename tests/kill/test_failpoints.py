@@ -82,6 +82,11 @@ async def _compose(client: AsyncClient, _: Path) -> None:
     await connection.call(connection.artifacts.ComposeBlob, request)
 
 
+async def _stop_serving(client: AsyncClient, _: Path) -> None:
+    served = await client.register_deployment("fraud@1", "fraud-api")
+    await client.delete_deployment(served.deployment.name)
+
+
 PUSH = Act(_push, ("version.created", "alias.created"))
 CHANGES: Final[Mapping[str, Act]] = {
     "CreateNamespace": Act(lambda client, _: client.create_namespace("team")),
@@ -99,6 +104,10 @@ CHANGES: Final[Mapping[str, Act]] = {
     "UndeleteVersion": Act(lambda client, _: client.undelete_version("fraud@3"), ("version.restored",)),
     "SetAlias": Act(lambda client, _: client.set_alias("fraud", "production", 2), ("alias.moved",)),
     "DeleteAlias": Act(lambda client, _: client.delete_alias("fraud", "production"), ("alias.deleted",)),
+    "RegisterDeployment": Act(
+        lambda client, _: client.register_deployment("fraud@1", "fraud-api"), ("deployment.created",)
+    ),
+    "DeleteDeployment": Act(_stop_serving, ("deployment.created", "deployment.deleted")),
 }
 STEPS: Final[Mapping[str, Act]] = {
     **dict.fromkeys(
