@@ -649,7 +649,7 @@ class AsyncClient:
     async def delete_model(self, model: str | ModelName, *, force: bool = False, etag: str | None = None) -> Model:
         """Hides a model with its versions and aliases until it is restored or purged.
 
-        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set.
+        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set, and while one of them is served.
         """
         request = pb.DeleteModelRequest(
             name=str(_naming.model_name(model)), force=force, etag=etag or "", request_id=_request_id()
@@ -722,7 +722,10 @@ class AsyncClient:
         return _convert.version(await self._connection.call(self._connection.registry.DeprecateVersion, request))
 
     async def delete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
-        """Hides a version until it is restored or purged; ``FailedPreconditionError`` while an alias points at it."""
+        """Hides a version until it is restored or purged.
+
+        Raises ``FailedPreconditionError`` while an alias points at it, or something serves it or was made from it.
+        """
         request = pb.DeleteVersionRequest(
             name=str(_naming.version_name(version)), etag=etag or "", request_id=_request_id()
         )

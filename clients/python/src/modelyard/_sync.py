@@ -497,7 +497,7 @@ class Client:
     def delete_model(self, model: str | ModelName, *, force: bool = False, etag: str | None = None) -> Model:
         """Hides a model with its versions and aliases until it is restored or purged.
 
-        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set.
+        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set, and while one of them is served.
         """
         return _loop.run(self._client.delete_model(model, force=force, etag=etag))
 
@@ -546,7 +546,10 @@ class Client:
         return _loop.run(self._client.deprecate_version(version, reason, etag=etag))
 
     def delete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
-        """Hides a version until it is restored or purged; ``FailedPreconditionError`` while an alias points at it."""
+        """Hides a version until it is restored or purged.
+
+        Raises ``FailedPreconditionError`` while an alias points at it, or something serves it or was made from it.
+        """
         return _loop.run(self._client.delete_version(version, etag=etag))
 
     def undelete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
