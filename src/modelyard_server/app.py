@@ -28,6 +28,7 @@ from modelyard_server.domain.limits import Limits
 from modelyard_server.outbound.https import HttpsSender
 from modelyard_server.rpc import cloud_events
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
+from modelyard_server.rpc.deployments_servicer import DeploymentsServicer
 from modelyard_server.rpc.evaluations_servicer import EvaluationsServicer
 from modelyard_server.rpc.events_servicer import EventsServicer
 from modelyard_server.rpc.lineage_servicer import LineageServicer
@@ -40,6 +41,7 @@ from modelyard_server.services.blob_store import BlobStore
 from modelyard_server.services.blobs import Blobs
 from modelyard_server.services.consistency import ConsistencyCheck, Progress, Report
 from modelyard_server.services.deliveries import Deliveries
+from modelyard_server.services.deployments import Deployments
 from modelyard_server.services.dispatching import Dispatcher
 from modelyard_server.services.downloads import Downloads
 from modelyard_server.services.evaluations import Evaluations
@@ -51,6 +53,7 @@ from modelyard_server.services.mutations import Clock, Mutations
 from modelyard_server.services.namespaces import Namespaces
 from modelyard_server.services.resolution import Resolver
 from modelyard_server.services.uploads import Uploads
+from modelyard_server.services.usage import UsageCounter
 from modelyard_server.services.versions import Versions
 from modelyard_server.services.watching import Watching
 from modelyard_server.services.webhook_sender import WebhookSender
@@ -120,6 +123,7 @@ class Registry:
         blobs = Blobs(mutations, store)
         self.namespaces = Namespaces(mutations)
         self.uploads = Uploads(mutations, blobs, store)
+        self.usage = UsageCounter(mutations)
         self.maintenance = Maintenance(mutations, store)
         self._draining = asyncio.Event()
         page_tokens = PageTokens(secrets.page_tokens, clock, limits.page_token_ttl)
@@ -128,14 +132,14 @@ class Registry:
             Models(mutations),
             Versions(mutations, aliases),
             aliases,
-            Resolver(database, clock),
+            Resolver(database, clock, self.usage),
             page_tokens,
             limits,
         )
         artifacts = ArtifactsServicer(
             blobs,
             self.uploads,
-            Downloads(database, store, limits.preferred_chunk_bytes, limits.batch_bytes),
+            Downloads(database, store, limits.preferred_chunk_bytes, limits.batch_bytes, self.usage),
             limits,
             store.compose_threshold,
             self._draining,
@@ -149,16 +153,19 @@ class Registry:
             mutations, sender, cloud_events.render, secrets.webhooks, observe=metrics.delivered
         )
         database.listen(self.dispatcher.committed)
-        webhooks = WebhooksServicer(
-            Webhooks(mutations, secrets.webhooks),
-            Deliveries(
-                mutations, sender, secrets.webhooks, partial(cloud_events.trial, clock=clock), self.dispatcher.wake
-            ),
-            page_tokens,
-            limits,
-        )
+        trial = partial(cloud_events.trial, clock=clock)
+        deliveries = Deliveries(mutations, sender, secrets.webhooks, trial, self.dispatcher.wake)
         self.server = Server(
-            registry, artifacts, events, lineage, evaluations, webhooks, limits=limits, metrics=metrics, reflect=reflect
+            registry,
+            artifacts,
+            events,
+            lineage,
+            evaluations,
+            DeploymentsServicer(Deployments(mutations), page_tokens, limits),
+            WebhooksServicer(Webhooks(mutations, secrets.webhooks), deliveries, page_tokens, limits),
+            limits=limits,
+            metrics=metrics,
+            reflect=reflect,
         )
 
     @property
@@ -177,6 +184,7 @@ class Registry:
         await self.dispatcher.close()
         await self.server.stop(grace)
         await self.uploads.drain()
+        await self.usage.flush()
 
 
 @asynccontextmanager
@@ -246,7 +254,10 @@ async def serve(settings: Settings) -> None:
             port = registry.server.listen(settings.listen, certificate)
             admin = _serve_metrics(settings.admin_listen, metrics) if settings.admin_listen else ""
             await registry.start()
-            sweeper = asyncio.create_task(_sweep_for_ever(registry.maintenance))
+            beside = [
+                asyncio.create_task(work)
+                for work in (_sweep_for_ever(registry.maintenance), registry.usage.flush_for_ever())
+            ]
             address = settings.listen if settings.listen.startswith("unix") else _with_port(settings.listen, port)
             facts = {"tls": certificate is not None, "metrics": admin, "data_dir": str(directory.path)}
             _log.info("serving", address=address, **facts)
@@ -254,9 +265,10 @@ async def serve(settings: Settings) -> None:
             _log.info("draining", grace_seconds=settings.grace_seconds)
             for number in (signal.SIGTERM, signal.SIGINT):  # a second signal ends it at once
                 loop.remove_signal_handler(number)
-            sweeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeper
+            for task in beside:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await registry.drain(settings.grace_seconds)
         _log.info("stopped")
     finally:

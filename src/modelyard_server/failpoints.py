@@ -40,6 +40,8 @@ _MUTATIONS: Final = (
     "UpdateWebhook",
     "RotateWebhookSecret",
     "DeleteWebhook",
+    "RegisterDeployment",
+    "DeleteDeployment",
 )
 POINTS: Final = frozenset(
     {

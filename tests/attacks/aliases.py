@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import text
-from tests.support.calls import VERSION, Call, another_model, read_file, read_files, set_alias
+from tests.support.calls import VERSION, Call, another_model, quarantine, read_file, read_files, set_alias
 from tests.support.refusals import Code, Row
 from tests.support.registry import RunningRegistry
 from tests.support.requests import MODEL
@@ -18,14 +17,9 @@ async def _to_a_deleted_version(yard: RunningRegistry) -> Call:
 
 
 async def _quarantined(yard: RunningRegistry) -> str:
-    """Nothing quarantines yet: the state is set as a scanner will."""
-    model = await another_model(yard)
-    of_model = "model_key = (SELECT key FROM models WHERE id = :id)"
-    statement = text(f"UPDATE versions SET state = 'QUARANTINED' WHERE {of_model}").bindparams(
-        id=model.rpartition("/")[2]
-    )
-    await yard.engine.migrate(lambda connection: connection.execute(statement))
-    return f"{model}/versions/1"
+    version = f"{await another_model(yard)}/versions/1"
+    await quarantine(yard, version)
+    return version
 
 
 async def _to_a_quarantined_version(yard: RunningRegistry) -> Call:

@@ -19,6 +19,7 @@ from tests.support.registry import RunningRegistry
 from tests.support.requests import MODEL, NAMESPACE, blob_of
 
 from modelyard.v1 import artifacts_pb2 as artifacts
+from modelyard.v1 import deployments_pb2 as deployments
 from modelyard.v1 import registry_pb2 as rpc
 
 _LISTS: Final[dict[str, Callable[[int, str], Call]]] = {
@@ -28,6 +29,11 @@ _LISTS: Final[dict[str, Callable[[int, str], Call]]] = {
     "ListModels": lambda size, token: list_models(page_size=size, page_token=token),
     "ListVersions": lambda size, token: (
         lambda yard: yard.registry.ListVersions(rpc.ListVersionsRequest(parent=MODEL, page_size=size, page_token=token))
+    ),
+    "ListDeployments": lambda size, token: (
+        lambda yard: yard.deployments.ListDeployments(
+            deployments.ListDeploymentsRequest(parent=MODEL, page_size=size, page_token=token)
+        )
     ),
     "ListAliases": lambda size, token: (
         lambda yard: yard.registry.ListAliases(rpc.ListAliasesRequest(parent=MODEL, page_size=size, page_token=token))

@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from tests.attacks import aliases, names, queries, uploads, values, webhooks
+from tests.attacks import aliases, consumers, names, queries, uploads, values, webhooks
 from tests.support.refusals import Row
 
-ROWS: Final[list[Row]] = [*names.ROWS, *uploads.ROWS, *queries.ROWS, *values.ROWS, *aliases.ROWS, *webhooks.ROWS]
+ROWS: Final[list[Row]] = [
+    *names.ROWS,
+    *uploads.ROWS,
+    *queries.ROWS,
+    *values.ROWS,
+    *aliases.ROWS,
+    *consumers.ROWS,
+    *webhooks.ROWS,
+]

@@ -30,6 +30,8 @@ COMMANDS = (
         "restore",
         "log",
         "watch",
+        "deployments",
+        "rollout",
     ),
 )
 

@@ -1,90 +1,17 @@
 """The command line against a real server: what a person sees, and what a program may count on."""
 
-import json
 import os
 import pty
 import re
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
-from tests.support.server import ServerProcess
+from tests.support.cli import COMMAND, Cli
 
 from modelyard import Client, Parent, Relation
-from modelyard.cli.app import run
-
-
-class Answer:
-    """What one run of the command said and how it ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> Any:
-        return json.loads(self.err)["error"]
-
-
-Cli = Callable[..., Answer]
-COMMAND = [sys.executable, "-c", "import sys; from modelyard.cli import main; sys.exit(main())"]
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """One server for all: each test has a namespace of its own."""
-    process = ServerProcess(tmp_path_factory.mktemp("registry")).start()
-    yield process
-    process.close()
-
-
-@pytest.fixture
-def settings(registry: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MODELYARD_URL", registry.url)
-
-
-@pytest.fixture
-def cli(settings: None, capsys: pytest.CaptureFixture[str]) -> Cli:
-    def call(*arguments: str | Path) -> Answer:
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Answer(code, captured.out, captured.err)
-
-    return call
-
-
-@pytest.fixture
-def team(settings: None) -> str:
-    """A namespace of the test's own."""
-    name = f"team-{uuid4().hex[:8]}"
-    with Client() as client:
-        client.create_namespace(name)
-    return name
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Path:
-    folder = tmp_path / "out"
-    (folder / "sub").mkdir(parents=True)
-    (folder / "model.bin").write_bytes(b"weights")
-    (folder / "sub" / "config.json").write_text("{}")
-    return folder
-
-
-@pytest.fixture
-def fraud(cli: Cli, team: str, files: Path) -> str:
-    """A model with one version."""
-    assert cli("push", f"{team}/fraud", files, "--no-capture").code == 0
-    return f"{team}/fraud"
 
 
 class TestPush:

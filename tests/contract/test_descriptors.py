@@ -13,6 +13,7 @@ from protos import generate
 
 from modelyard.v1 import (
     artifacts_pb2,
+    deployments_pb2,
     evaluations_pb2,
     events_pb2,
     lineage_pb2,
@@ -27,6 +28,7 @@ _FILES = (
     registry_pb2.DESCRIPTOR,
     artifacts_pb2.DESCRIPTOR,
     evaluations_pb2.DESCRIPTOR,
+    deployments_pb2.DESCRIPTOR,
     events_pb2.DESCRIPTOR,
     lineage_pb2.DESCRIPTOR,
     resources_pb2.DESCRIPTOR,
@@ -119,6 +121,7 @@ _WITHOUT_REQUEST_ID = {
     "WriteBlob",
     "CancelUpload",
     "ComposeBlob",
+    "HeartbeatDeployment",
 }
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,16 +11,19 @@ import pytest_asyncio
 from sqlalchemy import text
 from tests.support.registry import RunningRegistry, running_registry
 
+from modelyard.names import ModelName, NamespaceName
+from modelyard_server.db.deployments import SqlDeployments
 from modelyard_server.db.engine import Connection
 from modelyard_server.db.search import pages
 from modelyard_server.db.search.subject import VERSIONS
 from modelyard_server.domain.filters import terms
 from modelyard_server.domain.filters.order import Order
-from modelyard_server.services.listing import Position
+from modelyard_server.domain.resources import Model, Namespace
+from modelyard_server.services.listing import DeploymentListing, Position
 
 _NOW = datetime(2026, 3, 8, tzinfo=UTC)
 _COUNT = 20_000
-_LOOKED_THROUGH = re.compile(r'SCAN version|"Seq Scan"[^{}]*"Relation Name": "version')
+_LOOKED_THROUGH = re.compile(r'SCAN (version|deploy)|"Seq Scan"[^{}]*"Relation Name": "(version|deploy)')
 _MODELS = 20
 
 
@@ -93,6 +96,27 @@ def _fill(connection: Any) -> None:
         ),
         numbers,
     )
+    consumers = [
+        {
+            "key": key,
+            "uid": str(key),
+            "instance": str(key),
+            "model": key % _MODELS + 1,
+            "namespace": namespace,
+            "version": key,
+            "time": key,
+        }
+        for key in range(1, _COUNT + 1)
+    ]
+    connection.execute(
+        text(
+            "INSERT INTO deployments (key, uid, model_key, namespace_key, version_key, service, environment, instance,"
+            " reference, observed_digest, lease, ttl, created_by, create_time, update_time, heartbeat_time,"
+            " expire_time, row_version) VALUES (:key, :uid, :model, :namespace, :version, 'api', '', :instance, '', '',"
+            " '', 90, '', :time, :time, :time, :time, 1)"
+        ),
+        consumers,
+    )
     if connection.dialect.name == "postgresql":
         connection.execute(text("ANALYZE"))
 
@@ -107,18 +131,20 @@ class _Explained:
         self.plans: list[str] = []
 
     async def execute(self, statement: Any, parameters: Any = None, /) -> Any:
-        await self._explain(statement)
+        await self._explain(statement, parameters)
         return await self._connection.execute(statement, parameters)
 
     async def scalar(self, statement: Any, parameters: Any = None, /) -> Any:
-        await self._explain(statement)
+        await self._explain(statement, parameters)
         return await self._connection.scalar(statement, parameters)
 
     @property
     def dialect(self) -> Any:
         return self._connection.dialect
 
-    async def _explain(self, statement: Any) -> None:
+    async def _explain(self, statement: Any, parameters: Any) -> None:
+        if parameters:
+            statement = statement.params(parameters)
         written = str(statement.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True}))
         escaped = written.replace(":", r"\:")
         if self.dialect.name == "sqlite":
@@ -166,13 +192,55 @@ async def test_a_page_is_read_off_indexes(
     value = 0.4 if field.startswith("metrics") else 1000 + _COUNT // 2
     after = Position(value, _COUNT // 2) if deep else None
 
+    await _is_read_off_indexes(large, lambda connection: pages.page(connection, query, after, 51))
+
+
+async def _is_read_off_indexes(large: RunningRegistry, ask: Callable[[Connection], Awaitable[object]]) -> list[str]:
+    """The plans."""
+
     async def work(connection: Connection) -> list[str]:
         explained = _Explained(connection)
         if connection.dialect.name == "postgresql":
             # Of a table as small as this it would read all rather than an index; now it does so only if it has none.
             await connection.execute(text("SET LOCAL enable_seqscan = off"))
-        await pages.page(explained, query, after, 51)
+        await ask(explained)
         return explained.plans
 
-    for plan in await large.engine.read(work):
+    plans = await large.engine.read(work)
+    assert plans
+    for plan in plans:
         assert not _LOOKED_THROUGH.search(plan), plan
+    return plans
+
+
+_THEN = datetime(1970, 1, 1, tzinfo=UTC)
+_PLACES: dict[str, Model | Namespace] = {
+    "model": Model(key=7, uid="", create_time=_THEN, update_time=_THEN, name=ModelName("default", "m007")),
+    "namespace": Namespace(key=1, uid="", create_time=_THEN, update_time=_THEN, name=NamespaceName("default")),
+}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("place", _PLACES)
+@pytest.mark.parametrize("where", ["", "version = 7", "version = 7 AND environment = production"])
+@pytest.mark.parametrize("after", [None, 5000], ids=["first", "deep"])
+async def test_who_runs_a_version_is_read_off_indexes(
+    large: RunningRegistry, place: str, where: str, after: int | None
+) -> None:
+    listing = DeploymentListing(
+        now=_THEN, where=terms.parse(where, terms.DEPLOYMENT_FIELDS, _NOW), after=after, size=51
+    )
+
+    await _is_read_off_indexes(large, lambda c: SqlDeployments(c).page(_PLACES[place], listing))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_whether_a_version_is_served_is_read_off_its_index(large: RunningRegistry) -> None:
+    for ask in (
+        lambda c: SqlDeployments(c).of_version(7, _THEN, 20),
+        lambda c: SqlDeployments(c).count(7, _THEN),
+    ):
+        (plan,) = await _is_read_off_indexes(large, ask)
+        assert "ix_deployments_version_key_expire_time" in plan
+    await _is_read_off_indexes(large, lambda c: SqlDeployments(c).of_model(7, _THEN, 20))
+    await _is_read_off_indexes(large, lambda c: SqlDeployments(c).expired(_THEN, 100))

@@ -95,6 +95,11 @@ def _changing_webhook(change: Callable[[AsyncWebhooks], Awaitable[object]], even
     return Act(run, ("webhook.created", event))
 
 
+async def _stop_serving(client: AsyncClient, _: Path) -> None:
+    served = await client.register_deployment("fraud@1", "fraud-api")
+    await client.delete_deployment(served.deployment.name)
+
+
 PUSH = Act(_push, ("version.created", "alias.created"))
 CHANGES: Final[Mapping[str, Act]] = {
     "CreateNamespace": Act(lambda client, _: client.create_namespace("team")),
@@ -116,6 +121,10 @@ CHANGES: Final[Mapping[str, Act]] = {
     "UpdateWebhook": _changing_webhook(lambda webhooks: webhooks.update("ci", description="x"), "webhook.updated"),
     "RotateWebhookSecret": _changing_webhook(lambda webhooks: webhooks.rotate_secret("ci"), "webhook.secret_rotated"),
     "DeleteWebhook": _changing_webhook(lambda webhooks: webhooks.delete("ci"), "webhook.deleted"),
+    "RegisterDeployment": Act(
+        lambda client, _: client.register_deployment("fraud@1", "fraud-api"), ("deployment.created",)
+    ),
+    "DeleteDeployment": Act(_stop_serving, ("deployment.created", "deployment.deleted")),
 }
 STEPS: Final[Mapping[str, Act]] = {
     **dict.fromkeys(

@@ -31,6 +31,24 @@ class Mutant:
 
 
 MUTANTS: Final = {
+    "a version is not held while a consumer registers": Mutant(
+        f"{SERVER}/services/deployments.py",
+        "            await transaction.deployments.hold(given.version)\n",
+        "",
+        ["tests/rpc/test_deployments.py", "-k", "never_both and postgresql"],
+    ),
+    "any lease will do": Mutant(
+        f"{SERVER}/services/deployments.py",
+        "            if not hmac.compare_digest(beat.lease.encode(), before.lease.encode()):\n",
+        "            if False:\n",
+        ["tests/rpc/test_deployments.py", "-k", "takes_over"],
+    ),
+    "a consumer that fell silent still counts": Mutant(
+        f"{SERVER}/db/deployments.py",
+        '_LIVE = EVERY.where(_DEPLOYMENTS.expire_time > bindparam("now"))\n',
+        '_LIVE = EVERY.where(bindparam("now").is_not(None))\n',
+        ["tests/rpc/test_deployments.py", "-k", "as_long_as"],
+    ),
     "the folder is not synced after a publication": Mutant(
         f"{SERVER}/blobs/disk.py",
         '        sync(descriptor, "blob.fsync_folder")\n',

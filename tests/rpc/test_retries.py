@@ -8,6 +8,7 @@ import pytest
 from tests.support.registry import RunningRegistry
 from tests.support.requests import MODEL, NAMESPACE, commit, make_model, request_id, store, version_of
 
+from modelyard.v1 import deployments_pb2 as deployments
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1 import webhooks_pb2
@@ -15,6 +16,15 @@ from modelyard.v1 import webhooks_pb2
 _VERSION = f"{MODEL}/versions/1"
 _WEBHOOK = f"{NAMESPACE}/webhooks/ci"
 _HOOK = "https://hooks.example.com/x"
+_CONSUMER = pb.Deployment(service="fraud-api", version=_VERSION)
+
+
+async def _delete_deployment(yard: RunningRegistry, retry: str) -> pb.Deployment:
+    """The one there is, as it was found before the first try."""
+    (name,) = {row.resource for row in await yard.sql("SELECT resource FROM events WHERE type = 'deployment.created'")}
+    return await yard.deployments.DeleteDeployment(deployments.DeleteDeploymentRequest(name=name, request_id=retry))
+
+
 _CALLS: dict[str, Callable[[RunningRegistry, str], Awaitable[Any]]] = {
     "CreateNamespace": lambda y, r: y.registry.CreateNamespace(
         rpc.CreateNamespaceRequest(namespace_id="team", request_id=r)
@@ -63,6 +73,10 @@ _CALLS: dict[str, Callable[[RunningRegistry, str], Awaitable[Any]]] = {
     "DeleteAlias": lambda y, r: y.registry.DeleteAlias(
         rpc.DeleteAliasRequest(name=f"{MODEL}/aliases/production", request_id=r)
     ),
+    "RegisterDeployment": lambda y, r: y.deployments.RegisterDeployment(
+        deployments.RegisterDeploymentRequest(parent=MODEL, deployment=_CONSUMER, request_id=r)
+    ),
+    "DeleteDeployment": _delete_deployment,
 }
 
 
@@ -79,6 +93,8 @@ async def _prepare(yard: RunningRegistry) -> None:
 @pytest.mark.parametrize("method", _CALLS)
 async def test_a_retry_gets_the_first_answer(yard: RunningRegistry, method: str) -> None:
     await _prepare(yard)
+    if method == "DeleteDeployment":
+        await _CALLS["RegisterDeployment"](yard, request_id())
     same = request_id()
 
     first = await _CALLS[method](yard, same)

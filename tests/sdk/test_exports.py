@@ -8,12 +8,12 @@ import modelyard
 
 DOCUMENTED = {
     "functions": ["pull", "push", "resolve"],
-    "clients": ["AsyncClient", "AsyncWebhooks", "Client", "UNSET", "Unset", "Webhooks"],
+    "clients": ["AsyncClient", "AsyncServing", "AsyncWebhooks", "Client", "Serving", "UNSET", "Unset", "Webhooks"],
     "names": [
-        *("AliasName", "DeliveryName", "EvaluationName", "ModelName", "Reference", "Selector", "VersionName"),
-        "WebhookName",
+        *("AliasName", "DeliveryName", "DeploymentName", "EvaluationName", "ModelName", "Reference", "Selector"),
+        *("VersionName", "WebhookName"),
     ],
-    "resources": ["Alias", "File", "Model", "Namespace", "Version", "VersionState", "Webhook"],
+    "resources": ["Alias", "Deployment", "File", "Model", "Namespace", "Version", "VersionState", "Webhook"],
     "answers": [
         "Comparison",
         *("Delivery", "DeliveryState"),
@@ -25,10 +25,13 @@ DOCUMENTED = {
         "LineageNode",
         "Progress",
         "PulledModel",
+        "Registration",
         "Resolution",
+        "Rollout",
         "Rule",
         "Section",
         "WebhookTest",
+        "Usage",
     ],
     "facts": [
         *("Dataset", "DatasetRole", "Direction", "Environment", "Facts", "Fingerprint", "Framework"),
@@ -40,7 +43,7 @@ DOCUMENTED = {
         *("PermissionDeniedError", "PreconditionViolation", "ResourceExhaustedError", "ServerError"),
         *("UnauthenticatedError", "UnavailableError", "VerificationError"),
     ],
-    "warnings": ["DeprecatedVersionWarning", "SkippedVersionWarning", "StaleModelWarning"],
+    "warnings": ["DeprecatedVersionWarning", "ServingWarning", "SkippedVersionWarning", "StaleModelWarning"],
 }
 
 

@@ -440,12 +440,18 @@ async def test_every_change_leaves_row_and_log_agreed(busy: ServerProcess, tmp_p
         await client.delete_model("team/fraud", force=True)
         assert fsck(busy)["clean"]
         await client.undelete_model("team/fraud")
+        for service in ("api", "api", "batch", "gone"):
+            served = await client.register_deployment("team/fraud@1", service, reference="team/fraud@candidate")
+            await client.heartbeat(served)
+        await client.delete_deployment(served.deployment.name)
+        served = await client.register_deployment("team/fraud@3", "api", observed_digest=FIRST)
 
     report = fsck(busy, read_data=True)
 
     assert report["clean"], report["faults"]
     assert report["checked"]["aliases"] == 3
     assert report["checked"]["evaluations"] == 2
+    assert report["checked"]["deployments"] == 2
     await sql(busy, "UPDATE evaluations SET metrics = '{}' WHERE supersedes = ''")
     assert told(await check(busy)) == {("NOT_LOGGED", str(wrong.name))}
     await sql(busy, "DELETE FROM evaluations WHERE supersedes = ''")
@@ -471,6 +477,31 @@ async def test_a_webhook_that_would_tell_too_little_is_found(busy: ServerProcess
     await sql(busy, statement)
 
     assert told(await check(busy)) == {(kind, str(hook.name))}
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("UPDATE deployments SET observed_digest = ''", "NOT_LOGGED"),
+        ("UPDATE deployments SET service = 'another'", "NOT_LOGGED"),
+        ("UPDATE deployments SET version_key = (SELECT MAX(key) FROM versions)", "NOT_LOGGED"),
+        ("DELETE FROM deployments", "ROW_MISSING"),
+        ("UPDATE deployments SET heartbeat_time = 1, expire_time = 1, lease = ''", None),
+    ],
+)
+async def test_a_deployment_that_was_edited_is_found(
+    busy: ServerProcess, tmp_path: Path, statement: str, kind: str | None
+) -> None:
+    (tmp_path / "weights").write_text("weights")
+    async with AsyncClient(busy.url) as client:
+        for _ in range(2):
+            await client.push("team/fraud", tmp_path / "weights", capture=False)
+        served = await client.register_deployment("team/fraud@1", "api", observed_digest=FIRST)
+    assert fsck(busy)["clean"]
+
+    await sql(busy, statement)
+
+    assert told(await check(busy)) == ({(kind, str(served.deployment.name))} if kind else set())
 
 
 async def test_a_compacted_log_is_clean_too(busy: ServerProcess, tmp_path: Path) -> None:

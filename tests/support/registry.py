@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from sqlalchemy import text
 
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
+from modelyard.v1.deployments_pb2_grpc import DeploymentsServiceStub
 from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceStub
 from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.lineage_pb2_grpc import LineageServiceStub
@@ -30,6 +31,7 @@ from modelyard_server.telemetry import Metrics
 
 if TYPE_CHECKING:
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
+    from modelyard.v1.deployments_pb2_grpc import DeploymentsServiceAsyncStub
     from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceAsyncStub
     from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
     from modelyard.v1.lineage_pb2_grpc import LineageServiceAsyncStub
@@ -62,6 +64,7 @@ class RunningRegistry:
     lineage: "LineageServiceAsyncStub"
     evaluations: "EvaluationsServiceAsyncStub"
     webhooks: "WebhooksServiceAsyncStub"
+    deployments: "DeploymentsServiceAsyncStub"
     channel: grpc.aio.Channel
     address: str
     engine: Engine
@@ -117,6 +120,7 @@ async def running_registry(
                 lineage=LineageServiceStub(channel),
                 evaluations=EvaluationsServiceStub(channel),
                 webhooks=WebhooksServiceStub(channel),
+                deployments=DeploymentsServiceStub(channel),
                 channel=channel,
                 address=f"127.0.0.1:{port}",
                 engine=engine,

@@ -16,6 +16,8 @@ SOURCE: Final = PACKAGE / "_client.py"
 CLASS: Final = "AsyncClient"
 # What the client has at hand under these names is made synchronous too.
 PARTS: Final = {"webhooks": (PACKAGE / "_webhooks.py", "AsyncWebhooks")}
+SERVING: Final = "AsyncServing"
+"""What has a synchronous face of its own."""
 FUNCTIONS: Final = ("push", "pull", "resolve")
 
 # What docstrings say, in the words of a program without an event loop.
@@ -25,6 +27,7 @@ WORDS: Final = {
         "It may be used from any thread and in forked children. Callbacks are called by the thread that waits."
     ),
     "async with AsyncClient": "with Client",
+    "async with": "with",
     "async for": "for",
     "await ": "",
 }
@@ -38,6 +41,7 @@ SYNC_HEAD: Final = '''\
 from modelyard import _loop
 from modelyard._caller import on_caller
 from modelyard._client import AsyncClient
+from modelyard._serving_sync import Serving, asynchronous
 
 {parts}
 class Client:
@@ -93,19 +97,23 @@ class Method:
     def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.name = node.name
         self.iterates = isinstance(node, ast.FunctionDef)
-        self.parameters = ast.unparse(node.args)
-        self.returns = ast.unparse(node.returns).replace("AsyncIterator", "Iterator") if node.returns else "None"
+        self.parameters = ast.unparse(node.args).replace(SERVING, "Serving")
+        returns = ast.unparse(node.returns) if node.returns else "None"
+        self.serves = returns == SERVING
+        self.returns = returns.replace("AsyncIterator", "Iterator").replace(SERVING, "Serving")
         self.docstring = translated(node, depth=2)
         positional = [argument.arg for argument in node.args.args[1:]]
         keywords = [argument.arg for argument in node.args.kwonlyargs]
         self._arguments = [(name, name) for name in positional] + [(name, f"{name}={{}}") for name in keywords]
 
-    def arguments(self, *, progress: str = "progress") -> str:
-        return ", ".join(passed.format(progress if name == "progress" else name) for name, passed in self._arguments)
+    def arguments(self, **instead: str) -> str:
+        """As they are passed on; of some, what is passed instead of them."""
+        return ", ".join(passed.format(instead.get(name, name)) for name, passed in self._arguments)
 
     def sync(self) -> str:
-        wait = "_loop.iterate" if self.iterates else "_loop.run"
-        call = f"{wait}(self._client.{self.name}({self.arguments(progress='on_caller(progress)')}))"
+        wait = "Serving" if self.serves else "_loop.iterate" if self.iterates else "_loop.run"
+        arguments = self.arguments(progress="on_caller(progress)", serving="asynchronous(serving)")
+        call = f"{wait}(self._client.{self.name}({arguments}))"
         return f"""
     def {self.name}({self.parameters}) -> {self.returns}:
         \"\"\"{self.docstring}\"\"\"

@@ -15,6 +15,7 @@ from modelyard_server.db import events, tables
 from modelyard_server.db.aliases import SqlAliases
 from modelyard_server.db.blobs import SqlBlobs
 from modelyard_server.db.deliveries import SqlDeliveries
+from modelyard_server.db.deployments import SqlDeployments
 from modelyard_server.db.engine import Connection, Engine
 from modelyard_server.db.evaluations import SqlEvaluations
 from modelyard_server.db.events import SqlEvents
@@ -23,6 +24,7 @@ from modelyard_server.db.models import SqlModels
 from modelyard_server.db.namespaces import SqlNamespaces
 from modelyard_server.db.requests import SqlRequests
 from modelyard_server.db.uploads import SqlUploads
+from modelyard_server.db.usage import SqlUsage
 from modelyard_server.db.versions import SqlVersions
 from modelyard_server.db.webhooks import SqlWebhooks
 from modelyard_server.domain.events import Change
@@ -30,6 +32,7 @@ from modelyard_server.services.database import (
     AliasRepository,
     BlobRepository,
     DeliveryRepository,
+    DeploymentRepository,
     EvaluationRepository,
     EventRepository,
     ModelRepository,
@@ -37,6 +40,7 @@ from modelyard_server.services.database import (
     RequestRepository,
     Transaction,
     UploadRepository,
+    UsageRepository,
     VersionRepository,
     WebhookRepository,
 )
@@ -63,6 +67,8 @@ class SqlTransaction:
         self.evaluations: EvaluationRepository = SqlEvaluations(connection)
         self.webhooks: WebhookRepository = SqlWebhooks(connection)
         self.deliveries: DeliveryRepository = SqlDeliveries(connection)
+        self.deployments: DeploymentRepository = SqlDeployments(connection)
+        self.usage: UsageRepository = SqlUsage(connection)
         self._connection = connection
         self._changes: list[Change] = []
         self._discarded = False

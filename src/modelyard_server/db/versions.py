@@ -75,6 +75,7 @@ _FILES_OF = select(_FILES.path, _FILES.size, _FILES.digest).where(_FILES.version
 _ALL_FILES = _FILES_OF.order_by(_FILES.path)
 _FILE_AT = _FILES_OF.where(_FILES.path == bindparam("path"))
 _FILES_AT = _FILES_OF.where(_FILES.path.in_(bindparam("paths", expanding=True)))
+_LARGEST_FILE = _FILES_OF.with_only_columns(_FILES.digest).order_by(_FILES.size.desc(), _FILES.digest).limit(1)
 _FILE_WITH = _FILES_OF.where(_FILES.digest == bindparam("digest")).limit(1)
 
 
@@ -182,6 +183,9 @@ class SqlVersions:
 
     async def files(self, key: int) -> tuple[File, ...]:
         return tuple(File(*row) for row in await self._connection.execute(_ALL_FILES, {"version_key": key}))
+
+    async def largest_file(self, key: int) -> str:
+        return str(await self._connection.scalar(_LARGEST_FILE, {"version_key": key}))
 
     async def file(self, key: int, *, path: str | None = None, digest: str | None = None) -> File | None:
         query, parameter = (_FILE_AT, {"path": path}) if path is not None else (_FILE_WITH, {"digest": digest})

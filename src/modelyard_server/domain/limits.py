@@ -39,6 +39,16 @@ class Limits:
     """A writer of an upload that moved nothing for so long may be taken over from."""
     lease_ttl: float = 3600.0
     """How long a blob that was found, or just written, stays without a version that names it."""
+    deployment_ttl: float = 90.0
+    """How long a deployment counts without a heartbeat, unless its consumer asks for another time."""
+    deployment_ttl_min: float = 10.0
+    deployment_ttl_max: float = 30 * 86_400.0
+    consumer_bytes: int = 255
+    """Of each of a consumer's service, environment and instance."""
+    rollout_differing: int = 100
+    """Deployments that one rollout lists."""
+    usage_versions: int = 1000
+    """Whose use is counted in memory, until it is stored."""
     request_id_ttl: float = 86_400.0
     purge_after: float = 30 * 86_400.0
     """How long a soft-deleted resource can be restored."""

@@ -125,6 +125,21 @@ def evaluation(field: str, value: Evaluation, limits: Limits) -> Violations:
             yield FieldViolation(f"{field}.supersedes", f"is no evaluation of {value.name.version}")
 
 
+def consumer(field: str, *, service: str, environment: str, instance: str, limits: Limits) -> Violations:
+    """Who serves something: the three together are its identity."""
+    if not service:
+        yield FieldViolation(f"{field}.service", "is required")
+    for name, value in {"service": service, "environment": environment, "instance": instance}.items():
+        yield from text(f"{field}.{name}", value, max_bytes=limits.consumer_bytes, one_line=True)
+
+
+def ttl(field: str, seconds: float, limits: Limits) -> Violations:
+    shortest, longest = limits.deployment_ttl_min, limits.deployment_ttl_max
+    if not shortest <= seconds <= longest:
+        text = f"is {seconds:g} seconds; at least {shortest:g} and at most {longest:g} are allowed"
+        yield FieldViolation(field, text)
+
+
 def _provenance(field: str, values: Facts, limits: Limits) -> Violations:
     if (source := values.source) is not None:
         for name in ("repository", "commit", "branch", "diff_digest", "entry_point"):

@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from modelyard import wire
 from modelyard.names import ModelName
-from modelyard.v1 import artifacts_pb2, registry_pb2, webhooks_pb2
+from modelyard.v1 import artifacts_pb2, deployments_pb2, registry_pb2, webhooks_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.domain.comparison import Comparison
 from modelyard_server.domain.resources import (
@@ -23,6 +23,7 @@ from modelyard_server.domain.resources import (
     Version,
     Webhook,
 )
+from modelyard_server.domain.usage import Rollout, Usage
 from modelyard_server.services.resolution import Resolution
 
 
@@ -154,6 +155,25 @@ def deployment(deployment: Deployment) -> pb.Deployment:
         heartbeat_time=wire.timestamp(deployment.heartbeat_time),
         expire_time=wire.timestamp(deployment.expire_time),
     )
+
+
+def rollout(rollout: Rollout) -> deployments_pb2.Rollout:
+    return deployments_pb2.Rollout(
+        alias=alias(rollout.alias),
+        matching_count=rollout.matching_count,
+        differing_count=rollout.differing_count,
+        differing=map(deployment, rollout.differing),
+    )
+
+
+def usage(usage: Usage) -> deployments_pb2.Usage:
+    message = deployments_pb2.Usage(version=str(usage.version), deployment_count=usage.deployment_count)
+    if (use := usage.use) is not None:
+        message.download_count = use.download_count
+        message.use_time.CopyFrom(wire.timestamp(use.use_time))
+        if use.download_time is not None:
+            message.download_time.CopyFrom(wire.timestamp(use.download_time))
+    return message
 
 
 def webhook(webhook: Webhook, *, secret: str = "") -> pb.Webhook:

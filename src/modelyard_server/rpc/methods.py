@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from modelyard.v1 import (
     artifacts_pb2,
+    deployments_pb2,
     evaluations_pb2,
     events_pb2,
     lineage_pb2,
@@ -24,6 +25,7 @@ SERVICES = (
     lineage_pb2.DESCRIPTOR.services_by_name["LineageService"],
     evaluations_pb2.DESCRIPTOR.services_by_name["EvaluationsService"],
     webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
+    deployments_pb2.DESCRIPTOR.services_by_name["DeploymentsService"],
 )
 
 

@@ -57,6 +57,10 @@ class Collector:
             self._violations.append(FieldViolation(field, str(error)))
             return None
 
+    def optional(self, field: str, parse: Callable[[str], T], value: str) -> T | None:
+        """The same of what may be left out."""
+        return self.parse(field, parse, value) if value else None
+
     def raise_any(self) -> None:
         if self._violations:
             raise InvalidArgument(self._violations)
@@ -150,8 +154,8 @@ def query(request: Any, tokens: PageTokens, limits: Limits, collector: Collector
     return ListQuery(text, tokens.open(text, request.page_token), size)
 
 
-def versions_parent(value: str) -> ModelName | NamespaceName:
-    """The place of a list of versions: a model, or with ``-`` for its id all models of a namespace."""
+def models_parent(value: str) -> ModelName | NamespaceName:
+    """The place of a list of what is in models: one of them, or with ``-`` for its id all models of a namespace."""
     if value.endswith(_ALL_MODELS):
         return NamespaceName.parse(value.removesuffix(_ALL_MODELS))
     return ModelName.parse(value)

@@ -227,7 +227,7 @@ class RegistryServicer(RegistryServiceServicer):
 
     async def ListVersions(self, request: rpc.ListVersionsRequest, context: Context) -> rpc.ListVersionsResponse:
         collector = Collector()
-        parent = collector.parse("parent", parsing.versions_parent, request.parent)
+        parent = collector.parse("parent", parsing.models_parent, request.parent)
         where = parsing.where(request.filter, VERSION_FIELDS, self._versions.mutations.clock(), collector)
         order = parsing.order(request.order_by, parse_version_order, collector)
         if order is not None and order.field == "number" and isinstance(parent, NamespaceName):

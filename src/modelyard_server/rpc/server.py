@@ -11,6 +11,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from modelyard.v1.artifacts_pb2_grpc import add_ArtifactsServiceServicer_to_server
+from modelyard.v1.deployments_pb2_grpc import add_DeploymentsServiceServicer_to_server
 from modelyard.v1.evaluations_pb2_grpc import add_EvaluationsServiceServicer_to_server
 from modelyard.v1.events_pb2_grpc import add_EventsServiceServicer_to_server
 from modelyard.v1.lineage_pb2_grpc import add_LineageServiceServicer_to_server
@@ -19,6 +20,7 @@ from modelyard.v1.webhooks_pb2_grpc import add_WebhooksServiceServicer_to_server
 from modelyard_server.domain.limits import Limits
 from modelyard_server.rpc import methods, stages
 from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
+from modelyard_server.rpc.deployments_servicer import DeploymentsServicer
 from modelyard_server.rpc.evaluations_servicer import EvaluationsServicer
 from modelyard_server.rpc.events_servicer import EventsServicer
 from modelyard_server.rpc.interceptor import PipelineInterceptor
@@ -105,6 +107,7 @@ class Server:
         events: EventsServicer,
         lineage: LineageServicer,
         evaluations: EvaluationsServicer,
+        deployments: DeploymentsServicer,
         webhooks: WebhooksServicer,
         *,
         limits: Limits,
@@ -134,6 +137,7 @@ class Server:
         add_LineageServiceServicer_to_server(lineage, self._server)
         add_EvaluationsServiceServicer_to_server(evaluations, self._server)
         add_WebhooksServiceServicer_to_server(webhooks, self._server)
+        add_DeploymentsServiceServicer_to_server(deployments, self._server)
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:

@@ -10,12 +10,22 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from modelyard.manifest import File
-from modelyard.names import AliasName, DeliveryName, ModelName, NamespaceName, UploadName, VersionName, WebhookName
+from modelyard.names import (
+    AliasName,
+    DeliveryName,
+    DeploymentName,
+    ModelName,
+    NamespaceName,
+    UploadName,
+    VersionName,
+    WebhookName,
+)
 from modelyard_server.domain.events import Change, Event, LogHead
 from modelyard_server.domain.resources import (
     Alias,
     Delivery,
     DeliveryState,
+    Deployment,
     Evaluation,
     Model,
     Namespace,
@@ -23,9 +33,10 @@ from modelyard_server.domain.resources import (
     Version,
     Webhook,
 )
+from modelyard_server.domain.usage import Rollout, VersionUse
 from modelyard_server.domain.webhooks import Heading
 from modelyard_server.services.blob_store import BlobKey
-from modelyard_server.services.listing import EventListing, Listed, Listing
+from modelyard_server.services.listing import DeploymentListing, EventListing, Listed, Listing, RolloutQuery
 
 T = TypeVar("T")
 
@@ -85,6 +96,10 @@ class VersionRepository(Protocol):
     async def find_latest(self, name: ModelName) -> Version | None: ...
     async def find_by_digest(self, name: ModelName, digest: str) -> Version | None: ...
     async def files(self, key: int) -> tuple[File, ...]: ...
+    async def largest_file(self, key: int) -> str:
+        """Its digest; of several the first by digest."""
+        ...
+
     async def file(self, key: int, *, path: str | None = None, digest: str | None = None) -> File | None: ...
     async def files_at(self, key: int, paths: Collection[str]) -> dict[str, File]:
         """Those files of a version that have one of these paths, by path."""
@@ -164,6 +179,42 @@ class EvaluationRepository(Protocol):
     async def page(self, version_key: int, *, before: int | None, limit: int) -> list[Evaluation]:
         """Newest first."""
         ...
+
+
+class DeploymentRepository(Protocol):
+    """Those that are live at ``now``, unless it says otherwise; a row that has fallen silent counts as gone."""
+
+    async def hold(self, version: VersionName) -> bool:
+        """Keeps a version, and its model, from being deleted until the commit. False if there is none, or it is."""
+        ...
+
+    async def add(self, deployment: Deployment) -> Deployment: ...
+    async def update(self, deployment: Deployment) -> None: ...
+    async def remove(self, deployment: Deployment) -> None: ...
+    async def find(self, name: DeploymentName, now: datetime, *, lock: bool = False) -> Deployment | None: ...
+    async def find_consumer(self, like: Deployment) -> Deployment | None:
+        """That of the same model, service, environment and instance, locked; also one that has fallen silent."""
+        ...
+
+    async def page(self, parent: Model | Namespace, listing: DeploymentListing) -> list[Deployment]:
+        """The oldest first."""
+        ...
+
+    async def of_version(self, key: int, now: datetime, limit: int) -> list[Deployment]: ...
+    async def of_model(self, key: int, now: datetime, limit: int) -> list[Deployment]: ...
+    async def count(self, version_key: int, now: datetime) -> int: ...
+    async def rollout(self, alias: Alias, query: RolloutQuery) -> Rollout: ...
+    async def expired(self, now: datetime, limit: int) -> list[Deployment]:
+        """Some that have fallen silent, locked, without those that another transaction is at."""
+        ...
+
+
+class UsageRepository(Protocol):
+    async def add(self, uses: Mapping[int, VersionUse]) -> None:
+        """Adds counts by the keys of versions, whoever else adds to them."""
+        ...
+
+    async def find(self, version_key: int) -> VersionUse | None: ...
 
 
 class EventRepository(Protocol):
@@ -274,6 +325,8 @@ class Transaction(Protocol):
     evaluations: EvaluationRepository
     webhooks: WebhookRepository
     deliveries: DeliveryRepository
+    deployments: DeploymentRepository
+    usage: UsageRepository
 
     def record(self, change: Change) -> None:
         """Adds a change to the log. Revisions are taken when all the work is done, so that they follow commit order."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from modelyard_server.domain.events import Place
@@ -50,6 +51,30 @@ class Listed(Generic[T]):
         """The page of its first items alone."""
         count = len(items)
         return Listed(items, self.positions[:count], more=self.more or count < len(self.items))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentListing:
+    """Which deployments a caller wants, of those that are live at ``now``."""
+
+    now: datetime
+    where: Term | None = None
+    after: int | None = None
+    """The key that the page before ended with."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutQuery:
+    """Which deployments are held against an alias."""
+
+    now: datetime
+    references: Sequence[str]
+    """That count: what is meant by the alias, and what follows nothing."""
+    environment: str = ""
+    """Empty for all."""
+    size: int
+    """Of the list of those that differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

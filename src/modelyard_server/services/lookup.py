@@ -5,7 +5,7 @@ from typing import Final
 
 from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.domain.errors import FailedPrecondition, NotFound, PreconditionViolation
-from modelyard_server.domain.resources import Alias, Model, Namespace, Version
+from modelyard_server.domain.resources import Alias, Deployment, Model, Namespace, Version, VersionState
 from modelyard_server.services.database import Transaction
 
 BLOCKERS: Final = 20
@@ -86,6 +86,19 @@ async def version(transaction: Transaction, name: VersionName, *, lock: bool = F
     return found
 
 
+async def servable(transaction: Transaction, name: VersionName) -> Version:
+    """A live version whose bytes may be used."""
+    found = await version(transaction, name)
+    if found.state is VersionState.QUARANTINED:
+        raise FailedPrecondition(
+            f"{name} is quarantined: its bytes are not served",
+            reason="QUARANTINED",
+            violations=[PreconditionViolation("STATE", str(name), "the version is quarantined")],
+            metadata={"resource": str(name)},
+        )
+    return found
+
+
 async def alias(transaction: Transaction, name: AliasName, *, lock: bool = False) -> Alias:
     found = await transaction.aliases.find(name, lock=lock)
     if found is None:
@@ -122,3 +135,23 @@ def has_children(name: VersionName | ModelName, children: Sequence[Version]) -> 
         violations=[PreconditionViolation("CHILD", child, "was made from the version") for child in names],
         metadata={"resource": str(name), "children": ",".join(names)},
     )
+
+
+def is_served(name: VersionName | ModelName, deployments: Sequence[Deployment]) -> FailedPrecondition:
+    consumers = ", ".join(dict.fromkeys(map(_consumer, deployments)))
+    return FailedPrecondition(
+        f"{name} is served by {consumers}; let them load another version or stop them first, or end the deployments of"
+        " those that are gone",
+        reason="VERSION_IN_USE",
+        violations=[
+            PreconditionViolation("DEPLOYMENT", str(each.name), f"{_consumer(each)} serves {each.version}")
+            for each in deployments
+        ],
+        metadata={"resource": str(name), "deployments": ",".join(str(each.name) for each in deployments)},
+    )
+
+
+def _consumer(deployment: Deployment) -> str:
+    """As a person says it: `fraud-api in production (pod-1)`."""
+    where = f" in {deployment.environment}" if deployment.environment else ""
+    return f"{deployment.service}{where}" + (f" ({deployment.instance})" if deployment.instance else "")

@@ -1,4 +1,4 @@
-"""What time takes away: expired uploads, staged bytes of no upload, outcomes too old to be replayed or looked at."""
+"""What time takes away: expired uploads, staged bytes of no upload, silent deployments, outcomes that are too old."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,6 +8,7 @@ from modelyard_server import failpoints
 from modelyard_server.domain.resources import Upload
 from modelyard_server.services.blob_store import BlobStore
 from modelyard_server.services.database import Transaction
+from modelyard_server.services.deployments import expire
 from modelyard_server.services.mutations import Mutations
 
 _BATCH: Final = 100
@@ -31,6 +32,8 @@ class Maintenance:
                 failpoints.hit("expiry.after_discard")
             expired += len(batch)
         await self._discard_unknown()
+        while await self.mutations.database.write(self._expire_deployments):
+            continue
         while await self.mutations.database.write(lambda transaction: transaction.events.forget(_BATCH)):
             continue
         ended = now - timedelta(seconds=self.mutations.limits.delivery_ttl)
@@ -46,6 +49,12 @@ class Maintenance:
             return batch
 
         return await self.mutations.database.write(work)
+
+    async def _expire_deployments(self, transaction: Transaction) -> int:
+        silent = await transaction.deployments.expired(self.mutations.clock(), _BATCH)
+        for deployment in silent:
+            await expire(self.mutations, transaction, deployment)
+        return len(silent)
 
     async def _discard_unknown(self) -> None:
         batch: list[str] = []

@@ -14,7 +14,7 @@ from modelyard_server.domain.resources import Model
 from modelyard_server.services import lookup
 from modelyard_server.services.database import StoredOutcome, Transaction
 from modelyard_server.services.listing import Listed, Listing
-from modelyard_server.services.lookup import BLOCKERS, has_children
+from modelyard_server.services.lookup import BLOCKERS, has_children, is_served
 from modelyard_server.services.mutations import Attempt, Mutations, check_etag, new_uid
 
 
@@ -82,6 +82,8 @@ class Models:
                 )
             if children := await transaction.versions.children_elsewhere(before.key, BLOCKERS):
                 raise has_children(name, children)
+            if deployments := await transaction.deployments.of_model(before.key, self.mutations.clock(), BLOCKERS):
+                raise is_served(name, deployments)
             purge_time = self.mutations.later(self.mutations.limits.purge_after)
             after = replace(before, delete_time=self.mutations.clock(), purge_time=purge_time)
             return await self._save(transaction, attempt, "model.deleted", before, after)

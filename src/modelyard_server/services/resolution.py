@@ -10,6 +10,7 @@ from modelyard_server.domain.resources import Alias, Version
 from modelyard_server.services import lookup
 from modelyard_server.services.database import Database, Transaction
 from modelyard_server.services.mutations import Clock
+from modelyard_server.services.usage import UsageCounter
 from modelyard_server.services.versions import with_files
 
 
@@ -37,6 +38,7 @@ class Resolution:
 class Resolver:
     database: Database
     clock: Clock
+    usage: UsageCounter
 
     async def resolve(self, reference: Reference) -> Resolution:
         async def work(transaction: Transaction) -> Resolution:
@@ -51,7 +53,9 @@ class Resolver:
                 serve_time=self.clock(),
             )
 
-        return await self.database.look(work)
+        resolution = await self.database.look(work)
+        self.usage.used(resolution.version.key)
+        return resolution
 
 
 async def _match(transaction: Transaction, reference: Reference) -> tuple[Version, Rule, Alias | None]:

@@ -171,9 +171,7 @@ class Versions:
         return await self._change(attempt, name, etag, "version.deprecated", deprecated, reason=reason)
 
     async def delete(self, attempt: Attempt, name: VersionName, *, etag: str) -> Version:
-        def deleted(version: Version, children: Sequence[Version]) -> Version:
-            if children:
-                raise lookup.has_children(name, children)
+        def deleted(version: Version) -> Version:
             if version.aliases:
                 raise FailedPrecondition(
                     f"{name} is what {', '.join(version.aliases)} points at; move or delete that first",
@@ -190,9 +188,13 @@ class Versions:
         async def work(transaction: Transaction) -> Version:
             found = await lookup.version(transaction, name, lock=True)
             check_etag(found, etag, name)
-            children = await transaction.versions.children([found.key], lookup.BLOCKERS, live=True)
+            if children := await transaction.versions.children([found.key], lookup.BLOCKERS, live=True):
+                raise lookup.has_children(name, children)
+            now = self.mutations.clock()
+            if deployments := await transaction.deployments.of_version(found.key, now, lookup.BLOCKERS):
+                raise lookup.is_served(name, deployments)
             before = await with_files(transaction, found)
-            return await self._save(transaction, attempt, "version.deleted", before, deleted(before, children))
+            return await self._save(transaction, attempt, "version.deleted", before, deleted(before))
 
         return await self.mutations.run(attempt, work, _restore)
 

@@ -18,6 +18,8 @@ environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 if TYPE_CHECKING:
     from modelyard._client import AsyncClient
     from modelyard._default import pull, push, resolve
+    from modelyard._serving import AsyncServing
+    from modelyard._serving_sync import Serving
     from modelyard._sync import Client, Webhooks
     from modelyard._unset import UNSET, Unset
     from modelyard._webhooks import AsyncWebhooks
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         PreconditionViolation,
         ResourceExhaustedError,
         ServerError,
+        ServingWarning,
         SkippedVersionWarning,
         StaleModelWarning,
         UnauthenticatedError,
@@ -60,13 +63,22 @@ if TYPE_CHECKING:
         Source,
     )
     from modelyard.manifest import File
-    from modelyard.names import AliasName, DeliveryName, EvaluationName, ModelName, VersionName, WebhookName
+    from modelyard.names import (
+        AliasName,
+        DeliveryName,
+        DeploymentName,
+        EvaluationName,
+        ModelName,
+        VersionName,
+        WebhookName,
+    )
     from modelyard.references import Reference, Selector
     from modelyard.types import (
         Alias,
         Comparison,
         Delivery,
         DeliveryState,
+        Deployment,
         Difference,
         Evaluation,
         Event,
@@ -77,9 +89,12 @@ if TYPE_CHECKING:
         Namespace,
         Progress,
         PulledModel,
+        Registration,
         Resolution,
+        Rollout,
         Rule,
         Section,
+        Usage,
         Version,
         VersionState,
         Webhook,
@@ -92,6 +107,7 @@ __all__ = [
     "AliasName",
     "AlreadyExistsError",
     "AsyncClient",
+    "AsyncServing",
     "AsyncWebhooks",
     "CacheError",
     "Client",
@@ -103,6 +119,8 @@ __all__ = [
     "Delivery",
     "DeliveryName",
     "DeliveryState",
+    "Deployment",
+    "DeploymentName",
     "DeprecatedVersionWarning",
     "Difference",
     "Direction",
@@ -133,14 +151,18 @@ __all__ = [
     "Progress",
     "PulledModel",
     "Reference",
+    "Registration",
     "Relation",
     "Resolution",
     "ResourceExhaustedError",
+    "Rollout",
     "Rule",
     "Run",
     "Section",
     "Selector",
     "ServerError",
+    "Serving",
+    "ServingWarning",
     "Signature",
     "SkippedVersionWarning",
     "Slice",
@@ -149,6 +171,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "Unset",
+    "Usage",
     "VerificationError",
     "Version",
     "VersionName",
@@ -172,7 +195,9 @@ _MODULES = (
     "types",
     "_unset",
     "_webhooks",
+    "_serving",
     "_client",
+    "_serving_sync",
     "_sync",
     "_default",
 )

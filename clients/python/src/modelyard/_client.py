@@ -8,26 +8,29 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from modelyard import _config, _convert, _naming
 from modelyard._cache import Cache
 from modelyard._connection import Connection
+from modelyard._deployments import default_instance, registration
 from modelyard._facts import describe
 from modelyard._messages import Page, field_mask, fill, items, request_id
 from modelyard._pull import Pull
 from modelyard._push import Push
+from modelyard._serving import AsyncServing
 from modelyard._transfer.local_files import collect
 from modelyard._unset import UNSET, Unset
 from modelyard._watch import Watch
 from modelyard._webhooks import AsyncWebhooks
 from modelyard.errors import FieldViolation, InvalidArgumentError
 from modelyard.facts import Dataset, DatasetRole, Direction, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import DEFAULT_NAMESPACE, AliasName, EvaluationName, ModelName, VersionName
+from modelyard.names import DEFAULT_NAMESPACE, AliasName, DeploymentName, EvaluationName, ModelName, VersionName
 from modelyard.references import Reference, Selector
 from modelyard.types import (
     Alias,
     Comparison,
+    Deployment,
     Evaluation,
     Event,
     Lineage,
@@ -35,10 +38,13 @@ from modelyard.types import (
     Namespace,
     Progress,
     PulledModel,
+    Registration,
     Resolution,
+    Rollout,
+    Usage,
     Version,
 )
-from modelyard.v1 import evaluations_pb2, events_pb2, lineage_pb2
+from modelyard.v1 import deployments_pb2, evaluations_pb2, events_pb2, lineage_pb2
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
 from modelyard.wire import dataset_to_proto
@@ -288,6 +294,157 @@ class AsyncClient:
 
         return items(fetch, _convert.evaluation)
 
+    async def register_deployment(
+        self,
+        version: str | VersionName,
+        service: str,
+        *,
+        environment: str = "",
+        instance: str = "",
+        observed_digest: str = "",
+        reference: str | None = None,
+        ttl: float | None = None,
+    ) -> Registration:
+        """Says that a consumer serves a version; :meth:`serving` does this, and what must follow, by itself.
+
+        It counts until its lease runs out, and so long the version is not deleted. The same service, environment and
+        instance are one consumer: whoever registered as it before has lost the lease.
+
+        Args:
+            version: As ``team/fraud@7``; what any reference means now is registered.
+            service: What serves it, as ``fraud-api``.
+            environment: Where, as ``production``.
+            instance: Which of several alike, as the name of a pod.
+            observed_digest: Manifest digest of the files that it found on its disk, if it looked.
+            reference: What it follows, as ``team/fraud@production``. If not given, ``version``, unless that is pinned.
+            ttl: Seconds until the lease runs out without a heartbeat, from 10 to 30 days; 90 if not given.
+
+        Raises:
+            NotFoundError: There is no such version, or it is deleted.
+            FailedPreconditionError: The version is quarantined.
+        """
+        named = _naming.reference(version, "version")
+        name = named.model.version(int(named.value)) if named.selector is Selector.NUMBER else None
+        if name is None:
+            name = (await self.resolve(str(named))).version.name
+        followed = "" if named.pinned else str(named)
+        request = registration(
+            name,
+            service=service,
+            environment=environment,
+            instance=instance,
+            observed_digest=observed_digest,
+            reference=followed if reference is None else reference,
+            ttl=ttl,
+        )
+        call = self._connection.deployments.RegisterDeployment
+        return _convert.registration(await self._connection.call(call, request))
+
+    async def heartbeat(
+        self, registration: Registration, *, version: VersionName | None = None, observed_digest: str = ""
+    ) -> Deployment:
+        """Says that a consumer is still there, and what it serves by now if that has changed.
+
+        Raises:
+            ConflictError: Another process has registered as the same consumer.
+            NotFoundError: The lease ran out; register again.
+        """
+        request = deployments_pb2.HeartbeatDeploymentRequest(
+            name=str(registration.deployment.name),
+            lease=registration.lease,
+            version=str(version) if version is not None else "",
+            observed_digest=observed_digest,
+        )
+        call = self._connection.deployments.HeartbeatDeployment
+        return _convert.deployment(await self._connection.call(call, request))
+
+    async def delete_deployment(
+        self, deployment: str | DeploymentName, *, etag: str | None = None, lease: str = ""
+    ) -> Deployment:
+        """Ends a deployment, whose consumer stops or is gone, and answers it as it was.
+
+        With a ``lease`` only if it still is that deployment's, else ``ConflictError``.
+        """
+        request = deployments_pb2.DeleteDeploymentRequest(
+            name=str(_naming.deployment_name(deployment)), etag=etag or "", lease=lease, request_id=request_id()
+        )
+        call = self._connection.deployments.DeleteDeployment
+        return _convert.deployment(await self._connection.call(call, request))
+
+    async def get_deployment(self, deployment: str | DeploymentName) -> Deployment:
+        """One deployment. Raises ``NotFoundError`` if it has ended."""
+        request = deployments_pb2.GetDeploymentRequest(name=str(_naming.deployment_name(deployment)))
+        return _convert.deployment(await self._connection.call(self._connection.deployments.GetDeployment, request))
+
+    def list_deployments(
+        self,
+        model: str | ModelName,
+        *,
+        filter: str = "",  # noqa: A002 - the name that the field has everywhere
+    ) -> AsyncIterator[Deployment]:
+        """Who serves what now, the oldest first; fetched page by page as they are asked for.
+
+        >>> async for deployment in yard.list_deployments("team/fraud", filter="version = 7"):
+        ...     print(deployment.service, deployment.instance)
+
+        Args:
+            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
+            filter: Which ones, as ``version = 7 AND environment = production``.
+        """
+        parent = _naming.models_parent(model)
+
+        async def fetch(token: str) -> Page[resources.Deployment]:
+            request = deployments_pb2.ListDeploymentsRequest(parent=parent, filter=filter, page_token=token)
+            page = await self._connection.call(self._connection.deployments.ListDeployments, request)
+            return page.deployments, page.next_page_token
+
+        return items(fetch, _convert.deployment)
+
+    async def rollout(self, model: str | ModelName, alias: str, *, environment: str = "") -> Rollout:
+        """Whether what runs is what an alias points at. Consumers that follow another reference are left out.
+
+        Args:
+            model: As ``team/fraud``.
+            alias: As ``production``.
+            environment: Only consumers there; all, if not given.
+        """
+        request = deployments_pb2.GetRolloutRequest(name=str(_naming.alias_name(model, alias)), environment=environment)
+        return _convert.rollout(await self._connection.call(self._connection.deployments.GetRollout, request))
+
+    async def usage(self, version: str | VersionName) -> Usage:
+        """How a version, given by any reference, is used: downloads, the last use, and how many serve it."""
+        request = deployments_pb2.GetUsageRequest(name=await self._named(version))
+        return _convert.usage(await self._connection.call(self._connection.deployments.GetUsage, request))
+
+    def serving(
+        self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = 90.0
+    ) -> AsyncServing:
+        """A consumer that tells the registry what it serves, for as long as it is open, and never gets in its way.
+
+        >>> async with yard.serving("fraud-api", environment="production") as serving:
+        ...     async for model in yard.watch("team/fraud@production", serving=serving):
+        ...         holder.swap(load(model.path))
+
+        Args:
+            service: What it is, as ``fraud-api``.
+            environment: Where it runs, as ``production``.
+            instance: Which of several alike; host name and process id, if not given.
+            ttl: Seconds after which it counts as gone if nothing is heard of it, from 10 to 30 days.
+        """
+        if not service:
+            raise _naming.invalid("service", "is required")
+        if not _TTLS[0] <= ttl <= _TTLS[1]:
+            raise _naming.invalid("ttl", f"{ttl:g} seconds is not between 10 seconds and 30 days")
+        return AsyncServing(
+            connection=self._connection,
+            cache=lambda: self._cache,
+            resolve=self.resolve,
+            service=service,
+            environment=environment,
+            instance=default_instance() if instance is None else instance,
+            ttl=ttl,
+        )
+
     async def lineage(
         self,
         version: str | VersionName | None = None,
@@ -486,7 +643,7 @@ class AsyncClient:
     async def delete_model(self, model: str | ModelName, *, force: bool = False, etag: str | None = None) -> Model:
         """Hides a model with its versions and aliases until it is restored or purged.
 
-        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set.
+        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set, and while one of them is served.
         """
         request = pb.DeleteModelRequest(
             name=str(_naming.model_name(model)), force=force, etag=etag or "", request_id=request_id()
@@ -523,7 +680,7 @@ class AsyncClient:
                 first without it.
             show_deleted: With those that can be restored.
         """
-        parent = _naming.versions_parent(model)
+        parent = _naming.models_parent(model)
 
         async def fetch(token: str) -> Page[resources.Version]:
             request = pb.ListVersionsRequest(
@@ -557,7 +714,10 @@ class AsyncClient:
         return _convert.version(await self._connection.call(self._connection.registry.DeprecateVersion, request))
 
     async def delete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
-        """Hides a version until it is restored or purged; ``FailedPreconditionError`` while an alias points at it."""
+        """Hides a version until it is restored or purged.
+
+        Raises ``FailedPreconditionError`` while an alias points at it, or something serves it or was made from it.
+        """
         request = pb.DeleteVersionRequest(
             name=str(_naming.version_name(version)), etag=etag or "", request_id=request_id()
         )
@@ -686,7 +846,11 @@ class AsyncClient:
         return items(fetch, _convert.event)
 
     def watch(
-        self, reference: str | VersionName, *, progress: Callable[[Progress], None] | None = None
+        self,
+        reference: str | VersionName,
+        *,
+        serving: AsyncServing | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> AsyncIterator[PulledModel]:
         """What a reference means now, then each version that it comes to mean, pulled and verified. Never ends.
 
@@ -696,6 +860,11 @@ class AsyncClient:
 
         >>> async for model in yard.watch("team/fraud@production"):
         ...     serving.swap(load(model.path))
+
+        Args:
+            reference: As ``team/fraud@production``.
+            serving: Where to say that a model is served, once the next one is asked for: the program is done with it.
+            progress: Told how far each pull is.
 
         Raises:
             NotFoundError: The reference means nothing at first.
@@ -714,7 +883,8 @@ class AsyncClient:
                 meant_by=watched,
             ).run()
 
-        return Watch(connection=self._connection, reference=watched, pull=pull).models()
+        models = Watch(connection=self._connection, reference=watched, pull=pull).models()
+        return models if serving is None else serving.acknowledging(models)
 
     @cached_property
     def webhooks(self) -> AsyncWebhooks:
@@ -728,6 +898,8 @@ class AsyncClient:
 
 _UPSTREAM = lineage_pb2.QueryLineageRequest.UPSTREAM
 _DOWNSTREAM = lineage_pb2.QueryLineageRequest.DOWNSTREAM
+_TTLS: Final = (10.0, 30 * 86_400.0)
+"""Seconds. Here too, because a consumer's heartbeats come at a third of it, whatever the registry says."""
 
 
 @contextmanager

@@ -23,6 +23,8 @@ from modelyard.errors import ModelyardError, UnavailableError
 from modelyard.v1 import (
     artifacts_pb2,
     artifacts_pb2_grpc,
+    deployments_pb2,
+    deployments_pb2_grpc,
     evaluations_pb2,
     evaluations_pb2_grpc,
     events_pb2,
@@ -37,6 +39,7 @@ from modelyard.v1 import (
 
 if TYPE_CHECKING:  # these names exist in the stubs' types only
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
+    from modelyard.v1.deployments_pb2_grpc import DeploymentsServiceAsyncStub
     from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceAsyncStub
     from modelyard.v1.events_pb2_grpc import EventsServiceAsyncStub
     from modelyard.v1.lineage_pb2_grpc import LineageServiceAsyncStub
@@ -92,6 +95,7 @@ def _service_config() -> str:
         lineage_pb2.DESCRIPTOR.services_by_name["LineageService"],
         evaluations_pb2.DESCRIPTOR.services_by_name["EvaluationsService"],
         webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
+        deployments_pb2.DESCRIPTOR.services_by_name["DeploymentsService"],
     )
     return json.dumps(
         {
@@ -166,6 +170,7 @@ class _Channels:
     lineage: "LineageServiceAsyncStub"
     evaluations: "EvaluationsServiceAsyncStub"
     webhooks: "WebhooksServiceAsyncStub"
+    deployments: "DeploymentsServiceAsyncStub"
     watches: "EventsServiceAsyncStub"
     """For streams, which small calls don't wait behind."""
     calls: int = 0
@@ -222,6 +227,11 @@ class Connection:
     def webhooks(self) -> "WebhooksServiceAsyncStub":
         """Who is told of events."""
         return self._current().webhooks
+
+    @property
+    def deployments(self) -> "DeploymentsServiceAsyncStub":
+        """Who serves what."""
+        return self._current().deployments
 
     @property
     def answered(self) -> bool:
@@ -321,6 +331,7 @@ class Connection:
             lineage=lineage_pb2_grpc.LineageServiceStub(metadata),
             evaluations=evaluations_pb2_grpc.EvaluationsServiceStub(metadata),
             webhooks=webhooks_pb2_grpc.WebhooksServiceStub(metadata),
+            deployments=deployments_pb2_grpc.DeploymentsServiceStub(metadata),
             watches=events_pb2_grpc.EventsServiceStub(bulk),
         )
         return self._channels

@@ -13,6 +13,7 @@ from modelyard.facts import Dataset, Direction, Param, Run, Slice, Source
 from modelyard.names import (
     AliasName,
     DeliveryName,
+    DeploymentName,
     EvaluationName,
     ModelName,
     NamespaceName,
@@ -24,6 +25,7 @@ from modelyard.types import (
     Comparison,
     Delivery,
     DeliveryState,
+    Deployment,
     Difference,
     Evaluation,
     Event,
@@ -32,15 +34,18 @@ from modelyard.types import (
     LineageNode,
     Model,
     Namespace,
+    Registration,
     Resolution,
+    Rollout,
     Rule,
     Section,
+    Usage,
     Version,
     VersionState,
     Webhook,
     WebhookTest,
 )
-from modelyard.v1 import events_pb2, lineage_pb2, registry_pb2, webhooks_pb2
+from modelyard.v1 import deployments_pb2, events_pb2, lineage_pb2, registry_pb2, webhooks_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import (
     dataset_from_proto,
@@ -176,6 +181,50 @@ def evaluation(message: pb.Evaluation) -> Evaluation:
     )
 
 
+def deployment(message: pb.Deployment) -> Deployment:
+    return Deployment(
+        name=DeploymentName.parse(message.name),
+        uid=message.uid,
+        service=message.service,
+        environment=message.environment,
+        instance=message.instance,
+        version=VersionName.parse(message.version),
+        digest=message.manifest_digest,
+        observed_digest=message.observed_digest,
+        mismatched=message.mismatched,
+        reference=message.reference,
+        created_by=message.created_by,
+        create_time=moment(message.create_time),
+        update_time=moment(message.update_time),
+        heartbeat_time=_optional(message.heartbeat_time, is_set=message.HasField("heartbeat_time")),
+        expire_time=_optional(message.expire_time, is_set=message.HasField("expire_time")),
+        etag=message.etag,
+    )
+
+
+def registration(message: deployments_pb2.RegisterDeploymentResponse) -> Registration:
+    return Registration(deployment=deployment(message.deployment), lease=message.lease)
+
+
+def rollout(message: deployments_pb2.Rollout) -> Rollout:
+    return Rollout(
+        alias=alias(message.alias),
+        matching_count=message.matching_count,
+        differing_count=message.differing_count,
+        differing=tuple(map(deployment, message.differing)),
+    )
+
+
+def usage(message: deployments_pb2.Usage) -> Usage:
+    return Usage(
+        version=VersionName.parse(message.version),
+        download_count=message.download_count,
+        download_time=_optional(message.download_time, is_set=message.HasField("download_time")),
+        use_time=_optional(message.use_time, is_set=message.HasField("use_time")),
+        deployment_count=message.deployment_count,
+    )
+
+
 def lineage(message: lineage_pb2.QueryLineageResponse) -> Lineage:
     return Lineage(
         nodes=tuple(LineageNode(id=node.id, distance=node.distance, thing=_thing(node)) for node in message.nodes),
@@ -220,7 +269,9 @@ def event(message: events_pb2.Event) -> Event:
     )
 
 
-def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias | Evaluation | Webhook | None:
+def _snapshot(
+    message: events_pb2.Event,
+) -> Namespace | Model | Version | Alias | Evaluation | Deployment | Webhook | None:
     match message.WhichOneof("snapshot"):
         case "namespace":
             return namespace(message.namespace)
@@ -234,6 +285,8 @@ def _snapshot(message: events_pb2.Event) -> Namespace | Model | Version | Alias 
             return evaluation(message.evaluation)
         case "webhook":
             return webhook(message.webhook)
+        case "deployment":
+            return deployment(message.deployment)
         case _:
             return None
 

@@ -8,6 +8,7 @@ from modelyard.errors import InvalidArgumentError
 from modelyard.names import (
     DEFAULT_NAMESPACE,
     AliasName,
+    DeploymentName,
     ModelName,
     NamespaceName,
     VersionName,
@@ -36,7 +37,7 @@ def model_name(model: str | ModelName) -> ModelName:
     return parsed.model
 
 
-def versions_parent(model: str | ModelName) -> str:
+def models_parent(model: str | ModelName) -> str:
     """From ``team/fraud``, or ``team/-`` for all models of a namespace."""
     if isinstance(model, str) and model.endswith(_ALL):
         return f"{namespace_name(model.removesuffix(_ALL))}/models/-"
@@ -73,6 +74,13 @@ def webhook_name(webhook: str | WebhookName) -> WebhookName:
         return WebhookName(checked, check_id(identity, "webhook"))
 
     return _read("webhook", parse)
+
+
+def deployment_name(deployment: str | DeploymentName) -> DeploymentName:
+    """From the name that the registry gave it."""
+    if isinstance(deployment, DeploymentName):
+        return deployment
+    return _read("deployment", lambda: DeploymentName.parse(deployment))
 
 
 def place(what: str | ModelName | VersionName | AliasName) -> str:

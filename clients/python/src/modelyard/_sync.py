@@ -11,6 +11,7 @@ from typing import Any, Self
 from modelyard import _loop
 from modelyard._caller import on_caller
 from modelyard._client import AsyncClient
+from modelyard._serving_sync import Serving, asynchronous
 from modelyard._unset import UNSET, Unset
 from modelyard._webhooks import AsyncWebhooks
 from modelyard.facts import Dataset, Direction, Environment, Framework, Parent, Run, Signature, Source
@@ -18,6 +19,7 @@ from modelyard.names import (
     DEFAULT_NAMESPACE,
     AliasName,
     DeliveryName,
+    DeploymentName,
     EvaluationName,
     ModelName,
     VersionName,
@@ -28,6 +30,7 @@ from modelyard.types import (
     Comparison,
     Delivery,
     DeliveryState,
+    Deployment,
     Evaluation,
     Event,
     Lineage,
@@ -35,7 +38,10 @@ from modelyard.types import (
     Namespace,
     Progress,
     PulledModel,
+    Registration,
     Resolution,
+    Rollout,
+    Usage,
     Version,
     Webhook,
     WebhookTest,
@@ -331,6 +337,114 @@ class Client:
         """The evaluations of a version, newest first, those that were corrected included."""
         return _loop.iterate(self._client.list_evaluations(version))
 
+    def register_deployment(
+        self,
+        version: str | VersionName,
+        service: str,
+        *,
+        environment: str = "",
+        instance: str = "",
+        observed_digest: str = "",
+        reference: str | None = None,
+        ttl: float | None = None,
+    ) -> Registration:
+        """Says that a consumer serves a version; :meth:`serving` does this, and what must follow, by itself.
+
+        It counts until its lease runs out, and so long the version is not deleted. The same service, environment and
+        instance are one consumer: whoever registered as it before has lost the lease.
+
+        Args:
+            version: As ``team/fraud@7``; what any reference means now is registered.
+            service: What serves it, as ``fraud-api``.
+            environment: Where, as ``production``.
+            instance: Which of several alike, as the name of a pod.
+            observed_digest: Manifest digest of the files that it found on its disk, if it looked.
+            reference: What it follows, as ``team/fraud@production``. If not given, ``version``, unless that is pinned.
+            ttl: Seconds until the lease runs out without a heartbeat, from 10 to 30 days; 90 if not given.
+
+        Raises:
+            NotFoundError: There is no such version, or it is deleted.
+            FailedPreconditionError: The version is quarantined.
+        """
+        return _loop.run(
+            self._client.register_deployment(
+                version,
+                service,
+                environment=environment,
+                instance=instance,
+                observed_digest=observed_digest,
+                reference=reference,
+                ttl=ttl,
+            )
+        )
+
+    def heartbeat(
+        self, registration: Registration, *, version: VersionName | None = None, observed_digest: str = ""
+    ) -> Deployment:
+        """Says that a consumer is still there, and what it serves by now if that has changed.
+
+        Raises:
+            ConflictError: Another process has registered as the same consumer.
+            NotFoundError: The lease ran out; register again.
+        """
+        return _loop.run(self._client.heartbeat(registration, version=version, observed_digest=observed_digest))
+
+    def delete_deployment(
+        self, deployment: str | DeploymentName, *, etag: str | None = None, lease: str = ""
+    ) -> Deployment:
+        """Ends a deployment, whose consumer stops or is gone, and answers it as it was.
+
+        With a ``lease`` only if it still is that deployment's, else ``ConflictError``.
+        """
+        return _loop.run(self._client.delete_deployment(deployment, etag=etag, lease=lease))
+
+    def get_deployment(self, deployment: str | DeploymentName) -> Deployment:
+        """One deployment. Raises ``NotFoundError`` if it has ended."""
+        return _loop.run(self._client.get_deployment(deployment))
+
+    def list_deployments(self, model: str | ModelName, *, filter: str = "") -> Iterator[Deployment]:
+        """Who serves what now, the oldest first; fetched page by page as they are asked for.
+
+        >>> for deployment in yard.list_deployments("team/fraud", filter="version = 7"):
+        ...     print(deployment.service, deployment.instance)
+
+        Args:
+            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
+            filter: Which ones, as ``version = 7 AND environment = production``.
+        """
+        return _loop.iterate(self._client.list_deployments(model, filter=filter))
+
+    def rollout(self, model: str | ModelName, alias: str, *, environment: str = "") -> Rollout:
+        """Whether what runs is what an alias points at. Consumers that follow another reference are left out.
+
+        Args:
+            model: As ``team/fraud``.
+            alias: As ``production``.
+            environment: Only consumers there; all, if not given.
+        """
+        return _loop.run(self._client.rollout(model, alias, environment=environment))
+
+    def usage(self, version: str | VersionName) -> Usage:
+        """How a version, given by any reference, is used: downloads, the last use, and how many serve it."""
+        return _loop.run(self._client.usage(version))
+
+    def serving(
+        self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = 90.0
+    ) -> Serving:
+        """A consumer that tells the registry what it serves, for as long as it is open, and never gets in its way.
+
+        >>> with yard.serving("fraud-api", environment="production") as serving:
+        ...     for model in yard.watch("team/fraud@production", serving=serving):
+        ...         holder.swap(load(model.path))
+
+        Args:
+            service: What it is, as ``fraud-api``.
+            environment: Where it runs, as ``production``.
+            instance: Which of several alike; host name and process id, if not given.
+            ttl: Seconds after which it counts as gone if nothing is heard of it, from 10 to 30 days.
+        """
+        return Serving(self._client.serving(service, environment=environment, instance=instance, ttl=ttl))
+
     def lineage(
         self,
         version: str | VersionName | None = None,
@@ -488,7 +602,7 @@ class Client:
     def delete_model(self, model: str | ModelName, *, force: bool = False, etag: str | None = None) -> Model:
         """Hides a model with its versions and aliases until it is restored or purged.
 
-        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set.
+        Raises ``FailedPreconditionError`` if it has versions, unless ``force`` is set, and while one of them is served.
         """
         return _loop.run(self._client.delete_model(model, force=force, etag=etag))
 
@@ -537,7 +651,10 @@ class Client:
         return _loop.run(self._client.deprecate_version(version, reason, etag=etag))
 
     def delete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
-        """Hides a version until it is restored or purged; ``FailedPreconditionError`` while an alias points at it."""
+        """Hides a version until it is restored or purged.
+
+        Raises ``FailedPreconditionError`` while an alias points at it, or something serves it or was made from it.
+        """
         return _loop.run(self._client.delete_version(version, etag=etag))
 
     def undelete_version(self, version: str | VersionName, *, etag: str | None = None) -> Version:
@@ -627,7 +744,11 @@ class Client:
         return _loop.iterate(self._client.list_events(what, filter=filter, newest_first=newest_first))
 
     def watch(
-        self, reference: str | VersionName, *, progress: Callable[[Progress], None] | None = None
+        self,
+        reference: str | VersionName,
+        *,
+        serving: Serving | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Iterator[PulledModel]:
         """What a reference means now, then each version that it comes to mean, pulled and verified. Never ends.
 
@@ -638,9 +759,14 @@ class Client:
         >>> for model in yard.watch("team/fraud@production"):
         ...     serving.swap(load(model.path))
 
+        Args:
+            reference: As ``team/fraud@production``.
+            serving: Where to say that a model is served, once the next one is asked for: the program is done with it.
+            progress: Told how far each pull is.
+
         Raises:
             NotFoundError: The reference means nothing at first.
             VerificationError: What the registry sent is not what a version's digest says.
             UnavailableError: The registry can't be reached, and the reference was never pulled before.
         """
-        return _loop.iterate(self._client.watch(reference, progress=on_caller(progress)))
+        return _loop.iterate(self._client.watch(reference, serving=asynchronous(serving), progress=on_caller(progress)))

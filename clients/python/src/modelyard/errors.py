@@ -171,6 +171,10 @@ class SkippedVersionWarning(UserWarning):
     """A watched reference came to mean a version that can't be used, and the one before it was kept."""
 
 
+class ServingWarning(UserWarning):
+    """The registry can't be told what a program serves, or another process has taken its place. Serving goes on."""
+
+
 def _list_violations(violations: tuple[FieldViolation, ...]) -> str:
     lines = [f"{violation.field}: {violation.description}" for violation in violations[:_SHOWN]]
     if len(violations) > _SHOWN:
@@ -185,6 +189,7 @@ for _public in (
     ModelyardError,
     *ModelyardError.__subclasses__(),
     DeprecatedVersionWarning,
+    ServingWarning,
     SkippedVersionWarning,
     StaleModelWarning,
 ):

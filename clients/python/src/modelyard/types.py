@@ -9,7 +9,15 @@ from typing import Any
 
 from modelyard.facts import Dataset, Direction, Facts, Param, Run, Slice, Source
 from modelyard.manifest import File
-from modelyard.names import AliasName, DeliveryName, EvaluationName, ModelName, VersionName, WebhookName
+from modelyard.names import (
+    AliasName,
+    DeliveryName,
+    DeploymentName,
+    EvaluationName,
+    ModelName,
+    VersionName,
+    WebhookName,
+)
 
 
 class VersionState(Enum):
@@ -140,6 +148,75 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What one consumer serves."""
+
+    name: DeploymentName
+    uid: str
+    service: str
+    environment: str
+    instance: str
+    """The three together are the consumer."""
+    version: VersionName
+    digest: str
+    """Manifest digest of that version."""
+    observed_digest: str
+    """Of the files that the consumer found on its disk; empty if it did not look."""
+    mismatched: bool
+    """The consumer found other bytes than those of the version."""
+    reference: str
+    """What it follows, as ``team/fraud@production``; empty if it follows nothing."""
+    created_by: str
+    create_time: datetime
+    update_time: datetime
+    """When what it serves last changed."""
+    heartbeat_time: datetime | None
+    """When it was last heard of. Events tell neither this nor the next."""
+    expire_time: datetime | None
+    """When it ends unless it is heard of."""
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A deployment with the lease that its heartbeats carry."""
+
+    deployment: Deployment
+    lease: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """What runs, beside what an alias points at."""
+
+    alias: Alias
+    matching_count: int
+    """How many serve that version, and have observed no other bytes."""
+    differing_count: int
+    differing: tuple[Deployment, ...]
+    """The oldest first; at most 100."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that follow the alias serve what it points at."""
+        return not self.differing_count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How a version is used."""
+
+    version: VersionName
+    download_count: int
+    """How often it was fetched by somebody who had nothing of it."""
+    download_time: datetime | None
+    use_time: datetime | None
+    """When a reference was last resolved to it, or any file of it read."""
+    deployment_count: int
+    """How many serve it now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineageNode:
     """A thing that a version was made from, or a version."""
 
@@ -240,7 +317,7 @@ class Event:
     time: datetime
     changes: Mapping[str, tuple[Any, Any]]
     """Field to what it was before and after, as JSON has it; empty for what was created or removed."""
-    snapshot: "Namespace | Model | Version | Alias | Evaluation | Webhook | None"
+    snapshot: "Namespace | Model | Version | Alias | Evaluation | Deployment | Webhook | None"
     """The resource after the change, or before it if it was removed; None for a kind that this SDK does not know."""
     hash: str
     previous_hash: str

@@ -75,6 +75,21 @@ VERSIONS: Final = Subject(
     aliases=select(tables.aliases.c.key).where(tables.aliases.c.version_key == _VERSIONS.key),
     aliased=tables.aliases.c.version_key,
 )
+_DEPLOYMENTS = tables.deployments.c
+DEPLOYMENTS: Final = Columns(
+    table=tables.deployments,
+    columns={
+        "model": _MODELS.id,
+        "version": _VERSIONS.number,
+        **{
+            name: _DEPLOYMENTS[name]
+            for name in (
+                *("service", "environment", "instance", "reference", "observed_digest", "created_by"),
+                *("create_time", "update_time", "heartbeat_time"),
+            )
+        },
+    },
+)
 EVENTS: Final = Columns(
     table=tables.events,
     columns={

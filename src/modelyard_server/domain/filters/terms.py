@@ -117,6 +117,19 @@ EVENT_FIELDS: Final[Fields] = {
     "request_id": Kind.TEXT,
     "time": Kind.TIME,
 }
+DEPLOYMENT_FIELDS: Final[Fields] = {
+    "model": Kind.TEXT,
+    "version": Kind.NUMBER,
+    "service": Kind.TEXT,
+    "environment": Kind.TEXT,
+    "instance": Kind.TEXT,
+    "reference": Kind.TEXT,
+    "observed_digest": Kind.TEXT,
+    "created_by": Kind.TEXT,
+    "create_time": Kind.TIME,
+    "update_time": Kind.TIME,
+    "heartbeat_time": Kind.TIME,
+}
 VERSION_FIELDS: Final[Fields] = {
     "model": Kind.TEXT,
     "number": Kind.NUMBER,

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 import typer
 
-from modelyard.cli import browse, change, follow, transfer, webhooks
+from modelyard.cli import browse, change, consumers, follow, transfer, webhooks
 from modelyard.cli.exits import EXPLAINED, Exit, failure
 from modelyard.cli.options import remember
 from modelyard.cli.text import escape_lines
@@ -26,6 +26,7 @@ for _command in (
     *(browse.resolve, browse.ls, browse.search, browse.diff, browse.lineage, browse.show),
     *(change.evaluate, change.promote, change.rollback, change.rm, change.restore),
     *(follow.log, follow.watch),
+    *(consumers.deployments, consumers.rollout),
 ):
     app.command()(_command)
 app.add_typer(webhooks.app, name="webhooks")

@@ -17,7 +17,7 @@ from modelyard.references import Selector
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 _SHOWN = 50
-"""Evaluations; the SDK lists them all."""
+"""Evaluations, and deployments; the SDK lists them all."""
 _EXAMPLE = "team/fraud@production"
 
 
@@ -139,7 +139,7 @@ def show(
     session: Session,
     what: Annotated[str, typer.Argument(metavar="REF | MODEL", help="As team/fraud@7 or team/fraud.")],
 ) -> None:
-    """Tells all about a model with its aliases, or about a version with its files and where it came from."""
+    """Tells all about a model with its aliases, or about a version: files, where it came from, who uses it."""
     whole_model = reference(what).selector is Selector.DEFAULT
     with session.client() as client:
         if whole_model:
@@ -148,8 +148,12 @@ def show(
         else:
             version = client.get_version(what)
             evaluations = list(islice(client.list_evaluations(version.name), _SHOWN))
-            document = {"version": version, "evaluations": evaluations}
-            session.show(document, render.version_page(version, evaluations))
+            usage = client.usage(version.name)
+            served_by = list(
+                islice(client.list_deployments(version.name.model, filter=f"version = {version.number}"), _SHOWN)
+            )
+            document = {"version": version, "evaluations": evaluations, "usage": usage, "deployments": served_by}
+            session.show(document, render.version_page(version, evaluations, usage, served_by))
 
 
 def _is_one_namespace(session: Session, client: Client) -> bool:

@@ -17,6 +17,7 @@ from modelyard.cli.text import short
 from modelyard.names import (
     AliasName,
     DeliveryName,
+    DeploymentName,
     EvaluationName,
     ModelName,
     NamespaceName,
@@ -29,7 +30,7 @@ from modelyard.types import Namespace, Version
 def document(value: Any) -> Any:
     """``value`` as what :mod:`json` writes."""
     match value:
-        case NamespaceName() | ModelName() | VersionName() | AliasName() | EvaluationName() | Path():
+        case NamespaceName() | ModelName() | VersionName() | AliasName() | EvaluationName() | DeploymentName() | Path():
             return str(value)
         case WebhookName() | DeliveryName():
             return str(value)

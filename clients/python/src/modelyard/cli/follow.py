@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from itertools import islice
 from typing import Annotated
 
@@ -48,17 +49,45 @@ def watch(
             show_default=False,
         ),
     ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Tell the registry that this service serves it, as fraud-api.", show_default=False
+        ),
+    ] = None,
+    environment: Annotated[
+        str, typer.Option("--environment", "-e", metavar="ENV", help="Where that runs.", show_default=False)
+    ] = "",
+    instance: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which of several alike that is; host name and process id by default.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Pulls what a reference means now, and each version that it comes to mean, until it is stopped.
 
     A line for each on stdout, once it is pulled and verified. A command also finds MODELYARD_REFERENCE,
     MODELYARD_VERSION and MODELYARD_DIGEST in its environment; the next version waits until it has ended.
+
+    With --service the registry is told what is served, and lets nobody delete it: each version as soon as it is there,
+    or once the command has ended with 0.
     """
-    with session.client() as client, session.progress() as progress:
+    if service is None and (environment or instance):
+        raise typer.BadParameter(
+            "says more about a service, and none is named: add --service", param_hint="--environment"
+        )
+    with session.client() as client, session.progress() as progress, ExitStack() as stack:
+        serving = None
+        if service is not None:
+            serving = stack.enter_context(client.serving(service, environment=environment, instance=instance))
         for model in client.watch(ref, progress=progress):
             _tell(session, model)
-            if command is not None:
-                _execute(session, command, model)
+            done = command is None or _execute(session, command, model)
+            if serving is not None and done:
+                serving.loaded(model)
 
 
 def _tell(session: Session, model: PulledModel) -> None:
@@ -70,7 +99,8 @@ def _tell(session: Session, model: PulledModel) -> None:
     sys.stdout.flush()  # whoever reads acts on it now
 
 
-def _execute(session: Session, command: str, model: PulledModel) -> None:
+def _execute(session: Session, command: str, model: PulledModel) -> bool:
+    """Whether the command ended with 0."""
     facts = {
         "MODELYARD_REFERENCE": model.reference,
         "MODELYARD_VERSION": short(model.version.name),
@@ -80,3 +110,4 @@ def _execute(session: Session, command: str, model: PulledModel) -> None:
     done = subprocess.run(command, shell=True, check=False, env={**os.environ, **facts})  # noqa: S602 (the user's own)
     if done.returncode:
         session.note(f"the command ended with {done.returncode} for {short(model.version.name)}")
+    return not done.returncode

@@ -9,20 +9,23 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from modelyard.cli.text import age, escape, escape_lines, files, number, plain, short, size
+from modelyard.cli.text import age, ago, escape, escape_lines, files, number, plain, short, size
 from modelyard.facts import Param
 from modelyard.names import VersionName, WebhookName
 from modelyard.types import (
     Alias,
     Comparison,
     Delivery,
+    Deployment,
     Difference,
     Evaluation,
     Event,
     Lineage,
     Model,
     Namespace,
+    Rollout,
     Section,
+    Usage,
     Version,
     VersionState,
     Webhook,
@@ -69,6 +72,42 @@ def versions(rows: Sequence[Version]) -> Table:
     return table
 
 
+def deployments(rows: Sequence[Deployment]) -> Table:
+    table = _table("SERVICE", "ENVIRONMENT", "INSTANCE", "SERVES", "FOLLOWS", "SINCE", "HEARD OF", "BYTES")
+    for row in rows:
+        table.add_row(
+            plain(row.service, "bold"),
+            plain(row.environment),
+            plain(row.instance),
+            plain(short(row.version)),
+            plain(row.reference),
+            plain(ago(row.update_time)),
+            plain(ago(row.heartbeat_time) if row.heartbeat_time else ""),
+            plain(*_bytes(row)),
+        )
+    return table
+
+
+def _bytes(row: Deployment) -> tuple[str, str]:
+    """Whether a consumer has the bytes of the version, and how to colour it."""
+    if row.mismatched:
+        return "OTHER", "red"
+    return ("verified" if row.observed_digest else "not told"), ""
+
+
+def rollout(rollout: Rollout) -> RenderableType:
+    alias = rollout.alias
+    what = f"{short(alias.name.model)}@{alias.name.alias} is version {alias.version.number}"
+    total = rollout.matching_count + rollout.differing_count
+    told = f"{rollout.matching_count} of {total} serve it" if total else "nobody serves the model"
+    more = rollout.differing_count - len(rollout.differing)
+    return _page(
+        plain(f"{what}: {told}"),
+        _section("differing", deployments(rollout.differing) if rollout.differing else None),
+        plain(f"and {more} more", "dim") if more else None,
+    )
+
+
 def events(rows: Sequence[Event]) -> Table:
     table = _table("REVISION", "TIME", "ACTOR", "EVENT", "RESOURCE", "CHANGE", "REASON")
     for row in rows:
@@ -87,6 +126,8 @@ def _resource(name: str) -> str:
             return f"{namespace}/{model}@{identity}"
         case ["webhooks", webhook]:
             return f"{namespace}/{webhook}"
+        case ["models", model, "deployments", _]:
+            return f"{namespace}/{model}"
         case _:
             return namespace
 
@@ -126,6 +167,8 @@ def _change(event: Event) -> str:
         before, _ = event.changes.get("version", ("", ""))
         after = str(event.snapshot.version.number)
         return f"{before.rpartition('/')[2]} → {after}" if before else after
+    if isinstance(event.snapshot, Deployment):
+        return f"{event.snapshot.service}: {event.snapshot.version.number}"
     return ", ".join(sorted(event.changes))
 
 
@@ -216,7 +259,7 @@ def model_page(model: Model, aliases: Sequence[Alias]) -> RenderableType:
         pointers.add_row(
             plain(alias.name.alias, "bold"),
             plain(short(alias.version)),
-            plain(f"{age(alias.update_time)} ago"),
+            plain(ago(alias.update_time)),
             plain(alias.updated_by),
         )
     return _page(
@@ -228,7 +271,12 @@ def model_page(model: Model, aliases: Sequence[Alias]) -> RenderableType:
     )
 
 
-def version_page(version: Version, evaluations: Sequence[Evaluation] = ()) -> RenderableType:
+def version_page(
+    version: Version,
+    evaluations: Sequence[Evaluation] = (),
+    usage: Usage | None = None,
+    served_by: Sequence[Deployment] = (),
+) -> RenderableType:
     """All about a version, down to its files."""
     facts = {
         "version": short(version.name),
@@ -242,10 +290,12 @@ def version_page(version: Version, evaluations: Sequence[Evaluation] = ()) -> Re
         else "",
         "created": " by ".join(filter(None, (_when(version.create_time), version.created_by))),
         "deleted": _deletion(version),
+        **(_used(usage) if usage is not None else {}),
     }
     return _page(
         _pairs(facts),
         _section("description", version.description),
+        _section("served by", deployments(served_by) if served_by else None),
         _section("labels", _sorted(version.labels)),
         _section("annotations", _sorted(version.annotations)),
         _section("metrics", _sorted({name: number(value) for name, value in version.metrics.items()})),
@@ -254,6 +304,15 @@ def version_page(version: Version, evaluations: Sequence[Evaluation] = ()) -> Re
         *_origin(version),
         _section("files", _files(version)),
     )
+
+
+def _used(usage: Usage) -> Mapping[str, str]:
+    downloads = f"{usage.download_count}, the last {ago(usage.download_time)}" if usage.download_time else "none"
+    return {
+        "downloads": downloads,
+        "last used": ago(usage.use_time) if usage.use_time else "never",
+        "served by": f"{usage.deployment_count}" if usage.deployment_count else "nobody",
+    }
 
 
 def _origin(version: Version) -> Iterable[RenderableType | None]:

@@ -63,5 +63,11 @@ def age(moment: datetime, now: datetime | None = None) -> str:
     return next((f"{passed // unit} {name}" for unit, name in _UNITS if passed >= unit), "now")
 
 
+def ago(moment: datetime) -> str:
+    """The same of what happened, in a sentence."""
+    passed = age(moment)
+    return passed if passed == "now" else f"{passed} ago"
+
+
 def number(value: float) -> str:
     return f"{value:.6g}"

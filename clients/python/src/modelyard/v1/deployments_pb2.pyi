@@ -136,6 +136,7 @@ class DeleteDeploymentRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The deployment's name."""
     etag: _builtins.str
@@ -144,16 +145,21 @@ class DeleteDeploymentRequest(_message.Message):
     """Names this attempt: the outcome is kept for 24 h and given again to a retry with the same id and
     payload. The same id with another payload is INVALID_ARGUMENT, REQUEST_ID_REUSED.
     """
+    lease: _builtins.str
+    """Only if this is still its lease, else ABORTED, LEASE_LOST: a consumer that stops does not end what another process has
+    taken over. Whoever is no consumer leaves it empty.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         etag: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        lease: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "lease", b"lease", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

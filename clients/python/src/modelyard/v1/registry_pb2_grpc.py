@@ -225,7 +225,8 @@ class RegistryServiceServicer(object):
 
     def DeleteModel(self, request, context):
         """Soft-deletes a model: it, its versions and its aliases are hidden and nothing resolves, until it is restored.
-        FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set.
+        FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set; VERSION_IN_USE, while one of them is
+        served, or something that lives was made from one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -294,7 +295,8 @@ class RegistryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteVersion(self, request, context):
-        """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, while an alias points at it.
+        """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, while an alias points at it, a deployment serves it, or
+        something that lives was made from it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

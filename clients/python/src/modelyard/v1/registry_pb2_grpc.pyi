@@ -52,7 +52,8 @@ class RegistryServiceStub:
     """Changes a model's display name, description, owner, labels or annotations."""
     DeleteModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteModelRequest, _resources_pb2.Model]
     """Soft-deletes a model: it, its versions and its aliases are hidden and nothing resolves, until it is restored.
-    FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set.
+    FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set; VERSION_IN_USE, while one of them is
+    served, or something that lives was made from one.
     """
     UndeleteModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UndeleteModelRequest, _resources_pb2.Model]
     """Restores a soft-deleted model with its versions and aliases as they were. ALREADY_EXISTS, NOT_DELETED, if it is live."""
@@ -82,7 +83,9 @@ class RegistryServiceStub:
     DeprecateVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeprecateVersionRequest, _resources_pb2.Version]
     """READY to DEPRECATED: it is still served, and clients warn. Else FAILED_PRECONDITION, ILLEGAL_TRANSITION."""
     DeleteVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteVersionRequest, _resources_pb2.Version]
-    """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, while an alias points at it."""
+    """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, while an alias points at it, a deployment serves it, or
+    something that lives was made from it.
+    """
     UndeleteVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UndeleteVersionRequest, _resources_pb2.Version]
     """Restores a soft-deleted version to the state it had. ALREADY_EXISTS, NOT_DELETED, if it is live."""
     GetAlias: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetAliasRequest, _resources_pb2.Alias]
@@ -125,7 +128,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Changes a model's display name, description, owner, labels or annotations."""
     DeleteModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteModelRequest, _resources_pb2.Model]  # type: ignore[assignment]
     """Soft-deletes a model: it, its versions and its aliases are hidden and nothing resolves, until it is restored.
-    FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set.
+    FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set; VERSION_IN_USE, while one of them is
+    served, or something that lives was made from one.
     """
     UndeleteModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.UndeleteModelRequest, _resources_pb2.Model]  # type: ignore[assignment]
     """Restores a soft-deleted model with its versions and aliases as they were. ALREADY_EXISTS, NOT_DELETED, if it is live."""
@@ -155,7 +159,9 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     DeprecateVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeprecateVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """READY to DEPRECATED: it is still served, and clients warn. Else FAILED_PRECONDITION, ILLEGAL_TRANSITION."""
     DeleteVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
-    """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, while an alias points at it."""
+    """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, while an alias points at it, a deployment serves it, or
+    something that lives was made from it.
+    """
     UndeleteVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.UndeleteVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Restores a soft-deleted version to the state it had. ALREADY_EXISTS, NOT_DELETED, if it is live."""
     GetAlias: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetAliasRequest, _resources_pb2.Alias]  # type: ignore[assignment]
@@ -249,7 +255,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Model, _abc.Awaitable[_resources_pb2.Model]]:
         """Soft-deletes a model: it, its versions and its aliases are hidden and nothing resolves, until it is restored.
-        FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set.
+        FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set; VERSION_IN_USE, while one of them is
+        served, or something that lives was made from one.
         """
 
     @_abc_1.abstractmethod
@@ -333,7 +340,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.DeleteVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
-        """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, while an alias points at it."""
+        """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, while an alias points at it, a deployment serves it, or
+        something that lives was made from it.
+        """
 
     @_abc_1.abstractmethod
     def UndeleteVersion(
