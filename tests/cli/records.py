@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from modelyard.facts import Dataset, DatasetRole, Environment, Framework, Parent, Relation, Run, Signature, Source
 from modelyard.manifest import File, manifest_digest
-from modelyard.names import ModelName
-from modelyard.types import Alias, Model, Namespace, Version, VersionState
+from modelyard.names import DeploymentName, ModelName
+from modelyard.types import Alias, Deployment, Model, Namespace, Rollout, Version, VersionState
 
 HOSTILE = "[red]\x1b[31mevil\u202e\u200b\n"
 CREATED = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -78,3 +78,22 @@ ALIAS = Alias(
     updated_by=HOSTILE,
     etag='"e"',
 )
+DEPLOYMENT = Deployment(
+    name=DeploymentName(FRAUD, "8d1ffd9b-5f1e-4b8e-9d1c-0a4a4e3f9f10"),
+    uid="8d1ffd9b-5f1e-4b8e-9d1c-0a4a4e3f9f10",
+    service=HOSTILE,
+    environment=HOSTILE,
+    instance=HOSTILE,
+    version=VERSION.name,
+    digest=VERSION.digest,
+    observed_digest="sha256:" + "b" * 64,
+    mismatched=True,
+    reference=HOSTILE,
+    created_by=HOSTILE,
+    create_time=CREATED,
+    update_time=CREATED,
+    heartbeat_time=CREATED,
+    expire_time=CREATED,
+    etag='"e"',
+)
+ROLLOUT = Rollout(alias=ALIAS, matching_count=1, differing_count=2, differing=(DEPLOYMENT,))

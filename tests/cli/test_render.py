@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from rich.console import Console, RenderableType
-from tests.cli.records import ALIAS, CREATED, HOSTILE, MODEL, NAMESPACE, VERSION
+from tests.cli.records import ALIAS, CREATED, DEPLOYMENT, HOSTILE, MODEL, NAMESPACE, ROLLOUT, VERSION
 
 from modelyard.cli import render
 from modelyard.cli.text import age, escape, escape_lines
@@ -25,9 +25,11 @@ def shown(page: RenderableType) -> str:
         render.models([MODEL]),
         render.versions([VERSION]),
         render.model_page(MODEL, [ALIAS]),
-        render.version_page(VERSION),
+        render.version_page(VERSION, served_by=[DEPLOYMENT]),
+        render.deployments([DEPLOYMENT]),
+        render.rollout(ROLLOUT),
     ],
-    ids=["namespaces", "models", "versions", "model", "version"],
+    ids=["namespaces", "models", "versions", "model", "version", "deployments", "rollout"],
 )
 def test_stored_text_is_shown_as_text(page: RenderableType) -> None:
     text = shown(page)
@@ -45,6 +47,12 @@ def test_a_version_is_shown_down_to_its_files_and_origin() -> None:
         *(f"{'c' * 40} + changes", "listed by --output json", "model.bin", "a" * 64),
         *("2026-03-01 12:30 UTC by me", "can be restored until 2026-03-31"),
     ):
+        assert fact in text
+
+
+def test_what_differs_beyond_the_list_is_counted() -> None:
+    text = shown(render.rollout(ROLLOUT))
+    for fact in ("is version 3: 1 of 3 serve it", "OTHER", "and 1 more"):
         assert fact in text
 
 

@@ -33,8 +33,8 @@ class Mutant:
 MUTANTS: Final = {
     "a version is not held while a consumer registers": Mutant(
         f"{SERVER}/services/deployments.py",
-        "            await transaction.deployments.hold(given.version)\n",
-        "",
+        "    held = await transaction.deployments.hold(name)\n",
+        "    held = True\n",
         ["tests/rpc/test_deployments.py", "-k", "never_both and postgresql"],
     ),
     "any lease will do": Mutant(

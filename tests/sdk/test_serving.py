@@ -220,6 +220,9 @@ async def test_what_is_no_reference_is_raised(yard: AsyncClient) -> None:
     serving = yard.serving("fraud-api")
     with pytest.raises(RuntimeError, match="inside of 'with'"):
         await serving.loaded("fraud@1")
+    for service, ttl in (("", 90.0), ("fraud-api", 9.0), ("fraud-api", float("nan"))):
+        with pytest.raises(InvalidArgumentError):
+            yard.serving(service, ttl=ttl)
     async with serving:
         with pytest.raises(InvalidArgumentError):
             await serving.loaded("fraud@@")

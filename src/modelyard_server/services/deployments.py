@@ -15,7 +15,7 @@ from modelyard.names import PRODUCTION, AliasName, DeploymentName, ModelName, Na
 from modelyard.references import Reference, Selector
 from modelyard_server.domain.codec import deployment_from_snapshot
 from modelyard_server.domain.errors import Aborted, NotFound
-from modelyard_server.domain.resources import Deployment
+from modelyard_server.domain.resources import Deployment, Version
 from modelyard_server.domain.usage import Rollout, Usage
 from modelyard_server.services import lookup
 from modelyard_server.services.database import StoredOutcome, Transaction
@@ -71,8 +71,7 @@ class Deployments:
         """Registers a consumer, with a new lease: who registered as the same one before has lost it."""
 
         async def work(transaction: Transaction) -> Deployment:
-            await transaction.deployments.hold(given.version)
-            version = await lookup.servable(transaction, given.version)
+            version = await _held(transaction, given.version)
             now = self.mutations.clock()
             wanted = Deployment(
                 uid=(uid := new_uid()),
@@ -117,20 +116,23 @@ class Deployments:
 
     async def heartbeat(self, attempt: Attempt, beat: Heartbeat) -> Deployment:
         async def work(transaction: Transaction) -> Deployment:
-            # The clock is asked last: what was ended while this waited for its locks stays ended.
             before = await transaction.deployments.find(beat.name, self.mutations.clock(), lock=True)
             if before is None:
                 raise await _not_found(transaction, beat.name)
             if not hmac.compare_digest(beat.lease.encode(), before.lease.encode()):
                 raise _lease_lost(before.name)
-            held = await transaction.deployments.hold(beat.version or before.version)
-            now = self.mutations.clock()
-            if before.expire_time <= now:
-                raise await _not_found(transaction, beat.name)
-            after = replace(before, heartbeat_time=now, expire_time=now + timedelta(seconds=before.ttl))
+            version = None
             if beat.version not in {None, before.version}:
                 assert beat.version is not None
-                version = await lookup.servable(transaction, beat.version)
+                version = await _held(transaction, beat.version)
+            # It may have ended for a server whose clock is ahead, which then deleted what it served.
+            gone = version is None and not await transaction.deployments.hold(before.version)
+            # The clock is asked last: what was ended while this waited for its locks stays ended.
+            now = self.mutations.clock()
+            if gone or before.expire_time <= now:
+                raise await _not_found(transaction, beat.name)
+            after = replace(before, heartbeat_time=now, expire_time=now + timedelta(seconds=before.ttl))
+            if version is not None:
                 after = replace(
                     after,
                     version=version.name,
@@ -138,8 +140,6 @@ class Deployments:
                     manifest_digest=version.manifest_digest,
                     observed_digest=beat.observed_digest,
                 )
-            elif not held:  # deleted by a server whose clock is ahead, to which this had ended
-                raise await _not_found(transaction, beat.name)
             elif beat.observed_digest:
                 after = replace(after, observed_digest=beat.observed_digest)
             return await self._save(transaction, attempt, before, after)
@@ -231,6 +231,15 @@ def _meaning(name: AliasName) -> Sequence[str]:
     if name.alias == PRODUCTION:
         selectors.append(Reference(name.model, Selector.DEFAULT))
     return ["", *map(str, selectors)]
+
+
+async def _held(transaction: Transaction, name: VersionName) -> Version:
+    """A version that may be served, and is not deleted until the commit."""
+    held = await transaction.deployments.hold(name)
+    version = await lookup.servable(transaction, name)
+    if not held:  # restored a moment ago, and not held: the next try will
+        raise lookup.version_deleted(name)
+    return version
 
 
 async def _not_found(transaction: Transaction, name: DeploymentName) -> NotFound:
