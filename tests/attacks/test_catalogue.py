@@ -41,6 +41,7 @@ _ONE_CALL: Final = {
     "A45": "reserved prefixes",
     "A82": "two writers of one alias",
     "A83": "aliases to what is deleted",
+    "D01": "deployments of other consumers",
     "A110": "webhooks to where only the registry gets",
 }
 _OTHERS: Final = {

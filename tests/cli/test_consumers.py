@@ -16,7 +16,7 @@ _OTHER = "sha256:" + "1" * 64
 
 def _serve(model: str, version: int, service: str, **more: Any) -> None:
     with Client() as client:
-        client.register_deployment(f"{model}@{version}", service, **more)
+        client.deployments.register(f"{model}@{version}", service, **more)
 
 
 def _names(cli: Cli, *arguments: str) -> list[str]:
@@ -80,6 +80,10 @@ def test_what_is_served_is_not_removed_and_shown(cli: Cli, fraud: str) -> None:
     assert re.search(r"SERVED BY *\nSERVICE.*\nfraud-api +eu +pod-1 ", cli("show", f"{fraud}@1").out)
     document = cli("show", f"{fraud}@1", "-o", "json").json
     assert document["usage"]["deployment_count"] == 1
+
+    ended = cli("deployments", f"{fraud}@1", "--end")
+    assert ended.out.splitlines()[1].split()[:3] == ["fraud-api", "eu", "pod-1"]
+    assert cli("rm", f"{fraud}@1", "--yes").code == 0
     assert [each["service"] for each in document["deployments"]] == ["fraud-api"]
 
 

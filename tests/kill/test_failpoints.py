@@ -96,8 +96,8 @@ def _changing_webhook(change: Callable[[AsyncWebhooks], Awaitable[object]], even
 
 
 async def _stop_serving(client: AsyncClient, _: Path) -> None:
-    served = await client.register_deployment("fraud@1", "fraud-api")
-    await client.delete_deployment(served.deployment.name)
+    served = await client.deployments.register("fraud@1", "fraud-api")
+    await client.deployments.delete(served.deployment.name)
 
 
 PUSH = Act(_push, ("version.created", "alias.created"))
@@ -122,7 +122,7 @@ CHANGES: Final[Mapping[str, Act]] = {
     "RotateWebhookSecret": _changing_webhook(lambda webhooks: webhooks.rotate_secret("ci"), "webhook.secret_rotated"),
     "DeleteWebhook": _changing_webhook(lambda webhooks: webhooks.delete("ci"), "webhook.deleted"),
     "RegisterDeployment": Act(
-        lambda client, _: client.register_deployment("fraud@1", "fraud-api"), ("deployment.created",)
+        lambda client, _: client.deployments.register("fraud@1", "fraud-api"), ("deployment.created",)
     ),
     "DeleteDeployment": Act(_stop_serving, ("deployment.created", "deployment.deleted")),
 }

@@ -8,7 +8,10 @@ import modelyard
 
 DOCUMENTED = {
     "functions": ["pull", "push", "resolve"],
-    "clients": ["AsyncClient", "AsyncServing", "AsyncWebhooks", "Client", "Serving", "UNSET", "Unset", "Webhooks"],
+    "clients": [
+        *("AsyncClient", "AsyncDeployments", "AsyncServing", "AsyncWebhooks", "UNSET", "Unset"),
+        *("Client", "Deployments", "Serving", "Webhooks"),
+    ],
     "names": [
         *("AliasName", "DeliveryName", "DeploymentName", "EvaluationName", "ModelName", "Reference", "Selector"),
         *("VersionName", "WebhookName"),

@@ -40,7 +40,7 @@ async def yard(server: ServerProcess, tmp_path: Path) -> AsyncIterator[AsyncClie
 
 
 async def listed(yard: AsyncClient, text: str = "") -> list[Deployment]:
-    return [each async for each in yard.list_deployments("fraud", filter=text)]
+    return [each async for each in yard.deployments.list("fraud", filter=text)]
 
 
 async def served(yard: AsyncClient, *numbers: int) -> None:
@@ -67,7 +67,7 @@ async def test_a_watch_says_what_is_served_once_it_is(yard: AsyncClient) -> None
         await yard.set_alias("fraud", "production", 2)
         assert (await following).version.number == 2
         await served(yard, 1)
-        assert not (await yard.rollout("fraud", "production")).complete
+        assert not (await yard.deployments.rollout("fraud", "production")).complete
         following = asyncio.ensure_future(anext(watch))
         await served(yard, 2)
 
@@ -75,7 +75,7 @@ async def test_a_watch_says_what_is_served_once_it_is(yard: AsyncClient) -> None
         assert (told.service, told.environment, told.instance) == ("fraud-api", "eu", "pod-1")
         assert (told.reference, told.mismatched) == ("default/fraud@production", False)
         assert told.observed_digest == told.digest == (await yard.get_version("fraud@2")).digest
-        rollout = await yard.rollout("fraud", "production", environment="eu")
+        rollout = await yard.deployments.rollout("fraud", "production", environment="eu")
         assert (rollout.complete, rollout.matching_count) == (True, 1)
         await yard.set_alias("fraud", "production", 1)
         with pytest.raises(FailedPreconditionError, match=r"is served by fraud-api in eu \(pod-1\)"):
@@ -140,7 +140,7 @@ async def test_what_ran_out_while_nobody_was_heard_is_registered_again(yard: Asy
         model = await yard.pull("fraud@production")
         await serving.loaded(model)
         (first,) = serving.deployments
-        await yard.delete_deployment(first.name)
+        await yard.deployments.delete(first.name)
         await serving.loaded(model)
 
         (second,) = await listed(yard)
@@ -206,7 +206,7 @@ async def test_the_observed_digest_is_that_of_the_files(yard: AsyncClient, tmp_p
         (tmp_path / "own" / "model.bin").unlink()
         await serving.loaded(own)
         assert serving.deployments[0].mismatched
-        rollout = await yard.rollout("fraud", "production")
+        rollout = await yard.deployments.rollout("fraud", "production")
         assert rollout.matching_count == 0
 
         await serving.loaded(await yard.get_version("fraud@1"))
@@ -233,21 +233,23 @@ async def test_what_is_no_reference_is_raised(yard: AsyncClient) -> None:
 
 
 async def test_leases_can_be_kept_by_hand(yard: AsyncClient) -> None:
-    first = await yard.register_deployment("fraud@production", "fraud-api", instance="pod-1", ttl=30)
+    first = await yard.deployments.register("fraud@production", "fraud-api", instance="pod-1", ttl=30)
     assert first.deployment.reference == "default/fraud@production"
     assert first.lease not in repr(first)
-    moved = await yard.heartbeat(first, version=(await yard.resolve("fraud@2")).version.name, observed_digest=_OTHER)
+    moved = await yard.deployments.heartbeat(
+        first, version=(await yard.resolve("fraud@2")).version.name, observed_digest=_OTHER
+    )
     assert (moved.version.number, moved.mismatched) == (2, True)
-    second = await yard.register_deployment("fraud@2", "fraud-api", instance="pod-1")
-    for call in (yard.heartbeat(first), yard.delete_deployment(first.deployment.name, lease=first.lease)):
+    second = await yard.deployments.register("fraud@2", "fraud-api", instance="pod-1")
+    for call in (yard.deployments.heartbeat(first), yard.deployments.delete(first.deployment.name, lease=first.lease)):
         with pytest.raises(ConflictError) as error:
             await call
         assert error.value.reason == "LEASE_LOST"
-    assert await yard.get_deployment(str(second.deployment.name)) == second.deployment
+    assert await yard.deployments.get(str(second.deployment.name)) == second.deployment
     assert [event.snapshot async for event in yard.list_events(filter="type = deployment.created")]
-    await yard.delete_deployment(second.deployment.name, lease=second.lease)
+    await yard.deployments.delete(second.deployment.name, lease=second.lease)
     with pytest.raises(NotFoundError):
-        await yard.get_deployment(second.deployment.name)
+        await yard.deployments.get(second.deployment.name)
 
 
 async def test_how_a_version_is_used(yard: AsyncClient) -> None:
@@ -258,7 +260,7 @@ async def test_how_a_version_is_used(yard: AsyncClient) -> None:
 
     await until(counted, 60)
     await yard.pull("fraud@production")
-    await yard.register_deployment("fraud@1", "fraud-api")
+    await yard.deployments.register("fraud@1", "fraud-api")
     usage = await yard.usage("fraud@1")
     assert (usage.version.number, usage.download_count, usage.deployment_count) == (1, 1, 1)
     assert usage.use_time is not None
@@ -281,6 +283,6 @@ def test_the_synchronous_client_serves_too(server: ServerProcess, tmp_path: Path
             threading.Thread(target=client.set_alias, args=("fraud", "production", 2)).start()
             assert next(watch).version.number == 2
             serving.loaded("fraud@2")
-            assert [each.version.number for each in client.list_deployments("fraud")] == [2]
+            assert [each.version.number for each in client.deployments.list("fraud")] == [2]
             assert [each.version.number for each in serving.deployments] == [2]
-        assert list(client.list_deployments("fraud")) == []
+        assert list(client.deployments.list("fraud")) == []

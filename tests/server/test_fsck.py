@@ -441,10 +441,10 @@ async def test_every_change_leaves_row_and_log_agreed(busy: ServerProcess, tmp_p
         assert fsck(busy)["clean"]
         await client.undelete_model("team/fraud")
         for service in ("api", "api", "batch", "gone"):
-            served = await client.register_deployment("team/fraud@1", service, reference="team/fraud@candidate")
-            await client.heartbeat(served)
-        await client.delete_deployment(served.deployment.name)
-        served = await client.register_deployment("team/fraud@3", "api", observed_digest=FIRST)
+            served = await client.deployments.register("team/fraud@1", service, reference="team/fraud@candidate")
+            await client.deployments.heartbeat(served)
+        await client.deployments.delete(served.deployment.name)
+        served = await client.deployments.register("team/fraud@3", "api", observed_digest=FIRST)
 
     report = fsck(busy, read_data=True)
 
@@ -496,7 +496,7 @@ async def test_a_deployment_that_was_edited_is_found(
     async with AsyncClient(busy.url) as client:
         for _ in range(2):
             await client.push("team/fraud", tmp_path / "weights", capture=False)
-        served = await client.register_deployment("team/fraud@1", "api", observed_digest=FIRST)
+        served = await client.deployments.register("team/fraud@1", "api", observed_digest=FIRST)
     assert fsck(busy)["clean"]
 
     await sql(busy, statement)

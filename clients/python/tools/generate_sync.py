@@ -15,7 +15,10 @@ PACKAGE: Final = Path(__file__).parents[1] / "src" / "modelyard"
 SOURCE: Final = PACKAGE / "_client.py"
 CLASS: Final = "AsyncClient"
 # What the client has at hand under these names is made synchronous too.
-PARTS: Final = {"webhooks": (PACKAGE / "_webhooks.py", "AsyncWebhooks")}
+PARTS: Final = {
+    "deployments": (PACKAGE / "_deployments.py", "AsyncDeployments"),
+    "webhooks": (PACKAGE / "_webhooks.py", "AsyncWebhooks"),
+}
 SERVING: Final = "AsyncServing"
 """What has a synchronous face of its own."""
 FUNCTIONS: Final = ("push", "pull", "resolve")

@@ -18,9 +18,10 @@ environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 if TYPE_CHECKING:
     from modelyard._client import AsyncClient
     from modelyard._default import pull, push, resolve
+    from modelyard._deployments import AsyncDeployments
     from modelyard._serving import AsyncServing
     from modelyard._serving_sync import Serving
-    from modelyard._sync import Client, Webhooks
+    from modelyard._sync import Client, Deployments, Webhooks
     from modelyard._unset import UNSET, Unset
     from modelyard._webhooks import AsyncWebhooks
     from modelyard.errors import (
@@ -107,6 +108,7 @@ __all__ = [
     "AliasName",
     "AlreadyExistsError",
     "AsyncClient",
+    "AsyncDeployments",
     "AsyncServing",
     "AsyncWebhooks",
     "CacheError",
@@ -121,6 +123,7 @@ __all__ = [
     "DeliveryState",
     "Deployment",
     "DeploymentName",
+    "Deployments",
     "DeprecatedVersionWarning",
     "Difference",
     "Direction",
@@ -194,6 +197,7 @@ _MODULES = (
     "references",
     "types",
     "_unset",
+    "_deployments",
     "_webhooks",
     "_serving",
     "_client",

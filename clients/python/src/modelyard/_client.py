@@ -13,11 +13,12 @@ from typing import Any, Final, Self
 from modelyard import _config, _convert, _naming
 from modelyard._cache import Cache
 from modelyard._connection import Connection
-from modelyard._deployments import default_instance, registration
+from modelyard._deployments import AsyncDeployments
 from modelyard._facts import describe
 from modelyard._messages import Page, field_mask, fill, items, request_id
 from modelyard._pull import Pull
 from modelyard._push import Push
+from modelyard._registration import default_instance
 from modelyard._serving import AsyncServing
 from modelyard._transfer.local_files import collect
 from modelyard._unset import UNSET, Unset
@@ -25,12 +26,11 @@ from modelyard._watch import Watch
 from modelyard._webhooks import AsyncWebhooks
 from modelyard.errors import FieldViolation, InvalidArgumentError
 from modelyard.facts import Dataset, DatasetRole, Direction, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import DEFAULT_NAMESPACE, AliasName, DeploymentName, EvaluationName, ModelName, VersionName
+from modelyard.names import DEFAULT_NAMESPACE, AliasName, EvaluationName, ModelName, VersionName
 from modelyard.references import Reference, Selector
 from modelyard.types import (
     Alias,
     Comparison,
-    Deployment,
     Evaluation,
     Event,
     Lineage,
@@ -38,9 +38,7 @@ from modelyard.types import (
     Namespace,
     Progress,
     PulledModel,
-    Registration,
     Resolution,
-    Rollout,
     Usage,
     Version,
 )
@@ -293,123 +291,6 @@ class AsyncClient:
             return page.evaluations, page.next_page_token
 
         return items(fetch, _convert.evaluation)
-
-    async def register_deployment(
-        self,
-        version: str | VersionName,
-        service: str,
-        *,
-        environment: str = "",
-        instance: str = "",
-        observed_digest: str = "",
-        reference: str | None = None,
-        ttl: float | None = None,
-    ) -> Registration:
-        """Says that a consumer serves a version; :meth:`serving` does this, and what must follow, by itself.
-
-        It counts until its lease runs out, and so long the version is not deleted. The same service, environment and
-        instance are one consumer: whoever registered as it before has lost the lease.
-
-        Args:
-            version: As ``team/fraud@7``; what any reference means now is registered.
-            service: What serves it, as ``fraud-api``.
-            environment: Where, as ``production``.
-            instance: Which of several alike, as the name of a pod.
-            observed_digest: Manifest digest of the files that it found on its disk, if it looked.
-            reference: What it follows, as ``team/fraud@production``. If not given, ``version``, unless that is pinned.
-            ttl: Seconds until the lease runs out without a heartbeat, from 10 to 30 days; 90 if not given.
-
-        Raises:
-            NotFoundError: There is no such version, or it is deleted.
-            FailedPreconditionError: The version is quarantined.
-        """
-        named = _naming.reference(version, "version")
-        name = named.model.version(int(named.value)) if named.selector is Selector.NUMBER else None
-        if name is None:
-            name = (await self.resolve(str(named))).version.name
-        followed = "" if named.pinned else str(named)
-        request = registration(
-            name,
-            service=service,
-            environment=environment,
-            instance=instance,
-            observed_digest=observed_digest,
-            reference=followed if reference is None else reference,
-            ttl=ttl,
-        )
-        call = self._connection.deployments.RegisterDeployment
-        return _convert.registration(await self._connection.call(call, request))
-
-    async def heartbeat(
-        self, registration: Registration, *, version: VersionName | None = None, observed_digest: str = ""
-    ) -> Deployment:
-        """Says that a consumer is still there, and what it serves by now if that has changed.
-
-        Raises:
-            ConflictError: Another process has registered as the same consumer.
-            NotFoundError: The lease ran out; register again.
-        """
-        request = deployments_pb2.HeartbeatDeploymentRequest(
-            name=str(registration.deployment.name),
-            lease=registration.lease,
-            version=str(version) if version is not None else "",
-            observed_digest=observed_digest,
-        )
-        call = self._connection.deployments.HeartbeatDeployment
-        return _convert.deployment(await self._connection.call(call, request))
-
-    async def delete_deployment(
-        self, deployment: str | DeploymentName, *, etag: str | None = None, lease: str = ""
-    ) -> Deployment:
-        """Ends a deployment, whose consumer stops or is gone, and answers it as it was.
-
-        With a ``lease`` only if it still is that deployment's, else ``ConflictError``.
-        """
-        request = deployments_pb2.DeleteDeploymentRequest(
-            name=str(_naming.deployment_name(deployment)), etag=etag or "", lease=lease, request_id=request_id()
-        )
-        call = self._connection.deployments.DeleteDeployment
-        return _convert.deployment(await self._connection.call(call, request))
-
-    async def get_deployment(self, deployment: str | DeploymentName) -> Deployment:
-        """One deployment. Raises ``NotFoundError`` if it has ended."""
-        request = deployments_pb2.GetDeploymentRequest(name=str(_naming.deployment_name(deployment)))
-        return _convert.deployment(await self._connection.call(self._connection.deployments.GetDeployment, request))
-
-    def list_deployments(
-        self,
-        model: str | ModelName,
-        *,
-        filter: str = "",  # noqa: A002 - the name that the field has everywhere
-    ) -> AsyncIterator[Deployment]:
-        """Who serves what now, the oldest first; fetched page by page as they are asked for.
-
-        >>> async for deployment in yard.list_deployments("team/fraud", filter="version = 7"):
-        ...     print(deployment.service, deployment.instance)
-
-        Args:
-            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
-            filter: Which ones, as ``version = 7 AND environment = production``.
-        """
-        parent = _naming.models_parent(model)
-
-        async def fetch(token: str) -> Page[resources.Deployment]:
-            request = deployments_pb2.ListDeploymentsRequest(parent=parent, filter=filter, page_token=token)
-            page = await self._connection.call(self._connection.deployments.ListDeployments, request)
-            return page.deployments, page.next_page_token
-
-        return items(fetch, _convert.deployment)
-
-    async def rollout(self, model: str | ModelName, alias: str, *, environment: str = "") -> Rollout:
-        """Whether what runs is what an alias points at. Consumers that follow another reference are left out.
-
-        Args:
-            model: As ``team/fraud``.
-            alias: As ``production``.
-            environment: Only consumers there; all, if not given.
-        """
-        request = deployments_pb2.GetRolloutRequest(name=str(_naming.alias_name(model, alias)), environment=environment)
-        return _convert.rollout(await self._connection.call(self._connection.deployments.GetRollout, request))
 
     async def usage(self, version: str | VersionName) -> Usage:
         """How a version, given by any reference, is used: downloads, the last use, and how many serve it."""
@@ -885,6 +766,11 @@ class AsyncClient:
 
         models = Watch(connection=self._connection, reference=watched, pull=pull).models()
         return models if serving is None else serving.acknowledging(models)
+
+    @cached_property
+    def deployments(self) -> AsyncDeployments:
+        """Who serves what."""
+        return AsyncDeployments(self._connection, self.resolve)
 
     @cached_property
     def webhooks(self) -> AsyncWebhooks:

@@ -1,75 +1,143 @@
-"""What a consumer sends of itself, and what it finds on its disk."""
+"""Deployments, for programs that run an event loop. The synchronous twin is generated: run ``make protos``."""
 
-import hashlib
-import os
-import socket
-from datetime import timedelta
-from pathlib import Path
-from uuid import uuid4
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from modelyard import _naming
-from modelyard._cache import Cache
-from modelyard.errors import CacheError
-from modelyard.manifest import File, manifest_digest
-from modelyard.names import VersionName
-from modelyard.types import PulledModel
-from modelyard.v1 import deployments_pb2 as pb
+from modelyard import _convert, _naming
+from modelyard._connection import Connection
+from modelyard._messages import Page, items, request_id
+from modelyard._registration import registration
+from modelyard.names import DeploymentName, ModelName, VersionName
+from modelyard.references import Selector
+from modelyard.types import Deployment, Registration, Resolution, Rollout
+from modelyard.v1 import deployments_pb2
 from modelyard.v1 import resources_pb2 as resources
 
 
-def default_instance() -> str:
-    """This process: in a cluster, a pod's host name is its own."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+class AsyncDeployments:
+    """Who serves what: ``client.deployments``.
 
+    Consumers register what they have loaded, and say from time to time that they are still there;
+    ``client.serving`` does all of that by itself.
 
-def registration(
-    version: VersionName,
-    *,
-    service: str,
-    environment: str,
-    instance: str,
-    observed_digest: str,
-    reference: str,
-    ttl: float | None,
-) -> pb.RegisterDeploymentRequest:
-    with _naming.as_given("deployment"):
-        request = pb.RegisterDeploymentRequest(
-            parent=str(version.model),
-            deployment=resources.Deployment(
-                service=service,
-                environment=environment,
-                instance=instance,
-                version=str(version),
-                observed_digest=observed_digest,
-                reference=reference,
-            ),
-            request_id=str(uuid4()),
-        )
-    if ttl is not None:
-        with _naming.as_given("ttl"):
-            request.ttl.FromTimedelta(timedelta(seconds=ttl))
-    return request
-
-
-def observed_digest(model: PulledModel, cache: Cache) -> str:
-    """The manifest digest of the files that a pulled model consists of, as they are on the disk now.
-
-    Files in the cache that are unchanged since they were verified are not read again; those in a folder of the user's
-    own are. A file that is gone, or can't be read, makes it another digest.
+    >>> async for deployment in yard.deployments.list("team/fraud", filter="version = 7"):
+    ...     print(deployment.service, deployment.instance)
     """
-    try:
-        if cache.lookup(model.digest) == model.path:
-            return model.digest
-    except CacheError:
-        pass
-    found = (_found(model.path / file.path, file.path) for file in model.version.files)
-    return manifest_digest(file for file in found if file is not None)
 
+    def __init__(self, connection: Connection, resolve: Callable[[str], Awaitable[Resolution]]) -> None:
+        self._connection = connection
+        self._resolve = resolve
 
-def _found(source: Path, path: str) -> File | None:
-    try:
-        with source.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return File(path, os.fstat(file.fileno()).st_size, f"sha256:{digest}")
-    except OSError:
-        return None
+    async def register(
+        self,
+        version: str | VersionName,
+        service: str,
+        *,
+        environment: str = "",
+        instance: str = "",
+        observed_digest: str = "",
+        reference: str | None = None,
+        ttl: float | None = None,
+    ) -> Registration:
+        """Says that a consumer serves a version; ``client.serving`` does this, and what must follow, by itself.
+
+        It counts until its lease runs out, and so long the version is not deleted. The same service, environment and
+        instance are one consumer: whoever registered as it before has lost the lease.
+
+        Args:
+            version: As ``team/fraud@7``; what any reference means now is registered.
+            service: What serves it, as ``fraud-api``.
+            environment: Where, as ``production``.
+            instance: Which of several alike, as the name of a pod.
+            observed_digest: Manifest digest of the files that it found on its disk, if it looked.
+            reference: What it follows, as ``team/fraud@production``. If not given, ``version``, unless that is pinned.
+            ttl: Seconds until the lease runs out without a heartbeat, from 10 to 30 days; 90 if not given.
+
+        Raises:
+            NotFoundError: There is no such version, or it is deleted.
+            FailedPreconditionError: The version is quarantined.
+        """
+        named = _naming.reference(version, "version")
+        name = named.model.version(int(named.value)) if named.selector is Selector.NUMBER else None
+        if name is None:
+            name = (await self._resolve(str(named))).version.name
+        followed = "" if named.pinned else str(named)
+        request = registration(
+            name,
+            service=service,
+            environment=environment,
+            instance=instance,
+            observed_digest=observed_digest,
+            reference=followed if reference is None else reference,
+            ttl=ttl,
+        )
+        call = self._connection.deployments.RegisterDeployment
+        return _convert.registration(await self._connection.call(call, request))
+
+    async def heartbeat(
+        self, registration: Registration, *, version: VersionName | None = None, observed_digest: str = ""
+    ) -> Deployment:
+        """Says that a consumer is still there, and what it serves by now if that has changed.
+
+        Raises:
+            ConflictError: Another process has registered as the same consumer.
+            NotFoundError: The lease ran out; register again.
+        """
+        request = deployments_pb2.HeartbeatDeploymentRequest(
+            name=str(registration.deployment.name),
+            lease=registration.lease,
+            version=str(version) if version is not None else "",
+            observed_digest=observed_digest,
+        )
+        call = self._connection.deployments.HeartbeatDeployment
+        return _convert.deployment(await self._connection.call(call, request))
+
+    async def delete(self, deployment: str | DeploymentName, *, etag: str | None = None, lease: str = "") -> Deployment:
+        """Ends a deployment, whose consumer stops or is gone, and answers it as it was.
+
+        With a ``lease`` only if it still is that deployment's, else ``ConflictError``.
+        """
+        request = deployments_pb2.DeleteDeploymentRequest(
+            name=str(_naming.deployment_name(deployment)), etag=etag or "", lease=lease, request_id=request_id()
+        )
+        call = self._connection.deployments.DeleteDeployment
+        return _convert.deployment(await self._connection.call(call, request))
+
+    async def get(self, deployment: str | DeploymentName) -> Deployment:
+        """One deployment. Raises ``NotFoundError`` if it has ended."""
+        request = deployments_pb2.GetDeploymentRequest(name=str(_naming.deployment_name(deployment)))
+        return _convert.deployment(await self._connection.call(self._connection.deployments.GetDeployment, request))
+
+    def list(
+        self,
+        model: str | ModelName,
+        *,
+        filter: str = "",  # noqa: A002 - the name that the field has everywhere
+    ) -> AsyncIterator[Deployment]:
+        """Who serves what now, the oldest first; fetched page by page as they are asked for.
+
+        >>> async for deployment in yard.deployments.list("team/fraud", filter="version = 7"):
+        ...     print(deployment.service, deployment.instance)
+
+        Args:
+            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
+            filter: Which ones, as ``version = 7 AND environment = production``.
+        """
+        parent = _naming.models_parent(model)
+
+        async def fetch(token: str) -> Page[resources.Deployment]:
+            request = deployments_pb2.ListDeploymentsRequest(parent=parent, filter=filter, page_token=token)
+            page = await self._connection.call(self._connection.deployments.ListDeployments, request)
+            return page.deployments, page.next_page_token
+
+        return items(fetch, _convert.deployment)
+
+    async def rollout(self, model: str | ModelName, alias: str, *, environment: str = "") -> Rollout:
+        """Whether what runs is what an alias points at. Consumers that follow another reference are left out.
+
+        Args:
+            model: As ``team/fraud``.
+            alias: As ``production``.
+            environment: Only consumers there; all, if not given.
+        """
+        request = deployments_pb2.GetRolloutRequest(name=str(_naming.alias_name(model, alias)), environment=environment)
+        return _convert.rollout(await self._connection.call(self._connection.deployments.GetRollout, request))

@@ -18,7 +18,7 @@ from modelyard import _convert, _naming
 from modelyard._cache import Cache
 from modelyard._caller import mailbox, warn
 from modelyard._connection import Connection
-from modelyard._deployments import observed_digest, registration
+from modelyard._registration import observed_digest, registration
 from modelyard.errors import (
     ConflictError,
     DeadlineExceededError,

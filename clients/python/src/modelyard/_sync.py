@@ -11,6 +11,7 @@ from typing import Any, Self
 from modelyard import _loop
 from modelyard._caller import on_caller
 from modelyard._client import AsyncClient
+from modelyard._deployments import AsyncDeployments
 from modelyard._serving_sync import Serving, asynchronous
 from modelyard._unset import UNSET, Unset
 from modelyard._webhooks import AsyncWebhooks
@@ -46,6 +47,105 @@ from modelyard.types import (
     Webhook,
     WebhookTest,
 )
+
+
+class Deployments:
+    """Who serves what: ``client.deployments``.
+
+    Consumers register what they have loaded, and say from time to time that they are still there;
+    ``client.serving`` does all of that by itself.
+
+    >>> for deployment in yard.deployments.list("team/fraud", filter="version = 7"):
+    ...     print(deployment.service, deployment.instance)
+    """
+
+    def __init__(self, client: AsyncDeployments) -> None:
+        self._client = client
+
+    def register(
+        self,
+        version: str | VersionName,
+        service: str,
+        *,
+        environment: str = "",
+        instance: str = "",
+        observed_digest: str = "",
+        reference: str | None = None,
+        ttl: float | None = None,
+    ) -> Registration:
+        """Says that a consumer serves a version; ``client.serving`` does this, and what must follow, by itself.
+
+        It counts until its lease runs out, and so long the version is not deleted. The same service, environment and
+        instance are one consumer: whoever registered as it before has lost the lease.
+
+        Args:
+            version: As ``team/fraud@7``; what any reference means now is registered.
+            service: What serves it, as ``fraud-api``.
+            environment: Where, as ``production``.
+            instance: Which of several alike, as the name of a pod.
+            observed_digest: Manifest digest of the files that it found on its disk, if it looked.
+            reference: What it follows, as ``team/fraud@production``. If not given, ``version``, unless that is pinned.
+            ttl: Seconds until the lease runs out without a heartbeat, from 10 to 30 days; 90 if not given.
+
+        Raises:
+            NotFoundError: There is no such version, or it is deleted.
+            FailedPreconditionError: The version is quarantined.
+        """
+        return _loop.run(
+            self._client.register(
+                version,
+                service,
+                environment=environment,
+                instance=instance,
+                observed_digest=observed_digest,
+                reference=reference,
+                ttl=ttl,
+            )
+        )
+
+    def heartbeat(
+        self, registration: Registration, *, version: VersionName | None = None, observed_digest: str = ""
+    ) -> Deployment:
+        """Says that a consumer is still there, and what it serves by now if that has changed.
+
+        Raises:
+            ConflictError: Another process has registered as the same consumer.
+            NotFoundError: The lease ran out; register again.
+        """
+        return _loop.run(self._client.heartbeat(registration, version=version, observed_digest=observed_digest))
+
+    def delete(self, deployment: str | DeploymentName, *, etag: str | None = None, lease: str = "") -> Deployment:
+        """Ends a deployment, whose consumer stops or is gone, and answers it as it was.
+
+        With a ``lease`` only if it still is that deployment's, else ``ConflictError``.
+        """
+        return _loop.run(self._client.delete(deployment, etag=etag, lease=lease))
+
+    def get(self, deployment: str | DeploymentName) -> Deployment:
+        """One deployment. Raises ``NotFoundError`` if it has ended."""
+        return _loop.run(self._client.get(deployment))
+
+    def list(self, model: str | ModelName, *, filter: str = "") -> Iterator[Deployment]:
+        """Who serves what now, the oldest first; fetched page by page as they are asked for.
+
+        >>> for deployment in yard.deployments.list("team/fraud", filter="version = 7"):
+        ...     print(deployment.service, deployment.instance)
+
+        Args:
+            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
+            filter: Which ones, as ``version = 7 AND environment = production``.
+        """
+        return _loop.iterate(self._client.list(model, filter=filter))
+
+    def rollout(self, model: str | ModelName, alias: str, *, environment: str = "") -> Rollout:
+        """Whether what runs is what an alias points at. Consumers that follow another reference are left out.
+
+        Args:
+            model: As ``team/fraud``.
+            alias: As ``production``.
+            environment: Only consumers there; all, if not given.
+        """
+        return _loop.run(self._client.rollout(model, alias, environment=environment))
 
 
 class Webhooks:
@@ -174,6 +274,11 @@ class Client:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """Who serves what."""
+        return Deployments(self._client.deployments)
 
     @cached_property
     def webhooks(self) -> Webhooks:
@@ -336,93 +441,6 @@ class Client:
     def list_evaluations(self, version: str | VersionName) -> Iterator[Evaluation]:
         """The evaluations of a version, newest first, those that were corrected included."""
         return _loop.iterate(self._client.list_evaluations(version))
-
-    def register_deployment(
-        self,
-        version: str | VersionName,
-        service: str,
-        *,
-        environment: str = "",
-        instance: str = "",
-        observed_digest: str = "",
-        reference: str | None = None,
-        ttl: float | None = None,
-    ) -> Registration:
-        """Says that a consumer serves a version; :meth:`serving` does this, and what must follow, by itself.
-
-        It counts until its lease runs out, and so long the version is not deleted. The same service, environment and
-        instance are one consumer: whoever registered as it before has lost the lease.
-
-        Args:
-            version: As ``team/fraud@7``; what any reference means now is registered.
-            service: What serves it, as ``fraud-api``.
-            environment: Where, as ``production``.
-            instance: Which of several alike, as the name of a pod.
-            observed_digest: Manifest digest of the files that it found on its disk, if it looked.
-            reference: What it follows, as ``team/fraud@production``. If not given, ``version``, unless that is pinned.
-            ttl: Seconds until the lease runs out without a heartbeat, from 10 to 30 days; 90 if not given.
-
-        Raises:
-            NotFoundError: There is no such version, or it is deleted.
-            FailedPreconditionError: The version is quarantined.
-        """
-        return _loop.run(
-            self._client.register_deployment(
-                version,
-                service,
-                environment=environment,
-                instance=instance,
-                observed_digest=observed_digest,
-                reference=reference,
-                ttl=ttl,
-            )
-        )
-
-    def heartbeat(
-        self, registration: Registration, *, version: VersionName | None = None, observed_digest: str = ""
-    ) -> Deployment:
-        """Says that a consumer is still there, and what it serves by now if that has changed.
-
-        Raises:
-            ConflictError: Another process has registered as the same consumer.
-            NotFoundError: The lease ran out; register again.
-        """
-        return _loop.run(self._client.heartbeat(registration, version=version, observed_digest=observed_digest))
-
-    def delete_deployment(
-        self, deployment: str | DeploymentName, *, etag: str | None = None, lease: str = ""
-    ) -> Deployment:
-        """Ends a deployment, whose consumer stops or is gone, and answers it as it was.
-
-        With a ``lease`` only if it still is that deployment's, else ``ConflictError``.
-        """
-        return _loop.run(self._client.delete_deployment(deployment, etag=etag, lease=lease))
-
-    def get_deployment(self, deployment: str | DeploymentName) -> Deployment:
-        """One deployment. Raises ``NotFoundError`` if it has ended."""
-        return _loop.run(self._client.get_deployment(deployment))
-
-    def list_deployments(self, model: str | ModelName, *, filter: str = "") -> Iterator[Deployment]:
-        """Who serves what now, the oldest first; fetched page by page as they are asked for.
-
-        >>> for deployment in yard.list_deployments("team/fraud", filter="version = 7"):
-        ...     print(deployment.service, deployment.instance)
-
-        Args:
-            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
-            filter: Which ones, as ``version = 7 AND environment = production``.
-        """
-        return _loop.iterate(self._client.list_deployments(model, filter=filter))
-
-    def rollout(self, model: str | ModelName, alias: str, *, environment: str = "") -> Rollout:
-        """Whether what runs is what an alias points at. Consumers that follow another reference are left out.
-
-        Args:
-            model: As ``team/fraud``.
-            alias: As ``production``.
-            environment: Only consumers there; all, if not given.
-        """
-        return _loop.run(self._client.rollout(model, alias, environment=environment))
 
     def usage(self, version: str | VersionName) -> Usage:
         """How a version, given by any reference, is used: downloads, the last use, and how many serve it."""

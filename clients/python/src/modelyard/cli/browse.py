@@ -150,7 +150,7 @@ def show(
             evaluations = list(islice(client.list_evaluations(version.name), _SHOWN))
             usage = client.usage(version.name)
             served_by = list(
-                islice(client.list_deployments(version.name.model, filter=f"version = {version.number}"), _SHOWN)
+                islice(client.deployments.list(version.name.model, filter=f"version = {version.number}"), _SHOWN)
             )
             document = {"version": version, "evaluations": evaluations, "usage": usage, "deployments": served_by}
             session.show(document, render.version_page(version, evaluations, usage, served_by))

@@ -1,6 +1,5 @@
 """``evaluate``, ``promote``, ``rollback``, ``rm`` and ``restore``: commands that change what is there."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -8,7 +7,6 @@ import typer
 from modelyard import Alias, Client
 from modelyard._naming import invalid, reference
 from modelyard.cli import values
-from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
 from modelyard.cli.text import number, plain, short
@@ -93,17 +91,17 @@ def rm(
         if alias is not None:
             if not whole_model:
                 raise invalid("model", f"{what!r} is a version; an alias is removed from its model, as team/fraud")
-            _ask(f"remove the alias {alias} of {what}?", yes=yes)
+            session.confirm(f"remove the alias {alias} of {what}?", yes=yes)
             removed = client.delete_alias(what, alias, reason=reason)
             session.show({"alias": removed}, plain(f"removed the alias {alias}, which meant {short(removed.version)}"))
         elif whole_model:
-            _ask(f"remove the model {what}{' with all its versions' if force else ''}?", yes=yes)
+            session.confirm(f"remove the model {what}{' with all its versions' if force else ''}?", yes=yes)
             model = client.delete_model(what, force=force)
             session.show({"model": model}, plain(f"removed {short(model.name)}; 'modelyard restore' brings it back"))
         else:
             version = client.get_version(what)
             name = short(version.name)
-            _ask(f"remove the version {name}?", yes=yes)
+            session.confirm(f"remove the version {name}?", yes=yes)
             version = client.delete_version(name)
             session.show({"version": version}, plain(f"removed {name}; 'modelyard restore' brings it back"))
 
@@ -140,10 +138,3 @@ def _told(before: Alias | None, after: Alias) -> str:
     if before.version == after.version:
         return f"{pointer}: {version} as before"
     return f"{pointer}: {before.version.number} → {version}"
-
-
-def _ask(question: str, *, yes: bool) -> None:
-    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return
-    if not typer.confirm(question, err=True):
-        raise typer.Exit(Exit.OTHER)

@@ -28,13 +28,18 @@ def deployments(
         typer.Argument(metavar="[WHAT]", help="A namespace, a model, or a version by any reference, as team/fraud@7."),
     ] = DEFAULT_NAMESPACE,
     environment: Environment = "",
+    end: Annotated[bool, typer.Option("--end", help="End them: for what is gone and could not say so.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
     """Lists who serves it now: services that said what they have loaded, and are still heard of."""
     with session.client() as client:
         place, conditions = _place(client, what)
         if environment:
             conditions.append(f"environment = {_quoted(environment)}")
-        found = client.list_deployments(place, filter=" AND ".join(conditions))
+        found = client.deployments.list(place, filter=" AND ".join(conditions))
+        if end:
+            session.confirm(f"end the deployments of {what}?", yes=yes)
+            found = (client.deployments.delete(each.name, etag=each.etag) for each in found)
         session.show_list("deployments", found, render.deployments, f"nobody serves {what}")
 
 
@@ -73,7 +78,7 @@ def rollout(
     if named.selector is not Selector.ALIAS:
         raise invalid("ref", f"{ref!r} is no alias; what runs is held against one, as team/fraud@production")
     with session.client() as client:
-        found = client.rollout(named.model, named.value, environment=environment)
+        found = client.deployments.rollout(named.model, named.value, environment=environment)
     session.show(found, render.rollout(found))
     if not found.complete:
         raise typer.Exit(Exit.OTHER)

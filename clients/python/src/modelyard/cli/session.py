@@ -8,11 +8,13 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, TextIO, TypeVar
 
+import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 import modelyard
 from modelyard.cli import documents
+from modelyard.cli.exits import Exit
 from modelyard.cli.progress import progress_bars
 from modelyard.cli.text import escape_lines
 
@@ -65,6 +67,13 @@ class Session:
         """Says something to people beside the answer, if they want to hear it."""
         if self.output is Output.TABLE and not self.quiet:
             sys.stderr.write(f"{escape_lines(text)}\n")
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Asks a person before something is taken away, unless ``yes`` was said already; a no ends the command."""
+        if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return
+        if not typer.confirm(question, err=True):
+            raise typer.Exit(Exit.OTHER)
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[modelyard.Progress], None] | None]:
