@@ -80,11 +80,11 @@ def test_what_is_served_is_not_removed_and_shown(cli: Cli, fraud: str) -> None:
     assert re.search(r"SERVED BY *\nSERVICE.*\nfraud-api +eu +pod-1 ", cli("show", f"{fraud}@1").out)
     document = cli("show", f"{fraud}@1", "-o", "json").json
     assert document["usage"]["deployment_count"] == 1
+    assert [each["service"] for each in document["deployments"]] == ["fraud-api"]
 
     ended = cli("deployments", f"{fraud}@1", "--end")
     assert ended.out.splitlines()[1].split()[:3] == ["fraud-api", "eu", "pod-1"]
     assert cli("rm", f"{fraud}@1", "--yes").code == 0
-    assert [each["service"] for each in document["deployments"]] == ["fraud-api"]
 
 
 def test_a_watch_says_what_is_served_once_its_command_ended_well(
