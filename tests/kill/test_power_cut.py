@@ -46,6 +46,7 @@ async def test_what_was_acknowledged_outlives_a_power_cut(disk: LoopDisk, tmp_pa
             for _ in range(_CUTS):
                 await workload.further(moments.randrange(5, 25))
                 await asyncio.sleep(moments.uniform(0, 0.05))  # the moment itself
+                await asyncio.to_thread(server.freeze)  # what it has said by now is what it has promised
                 await asyncio.to_thread(disk.cut)
                 await asyncio.to_thread(server.kill)
                 await asyncio.to_thread(disk.unmount)

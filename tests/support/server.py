@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -74,6 +75,30 @@ class ServerProcess:
         assert self._process is not None
         self._process.send_signal(number)
         return self.wait()
+
+    def freeze(self) -> None:
+        """Takes it off the processors: on its own it takes no further step, and answers nobody. Then :meth:`kill` it.
+
+        Its threads are not waited for where they are inside the system: they may still be in the middle of an fsync, of
+        which they never learn how it ended. On Linux.
+        """
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        # The first thread to stop (T) has told all of them: from then on those that wait for a device (D) stop on their
+        # way back from there.
+        while "T" not in self._states():
+            os.sched_yield()
+        while not self._states() <= {"T", "D"}:
+            os.sched_yield()
+
+    def _states(self) -> set[str]:
+        """What its threads are doing, in the letters of proc(5)."""
+        assert self.running, self.log.read_text()
+        states = set()
+        for thread in Path(f"/proc/{self.pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                states.add((thread / "stat").read_text().rpartition(")")[2].split()[0])
+        return states
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)
