@@ -42,8 +42,10 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
     (
         errors.FailedPreconditionError,
         "VERSION_IN_USE",
-        "'modelyard show' tells its aliases and who serves it, 'modelyard lineage --down' what was made from it;"
-        " 'modelyard deployments --end' ends what is gone",
+        (
+            "'modelyard show' tells its aliases and who serves it, 'modelyard lineage --down' what was made from it;"
+            " 'modelyard deployments --end' ends what is gone"
+        ),
     ),
     (errors.NotFoundError, "", "'modelyard ls' lists what there is, with --deleted also what can be restored"),
     (errors.UnauthenticatedError, "", "set MODELYARD_TOKEN"),
