@@ -49,6 +49,24 @@ MUTANTS: Final = {
         '_LIVE = EVERY.where(bindparam("now").is_not(None))\n',
         ["tests/rpc/test_deployments.py", "-k", "as_long_as"],
     ),
+    "a webhook reaches any address": Mutant(
+        f"{SERVER}/outbound/https.py",
+        '        if not may_reach(ip_address(str(address[0]).partition("%")[0]), self._allowed):\n',
+        "        if False:\n",
+        ["tests/attacks/test_outbound.py"],
+    ),
+    "a delivery does not wait for its turn": Mutant(
+        f"{SERVER}/db/deliveries.py",
+        '                "next_attempt_time": None,\n',
+        '                "next_attempt_time": delivery.create_time,\n',
+        ["tests/rpc/test_webhooks.py", "-k", "holds_up"],
+    ),
+    "compaction forgets what is still to be told": Mutant(
+        f"{SERVER}/db/events.py",
+        "            .where(_EVENTS.revision <= _HEADS.floor, ~_AWAITED)\n",
+        "            .where(_EVENTS.revision <= _HEADS.floor)\n",
+        ["tests/rpc/test_webhooks.py", "-k", "compaction"],
+    ),
     "the folder is not synced after a publication": Mutant(
         f"{SERVER}/blobs/disk.py",
         '        sync(descriptor, "blob.fsync_folder")\n',
