@@ -126,6 +126,7 @@ class Registry:
         self.usage = UsageCounter(mutations)
         self.maintenance = Maintenance(mutations, store)
         self._draining = asyncio.Event()
+        self._sender = sender
         page_tokens = PageTokens(secrets.page_tokens, clock, limits.page_token_ttl)
         registry = RegistryServicer(
             self.namespaces,
@@ -183,6 +184,7 @@ class Registry:
         await self._watching.close()
         await self.dispatcher.close()
         await self.server.stop(grace)
+        await self._sender.close()
         await self.uploads.drain()
         await self.usage.flush()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from typing import Any
@@ -44,16 +45,16 @@ async def test_no_address_is_connected_to_that_may_not_be_reached(
     """Whatever was checked before: a name resolves to this machine by the time it is posted to."""
     looked_up = []
 
-    async def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
         looked_up.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     sender = HttpsSender()
     answer = await sender.post(url.format(port=_port(receiver)), {}, b"{}")
     await sender.close()
 
-    assert answer.error == "its address is not one that the registry may reach"
+    assert answer.error == "its name can't be resolved, or its address is not one that the registry may reach"
     assert not receiver.posted
     assert looked_up in ([], ["rebound.example.com"])
 
@@ -67,6 +68,31 @@ async def test_redirects_are_not_followed(status: int, receiver: Receiver, sende
 
     assert (answer.status_code, answer.delivered) == (status, False)
     assert len(receiver.posted) == 1
+
+
+@pytest.mark.parametrize("wish", ["9" * 400, "-1", "soon", "١٢", "1e9"])
+async def test_an_absurd_wish_for_a_pause_is_not_heard(wish: str, receiver: Receiver, sender: HttpsSender) -> None:
+    receiver.answer, receiver.headers = lambda _: 503, {"Retry-After": wish}
+
+    answer = await sender.post(receiver.url, {}, b"{}")
+
+    assert (answer.status_code, answer.retry_after) == (503, None)
+
+
+async def test_name_servers_that_say_nothing_hold_up_only_lookups(
+    sender: HttpsSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The threads of the process have other things to do than to wait for names."""
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(30))
+    slow = HttpsSender(deadline=0.2)
+    answers = await asyncio.gather(*(slow.post("https://slow.example.com/", {}, b"{}") for _ in range(12)))
+    assert {answer.error for answer in answers} == {"no answer within 0.2 s"}
+
+    async with asyncio.timeout(5):
+        assert await asyncio.to_thread(lambda: "at once") == "at once"
+    released.set()
+    await slow.close()
 
 
 async def test_of_a_long_answer_only_the_head_is_read(receiver: Receiver, sender: HttpsSender) -> None:

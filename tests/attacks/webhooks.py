@@ -76,8 +76,8 @@ ROWS: Final = [
     ),
     Row(
         id="A110 types that never come",
-        call=_create(types=["alias", "a.b"]),
-        fields=("webhook.types[0]", "webhook.types[1]"),
+        call=_create(types=["alias", "a.b", "alias.promoted", "alias." + "a" * 100_000, "alias.móved"]),
+        fields=tuple(f"webhook.types[{index}]" for index in range(5)),
     ),
     Row(id="A110 a model of another namespace", call=_create(model="namespaces/x/models/y"), fields=("webhook.model",)),
     Row(

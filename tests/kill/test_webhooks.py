@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from tests.support.deaths import dying_at
+from tests.support.deaths import dying_at, sql
 from tests.support.fsck import assert_clean
 from tests.support.postgres import Postgres
 from tests.support.prepared import migrated
@@ -64,5 +64,28 @@ async def test_what_is_told_is_told_to_the_end(
             assert len([each async for each in client.webhooks.deliveries("ci")]) == _COUNT
         assert server.stop() == 0
         assert_clean(server)
+    finally:
+        server.close()
+
+
+async def test_a_server_that_stops_lets_go_of_what_it_was_telling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next server tells it at once, instead of waiting for claims to run out."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    server = ServerProcess(tmp_path, *_ALLOWED)
+    try:
+        async with receiving() as receiver, AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:
+            server.start()
+            receiver.hold = asyncio.Event()
+            await client.webhooks.create("ci", receiver.url, types=["model.created"])
+            await client.create_model("fraud")
+            await receiver.has(1)
+            assert await asyncio.to_thread(server.stop) == 0
+            assert await sql(server, "SELECT state, claim FROM webhook_deliveries") == [("PENDING", "")]
+            receiver.hold.set()
+            server.start()
+            await receiver.has(2)
+        assert server.stop() == 0
     finally:
         server.close()

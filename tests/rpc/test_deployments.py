@@ -1,6 +1,7 @@
 """Who serves what: registered with a lease, kept by heartbeats, ended by silence; and no version goes from under it."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -8,13 +9,14 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from tests.support.calls import quarantine
-from tests.support.registry import RunningRegistry, refused
+from tests.support.registry import RunningRegistry, refused, running_registry
 from tests.support.requests import MODEL, NAMESPACE, commit, digest_of, make_model, request_id
 
 from modelyard.v1 import deployments_pb2 as rpc
 from modelyard.v1 import events_pb2
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
+from modelyard_server.domain.limits import Limits
 
 V1, V2 = (f"{MODEL}/versions/{number}" for number in (1, 2))
 OTHER = digest_of(b"other bytes")
@@ -421,3 +423,15 @@ async def test_a_lease_is_as_long_as_it_is_asked_for(yard: RunningRegistry, seco
     await get(yard, made.deployment.name)
     yard.clock.advance(1)
     assert (await refused(get(yard, made.deployment.name))).code is Code.NOT_FOUND
+
+
+async def test_a_model_has_so_many_deployments_at_most(database_url: str, tmp_path: Path) -> None:
+    """Whoever holds up its versions must stay few enough to be ended."""
+    async with running_registry(database_url, tmp_path / "yard", limits=Limits(deployments=2)) as yard:
+        await two_versions(yard)
+        for instance in ("1", "2", "1"):
+            await register(yard, deployment(instance=instance))
+
+        got = await refused(register(yard, deployment(instance="3")))
+
+        assert (got.code, got.reason) == (Code.RESOURCE_EXHAUSTED, "TOO_MANY_DEPLOYMENTS")

@@ -1,5 +1,6 @@
 """Webhooks: events posted at least once, those of a model in order, signed; what fails is tried again for a day."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC
@@ -19,6 +20,7 @@ from modelyard.errors import VerificationError
 from modelyard.v1 import events_pb2, webhooks_pb2
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
+from modelyard_server.domain.webhooks import Message
 from modelyard_server.outbound.https import HttpsSender
 
 _NAME = f"{NAMESPACE}/webhooks/deployer"
@@ -170,7 +172,27 @@ async def test_after_a_day_a_delivery_is_given_up_and_the_next_has_its_turn(
     await _ended(yard, 2)
     second, first = await _deliveries(yard)
     assert (first.state, first.error) == (webhooks_pb2.Delivery.FAILED, "answered 503")
-    assert second.state == webhooks_pb2.Delivery.DELIVERED
+    assert (second.state, second.attempt_count) == (webhooks_pb2.Delivery.DELIVERED, 1)
+
+
+async def test_what_has_waited_for_a_day_is_not_given_up_at_its_first_failure(
+    yard: RunningRegistry, receiver: Receiver
+) -> None:
+    await make_model(yard)
+    receiver.answer = lambda _: 503
+    await _webhook(yard, receiver)
+    await _touch(yard, "1")
+    await _failed(yard, 1)
+    await _set_disabled(yard, disabled=True)
+    yard.clock.advance(2 * 86_400)
+    await _set_disabled(yard, disabled=False)
+
+    for attempts in range(2, 5):
+        failed = await _failed(yard, attempts)
+        await _later(yard, (failed.next_attempt_time.ToDatetime(UTC) - yard.clock()).total_seconds())
+    await _ended(yard, 1)
+    (delivery,) = await _deliveries(yard)
+    assert (delivery.state, delivery.attempt_count) == (webhooks_pb2.Delivery.FAILED, 5)
 
 
 async def _failed(yard: RunningRegistry, attempts: int) -> webhooks_pb2.Delivery:
@@ -398,6 +420,92 @@ async def test_webhooks_are_listed_page_by_page(yard: RunningRegistry, receiver:
             break
 
     assert names == ["a", "b", "c"]
+
+
+async def test_what_can_not_be_rendered_is_given_up_like_any_other(
+    yard: RunningRegistry, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug of ours must not hold up a model for ever."""
+    await make_model(yard)
+    await _webhook(yard, receiver)
+    dispatcher = yard.app.dispatcher
+
+    def broken(*_: object) -> Message:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatcher, "_render", broken)
+        await _touch(yard, "1")
+        failed = await _failed(yard, 1)
+    assert failed.error == "the registry could not send it"
+    await _later(yard, 10)
+
+    assert _owners(await receiver.has(1)) == ["1"]
+
+
+async def test_the_log_does_not_tell_how_to_ask_for_a_secret_again(yard: RunningRegistry, receiver: Receiver) -> None:
+    """Who knows the request_id of a call can have its answer once more."""
+    await make_model(yard)
+    request = webhooks_pb2.CreateWebhookRequest(
+        parent=NAMESPACE, webhook_id="deployer", webhook=pb.Webhook(url=receiver.url), request_id=request_id()
+    )
+    await yard.webhooks.CreateWebhook(request)
+    renewed = webhooks_pb2.RotateWebhookSecretRequest(name=_NAME, request_id=request_id())
+    await yard.webhooks.RotateWebhookSecret(renewed)
+    changed = webhooks_pb2.UpdateWebhookRequest(
+        webhook=pb.Webhook(name=_NAME, description="x"), request_id=request_id()
+    )
+    await yard.webhooks.UpdateWebhook(changed)
+
+    listed = await yard.events.ListEvents(events_pb2.ListEventsRequest(parent=NAMESPACE))
+    told = {event.type: event.request_id for event in listed.events if event.type.startswith("webhook.")}
+    assert told == {
+        "webhook.created": "",
+        "webhook.secret_rotated": "",
+        "webhook.updated": changed.request_id,
+    }
+
+
+async def test_webhooks_are_made_beside_other_changes(yard: RunningRegistry, receiver: Receiver) -> None:
+    """Both lock something of the namespace, and neither waits for what the other holds."""
+    await make_model(yard)
+
+    async def make(number: int) -> None:
+        request = webhooks_pb2.CreateWebhookRequest(
+            parent=NAMESPACE, webhook_id=f"w{number}", webhook=pb.Webhook(url=receiver.url, disabled=True)
+        )
+        await yard.webhooks.CreateWebhook(request)
+
+    before = await _deadlocks(yard)
+    await asyncio.gather(*(make(number) for number in range(30)), *(_touch(yard, str(n)) for n in range(60)))
+
+    assert len(await yard.sql("SELECT 1 FROM webhooks")) == 30
+    assert await _deadlocks(yard) == before
+
+
+async def _deadlocks(yard: RunningRegistry) -> int:
+    if str(yard.engine.__class__.__name__).startswith("Sqlite"):
+        return 0
+    await yard.sql("SELECT pg_stat_clear_snapshot()")
+    found = await yard.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    return int(found[0].deadlocks)
+
+
+async def test_tests_hold_up_no_other_call(yard: RunningRegistry, receiver: Receiver) -> None:
+    """A test waits for somebody else's server; a few may, and who wants more is told to come later."""
+    receiver.hold = asyncio.Event()
+    await _webhook(yard, receiver)
+    tests = [
+        asyncio.ensure_future(yard.webhooks.TestWebhook(webhooks_pb2.TestWebhookRequest(name=_NAME))) for _ in range(9)
+    ]
+    done, waiting = await asyncio.wait(tests, return_when=asyncio.FIRST_COMPLETED)
+
+    assert len(done) == 1
+    refusal = await refused(done.pop())
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    await yard.registry.GetNamespace(registry.GetNamespaceRequest(name=NAMESPACE))
+    receiver.hold.set()
+    assert all([(await each).delivered for each in waiting])
 
 
 async def test_two_replicas_tell_each_event_once_and_in_order(

@@ -13,6 +13,8 @@ _PRIVATE = [
     *("255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1", "100::1"),
     # IPv4 inside: mapped, compatible, NAT64, 6to4, Teredo, ISATAP.
     *("::ffff:127.0.0.1", "::ffff:100.64.0.1", "::127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1"),
+    # An ISATAP address counts by the network that it is in too.
+    *("fd00::5efe:808:808", "fe80::5efe:808:808", "2001:db8::5efe:808:808"),
     *("2002:7f00:1::", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:a00:1"),
 ]
 _PUBLIC = ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "64:ff9b::808:808", "2002:808:808::1", "::ffff:8.8.8.8"]
@@ -82,9 +84,9 @@ def test_other_urls_are_refused_in_words(url: str, why: str) -> None:
     "url", ["https://hooks.example.com/a/b?c=d", "https://8.8.8.8:8443/x", "https://xn--bcher-kva.de"]
 )
 def test_public_urls_are_taken(url: str) -> None:
-    assert check_url(url, []) == url
+    check_url(url, [])
 
 
 def test_names_inside_are_for_operators_who_allow_a_network() -> None:
     """What they resolve to must be in it, as is seen when they are connected to."""
-    assert check_url("https://ci.internal/hook", [ip_network("10.0.0.0/8")])
+    check_url("https://ci.internal/hook", [ip_network("10.0.0.0/8")])

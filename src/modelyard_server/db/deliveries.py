@@ -4,7 +4,7 @@ Those of one webhook and one lane go one after the other: only the first that is
 attempt. Whatever adds or ends one has locked its webhook's row, so that no two of them leave a lane without a first.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -119,15 +119,16 @@ class SqlDeliveries:
         return (await self._connection.execute(_DUE.limit(1), {"now": now})).first() is not None
 
     async def claim(
-        self, now: datetime, until: datetime, claim: str, *, limit: int, each: int, busy: Collection[int]
+        self, now: datetime, until: datetime, claim: str, *, limit: int, each: int, under_way: Mapping[int, int]
     ) -> list[DueDelivery]:
+        busy = [key for key, count in under_way.items() if count >= each]
         query = _DUE.where(_DELIVERIES.webhook_key.not_in(busy)) if busy else _DUE
         # What another replica is taking is its business.
         found = await self._connection.execute(query.limit(4 * limit).with_for_update(skip_locked=True), {"now": now})
         taken: dict[int, list[int]] = {}
         for row in found:
             of_webhook = taken.setdefault(row.webhook_key, [])
-            if len(of_webhook) < each:
+            if len(of_webhook) + under_way.get(row.webhook_key, 0) < each:
                 of_webhook.append(row.key)
         keys = [key for of_webhook in taken.values() for key in of_webhook][:limit]
         if not keys:
@@ -168,9 +169,17 @@ class SqlDeliveries:
             await self._go_on(delivery.webhook_key, delivery.lane, delivery.next_attempt_time)
         return True
 
+    async def release(self, claims: Collection[str], now: datetime) -> None:
+        claimed = update(_TABLE).where(
+            _PENDING, _DELIVERIES.claim.in_(claims), _DELIVERIES.next_attempt_time.is_not(None)
+        )
+        await self._connection.execute(claimed.values(next_attempt_time=now, claim=""))
+
     async def pause(self, webhook_key: int) -> None:
-        of_webhook = update(_TABLE).where(_PENDING, _DELIVERIES.webhook_key == webhook_key)
-        await self._connection.execute(of_webhook.values(next_attempt_time=None))
+        firsts = update(_TABLE).where(
+            _PENDING, _DELIVERIES.webhook_key == webhook_key, _DELIVERIES.next_attempt_time.is_not(None)
+        )
+        await self._connection.execute(firsts.values(next_attempt_time=None))
 
     async def resume(self, webhook_key: int, now: datetime) -> None:
         firsts = (

@@ -170,6 +170,10 @@ class SqlDeployments:
     async def count(self, version_key: int, now: datetime) -> int:
         return int(await self._connection.scalar(_COUNT, {"of_version": version_key, "now": now}))
 
+    async def count_of_model(self, model_key: int) -> int:
+        query = select(func.count()).where(_DEPLOYMENTS.model_key == model_key)
+        return int(await self._connection.scalar(query))
+
     async def rollout(self, alias: Alias, query: RolloutQuery) -> Rollout:
         of_model = select(tables.versions.c.model_key).where(tables.versions.c.key == alias.version_key)
         held = [_DEPLOYMENTS.model_key == of_model.scalar_subquery(), _DEPLOYMENTS.reference.in_(query.references)]

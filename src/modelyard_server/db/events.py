@@ -11,6 +11,7 @@ from modelyard_server.db.engine import Connection
 from modelyard_server.db.search.conditions import condition
 from modelyard_server.db.search.subject import EVENTS
 from modelyard_server.domain.events import Change, Event, LogHead, Place, event_hash
+from modelyard_server.domain.resources import DeliveryState
 from modelyard_server.domain.webhooks import Heading
 from modelyard_server.services.listing import EventListing
 
@@ -34,7 +35,7 @@ _AWAITED: Final = or_(
     exists().where(
         _DELIVERIES.namespace_key == _EVENTS.namespace_key,
         _DELIVERIES.revision == _EVENTS.revision,
-        _DELIVERIES.state == "PENDING",
+        _DELIVERIES.state == DeliveryState.PENDING.value,
     ),
 )
 

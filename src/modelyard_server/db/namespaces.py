@@ -12,7 +12,8 @@ from modelyard_server.domain.events import GENESIS
 from modelyard_server.domain.resources import Namespace
 
 _FIND = select(tables.namespaces).where(tables.namespaces.c.id == bindparam("namespace_id"))
-_LOCK = _FIND.with_for_update()
+# Not the key too: each event that is written looks at that, with the head of the log locked.
+_LOCK = _FIND.with_for_update(key_share=True)
 _REVISION = (
     select(tables.log_heads.c.revision)
     .join(tables.namespaces)

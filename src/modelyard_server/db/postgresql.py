@@ -41,6 +41,7 @@ class PostgresqlEngine:
         self._writer = create_async_engine(
             url,
             json_serializer=dumps,
+            hide_parameters=True,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=pool_timeout,

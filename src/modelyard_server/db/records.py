@@ -21,7 +21,7 @@ from modelyard_server.db import (
     webhooks,
 )
 from modelyard_server.domain.codec import snapshot
-from modelyard_server.domain.resources import AnyResource, UploadState
+from modelyard_server.domain.resources import AnyResource, DeliveryState, UploadState
 from modelyard_server.services.blob_store import BlobKey
 from modelyard_server.services.inventory import (
     AliasRecord,
@@ -181,7 +181,9 @@ def _webhook(row: Row[Any]) -> WebhookRecord:
     return WebhookRecord(str(webhook.name), _logged(row, webhook), bool(row.ahead), row.lost, row.stuck)
 
 
-_PENDING_OF = select(_DELIVERIES.lane).where(_DELIVERIES.webhook_key == _WEBHOOKS.key, _DELIVERIES.state == "PENDING")
+_PENDING_OF = select(_DELIVERIES.lane).where(
+    _DELIVERIES.webhook_key == _WEBHOOKS.key, _DELIVERIES.state == DeliveryState.PENDING.value
+)
 _EVENT_OF = select(_EVENTS.revision).where(
     _EVENTS.namespace_key == _DELIVERIES.namespace_key, _EVENTS.revision == _DELIVERIES.revision
 )
@@ -190,7 +192,7 @@ _FIRST = tables.webhook_deliveries.alias()
 _WITH_A_TIME = select(_FIRST.c.key).where(
     _FIRST.c.webhook_key == _DELIVERIES.webhook_key,
     _FIRST.c.lane == _DELIVERIES.lane,
-    _FIRST.c.state == "PENDING",
+    _FIRST.c.state == DeliveryState.PENDING.value,
     _FIRST.c.next_attempt_time.is_not(None),
 )
 _STUCK = _PENDING_OF.where(_WEBHOOKS.disabled.is_(False), ~_WITH_A_TIME.exists()).with_only_columns(

@@ -109,6 +109,7 @@ def _engine(
     engine = sqlalchemy.create_engine(
         url,
         json_serializer=dumps,
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,

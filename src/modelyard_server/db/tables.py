@@ -346,6 +346,7 @@ webhook_deliveries: Final = Table(
     UniqueConstraint("uid"),
     CheckConstraint("state IN ('PENDING', 'DELIVERED', 'FAILED')", name="state"),
     Index(None, "webhook_key", "key"),
+    Index("ix_webhook_deliveries_state", "webhook_key", "state", "key"),
     Index(
         "ix_webhook_deliveries_lane",
         "webhook_key",

@@ -14,6 +14,7 @@ Network = IPv4Network | IPv6Network
 # What is assigned of IPv6 to the public internet; all else is local, special or not assigned (RFC 4291, IANA).
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_ISATAP: Final = 0x5EFE
 # Of IPv4, beside what ``is_global`` knows in every release of Python: special since RFC 6890 and others.
 _SPECIAL: Final = tuple(
     map(IPv4Network, ("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "240.0.0.0/4"))
@@ -22,29 +23,35 @@ _SPECIAL: Final = tuple(
 
 def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
     """Whether a connection to ``address`` may be opened; ``allowed`` are networks that an operator adds."""
-    carried = list(_carried(address))
-    if any(each in network for each in (address, *carried) for network in allowed if each.version == network.version):
+    ends = [address, *_carried(address)]
+    if any(each in network for each in ends for network in allowed if each.version == network.version):
         return True
-    if carried:
-        return all(_is_public(each) for each in carried)
     return _is_public(address)
 
 
 def _carried(address: Address) -> Iterator[IPv4Address]:
-    """The IPv4 addresses inside an IPv6 one."""
+    """The IPv4 addresses inside an IPv6 one that is nothing but their wrapping."""
     if isinstance(address, IPv4Address):
         return
     for each in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())):
         if each is not None:
             yield each
-    low = int(address) & 0xFFFF_FFFF
-    # NAT64, IPv4-compatible (deprecated), and ISATAP's interface ids.
-    if address in _NAT64 or int(address) >> 32 == 0 or (int(address) >> 32) & 0xFDFF_FFFF == 0x5EFE:
-        yield IPv4Address(low)
+    # NAT64, and IPv4-compatible, which is deprecated.
+    if address in _NAT64 or int(address) >> 32 == 0:
+        yield _low(address)
+
+
+def _low(address: IPv6Address) -> IPv4Address:
+    return IPv4Address(int(address) & 0xFFFF_FFFF)
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, IPv6Address):
-        return address in _GLOBAL_UNICAST and address.is_global and not address.is_multicast
-    special = any(address in network for network in _SPECIAL)
-    return address.is_global and not address.is_multicast and not special
+    if isinstance(address, IPv4Address):
+        special = any(address in network for network in _SPECIAL)
+        return address.is_global and not address.is_multicast and not special
+    if carried := list(_carried(address)):
+        return all(map(_is_public, carried))
+    # ISATAP: a router of the network that the address is in takes the packet to the IPv4 address at its end.
+    if (int(address) >> 32) & 0xFDFF_FFFF == _ISATAP and not _is_public(_low(address)):
+        return False
+    return address in _GLOBAL_UNICAST and address.is_global and not address.is_multicast

@@ -13,6 +13,20 @@ from modelyard_server.domain.resources import AnyResource
 GENESIS: Final = "0" * 64
 """What the first event of a namespace is chained to."""
 
+EVENT_TYPES: Final = frozenset(
+    {
+        *("namespace.created", "namespace.updated", "log.compacted"),
+        *("model.created", "model.updated", "model.deleted", "model.restored"),
+        *("version.created", "version.updated", "version.deprecated", "version.deleted", "version.restored"),
+        *("alias.created", "alias.moved", "alias.rolled_back", "alias.deleted"),
+        "evaluation.created",
+        *("deployment.created", "deployment.moved", "deployment.mismatched", "deployment.deleted"),
+        "deployment.expired",
+        *("webhook.created", "webhook.updated", "webhook.secret_rotated", "webhook.deleted"),
+    }
+)
+"""All that there are."""
+
 # They change with everything else, and say nothing of their own.
 _FOLLOWERS: Final = frozenset({"update_time", "row_version"})
 
@@ -80,6 +94,7 @@ def change(
     reason: str = "",
 ) -> Change:
     """Describes the step from ``before`` to ``after``; one of them may be None."""
+    assert type_ in EVENT_TYPES, type_
     subject = after if after is not None else before
     assert subject is not None
     old = snapshot(before) if before is not None else {}

@@ -41,6 +41,8 @@ class Limits:
     """How long a blob that was found, or just written, stays without a version that names it."""
     deployment_ttl: float = 90.0
     """How long a deployment counts without a heartbeat, unless its consumer asks for another time."""
+    deployments: int = 10_000
+    """Of one model."""
     deployment_ttl_min: float = 10.0
     deployment_ttl_max: float = 30 * 86_400.0
     consumer_bytes: int = 255

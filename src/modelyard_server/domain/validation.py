@@ -136,7 +136,7 @@ def consumer(field: str, *, service: str, environment: str, instance: str, limit
 def ttl(field: str, seconds: float, limits: Limits) -> Violations:
     shortest, longest = limits.deployment_ttl_min, limits.deployment_ttl_max
     if not shortest <= seconds <= longest:
-        text = f"is {seconds:g} seconds; at least {shortest:g} and at most {longest:g} are allowed"
+        text = f"is {seconds:.0f} seconds; it must be between {shortest:.0f} seconds and {longest / 86_400:.0f} days"
         yield FieldViolation(field, text)
 
 

@@ -25,8 +25,8 @@ class AddressNotAllowedError(ValueError):
     """The URL leads where the registry may not go."""
 
 
-def check_url(url: str, allowed: Sequence[Network]) -> str:
-    """``url`` if a webhook may have it, else ``ValueError`` that says why not.
+def check_url(url: str, allowed: Sequence[Network]) -> None:
+    """``ValueError`` says why a webhook may not have a URL.
 
     What a name resolves to is checked when it is connected to: it may change at any time.
     """
@@ -48,7 +48,6 @@ def check_url(url: str, allowed: Sequence[Network]) -> str:
     if port == 0:
         raise ValueError("has port 0, which nothing listens on")
     _check_host(host, allowed)
-    return url
 
 
 def _check_host(host: str, allowed: Sequence[Network]) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from modelyard.names import NamespaceName
 from modelyard_server.domain.errors import FieldViolation
+from modelyard_server.domain.events import EVENT_TYPES
 from modelyard_server.domain.resources import Webhook
 
 TEST_TYPE: Final = "webhook.test"
@@ -23,8 +24,10 @@ SECRET_OVERLAP: Final = timedelta(hours=24)
 _FIRST_PAUSE: Final = 5.0
 _LONGEST_PAUSE: Final = 3600.0
 _GIVE_UP: Final = timedelta(hours=24)
+# Also for what has waited for a day behind others, or while its webhook was disabled.
+_LEAST_ATTEMPTS: Final = 5
 _EVERYTHING_OF: Final = ".*"
-_KINDS: Final = frozenset({"namespace", "model", "version", "alias", "evaluation", "deployment", "webhook", "log"})
+_KINDS: Final = frozenset(type_.partition(".")[0] for type_ in EVENT_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,12 @@ def check_types(field: str, types: Sequence[str], most: int) -> Iterator[FieldVi
     """A type that never comes is more likely a slip than a wish."""
     if len(types) > most:
         yield FieldViolation(field, f"has {len(types)} entries; at most {most} are allowed")
+    everything = {kind + _EVERYTHING_OF for kind in _KINDS}
     for index, type_ in enumerate(types):
-        kind, dot, verb = type_.partition(".")
-        if kind not in _KINDS or not dot or not (verb == "*" or verb.replace("_", "").isalpha()):
-            known = ", ".join(sorted(_KINDS))
-            text = f"{type_[:80]!r} is no type of event like 'alias.moved' or 'alias.*'; there are {known}"
-            yield FieldViolation(f"{field}[{index}]", text)
+        if type_ not in EVENT_TYPES and type_ not in everything:
+            of_kind = sorted(known for known in EVENT_TYPES if known.startswith(f"{type_.partition('.')[0]}."))
+            known = ", ".join(of_kind or sorted(everything))
+            yield FieldViolation(f"{field}[{index}]", f"{type_[:80]!r} is no type of event; there are {known}")
 
 
 def secret(master: bytes, webhook: Webhook, generation: int) -> bytes:
@@ -100,12 +103,12 @@ def keys(master: bytes, webhook: Webhook, now: datetime) -> list[bytes]:
 def next_attempt(
     *, created: datetime, now: datetime, attempts: int, chance: float, retry_after: float | None
 ) -> datetime | None:
-    """When a delivery that failed ``attempts`` times is tried again; None if it is given up.
+    """When a delivery that failed ``attempts`` times is tried again; None if it is given up, which is after a day.
 
     Pauses double from five seconds to an hour, and differ by up to a quarter (``chance`` is from 0 to 1), so that what
     one outage stopped does not come back all at once. A receiver may ask for more, up to an hour.
     """
-    if now >= created + _GIVE_UP:
+    if now >= created + _GIVE_UP and attempts >= _LEAST_ATTEMPTS:
         return None
     pause = min(_FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), _LONGEST_PAUSE) * (1 + chance / 4)
     return now + timedelta(seconds=max(pause, min(retry_after or 0.0, _LONGEST_PAUSE)))

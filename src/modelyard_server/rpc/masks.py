@@ -94,11 +94,8 @@ def _paths(message: Message, mask: FieldMask | None) -> Iterable[str]:
 
 
 def _mutable(descriptors: Mapping[str, Descriptor]) -> list[str]:
-    return [name for name, behaviors in _all_behaviors(descriptors) if behaviors & _GIVEN and _FROZEN not in behaviors]
-
-
-def _all_behaviors(descriptors: Mapping[str, Descriptor]) -> Iterable[tuple[str, set[int]]]:
-    return ((descriptor.name, _behaviors(descriptor)) for descriptor in descriptors.values())
+    behaviors = {descriptor.name: _behaviors(descriptor) for descriptor in descriptors.values()}
+    return [name for name, found in behaviors.items() if found & _GIVEN and _FROZEN not in found]
 
 
 def _known(descriptors: Mapping[str, Descriptor]) -> str:

@@ -198,6 +198,8 @@ class Admission:
         self._unary = _Gate(running=128, waiting=1024)
         self._uploads = _Gate(running=64, waiting=256)
         self._downloads = _Gate(running=64, waiting=256)
+        # Each may wait for ten seconds for somebody else's server.
+        self._trials = _Gate(running=8, waiting=0)
         # They run for days, and all but always wait.
         self._watches = _Gate(running=2048, waiting=0)
 
@@ -206,6 +208,8 @@ class Admission:
             return self._uploads
         if method.name == "WatchEvents":
             return self._watches
+        if method.name == "TestWebhook":
+            return self._trials
         return self._downloads if method.server_streaming or method.name == "BatchReadFiles" else self._unary
 
     @asynccontextmanager

@@ -41,10 +41,8 @@ class WebhooksServicer(WebhooksServiceServicer):
         identity = collector.parse("webhook_id", lambda value: check_id(value, "webhook"), request.webhook_id)
         given = request.webhook
         collector.require("webhook.url", given.url)
-        collector.add(self._violations(given, parent))
         attempt = parsing.attempt(request, collector)
-        collector.raise_any()
-        self._check_address(given.url)
+        self._check(given, parent, collector)
         assert parent is not None
         assert identity is not None
         now = self._webhooks.mutations.clock()
@@ -54,27 +52,25 @@ class WebhooksServicer(WebhooksServiceServicer):
         created = await self._webhooks.create(attempt, _with(webhook, given, _GIVEN))
         return convert.webhook(created, secret=self._webhooks.secret(created))
 
-    def _violations(self, given: pb.Webhook, namespace: NamespaceName | None) -> Iterable[FieldViolation]:
-        """Of the fields that people set; where a URL leads is a question of its own."""
+    def _check(self, given: pb.Webhook, namespace: NamespaceName | None, collector: Collector) -> None:
+        """Gathers what is wrong with the fields that people set, and raises if there is anything."""
+        collector.add(check_types("webhook.types", given.types, self._limits.event_types))
+        collector.add(validation.text("webhook.description", given.description, max_bytes=self._limits.reason_bytes))
+        if given.model:
+            collector.add(validation.parsed("webhook.model", ModelName.parse, given.model))
+            if namespace is not None and not given.model.startswith(f"{namespace}/"):
+                collector.add([FieldViolation("webhook.model", f"{given.model[:200]} is no model of {namespace}")])
+        refused = None
         if given.url:
             try:
                 self._deliveries.sender.check(given.url)
-            except AddressNotAllowedError:
-                pass
+            except AddressNotAllowedError as error:  # a reason of its own, for who has to ask an operator
+                refused = [FieldViolation("webhook.url", str(error))]
             except ValueError as error:
-                yield FieldViolation("webhook.url", str(error))
-        yield from check_types("webhook.types", given.types, self._limits.event_types)
-        yield from validation.text("webhook.description", given.description, max_bytes=self._limits.reason_bytes)
-        if given.model:
-            yield from validation.parsed("webhook.model", ModelName.parse, given.model)
-            if namespace is not None and not given.model.startswith(f"{namespace}/"):
-                yield FieldViolation("webhook.model", f"is no model of {namespace}")
-
-    def _check_address(self, url: str) -> None:
-        try:
-            self._deliveries.sender.check(url)
-        except AddressNotAllowedError as error:
-            raise InvalidArgument([FieldViolation("webhook.url", str(error))], reason="ADDRESS_NOT_ALLOWED") from None
+                collector.add([FieldViolation("webhook.url", str(error))])
+        collector.raise_any()
+        if refused is not None:
+            raise InvalidArgument(refused, reason="ADDRESS_NOT_ALLOWED")
 
     async def GetWebhook(self, request: rpc.GetWebhookRequest, context: Context) -> pb.Webhook:
         return convert.webhook(await self._webhooks.get(parsing.one("name", WebhookName.parse, request.name)))
@@ -95,14 +91,11 @@ class WebhooksServicer(WebhooksServiceServicer):
         collector = Collector()
         given = request.webhook
         name = collector.parse("webhook.name", WebhookName.parse, given.name)
-        collector.add(self._violations(given, NamespaceName(name.namespace) if name else None))
         attempt = parsing.attempt(request, collector)
-        collector.raise_any()
+        self._check(given, NamespaceName(name.namespace) if name else None, collector)
         patch = masks.parse("webhook", given, request.update_mask if request.HasField("update_mask") else None)
-        if "url" in patch.fields:
-            if not given.url:
-                raise InvalidArgument([FieldViolation("webhook.url", "is required")])
-            self._check_address(given.url)
+        if "url" in patch.fields and not given.url:
+            raise InvalidArgument([FieldViolation("webhook.url", "is required")])
         assert name is not None
 
         def apply(current: Webhook) -> Webhook:

@@ -203,6 +203,10 @@ class DeploymentRepository(Protocol):
     async def of_version(self, key: int, now: datetime, limit: int) -> list[Deployment]: ...
     async def of_model(self, key: int, now: datetime, limit: int) -> list[Deployment]: ...
     async def count(self, version_key: int, now: datetime) -> int: ...
+    async def count_of_model(self, model_key: int) -> int:
+        """All that have rows, also those that have fallen silent."""
+        ...
+
     async def rollout(self, alias: Alias, query: RolloutQuery) -> Rollout: ...
     async def expired(self, now: datetime, limit: int) -> list[Deployment]:
         """Some that have fallen silent, locked, without those that another transaction is at."""
@@ -287,9 +291,13 @@ class DeliveryRepository(Protocol):
 
     async def any_due(self, now: datetime) -> bool: ...
     async def claim(
-        self, now: datetime, until: datetime, claim: str, *, limit: int, each: int, busy: Collection[int]
+        self, now: datetime, until: datetime, claim: str, *, limit: int, each: int, under_way: Mapping[int, int]
     ) -> list[DueDelivery]:
-        """Takes what is due, ``each`` of a webhook at most, of none that is busy. It is due again at ``until``."""
+        """Takes what is due, and is due again at ``until``; ``each`` of a webhook at most, with those under way."""
+        ...
+
+    async def release(self, claims: Collection[str], now: datetime) -> None:
+        """Makes what was claimed, and is not tried after all, due at once."""
         ...
 
     async def end(self, delivery: Delivery, claim: str, *, paused: bool) -> bool:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from modelyard.names import PRODUCTION, AliasName, DeploymentName, ModelName, NamespaceName, VersionName
 from modelyard.references import Reference, Selector
 from modelyard_server.domain.codec import deployment_from_snapshot
-from modelyard_server.domain.errors import Aborted, NotFound
+from modelyard_server.domain.errors import Aborted, NotFound, ResourceExhausted
 from modelyard_server.domain.resources import Deployment, Version
 from modelyard_server.domain.usage import Rollout, Usage
 from modelyard_server.services import lookup
@@ -100,6 +100,7 @@ class Deployments:
                 await expire(self.mutations, transaction, before)
                 before = None
             if before is None:
+                await self._check_room(transaction, wanted)
                 added = await transaction.deployments.add(wanted)
                 self._tell(transaction, attempt, None, added)
                 return added
@@ -113,6 +114,17 @@ class Deployments:
             return await self._save(transaction, attempt, before, replace(before, **told))
 
         return await self.mutations.run(attempt, work, _restore)
+
+    async def _check_room(self, transaction: Transaction, wanted: Deployment) -> None:
+        most = self.mutations.limits.deployments
+        if await transaction.deployments.count_of_model(wanted.model_key) >= most:
+            raise ResourceExhausted(
+                f"{wanted.name.model} has {most} deployments, which is the most; end those that are gone, or have"
+                " several instances register as one",
+                reason="TOO_MANY_DEPLOYMENTS",
+                metadata={"limit": str(most)},
+                retry_after=60.0,
+            )
 
     async def heartbeat(self, attempt: Attempt, beat: Heartbeat) -> Deployment:
         async def work(transaction: Transaction) -> Deployment:

@@ -10,12 +10,13 @@ twice, and never not at all.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -69,7 +70,12 @@ class Dispatcher:
         self._news = asyncio.Event()
         self._followed: set[int] = set()
         """Namespaces with webhooks, as of the last round."""
-        self._running: dict[asyncio.Task[None], int] = {}
+        self._running: dict[asyncio.Task[None], tuple[DueDelivery, str]] = {}
+        """With their claims."""
+        self._renderer = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
+        self._rendering = asyncio.Lock()
+        self._rendered: tuple[tuple[int, int], Message] | None = None
+        """The last one: all webhooks of a namespace are told the same."""
         self._dispatching: asyncio.Task[None] | None = None
 
     def committed(self, namespace_keys: Collection[int]) -> None:
@@ -86,38 +92,54 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Starts nothing more, and lets go of what is under way: it is tried again, here or by another replica."""
+        claims = {claim for _, claim in self._running.values()}
         tasks = [*filter(None, [self._dispatching]), *self._running]
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-        await self._sender.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._renderer.shutdown(wait=False, cancel_futures=True)
+        if claims:
+            now = self._mutations.clock()
+            await self._try(self._release(claims, now))
+
+    async def _release(self, claims: Collection[str], now: datetime) -> None:
+        await self._database.write(lambda transaction: transaction.deliveries.release(claims, now))
 
     async def _dispatch(self) -> None:
         while True:
             self._news.clear()
-            try:
-                await self._fan_out()
-                await self._deliver()
-            except RegistryError as error:  # the database is down: the next round tries again
-                _log.warning("webhooks wait for the database", reason=error.reason)
-            except Exception:  # noqa: BLE001 (it is told, and must not end the task)
-                _log.exception("webhooks wait for the next round")
+            await self._try(self._fan_out())
+            await self._try(self._deliver())
             # Not wait_for, which until Python 3.12 loses a cancellation that comes together with the news.
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._news.wait()
 
+    @staticmethod
+    async def _try(step: Coroutine[Any, Any, None]) -> None:
+        """A step that fails is tried again in the next round, and holds up no other."""
+        try:
+            await step
+        except RegistryError as error:  # the database is down
+            _log.warning("webhooks wait for the database", reason=error.reason)
+        except Exception:  # noqa: BLE001 (it is told, and must not end the task)
+            _log.exception("webhooks wait for the next round")
+
     # From the log to deliveries
 
     async def _fan_out(self) -> None:
-        self._followed = await self._database.look(lambda transaction: transaction.webhooks.followed())
-        for key in await self._database.look(lambda transaction: transaction.webhooks.behind()):
-            more = True
-            while more:
-                more = await self._database.write(partial(self._take, key=key))
-                failpoints.hit("webhook.after_fan_out")
+        async def work(transaction: Transaction) -> tuple[set[int], Sequence[int]]:
+            return await transaction.webhooks.followed(), await transaction.webhooks.behind()
+
+        self._followed, behind = await self._database.read(work)
+        for key in behind:
+            await self._try(self._queue(key))
+
+    async def _queue(self, key: int) -> None:
+        more = True
+        while more:
+            more = await self._database.write(partial(self._take, key=key))
+            failpoints.hit("webhook.after_fan_out")
 
     async def _take(self, transaction: Transaction, *, key: int) -> bool:
         """Makes deliveries of a webhook's next events; whether there may be more."""
@@ -151,16 +173,15 @@ class Dispatcher:
         if free <= 0 or not await self._database.look(lambda transaction: transaction.deliveries.any_due(now)):
             return
         claim = new_uid()
-        under_way = Counter(self._running.values())
-        busy = [key for key, count in under_way.items() if count >= _OF_ONE]
+        under_way = Counter(each.webhook.key for each, _ in self._running.values())
         due = await self._database.write(
             lambda transaction: transaction.deliveries.claim(
-                now, now + _CLAIM, claim, limit=free, each=_OF_ONE, busy=busy
+                now, now + _CLAIM, claim, limit=free, each=_OF_ONE, under_way=under_way
             )
         )
         for each in due:
             task = asyncio.create_task(self._attempt(each, claim))
-            self._running[task] = each.webhook.key
+            self._running[task] = each, claim
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -171,22 +192,36 @@ class Dispatcher:
         self._news.set()
 
     async def _attempt(self, due: DueDelivery, claim: str) -> None:
-        webhook, delivery = due.webhook, due.delivery
-        event = await self._database.look(
-            lambda transaction: transaction.events.at(webhook.namespace_key, delivery.revision)
-        )
-        if event is None:  # it was sent again by hand, and compacted meanwhile
-            answer = Answer(0, "the event is not kept any more", 0.0)
-            await self._end(due, claim, answer, give_up=True)
-            return
-        namespace = NamespaceName(webhook.name.namespace)
-        # A large snapshot takes long to write as JSON; the loop must not wait for it.
-        message = await asyncio.to_thread(self._render, event, namespace, due.namespace_uid)
-        now = self._mutations.clock()
-        signed = headers(message, keys(self._master, webhook, now), now)
-        answer = await self._sender.post(webhook.url, signed, message.body)
+        try:
+            message = await self._message(due)
+            if message is None:  # it was sent again by hand, and compacted meanwhile
+                await self._end(due, claim, Answer(0, "the event is not kept any more", 0.0), give_up=True)
+                return
+            now = self._mutations.clock()
+            signed = headers(message, keys(self._master, due.webhook, now), now)
+            answer = await self._sender.post(due.webhook.url, signed, message.body)
+        except RegistryError:  # the database is down: the claim runs out, and it is tried again
+            raise
+        except Exception:  # noqa: BLE001 (a bug of ours, which must not hold up the lane for ever)
+            _log.exception("a delivery can't be sent", webhook=str(due.webhook.name), revision=due.delivery.revision)
+            answer = Answer(0, "the registry could not send it", 0.0)
         failpoints.hit("webhook.after_post")
         await self._end(due, claim, answer)
+
+    async def _message(self, due: DueDelivery) -> Message | None:
+        """The event as it is posted; one at a time is read and rendered, for a large one takes long."""
+        key = due.webhook.namespace_key, due.delivery.revision
+        async with self._rendering:
+            if self._rendered is not None and self._rendered[0] == key:
+                return self._rendered[1]
+            event = await self._database.read(lambda transaction: transaction.events.at(*key))
+            if event is None:
+                return None
+            namespace = NamespaceName(due.webhook.name.namespace)
+            render = partial(self._render, event, namespace, due.namespace_uid)
+            message = await asyncio.get_running_loop().run_in_executor(self._renderer, render)
+            self._rendered = key, message
+            return message
 
     async def _end(self, due: DueDelivery, claim: str, answer: Answer, *, give_up: bool = False) -> None:
         now = self._mutations.clock()

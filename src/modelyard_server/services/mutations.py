@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
 from modelyard_server import failpoints
@@ -16,6 +16,8 @@ from modelyard_server.services.database import Database, StoredOutcome, Transact
 
 R = TypeVar("R", bound=AnyResource)
 R_co = TypeVar("R_co", bound=AnyResource, covariant=True)
+
+_ANSWERED_WITH_SECRETS: Final = frozenset({"CreateWebhook", "RotateWebhookSecret", "RegisterDeployment"})
 
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC."""
@@ -31,6 +33,11 @@ class Attempt:
     """Of the request without its request_id: what tells a retry from another request under the same id."""
     request_id: str = ""
     validate_only: bool = False
+
+    @property
+    def logged_id(self) -> str:
+        """What the log tells of the request_id: whoever knows it can have the answer again, secrets and all."""
+        return "" if self.method in _ANSWERED_WITH_SECRETS else self.request_id
 
 
 class Restore(Protocol[R_co]):
@@ -109,7 +116,7 @@ class Mutations:
                 before=before,
                 after=after,
                 actor=attempt.actor,
-                request_id=attempt.request_id,
+                request_id=attempt.logged_id,
                 # One moment for both: what the log says of a time is what the resource said of it.
                 time=self.clock() if after is None else after.update_time,
                 reason=reason,

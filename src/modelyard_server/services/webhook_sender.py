@@ -24,8 +24,8 @@ class Answer:
 
 
 class WebhookSender(Protocol):
-    def check(self, url: str) -> str:
-        """``url`` if it may be posted to; else ``ValueError``, ``AddressNotAllowedError`` for where it leads."""
+    def check(self, url: str) -> None:
+        """Raises ``ValueError`` if a URL can't be posted to, ``AddressNotAllowedError`` for where it leads."""
         ...
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -74,7 +74,7 @@ class Event(_message.Message):
     actor: _builtins.str
     """Who did it."""
     request_id: _builtins.str
-    """The request_id of the call, if it had one."""
+    """The request_id of the call, if it had one. Left out of calls whose answers hold a secret, as a retry has it again."""
     reason: _builtins.str
     """Why, if that was said."""
     hash: _builtins.str

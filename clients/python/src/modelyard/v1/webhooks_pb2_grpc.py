@@ -28,8 +28,8 @@ if _version_not_supported:
 
 class WebhooksServiceStub(object):
     """Telling other systems what happens. Each event is posted as a CloudEvent 1.0, in JSON, and signed as Standard Webhooks
-    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day; the
-    later events of the same model wait for it, those of other models do not.
+    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day and at
+    least five times; the later events of the same model wait for it, those of other models do not.
     """
 
     def __init__(self, channel):
@@ -87,8 +87,8 @@ class WebhooksServiceStub(object):
 
 class WebhooksServiceServicer(object):
     """Telling other systems what happens. Each event is posted as a CloudEvent 1.0, in JSON, and signed as Standard Webhooks
-    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day; the
-    later events of the same model wait for it, those of other models do not.
+    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day and at
+    least five times; the later events of the same model wait for it, those of other models do not.
     """
 
     def CreateWebhook(self, request, context):
@@ -216,8 +216,8 @@ def add_WebhooksServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WebhooksService(object):
     """Telling other systems what happens. Each event is posted as a CloudEvent 1.0, in JSON, and signed as Standard Webhooks
-    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day; the
-    later events of the same model wait for it, those of other models do not.
+    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day and at
+    least five times; the later events of the same model wait for it, those of other models do not.
     """
 
     @staticmethod

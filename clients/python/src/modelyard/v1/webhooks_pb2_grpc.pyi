@@ -29,8 +29,8 @@ GRPC_VERSION: str
 
 class WebhooksServiceStub:
     """Telling other systems what happens. Each event is posted as a CloudEvent 1.0, in JSON, and signed as Standard Webhooks
-    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day; the
-    later events of the same model wait for it, those of other models do not.
+    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day and at
+    least five times; the later events of the same model wait for it, those of other models do not.
     """
 
     @_typing.overload
@@ -66,8 +66,8 @@ class WebhooksServiceStub:
 @_typing.type_check_only
 class WebhooksServiceAsyncStub(WebhooksServiceStub):
     """Telling other systems what happens. Each event is posted as a CloudEvent 1.0, in JSON, and signed as Standard Webhooks
-    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day; the
-    later events of the same model wait for it, those of other models do not.
+    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day and at
+    least five times; the later events of the same model wait for it, those of other models do not.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -99,8 +99,8 @@ class WebhooksServiceAsyncStub(WebhooksServiceStub):
 
 class WebhooksServiceServicer(metaclass=_abc_1.ABCMeta):
     """Telling other systems what happens. Each event is posted as a CloudEvent 1.0, in JSON, and signed as Standard Webhooks
-    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day; the
-    later events of the same model wait for it, those of other models do not.
+    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day and at
+    least five times; the later events of the same model wait for it, those of other models do not.
     """
 
     @_abc_1.abstractmethod

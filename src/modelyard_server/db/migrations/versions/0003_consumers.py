@@ -117,6 +117,7 @@ def _create_deliveries() -> None:
         sa.UniqueConstraint("uid", name="uq_webhook_deliveries_uid"),
     )
     op.create_index("ix_webhook_deliveries_webhook_key_key", "webhook_deliveries", ["webhook_key", "key"])
+    op.create_index("ix_webhook_deliveries_state", "webhook_deliveries", ["webhook_key", "state", "key"])
     op.create_index("ix_webhook_deliveries_create_time", "webhook_deliveries", ["create_time"])
     for name, columns in (
         ("lane", ["webhook_key", "lane", "key"]),
