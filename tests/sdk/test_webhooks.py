@@ -50,6 +50,9 @@ _FORGED: dict[str, tuple[bytes, dict[str, str], float]] = {
     ),
     "A112 without a signature": (_BODY, _changed(webhook_signature=""), _SECONDS),
     "A112 with a time that is none": (_BODY, _changed(webhook_timestamp="soon"), _SECONDS),
+    "A112 with a time beyond all clocks": (_BODY, _changed(webhook_timestamp="9" * 400), _SECONDS),
+    "A112 with a time in other digits": (_BODY, _changed(webhook_timestamp="١٢٣"), _SECONDS),
+    "A112 with a time before all": (_BODY, _changed(webhook_timestamp="-1"), _SECONDS),
     "A112 without headers": (_BODY, {}, _SECONDS),
 }
 
@@ -60,6 +63,14 @@ def test_forgeries_are_refused(attack: str) -> None:
 
     with pytest.raises(VerificationError, match="the webhook can't be trusted"):
         verify(body, given_headers, spelled(_KEY), now=now)
+
+
+@pytest.mark.parametrize(
+    ("late", "told"), [(999, "it was sent 999 s ago; more than 300 s"), (-999, "its time lies 999 s ahead; clocks")]
+)
+def test_a_wrong_time_is_told(late: int, told: str) -> None:
+    with pytest.raises(VerificationError, match=told):
+        verify(_BODY, _HEADERS, spelled(_KEY), now=_SECONDS + late)
 
 
 def test_a_secret_that_is_none_is_the_receivers_fault() -> None:
