@@ -740,7 +740,7 @@ class AsyncClient:
         a ``StaleModelWarning``. A version that can't be used is skipped with a ``SkippedVersionWarning``.
 
         >>> async for model in yard.watch("team/fraud@production"):
-        ...     serving.swap(load(model.path))
+        ...     holder.swap(load(model.path))
 
         Args:
             reference: As ``team/fraud@production``.

@@ -5,10 +5,10 @@ import os
 import socket
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 from modelyard import _naming
 from modelyard._cache import Cache
+from modelyard._messages import request_id
 from modelyard.errors import CacheError
 from modelyard.manifest import File, manifest_digest
 from modelyard.names import VersionName
@@ -43,7 +43,7 @@ def registration(
                 observed_digest=observed_digest,
                 reference=reference,
             ),
-            request_id=str(uuid4()),
+            request_id=request_id(),
         )
     if ttl is not None:
         with _naming.as_given("ttl"):

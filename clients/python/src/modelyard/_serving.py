@@ -12,12 +12,12 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
-from uuid import uuid4
 
 from modelyard import _convert, _naming
 from modelyard._cache import Cache
 from modelyard._caller import mailbox, warn
 from modelyard._connection import Connection
+from modelyard._messages import request_id
 from modelyard._registration import observed_digest, registration
 from modelyard.errors import (
     ConflictError,
@@ -268,7 +268,7 @@ class AsyncServing:
             return
         # With the lease: it may be another's by now.
         request = pb.DeleteDeploymentRequest(
-            name=str(consumer.deployment.name), lease=consumer.lease, request_id=str(uuid4())
+            name=str(consumer.deployment.name), lease=consumer.lease, request_id=request_id()
         )
         with self._connection.in_use() as channels:
             call = channels.deployments.DeleteDeployment

@@ -178,7 +178,7 @@ class Webhooks:
             webhook: As ``team/deployer``.
             url: ``https://…``, on the public internet or in a network that the registry's operator allows.
             types: Types of events, as ``alias.moved`` or ``alias.*``; none for all.
-            model: Only events of this model.
+            model: Only events of this model; ``fraud`` is the one in the webhook's own namespace.
             description: For people.
             disabled: Deliver nothing until it is enabled.
         """
@@ -775,7 +775,7 @@ class Client:
         a ``StaleModelWarning``. A version that can't be used is skipped with a ``SkippedVersionWarning``.
 
         >>> for model in yard.watch("team/fraud@production"):
-        ...     serving.swap(load(model.path))
+        ...     holder.swap(load(model.path))
 
         Args:
             reference: As ``team/fraud@production``.
