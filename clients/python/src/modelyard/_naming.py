@@ -27,10 +27,12 @@ def namespace_name(namespace: str) -> NamespaceName:
     return NamespaceName(_read("namespace", lambda: check_id(namespace, "namespace")))
 
 
-def model_name(model: str | ModelName) -> ModelName:
-    """From ``team/fraud``, or ``fraud`` in the namespace ``default``."""
+def model_name(model: str | ModelName, namespace: str = DEFAULT_NAMESPACE) -> ModelName:
+    """From ``team/fraud``, or ``fraud`` in the given namespace."""
     if isinstance(model, ModelName):
         return model
+    if isinstance(model, str) and "/" not in model and namespace != DEFAULT_NAMESPACE:
+        model = f"{namespace}/{model}"
     parsed = _read("model", lambda: Reference.parse(model))
     if parsed.selector is not Selector.DEFAULT:
         raise invalid("model", f"{model!r} names a version; a model is given as {_short(parsed.model)!r}")

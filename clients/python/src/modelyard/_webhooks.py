@@ -45,7 +45,7 @@ class AsyncWebhooks:
             webhook: As ``team/deployer``.
             url: ``https://…``, on the public internet or in a network that the registry's operator allows.
             types: Types of events, as ``alias.moved`` or ``alias.*``; none for all.
-            model: Only events of this model.
+            model: Only events of this model; ``fraud`` is the one in the webhook's own namespace.
             description: For people.
             disabled: Deliver nothing until it is enabled.
         """
@@ -53,7 +53,7 @@ class AsyncWebhooks:
         message = resources.Webhook(
             url=url,
             types=_types(types),
-            model=str(_naming.model_name(model)) if model else "",
+            model=str(_naming.model_name(model, name.namespace)) if model else "",
             description=description,
             disabled=disabled,
         )
@@ -90,13 +90,14 @@ class AsyncWebhooks:
         etag: str | None = None,
     ) -> Webhook:
         """Changes the given fields and no others. What happens while it is disabled is never delivered."""
-        message = resources.Webhook(name=str(_naming.webhook_name(webhook)), etag=etag or "")
+        name = _naming.webhook_name(webhook)
+        message = resources.Webhook(name=str(name), etag=etag or "")
         given = fill(message, url=url, description=description)
         if not isinstance(types, Unset):
             message.types.extend(_types(types))
             given.append("types")
         if not isinstance(model, Unset):
-            message.model = str(_naming.model_name(model)) if model else ""
+            message.model = str(_naming.model_name(model, name.namespace)) if model else ""
             given.append("model")
         if not isinstance(disabled, Unset):
             message.disabled = disabled
