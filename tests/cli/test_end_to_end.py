@@ -201,8 +201,8 @@ class TestSearch:
 
     def test_words_find_models(self, cli: Cli, fraud: str, team: str) -> None:
         cli("promote", f"{fraud}@1")
-        assert re.search(rf"{fraud} +production@1 ", cli("search", "FRA", "-n", team).out)
-        assert cli("search", "nothing", "-n", team).err == f"no models in {team} match\n"
+        assert re.search(rf"{fraud} +production@1 ", cli("search", "FRA", "--namespace", team).out)
+        assert cli("search", "nothing", "--namespace", team).err == f"no models in {team} match\n"
 
 
 class TestEvaluate:
@@ -229,7 +229,7 @@ class TestLineage:
             f"└── fine tuned from {team}/base@1",
             "    └── training dataset:train",
         ]
-        affected = cli("lineage", "--dataset", "s3://b/sales", "-n", team)
+        affected = cli("lineage", "--dataset", "s3://b/sales", "--namespace", team)
         assert affected.out.splitlines() == [
             "dataset:train",
             f"└── training {team}/base@1",
@@ -324,7 +324,17 @@ class TestWebhooks:
         assert cli("log", team, "-n", "1").out.splitlines()[1].split()[-4:-1] == ["anonymous", "webhook.updated", name]
         assert cli("webhooks", "enable", name).out == f"{name} is enabled\n"
         assert cli("webhooks", "rm", name).out == f"removed {name}\n"
-        assert cli("webhooks", "rm", name).code == 2
+        gone = cli("webhooks", "rm", name)
+        assert gone.code == 2
+        assert "'modelyard webhooks ls'" in gone.err
+
+    def test_a_bare_model_is_one_of_its_own_namespace(self, cli: Cli, fraud: str, team: str) -> None:
+        name, url = f"{team}/ci", "https://hooks.example.com/x"
+        made = cli("webhooks", "add", name, url, "--model", "fraud", "-o", "json").json["webhook"]
+        assert made["model"] == f"namespaces/{team}/models/fraud"
+        with Client() as client:
+            assert client.webhooks.update(name, model=None).model is None
+            assert client.webhooks.update(name, model="fraud").model == client.get_model(fraud).name
 
     def test_a_test_that_is_not_taken_is_told(self, cli: Cli, team: str) -> None:
         """The registry may not reach this machine, whatever its name."""

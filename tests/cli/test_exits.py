@@ -59,6 +59,18 @@ def test_people_are_told_what_to_do_and_nothing_acts_on_their_terminal() -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("reason", "command"),
+    [
+        ("WEBHOOK_NOT_FOUND", "'modelyard webhooks ls'"),
+        ("DELIVERY_NOT_FOUND", "'modelyard webhooks deliveries'"),
+        ("MODEL_NOT_FOUND", "'modelyard ls'"),
+    ],
+)
+def test_who_looks_for_what_is_not_there_is_told_what_lists_it(reason: str, command: str) -> None:
+    assert command in told(errors.NotFoundError("no", reason=reason)).hint
+
+
 def test_programs_are_told_the_reason_and_the_values() -> None:
     error = errors.ConflictError("moved \u202e", reason="ETAG_MISMATCH", metadata={"current_etag": '"a"'})
     text = told(error).for_programs()

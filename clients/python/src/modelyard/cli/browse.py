@@ -87,7 +87,7 @@ def ls(
 def search(
     session: Session,
     words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="Each begins a word of what is looked for.")],
-    namespace: Annotated[str, typer.Option("--namespace", "-n", metavar="NAMESPACE")] = DEFAULT_NAMESPACE,
+    namespace: Annotated[str, typer.Option("--namespace", metavar="NAMESPACE")] = DEFAULT_NAMESPACE,
 ) -> None:
     """Finds models by words of their ids, names, descriptions and labels, the best first."""
     with session.client() as client:
@@ -121,7 +121,7 @@ def lineage(
         str | None, typer.Option(metavar="COMMIT", help="All that was made from a commit.", show_default=False)
     ] = None,
     run: Annotated[str | None, typer.Option(metavar="RUN", help="All that a run made.", show_default=False)] = None,
-    namespace: Annotated[str, typer.Option("--namespace", "-n", metavar="NAMESPACE")] = DEFAULT_NAMESPACE,
+    namespace: Annotated[str, typer.Option("--namespace", metavar="NAMESPACE")] = DEFAULT_NAMESPACE,
     depth: Annotated[int, typer.Option(min=1, max=50, help="Steps from version to version.")] = 10,
 ) -> None:
     """Tells what a version was made from, or what was made from it or from a data set, a commit or a run."""

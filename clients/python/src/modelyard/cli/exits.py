@@ -20,6 +20,7 @@ class Exit(IntEnum):
     VERIFICATION_FAILED = 3
     REFUSED = 4
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 EXPLAINED = (
@@ -47,6 +48,8 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
             " 'modelyard deployments --end' ends what is gone"
         ),
     ),
+    (errors.NotFoundError, "WEBHOOK_NOT_FOUND", "'modelyard webhooks ls' lists those of a namespace"),
+    (errors.NotFoundError, "DELIVERY_NOT_FOUND", "'modelyard webhooks deliveries' lists those that are kept"),
     (errors.NotFoundError, "", "'modelyard ls' lists what there is, with --deleted also what can be restored"),
     (errors.UnauthenticatedError, "", "set MODELYARD_TOKEN"),
     (errors.UnavailableError, "", "check MODELYARD_URL or --url, and that the server runs"),
