@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import Annotated
 
@@ -12,6 +14,7 @@ import typer
 
 from modelyard import PulledModel
 from modelyard.cli import documents, render
+from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import escape, short
@@ -73,21 +76,38 @@ def watch(
     MODELYARD_VERSION and MODELYARD_DIGEST in its environment; the next version waits until it has ended.
 
     With --service the registry is told what is served, and lets nobody delete it: each version as soon as it is there,
-    or once the command has ended with 0.
+    or once the command has ended with 0. It is told too when this ends, by SIGINT or SIGTERM.
     """
     if service is None and (environment or instance):
         raise typer.BadParameter(
-            "says more about a service, and none is named: add --service", param_hint="--environment"
+            "says more about a service, and none is named: add --service",
+            param_hint="--environment" if environment else "--instance",
         )
     with session.client() as client, session.progress() as progress, ExitStack() as stack:
         serving = None
         if service is not None:
+            stack.enter_context(_unwinding_when_terminated())
             serving = stack.enter_context(client.serving(service, environment=environment, instance=instance))
         for model in client.watch(ref, progress=progress):
             _tell(session, model)
             done = command is None or _execute(session, command, model)
             if serving is not None and done:
                 serving.loaded(model)
+
+
+@contextmanager
+def _unwinding_when_terminated() -> Iterator[None]:
+    """Whoever stops services sends SIGTERM, and the registry shall hear of that too."""
+
+    def stop(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # whoever asks twice does not want to wait
+        sys.exit(Exit.TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _tell(session: Session, model: PulledModel) -> None:
