@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from modelyard.facts import Dataset, DatasetRole, Environment, Framework, Parent, Relation, Run, Signature, Source
 from modelyard.manifest import File, manifest_digest
-from modelyard.names import DeploymentName, ModelName
-from modelyard.types import Alias, Deployment, Model, Namespace, Rollout, Version, VersionState
+from modelyard.names import DeliveryName, DeploymentName, ModelName, WebhookName
+from modelyard.types import Alias, Delivery, DeliveryState, Deployment, Model, Namespace, Rollout, Version, VersionState
 
 HOSTILE = "[red]\x1b[31mevil\u202e\u200b\n"
 CREATED = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
@@ -97,3 +97,17 @@ DEPLOYMENT = Deployment(
     etag='"e"',
 )
 ROLLOUT = Rollout(alias=ALIAS, matching_count=1, differing_count=2, differing=(DEPLOYMENT,))
+DELIVERY = Delivery(
+    name=DeliveryName(WebhookName("team", "ci"), "8d1ffd9b-5f1e-4b8e-9d1c-0a4a4e3f9f11"),
+    revision=7,
+    type="alias.moved",
+    resource=str(ALIAS.name),
+    state=DeliveryState.PENDING,
+    attempt_count=1,
+    status_code=0,
+    error=HOSTILE,
+    latency=0.1,
+    create_time=CREATED,
+    attempt_time=CREATED,
+    next_attempt_time=CREATED + timedelta(minutes=4),
+)

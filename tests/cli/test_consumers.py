@@ -41,14 +41,18 @@ def test_who_serves_it_is_listed(cli: Cli, team: str, fraud: str, files: Path) -
     assert re.search(r"SERVICE +ENVIRONMENT +INSTANCE +SERVES +FOLLOWS", told)
     assert re.search(rf'a +e"u\* +pod-1 +{fraud}@1 +{fraud}@production', told)
     assert cli("deployments", f"{fraud}@2", "-e", "nowhere").err == f"nobody serves {fraud}@2\n"
-    assert cli("deployments", f"{fraud}@9").code == 0
+    assert _names(cli, team, "-n", "1") == ["a"]
+    assert _names(cli, team, "--filter", "service = b OR service = c", "-e", "us") == ["b"]
+    assert _names(cli, team, "--filter", "service = b OR service = c", "-e", "eu") == []
+    assert cli("deployments", f"{fraud}@9").code == 2
     assert cli("deployments", f"{team}/none").code == 2
 
 
 def test_a_rollout_tells_what_runs_something_else(cli: Cli, fraud: str, files: Path) -> None:
     cli("push", fraud, files, "--no-capture")
     cli("promote", f"{fraud}@2")
-    assert cli("rollout", f"{fraud}@production").out == f"{fraud}@production is version 2: nobody serves the model\n"
+    assert cli("rollout", f"{fraud}@production").out == f"{fraud}@production is version 2: nobody follows it\n"
+    assert cli("rollout", f"{fraud}@production").code == 1
     _serve(fraud, 2, "new", environment="eu")
     assert cli("rollout", f"{fraud}@production").out == f"{fraud}@production is version 2: 1 of 1 serve it\n"
     _serve(fraud, 1, "old", environment="us")
@@ -61,8 +65,11 @@ def test_a_rollout_tells_what_runs_something_else(cli: Cli, fraud: str, files: P
     assert re.search(rf"old +us +{fraud}@1 .* not told *\n", answer.out)
     assert re.search(rf"tampered +us +{fraud}@2 .* OTHER *\n", answer.out)
     assert cli("rollout", f"{fraud}@production", "-e", "eu").code == 0
+    mistyped = cli("rollout", f"{fraud}@production", "-e", "ue")
+    assert (mistyped.code, mistyped.out) == (1, f"{fraud}@production is version 2: nobody follows it in ue\n")
     document = cli("rollout", f"{fraud}@production", "-o", "json")
-    assert (document.code, document.json["differing_count"]) == (1, 2)
+    found = document.json["rollout"]
+    assert (document.code, found["complete"], found["differing_count"]) == (1, False, 2)
     assert cli("rollout", f"{fraud}@2").code == 4
     assert cli("rollout", f"{fraud}@none").code == 2
 
@@ -82,9 +89,58 @@ def test_what_is_served_is_not_removed_and_shown(cli: Cli, fraud: str) -> None:
     assert document["usage"]["deployment_count"] == 1
     assert [each["service"] for each in document["deployments"]] == ["fraud-api"]
 
-    ended = cli("deployments", f"{fraud}@1", "--end")
-    assert ended.out.splitlines()[1].split()[:3] == ["fraud-api", "eu", "pod-1"]
+    cli("deployments", f"{fraud}@1", "--end", "--yes")
     assert cli("rm", f"{fraud}@1", "--yes").code == 0
+
+
+def test_what_is_gone_is_ended_if_somebody_says_so(cli: Cli, fraud: str) -> None:
+    for service in ("a", "b"):
+        _serve(fraud, 1, service, environment="eu")
+    refused = cli("deployments", fraud, "--end")
+    assert refused.code == 4
+    assert "add --yes" in refused.err
+    nothing = cli("deployments", "--end", "--yes")
+    assert nothing.code == 4
+    assert "--end wants to be told whose deployments end" in nothing.err
+    assert _names(cli, fraud) == ["a", "b"]
+
+    ended = cli("deployments", fraud, "--filter", "service = a", "--end", "--yes")
+
+    assert ended.out.splitlines()[1].split()[:2] == ["a", "eu"]
+    assert ended.err == "ended 1 deployment\n"
+    assert _names(cli, fraud) == ["b"]
+    assert cli("deployments", fraud, "--filter", "service = a", "--end", "--yes").err == "nothing to end\n"
+
+
+def test_the_log_tells_consumers_apart(cli: Cli, fraud: str, files: Path) -> None:
+    cli("push", fraud, files, "--no-capture")
+    _serve(fraud, 1, "fraud-api", environment="us", instance="pod-1")
+    _serve(fraud, 2, "fraud-api", environment="us", instance="pod-1")
+    told = cli("log", fraud, "--filter", "type:deployment", "-n", "2").out.splitlines()
+    assert "fraud-api in us (pod-1): 1 → 2" in told[1]
+    assert "fraud-api in us (pod-1): 1 " in told[2]
+    cli("evaluate", f"{fraud}@2", "--dataset", "test", "--metric", "auc=0.9")
+    assert f" {fraud}@2 " in cli("log", fraud, "-n", "1").out.splitlines()[1]
+
+
+def test_a_watch_that_is_terminated_says_goodbye(cli: Cli, fraud: str, files: Path, tmp_path: Path) -> None:
+    cli("push", fraud, files, "--no-capture")
+    cli("promote", f"{fraud}@1")
+    with subprocess.Popen(
+        [*COMMAND, "watch", f"{fraud}@production", "--service", "fraud-api"],
+        env=os.environ | {"MODELYARD_CACHE_DIR": str(tmp_path / "cache")},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        cli("promote", f"{fraud}@2")
+        process.stdout.readline()  # by now it has told of the first
+        assert _names(cli, fraud) == ["fraud-api"]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert _names(cli, fraud) == []
 
 
 def test_a_watch_says_what_is_served_once_its_command_ended_well(
@@ -118,6 +174,8 @@ def test_a_watch_says_what_is_served_once_its_command_ended_well(
 
 
 def test_where_something_runs_is_said_of_a_service(cli: Cli, fraud: str) -> None:
-    answer = cli("watch", f"{fraud}@1", "--environment", "eu")
-    assert answer.code == 1
-    assert "add --service" in answer.err
+    for option in ("--environment", "--instance"):
+        answer = cli("watch", f"{fraud}@1", option, "eu")
+        assert answer.code == 1
+        assert f"Invalid value for {option}: " in answer.err
+        assert "add --service" in answer.err

@@ -2,14 +2,16 @@
 
 import io
 import unicodedata
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from rich.console import Console, RenderableType
-from tests.cli.records import ALIAS, CREATED, DEPLOYMENT, HOSTILE, MODEL, NAMESPACE, ROLLOUT, VERSION
+from tests.cli.records import ALIAS, CREATED, DELIVERY, DEPLOYMENT, HOSTILE, MODEL, NAMESPACE, ROLLOUT, VERSION
 
 from modelyard.cli import render
 from modelyard.cli.text import age, escape, escape_lines
+from modelyard.types import DeliveryState
 
 
 def shown(page: RenderableType) -> str:
@@ -28,8 +30,9 @@ def shown(page: RenderableType) -> str:
         render.version_page(VERSION, served_by=[DEPLOYMENT]),
         render.deployments([DEPLOYMENT]),
         render.rollout(ROLLOUT),
+        render.deliveries([DELIVERY]),
     ],
-    ids=["namespaces", "models", "versions", "model", "version", "deployments", "rollout"],
+    ids=["namespaces", "models", "versions", "model", "version", "deployments", "rollout", "deliveries"],
 )
 def test_stored_text_is_shown_as_text(page: RenderableType) -> None:
     text = shown(page)
@@ -56,6 +59,14 @@ def test_what_differs_beyond_the_list_is_counted() -> None:
         assert fact in text
 
 
+def test_when_a_delivery_is_tried_next_is_told_while_it_is_tried() -> None:
+    assert "2026-03-01 12:34 UTC" in shown(render.deliveries([DELIVERY]))
+    assert "in its turn" in shown(render.deliveries([replace(DELIVERY, next_attempt_time=None)]))
+    assert "in its turn" not in shown(
+        render.deliveries([replace(DELIVERY, state=DeliveryState.DELIVERED, next_attempt_time=None)])
+    )
+
+
 def test_what_is_empty_is_left_out() -> None:
     text = shown(render.model_page(MODEL, []))
     for absent in ("ANNOTATIONS", "ALIASES", "deleted"):
@@ -63,9 +74,7 @@ def test_what_is_empty_is_left_out() -> None:
 
 
 def test_a_row_has_three_metrics_at_most() -> None:
-    import dataclasses
-
-    many = dataclasses.replace(VERSION, metrics=dict.fromkeys("edcba", 1.0))
+    many = replace(VERSION, metrics=dict.fromkeys("edcba", 1.0))
     assert "a=1  b=1  c=1  …" in shown(render.versions([many]))
 
 

@@ -198,8 +198,8 @@ class Rollout:
 
     @property
     def complete(self) -> bool:
-        """Whether all that follow the alias serve what it points at."""
-        return not self.differing_count
+        """Whether somebody follows the alias, and all that do serve what it points at."""
+        return self.matching_count > 0 and not self.differing_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """``deployments`` and ``rollout``: who serves what."""
 
 import re
+from contextlib import suppress
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -11,9 +13,12 @@ from modelyard.cli import render
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
+from modelyard.errors import NotFoundError
 from modelyard.names import DEFAULT_NAMESPACE
 from modelyard.references import Selector
+from modelyard.types import Deployment
 
+_SHOWN = 50
 Environment = Annotated[
     str,
     typer.Option("--environment", "-e", metavar="ENV", help="Only what runs there, as production.", show_default=False),
@@ -24,23 +29,58 @@ Environment = Annotated[
 def deployments(
     session: Session,
     what: Annotated[
-        str,
-        typer.Argument(metavar="[WHAT]", help="A namespace, a model, or a version by any reference, as team/fraud@7."),
-    ] = DEFAULT_NAMESPACE,
+        str | None,
+        typer.Argument(
+            metavar="[WHAT]",
+            help="A namespace, a model, or a version by any reference, as team/fraud@7.",
+            show_default=DEFAULT_NAMESPACE,
+        ),
+    ] = None,
     environment: Environment = "",
+    matching: Annotated[
+        str,
+        typer.Option("--filter", "-f", metavar="FILTER", help="Only those, as 'service = fraud-api AND version < 7'."),
+    ] = "",
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=1, help="How many at most; --end takes all.", show_default="50"),
+    ] = None,
     end: Annotated[bool, typer.Option("--end", help="End them: for what is gone and could not say so.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
     """Lists who serves it now: services that said what they have loaded, and are still heard of."""
+    if end and what is None:
+        raise invalid("what", "--end wants to be told whose deployments end, as team/fraud@7")
+    if end and not (yes or session.can_ask):
+        raise invalid("yes", "nobody is at a terminal to be asked whether to end them; add --yes to say so beforehand")
+    what = what or DEFAULT_NAMESPACE
     with session.client() as client:
         place, conditions = _place(client, what)
         if environment:
             conditions.append(f"environment = {_quoted(environment)}")
-        found = client.deployments.list(place, filter=" AND ".join(conditions))
+        # The given one first: errors tell places in it. OR binds tighter, so it needs no parentheses.
+        found = client.deployments.list(place, filter=" AND ".join(filter(None, (matching, *conditions))))
         if end:
-            session.confirm(f"end the deployments of {what}?", yes=yes)
-            found = (client.deployments.delete(each.name, etag=each.etag) for each in found)
+            _end(session, client, what, list(islice(found, limit)), yes=yes)
+            return
+        found = islice(found, limit or _SHOWN)
         session.show_list("deployments", found, render.deployments, f"nobody serves {what}")
+
+
+def _end(session: Session, client: Client, what: str, found: list[Deployment], *, yes: bool) -> None:
+    if found:
+        session.confirm(f"end {_counted(found)} of {what}?", yes=yes)
+    ended = []
+    for each in found:
+        with suppress(NotFoundError):  # it ended by itself meanwhile
+            ended.append(client.deployments.delete(each.name, etag=each.etag))
+    session.show_list("deployments", ended, render.deployments, "nothing to end")
+    if ended:
+        session.note(f"ended {_counted(ended)}")
+
+
+def _counted(deployments: list[Deployment]) -> str:
+    return f"{len(deployments)} deployment{'' if len(deployments) == 1 else 's'}"
 
 
 def _place(client: Client, what: str) -> tuple[str, list[str]]:
@@ -53,7 +93,8 @@ def _place(client: Client, what: str) -> tuple[str, list[str]]:
         case Selector.DEFAULT:
             return model, []
         case Selector.NUMBER:
-            return model, [f"version = {named.value}"]
+            # Not resolved: who serves what is quarantined is asked for too.
+            return model, [f"version = {client.get_version(what).number}"]
         case _:
             return model, [f"version = {client.resolve(what).version.number}"]
 
@@ -72,13 +113,14 @@ def rollout(
 ) -> None:
     """Tells whether what runs is what an alias points at, and who runs something else.
 
-    The exit code is 0 if all match, and 1 if one does not. Services that follow another reference are left out.
+    The exit code is 0 if all match, and 1 if one does not or nobody follows the alias. Services that follow another
+    reference are left out.
     """
     named = reference(ref)
     if named.selector is not Selector.ALIAS:
         raise invalid("ref", f"{ref!r} is no alias; what runs is held against one, as team/fraud@production")
     with session.client() as client:
         found = client.deployments.rollout(named.model, named.value, environment=environment)
-    session.show(found, render.rollout(found))
+    session.show({"rollout": found}, render.rollout(found, environment))
     if not found.complete:
         raise typer.Exit(Exit.OTHER)

@@ -24,7 +24,7 @@ from modelyard.names import (
     VersionName,
     WebhookName,
 )
-from modelyard.types import Namespace, Version
+from modelyard.types import Namespace, Rollout, Version
 
 
 def document(value: Any) -> Any:
@@ -55,6 +55,8 @@ def _identity(value: Any) -> dict[str, Any]:
             return {"name": str(NamespaceName(value.id))}
         case Version():
             return {"name": str(value.name), "reference": short(value.name), "number": value.number}
+        case Rollout():
+            return {"complete": value.complete}
         case _:
             return {}
 

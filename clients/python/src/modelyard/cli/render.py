@@ -9,13 +9,14 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from modelyard.cli.text import age, ago, escape, escape_lines, files, number, plain, short, size
+from modelyard.cli.text import age, ago, consumer, escape, escape_lines, files, number, plain, short, size
 from modelyard.facts import Param
-from modelyard.names import VersionName, WebhookName
+from modelyard.names import VersionName
 from modelyard.types import (
     Alias,
     Comparison,
     Delivery,
+    DeliveryState,
     Deployment,
     Difference,
     Evaluation,
@@ -95,11 +96,12 @@ def _bytes(row: Deployment) -> tuple[str, str]:
     return ("verified" if row.observed_digest else "not told"), ""
 
 
-def rollout(rollout: Rollout) -> RenderableType:
+def rollout(rollout: Rollout, environment: str = "") -> RenderableType:
     alias = rollout.alias
     what = f"{short(alias.name.model)}@{alias.name.alias} is version {alias.version.number}"
     total = rollout.matching_count + rollout.differing_count
-    told = f"{rollout.matching_count} of {total} serve it" if total else "nobody serves the model"
+    nobody = f"nobody follows it in {environment}" if environment else "nobody follows it"
+    told = f"{rollout.matching_count} of {total} serve it" if total else nobody
     more = rollout.differing_count - len(rollout.differing)
     return _page(
         plain(f"{what}: {told}"),
@@ -122,7 +124,7 @@ def _resource(name: str) -> str:
     match rest:
         case ["models", model]:
             return f"{namespace}/{model}"
-        case ["models", model, "versions" | "aliases", identity]:
+        case ["models", model, "versions" | "aliases", identity, *_]:
             return f"{namespace}/{model}@{identity}"
         case ["webhooks", webhook]:
             return f"{namespace}/{webhook}"
@@ -132,16 +134,11 @@ def _resource(name: str) -> str:
             return namespace
 
 
-def webhook_name(name: WebhookName) -> str:
-    """As a person types it."""
-    return f"{name.namespace}/{name.webhook}"
-
-
 def webhooks(rows: Sequence[Webhook]) -> Table:
     table = _table("WEBHOOK", "URL", "TYPES", "MODEL", "AGE", "STATE")
     for row in rows:
         table.add_row(
-            plain(webhook_name(row.name), "bold"),
+            plain(short(row.name), "bold"),
             plain(row.url),
             plain(", ".join(row.types) or "all"),
             plain(short(row.model) if row.model else ""),
@@ -152,24 +149,39 @@ def webhooks(rows: Sequence[Webhook]) -> Table:
 
 
 def deliveries(rows: Sequence[Delivery]) -> Table:
-    table = _table("DELIVERY", "REVISION", "EVENT", "RESOURCE", "STATE", "ATTEMPTS", "LAST", "ANSWER")
+    table = _table("DELIVERY", "REVISION", "EVENT", "RESOURCE", "STATE", "ATTEMPTS", "LAST", "NEXT", "ANSWER")
     for row in rows:
         answer = row.error or (str(row.status_code) if row.status_code else "")
         last = _when(row.attempt_time) if row.attempt_time else ""
-        cells = (row.revision, row.type, _resource(row.resource), row.state.value, row.attempt_count, last, answer)
+        event = (row.revision, row.type, _resource(row.resource))
+        cells = (*event, row.state.value, row.attempt_count, last, _next(row), answer)
         table.add_row(plain(row.name.delivery, "bold"), *map(plain, cells))
     return table
 
 
+def _next(row: Delivery) -> str:
+    """When it is tried; of one that waits for those before it nobody knows."""
+    if row.state is not DeliveryState.PENDING:
+        return ""
+    return _when(row.next_attempt_time) if row.next_attempt_time else "in its turn"
+
+
 def _change(event: Event) -> str:
     """What moved, in a word; of other changes the names of the fields."""
-    if isinstance(event.snapshot, Alias):
-        before, _ = event.changes.get("version", ("", ""))
-        after = str(event.snapshot.version.number)
-        return f"{before.rpartition('/')[2]} → {after}" if before else after
-    if isinstance(event.snapshot, Deployment):
-        return f"{event.snapshot.service}: {event.snapshot.version.number}"
-    return ", ".join(sorted(event.changes))
+    match event.snapshot:
+        case Alias(version=version):
+            return _move(event, version)
+        case Deployment(version=version):
+            return f"{consumer(event.snapshot)}: {_move(event, version)}"
+        case _:
+            return ", ".join(sorted(event.changes))
+
+
+def _move(event: Event, version: VersionName) -> str:
+    """From which version to which, by number."""
+    before, _ = event.changes.get("version", ("", ""))
+    after = str(version.number)
+    return f"{before.rpartition('/')[2]} → {after}" if before else after
 
 
 def comparison(comparison: Comparison) -> RenderableType:

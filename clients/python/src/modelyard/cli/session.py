@@ -68,9 +68,14 @@ class Session:
         if self.output is Output.TABLE and not self.quiet:
             sys.stderr.write(f"{escape_lines(text)}\n")
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person is there to be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
     def confirm(self, question: str, *, yes: bool) -> None:
         """Asks a person before something is taken away, unless ``yes`` was said already; a no ends the command."""
-        if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if yes or not self.can_ask:
             return
         if not typer.confirm(question, err=True):
             raise typer.Exit(Exit.OTHER)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from rich.filesize import decimal
 from rich.text import Text
 
-from modelyard.names import ModelName, VersionName
+from modelyard.names import ModelName, VersionName, WebhookName
+from modelyard.types import Deployment
 
 # Control, format (bidirectional overrides, zero-width), surrogate, private, unassigned; line and paragraph separators.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -42,11 +43,21 @@ def plain(text: object, style: str = "") -> Text:
     return Text(escape(str(text)), style=style)
 
 
-def short(name: ModelName | VersionName) -> str:
-    """As a person types it: ``team/fraud`` and ``team/fraud@3``."""
-    if isinstance(name, VersionName):
-        return f"{short(name.model)}@{name.number}"
-    return f"{name.namespace}/{name.model}"
+def short(name: ModelName | VersionName | WebhookName) -> str:
+    """As a person types it: ``team/fraud``, ``team/fraud@3`` and ``team/deployer``."""
+    match name:
+        case VersionName():
+            return f"{short(name.model)}@{name.number}"
+        case WebhookName():
+            return f"{name.namespace}/{name.webhook}"
+        case _:
+            return f"{name.namespace}/{name.model}"
+
+
+def consumer(deployment: Deployment) -> str:
+    """As a person says it: ``fraud-api in production (pod-1)``."""
+    where = f" in {deployment.environment}" if deployment.environment else ""
+    return f"{deployment.service}{where}" + (f" ({deployment.instance})" if deployment.instance else "")
 
 
 def size(count: int) -> str:

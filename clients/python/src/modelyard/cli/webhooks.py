@@ -11,7 +11,7 @@ from modelyard.cli import render
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
-from modelyard.cli.text import plain
+from modelyard.cli.text import plain, short
 from modelyard.names import DEFAULT_NAMESPACE, DeliveryName
 from modelyard.types import DeliveryState, Webhook
 
@@ -53,7 +53,7 @@ def rm(session: Session, name: _Name) -> None:
     """Removes a webhook with its deliveries, for good."""
     with session.client() as client:
         removed = client.webhooks.delete(name)
-    session.show({"webhook": removed}, plain(f"removed {render.webhook_name(removed.name)}"))
+    session.show({"webhook": removed}, plain(f"removed {short(removed.name)}"))
 
 
 @with_session
@@ -119,11 +119,11 @@ def redeliver(
 
 
 def _with_secret(webhook: Webhook) -> Group:
-    return Group(plain(f"{render.webhook_name(webhook.name)} → {webhook.url}"), plain(f"secret: {webhook.secret}"))
+    return Group(plain(f"{short(webhook.name)} → {webhook.url}"), plain(f"secret: {webhook.secret}"))
 
 
 def _told(session: Session, webhook: Webhook, what: str) -> None:
-    session.show({"webhook": webhook}, plain(f"{render.webhook_name(webhook.name)} is {what}"))
+    session.show({"webhook": webhook}, plain(f"{short(webhook.name)} is {what}"))
 
 
 for _command in (add, ls, rm, enable, disable, rotate_secret, test, deliveries, redeliver):
