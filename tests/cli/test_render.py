@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console, RenderableType
 from tests.cli.records import ALIAS, CREATED, DELIVERY, DEPLOYMENT, HOSTILE, MODEL, NAMESPACE, ROLLOUT, VERSION
 
-from modelyard.cli import render
+from modelyard.cli import render, render_consumers
 from modelyard.cli.text import age, escape, escape_lines
 from modelyard.types import DeliveryState
 
@@ -28,9 +28,9 @@ def shown(page: RenderableType) -> str:
         render.versions([VERSION]),
         render.model_page(MODEL, [ALIAS]),
         render.version_page(VERSION, served_by=[DEPLOYMENT]),
-        render.deployments([DEPLOYMENT]),
-        render.rollout(ROLLOUT),
-        render.deliveries([DELIVERY]),
+        render_consumers.deployments([DEPLOYMENT]),
+        render_consumers.rollout(ROLLOUT),
+        render_consumers.deliveries([DELIVERY]),
     ],
     ids=["namespaces", "models", "versions", "model", "version", "deployments", "rollout", "deliveries"],
 )
@@ -54,16 +54,16 @@ def test_a_version_is_shown_down_to_its_files_and_origin() -> None:
 
 
 def test_what_differs_beyond_the_list_is_counted() -> None:
-    text = shown(render.rollout(ROLLOUT))
+    text = shown(render_consumers.rollout(ROLLOUT))
     for fact in ("is version 3: 1 of 3 serve it", "OTHER", "and 1 more"):
         assert fact in text
 
 
 def test_when_a_delivery_is_tried_next_is_told_while_it_is_tried() -> None:
-    assert "2026-03-01 12:34 UTC" in shown(render.deliveries([DELIVERY]))
-    assert "in its turn" in shown(render.deliveries([replace(DELIVERY, next_attempt_time=None)]))
+    assert "2026-03-01 12:34 UTC" in shown(render_consumers.deliveries([DELIVERY]))
+    assert "in its turn" in shown(render_consumers.deliveries([replace(DELIVERY, next_attempt_time=None)]))
     assert "in its turn" not in shown(
-        render.deliveries([replace(DELIVERY, state=DeliveryState.DELIVERED, next_attempt_time=None)])
+        render_consumers.deliveries([replace(DELIVERY, state=DeliveryState.DELIVERED, next_attempt_time=None)])
     )
 
 

@@ -9,7 +9,7 @@ import typer
 
 from modelyard import Client
 from modelyard._naming import invalid, reference
-from modelyard.cli import render
+from modelyard.cli import render_consumers as render
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session

@@ -54,6 +54,22 @@ def short(name: ModelName | VersionName | WebhookName) -> str:
             return f"{name.namespace}/{name.model}"
 
 
+def resource(name: str) -> str:
+    """As a person types it, where a person would."""
+    _, namespace, *rest = name.split("/")
+    match rest:
+        case ["models", model]:
+            return f"{namespace}/{model}"
+        case ["models", model, "versions" | "aliases", identity, *_]:
+            return f"{namespace}/{model}@{identity}"
+        case ["webhooks", webhook]:
+            return f"{namespace}/{webhook}"
+        case ["models", model, "deployments", _]:
+            return f"{namespace}/{model}"
+        case _:
+            return namespace
+
+
 def consumer(deployment: Deployment) -> str:
     """As a person says it: ``fraud-api in production (pod-1)``."""
     where = f" in {deployment.environment}" if deployment.environment else ""

@@ -7,7 +7,7 @@ import typer
 from rich.console import Group
 
 from modelyard._naming import invalid, webhook_name
-from modelyard.cli import render
+from modelyard.cli import render_consumers as render
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
