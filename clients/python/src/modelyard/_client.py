@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from modelyard import _config, _convert, _naming
+from modelyard import _config, _convert, _convert_consumers, _naming
 from modelyard._cache import Cache
 from modelyard._connection import Connection
 from modelyard._deployments import AsyncDeployments
@@ -295,7 +295,7 @@ class AsyncClient:
     async def usage(self, version: str | VersionName) -> Usage:
         """How a version, given by any reference, is used: downloads, the last use, and how many serve it."""
         request = deployments_pb2.GetUsageRequest(name=await self._named(version))
-        return _convert.usage(await self._connection.call(self._connection.deployments.GetUsage, request))
+        return _convert_consumers.usage(await self._connection.call(self._connection.deployments.GetUsage, request))
 
     def serving(
         self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = 90.0

@@ -4,27 +4,20 @@ A newer registry may send what this SDK does not know yet. None of it makes a mo
 thing that is known, or is left out.
 """
 
-from datetime import datetime
-
 from google.protobuf.message import DecodeError
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from modelyard import _convert_consumers as _consumers
 from modelyard.facts import Dataset, Direction, Param, Run, Slice, Source
 from modelyard.names import (
     AliasName,
-    DeliveryName,
-    DeploymentName,
     EvaluationName,
     ModelName,
     NamespaceName,
     VersionName,
-    WebhookName,
 )
 from modelyard.types import (
     Alias,
     Comparison,
-    Delivery,
-    DeliveryState,
     Deployment,
     Difference,
     Evaluation,
@@ -34,24 +27,22 @@ from modelyard.types import (
     LineageNode,
     Model,
     Namespace,
-    Registration,
     Resolution,
     Rollout,
     Rule,
     Section,
-    Usage,
     Version,
     VersionState,
     Webhook,
-    WebhookTest,
 )
-from modelyard.v1 import deployments_pb2, events_pb2, lineage_pb2, registry_pb2, webhooks_pb2
+from modelyard.v1 import deployments_pb2, events_pb2, lineage_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import (
     dataset_from_proto,
     facts_from_proto,
     files_from_proto,
     moment,
+    optional_moment,
     param_from_proto,
     run_from_proto,
     source_from_proto,
@@ -84,8 +75,8 @@ def model(message: pb.Model) -> Model:
         annotations=dict(message.annotations),
         create_time=moment(message.create_time),
         update_time=moment(message.update_time),
-        delete_time=_optional(message.delete_time, is_set=message.HasField("delete_time")),
-        purge_time=_optional(message.purge_time, is_set=message.HasField("purge_time")),
+        delete_time=optional_moment(message.delete_time, is_set=message.HasField("delete_time")),
+        purge_time=optional_moment(message.purge_time, is_set=message.HasField("purge_time")),
         aliases=dict(message.aliases),
         etag=message.etag,
     )
@@ -108,8 +99,8 @@ def version(message: pb.Version) -> Version:
         created_by=message.created_by,
         create_time=moment(message.create_time),
         update_time=moment(message.update_time),
-        delete_time=_optional(message.delete_time, is_set=message.HasField("delete_time")),
-        purge_time=_optional(message.purge_time, is_set=message.HasField("purge_time")),
+        delete_time=optional_moment(message.delete_time, is_set=message.HasField("delete_time")),
+        purge_time=optional_moment(message.purge_time, is_set=message.HasField("purge_time")),
         deprecation_reason=message.deprecation_reason,
         etag=message.etag,
         **facts_from_proto(message),
@@ -181,47 +172,12 @@ def evaluation(message: pb.Evaluation) -> Evaluation:
     )
 
 
-def deployment(message: pb.Deployment) -> Deployment:
-    return Deployment(
-        name=DeploymentName.parse(message.name),
-        uid=message.uid,
-        service=message.service,
-        environment=message.environment,
-        instance=message.instance,
-        version=VersionName.parse(message.version),
-        digest=message.manifest_digest,
-        observed_digest=message.observed_digest,
-        mismatched=message.mismatched,
-        reference=message.reference,
-        created_by=message.created_by,
-        create_time=moment(message.create_time),
-        update_time=moment(message.update_time),
-        heartbeat_time=_optional(message.heartbeat_time, is_set=message.HasField("heartbeat_time")),
-        expire_time=_optional(message.expire_time, is_set=message.HasField("expire_time")),
-        etag=message.etag,
-    )
-
-
-def registration(message: deployments_pb2.RegisterDeploymentResponse) -> Registration:
-    return Registration(deployment=deployment(message.deployment), lease=message.lease)
-
-
 def rollout(message: deployments_pb2.Rollout) -> Rollout:
     return Rollout(
         alias=alias(message.alias),
         matching_count=message.matching_count,
         differing_count=message.differing_count,
-        differing=tuple(map(deployment, message.differing)),
-    )
-
-
-def usage(message: deployments_pb2.Usage) -> Usage:
-    return Usage(
-        version=VersionName.parse(message.version),
-        download_count=message.download_count,
-        download_time=_optional(message.download_time, is_set=message.HasField("download_time")),
-        use_time=_optional(message.use_time, is_set=message.HasField("use_time")),
-        deployment_count=message.deployment_count,
+        differing=tuple(map(_consumers.deployment, message.differing)),
     )
 
 
@@ -284,9 +240,9 @@ def _snapshot(
         case "evaluation":
             return evaluation(message.evaluation)
         case "webhook":
-            return webhook(message.webhook)
+            return _consumers.webhook(message.webhook)
         case "deployment":
-            return deployment(message.deployment)
+            return _consumers.deployment(message.deployment)
         case _:
             return None
 
@@ -300,60 +256,6 @@ def resolution(reference: str, message: registry_pb2.ResolveVersionResponse) -> 
         revision=message.revision,
         serve_time=moment(message.serve_time),
     )
-
-
-def webhook(message: pb.Webhook) -> Webhook:
-    return Webhook(
-        name=WebhookName.parse(message.name),
-        uid=message.uid,
-        url=message.url,
-        types=tuple(message.types),
-        model=ModelName.parse(message.model) if message.model else None,
-        description=message.description,
-        disabled=message.disabled,
-        secret=message.secret,
-        created_by=message.created_by,
-        create_time=moment(message.create_time),
-        update_time=moment(message.update_time),
-        etag=message.etag,
-    )
-
-
-def delivery(message: webhooks_pb2.Delivery) -> Delivery:
-    return Delivery(
-        name=DeliveryName.parse(message.name),
-        revision=message.revision,
-        type=message.type,
-        resource=message.resource,
-        state=_delivery_state(message.state),
-        attempt_count=message.attempt_count,
-        status_code=message.status_code,
-        error=message.error,
-        latency=message.latency.ToTimedelta().total_seconds() if message.HasField("latency") else None,
-        create_time=moment(message.create_time),
-        attempt_time=_optional(message.attempt_time, is_set=message.HasField("attempt_time")),
-        next_attempt_time=_optional(message.next_attempt_time, is_set=message.HasField("next_attempt_time")),
-    )
-
-
-def webhook_test(message: webhooks_pb2.TestWebhookResponse) -> WebhookTest:
-    return WebhookTest(
-        delivered=message.delivered,
-        status_code=message.status_code,
-        error=message.error,
-        latency=message.latency.ToTimedelta().total_seconds(),
-    )
-
-
-def _delivery_state(value: webhooks_pb2.Delivery.State.ValueType) -> DeliveryState:
-    try:
-        return DeliveryState(webhooks_pb2.Delivery.State.Name(value))
-    except ValueError:
-        return DeliveryState.UNKNOWN
-
-
-def _optional(stamp: Timestamp, *, is_set: bool) -> datetime | None:
-    return moment(stamp) if is_set else None
 
 
 def _state(value: pb.Version.State.ValueType) -> VersionState:

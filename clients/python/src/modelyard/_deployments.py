@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from modelyard import _convert, _naming
+from modelyard import _convert, _convert_consumers, _naming
 from modelyard._connection import Connection
 from modelyard._messages import Page, items, request_id
 from modelyard._registration import registration
@@ -71,7 +71,7 @@ class AsyncDeployments:
             ttl=ttl,
         )
         call = self._connection.deployments.RegisterDeployment
-        return _convert.registration(await self._connection.call(call, request))
+        return _convert_consumers.registration(await self._connection.call(call, request))
 
     async def heartbeat(
         self, registration: Registration, *, version: VersionName | None = None, observed_digest: str = ""
@@ -89,7 +89,7 @@ class AsyncDeployments:
             observed_digest=observed_digest,
         )
         call = self._connection.deployments.HeartbeatDeployment
-        return _convert.deployment(await self._connection.call(call, request))
+        return _convert_consumers.deployment(await self._connection.call(call, request))
 
     async def delete(self, deployment: str | DeploymentName, *, etag: str | None = None, lease: str = "") -> Deployment:
         """Ends a deployment, whose consumer stops or is gone, and answers it as it was.
@@ -100,12 +100,14 @@ class AsyncDeployments:
             name=str(_naming.deployment_name(deployment)), etag=etag or "", lease=lease, request_id=request_id()
         )
         call = self._connection.deployments.DeleteDeployment
-        return _convert.deployment(await self._connection.call(call, request))
+        return _convert_consumers.deployment(await self._connection.call(call, request))
 
     async def get(self, deployment: str | DeploymentName) -> Deployment:
         """One deployment. Raises ``NotFoundError`` if it has ended."""
         request = deployments_pb2.GetDeploymentRequest(name=str(_naming.deployment_name(deployment)))
-        return _convert.deployment(await self._connection.call(self._connection.deployments.GetDeployment, request))
+        return _convert_consumers.deployment(
+            await self._connection.call(self._connection.deployments.GetDeployment, request)
+        )
 
     def list(
         self,
@@ -129,7 +131,7 @@ class AsyncDeployments:
             page = await self._connection.call(self._connection.deployments.ListDeployments, request)
             return page.deployments, page.next_page_token
 
-        return items(fetch, _convert.deployment)
+        return items(fetch, _convert_consumers.deployment)
 
     async def rollout(self, model: str | ModelName, alias: str, *, environment: str = "") -> Rollout:
         """Whether what runs is what an alias points at. Consumers that follow another reference are left out.

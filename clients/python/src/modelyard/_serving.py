@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
 
-from modelyard import _convert, _naming
+from modelyard import _convert_consumers, _naming
 from modelyard._cache import Cache
 from modelyard._caller import mailbox, warn
 from modelyard._connection import Connection
@@ -237,7 +237,7 @@ class AsyncServing:
             call = channels.deployments.RegisterDeployment
             answer = await self._connection.call(call, consumer.sent[1], timeout=_TIMEOUT, patience=0)
         consumer.sent, consumer.told, consumer.lease = None, loaded, answer.lease
-        consumer.deployment = _convert.deployment(answer.deployment)
+        consumer.deployment = _convert_consumers.deployment(answer.deployment)
 
     async def _heartbeat(self, consumer: _Consumer, loaded: _Loaded) -> bool:
         """False if the lease has run out."""
@@ -260,7 +260,7 @@ class AsyncServing:
             consumer.over, consumer.lease = True, ""
             _complain(f"{self._service} is not told of any more: {error}")
             return True
-        consumer.told, consumer.deployment = loaded, _convert.deployment(message)
+        consumer.told, consumer.deployment = loaded, _convert_consumers.deployment(message)
         return True
 
     async def _end(self, consumer: _Consumer) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from modelyard import _convert, _naming
+from modelyard import _convert_consumers, _naming
 from modelyard._connection import Connection
 from modelyard._messages import Page, field_mask, fill, items, request_id
 from modelyard._unset import UNSET, Unset
@@ -60,12 +60,12 @@ class AsyncWebhooks:
         request = pb.CreateWebhookRequest(
             parent=f"namespaces/{name.namespace}", webhook_id=name.webhook, webhook=message, request_id=request_id()
         )
-        return _convert.webhook(await self._connection.call(self._connection.webhooks.CreateWebhook, request))
+        return _convert_consumers.webhook(await self._connection.call(self._connection.webhooks.CreateWebhook, request))
 
     async def get(self, webhook: str | WebhookName) -> Webhook:
         """One webhook, without its secret."""
         request = pb.GetWebhookRequest(name=str(_naming.webhook_name(webhook)))
-        return _convert.webhook(await self._connection.call(self._connection.webhooks.GetWebhook, request))
+        return _convert_consumers.webhook(await self._connection.call(self._connection.webhooks.GetWebhook, request))
 
     def list(self, namespace: str = DEFAULT_NAMESPACE) -> AsyncIterator[Webhook]:
         """The webhooks of a namespace, by id; fetched page by page as they are asked for."""
@@ -76,7 +76,7 @@ class AsyncWebhooks:
             page = await self._connection.call(self._connection.webhooks.ListWebhooks, request)
             return page.webhooks, page.next_page_token
 
-        return items(fetch, _convert.webhook)
+        return items(fetch, _convert_consumers.webhook)
 
     async def update(
         self,
@@ -103,21 +103,23 @@ class AsyncWebhooks:
             message.disabled = disabled
             given.append("disabled")
         request = pb.UpdateWebhookRequest(webhook=message, update_mask=field_mask(given), request_id=request_id())
-        return _convert.webhook(await self._connection.call(self._connection.webhooks.UpdateWebhook, request))
+        return _convert_consumers.webhook(await self._connection.call(self._connection.webhooks.UpdateWebhook, request))
 
     async def delete(self, webhook: str | WebhookName, *, etag: str | None = None) -> Webhook:
         """Removes a webhook with its deliveries, for good, and answers it as it was."""
         request = pb.DeleteWebhookRequest(
             name=str(_naming.webhook_name(webhook)), etag=etag or "", request_id=request_id()
         )
-        return _convert.webhook(await self._connection.call(self._connection.webhooks.DeleteWebhook, request))
+        return _convert_consumers.webhook(await self._connection.call(self._connection.webhooks.DeleteWebhook, request))
 
     async def rotate_secret(self, webhook: str | WebhookName, *, etag: str | None = None) -> Webhook:
         """Gives it a new secret, and tells it. For a day deliveries are signed with the old one too."""
         request = pb.RotateWebhookSecretRequest(
             name=str(_naming.webhook_name(webhook)), etag=etag or "", request_id=request_id()
         )
-        return _convert.webhook(await self._connection.call(self._connection.webhooks.RotateWebhookSecret, request))
+        return _convert_consumers.webhook(
+            await self._connection.call(self._connection.webhooks.RotateWebhookSecret, request)
+        )
 
     async def test(self, webhook: str | WebhookName) -> WebhookTest:
         """Posts a test event now, once, and tells what came of it."""
@@ -125,7 +127,7 @@ class AsyncWebhooks:
         answer = await self._connection.call(
             self._connection.webhooks.TestWebhook, request, timeout=_TEST_TIMEOUT, patience=0
         )
-        return _convert.webhook_test(answer)
+        return _convert_consumers.webhook_test(answer)
 
     def deliveries(self, webhook: str | WebhookName, *, state: DeliveryState | None = None) -> AsyncIterator[Delivery]:
         """What was sent and is to be, the newest first; what has ended is kept for a week."""
@@ -137,12 +139,14 @@ class AsyncWebhooks:
             page = await self._connection.call(self._connection.webhooks.ListDeliveries, request)
             return page.deliveries, page.next_page_token
 
-        return items(fetch, _convert.delivery)
+        return items(fetch, _convert_consumers.delivery)
 
     async def redeliver(self, delivery: DeliveryName) -> Delivery:
         """Sends an event again whose delivery has ended, as a delivery of its own."""
         request = pb.RedeliverDeliveryRequest(name=str(delivery), request_id=request_id())
-        return _convert.delivery(await self._connection.call(self._connection.webhooks.RedeliverDelivery, request))
+        return _convert_consumers.delivery(
+            await self._connection.call(self._connection.webhooks.RedeliverDelivery, request)
+        )
 
 
 def _types(types: Sequence[str]) -> Sequence[str]:

@@ -35,6 +35,10 @@ def moment(stamp: timestamp_pb2.Timestamp) -> datetime:
     return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
 
 
+def optional_moment(stamp: timestamp_pb2.Timestamp, *, is_set: bool) -> datetime | None:
+    return moment(stamp) if is_set else None
+
+
 def param_to_proto(value: Param) -> pb.ParamValue:
     if isinstance(value, bool):  # before int: a bool is one
         return pb.ParamValue(bool_value=value)
