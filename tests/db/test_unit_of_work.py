@@ -177,8 +177,10 @@ async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None
     namespace = await database.write(lambda transaction: transaction.namespaces.add(_namespace("a")))
 
     def record(transaction: Transaction, actor: str) -> None:
-        made = change(namespace.key, "x", before=None, after=namespace, actor=actor, request_id="", time=_NOW)
-        transaction.record(made)
+        event = "namespace.updated"
+        transaction.record(
+            change(namespace.key, event, before=None, after=namespace, actor=actor, request_id="", time=_NOW)
+        )
 
     async def slow(transaction: Transaction) -> None:
         record(transaction, "slow")
