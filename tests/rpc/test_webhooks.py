@@ -328,10 +328,13 @@ async def test_a_test_tells_what_came_of_it(yard: RunningRegistry, receiver: Rec
 
 async def test_compaction_forgets_nothing_that_is_still_to_be_told(yard: RunningRegistry, receiver: Receiver) -> None:
     await make_model(yard)
-    receiver.answer = lambda _: 500
+    other = (await make_model(yard, "other")).name
+    receiver.answer = lambda posted: 204 if b"/models/other" in posted.body else 500
     await _webhook(yard, receiver)
     await _touch(yard, "1")
     await receiver.has(1)
+    await _touch(yard, "x", other)  # the last that was rendered: the first is to be read again
+    await receiver.has(2)
     revision = (await yard.sql("SELECT max(revision) AS last FROM events"))[0].last
     await yard.events.CompactEvents(events_pb2.CompactEventsRequest(parent=NAMESPACE, revision=revision))
     await yard.app.maintenance.sweep()
@@ -339,11 +342,11 @@ async def test_compaction_forgets_nothing_that_is_still_to_be_told(yard: Running
 
     receiver.answer = lambda _: 204
     await _later(yard, 10)
-    await _ended(yard, 1)
+    await _ended(yard, 2)
     assert _owners(receiver.posted) == ["1", "1"]
 
     await yard.app.maintenance.sweep()
-    (delivery,) = [each for each in await _deliveries(yard) if each.type == "model.updated"]
+    delivery = next(each for each in await _deliveries(yard) if each.resource == MODEL)
     refusal = await refused(yard.webhooks.RedeliverDelivery(webhooks_pb2.RedeliverDeliveryRequest(name=delivery.name)))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "REVISION_COMPACTED")
 
