@@ -12,6 +12,7 @@ from tests.support.postgres import Postgres
 from tests.support.prepared import migrated
 from tests.support.receiver import CERTIFICATE, receiving
 from tests.support.server import ServerProcess
+from tests.support.waiting import until
 
 from modelyard import AsyncClient
 from modelyard.types import DeliveryState
@@ -58,9 +59,12 @@ async def test_what_is_told_is_told_to_the_end(
                 await receiver.came.wait_for(lambda: len({p.headers["webhook-id"] for p in receiver.posted}) == _COUNT)
             owners = [json.loads(posted.body)["data"]["model"]["owner"] for posted in receiver.posted]
             assert [owner for owner, _ in groupby(owners)] == [str(number) for number in range(_COUNT)]
-            async with asyncio.timeout(20):
-                while [each async for each in client.webhooks.deliveries("ci", state=DeliveryState.PENDING)]:
-                    await asyncio.sleep(0.05)  # the last answer is on its way into the database
+
+            async def done() -> bool:  # the last answer is on its way into the database
+                pending = client.webhooks.deliveries("ci", state=DeliveryState.PENDING)
+                return not [each async for each in pending]
+
+            await until(done, 20)
             assert len([each async for each in client.webhooks.deliveries("ci")]) == _COUNT
         assert server.stop() == 0
         assert_clean(server)
