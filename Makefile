@@ -25,7 +25,7 @@ serve: $(READY) ## start a server with the embedded default
 	@$(BIN)/modelyard-server serve
 
 test: $(READY) ## all tests
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 3 --dist loadfile
 
 test-long: $(READY) ## what tests do at random or many times, ten times as often; an hour
 	@MODELYARD_TEST_SCALE=10 HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 \
