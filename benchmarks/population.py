@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from modelyard.names import ModelName
-from modelyard_server.domain.events import change, event_hash
-from modelyard_server.domain.resources import Alias
+from modelyard_server.log.values import change, event_hash
+from modelyard_server.registry.values import Alias
 
 MODEL: Final = "model-00007"
 """One of the models of a population."""

@@ -17,48 +17,49 @@ from prometheus_client import start_http_server
 from modelyard.names import DEFAULT_NAMESPACE, NamespaceName
 from modelyard_server import failpoints
 from modelyard_server.blobs.local import LocalStore
+from modelyard_server.blobs.store import BlobStore
+from modelyard_server.calls.errors import RegistryError
+from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.page_tokens import PageTokens
 from modelyard_server.config import Settings
 from modelyard_server.data_directory import DataDirectory, DataDirectoryError, database_in
 from modelyard_server.db import integrity, schema
-from modelyard_server.db.engine import Engine, create_engine, parse_url, sqlite_url
-from modelyard_server.db.inventory import SqlInventory
+from modelyard_server.db.connection import Engine
+from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 from modelyard_server.db.unit_of_work import SqlDatabase
-from modelyard_server.domain.errors import RegistryError
-from modelyard_server.domain.limits import Limits
+from modelyard_server.deployments.service import Deployments
+from modelyard_server.deployments.servicer import DeploymentsServicer
+from modelyard_server.deployments.usage.service import UsageCounter
+from modelyard_server.evaluations.service import Evaluations
+from modelyard_server.evaluations.servicer import EvaluationsServicer
+from modelyard_server.lineage.service import Lineage
+from modelyard_server.lineage.servicer import LineageServicer
+from modelyard_server.log.changes import Clock, Mutations
+from modelyard_server.log.service import Log
+from modelyard_server.log.servicer import EventsServicer
+from modelyard_server.log.watching import Watching
 from modelyard_server.outbound.https import HttpsSender
-from modelyard_server.rpc import cloud_events
-from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
-from modelyard_server.rpc.deployments_servicer import DeploymentsServicer
-from modelyard_server.rpc.evaluations_servicer import EvaluationsServicer
-from modelyard_server.rpc.events_servicer import EventsServicer
-from modelyard_server.rpc.lineage_servicer import LineageServicer
-from modelyard_server.rpc.page_tokens import PageTokens
-from modelyard_server.rpc.registry_servicer import RegistryServicer
+from modelyard_server.outbound.sender import WebhookSender
+from modelyard_server.registry.aliases.service import Aliases
+from modelyard_server.registry.models.service import Models
+from modelyard_server.registry.namespaces.service import Namespaces
+from modelyard_server.registry.resolving.service import Resolver
+from modelyard_server.registry.servicer import RegistryServicer
+from modelyard_server.registry.versions.service import Versions
 from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
-from modelyard_server.rpc.webhooks_servicer import WebhooksServicer
-from modelyard_server.services.aliases import Aliases
-from modelyard_server.services.blob_store import BlobStore
-from modelyard_server.services.blobs import Blobs
-from modelyard_server.services.consistency import ConsistencyCheck, Progress, Report
-from modelyard_server.services.deliveries import Deliveries
-from modelyard_server.services.deployments import Deployments
-from modelyard_server.services.dispatching import Dispatcher
-from modelyard_server.services.downloads import Downloads
-from modelyard_server.services.evaluations import Evaluations
-from modelyard_server.services.lineage import Lineage
-from modelyard_server.services.log import Log
-from modelyard_server.services.maintenance import Maintenance
-from modelyard_server.services.models import Models
-from modelyard_server.services.mutations import Clock, Mutations
-from modelyard_server.services.namespaces import Namespaces
-from modelyard_server.services.resolution import Resolver
-from modelyard_server.services.uploads import Uploads
-from modelyard_server.services.usage import UsageCounter
-from modelyard_server.services.versions import Versions
-from modelyard_server.services.watching import Watching
-from modelyard_server.services.webhook_sender import WebhookSender
-from modelyard_server.services.webhooks import Webhooks
 from modelyard_server.telemetry import Metrics
+from modelyard_server.transfers.blobs.service import Blobs
+from modelyard_server.transfers.downloads.service import Downloads
+from modelyard_server.transfers.servicer import ArtifactsServicer
+from modelyard_server.transfers.uploads.service import Uploads
+from modelyard_server.upkeep.fsck import ConsistencyCheck, Progress, Report
+from modelyard_server.upkeep.sql_inventory import SqlInventory
+from modelyard_server.upkeep.sweeps import Maintenance
+from modelyard_server.webhooks import cloud_events
+from modelyard_server.webhooks.deliveries.jobs import Dispatcher
+from modelyard_server.webhooks.deliveries.service import Deliveries
+from modelyard_server.webhooks.service import Webhooks
+from modelyard_server.webhooks.servicer import WebhooksServicer
 
 _log: Final = structlog.get_logger("modelyard.server")
 _SWEEP_SECONDS: Final = 600.0

@@ -15,19 +15,19 @@ import typer
 from pydantic import ValidationError
 
 from modelyard_server import app as application
-from modelyard_server import fsck_report
 from modelyard_server.allocator import keep_freed_memory
+from modelyard_server.calls.errors import RegistryError
+from modelyard_server.calls.methods import ContractError
 from modelyard_server.config import CONFIG_VARIABLE, Settings
 from modelyard_server.data_directory import DataDirectoryError
 from modelyard_server.db.integrity import DatabaseDamagedError
 from modelyard_server.db.schema import SchemaError
-from modelyard_server.domain.errors import RegistryError
 from modelyard_server.failpoints import FailpointError
 from modelyard_server.probe import ProbeError, certified_name
 from modelyard_server.probe import probe as ask_health
-from modelyard_server.rpc.methods import ContractError
 from modelyard_server.rpc.server import ListenError
 from modelyard_server.telemetry import configure_logging
+from modelyard_server.upkeep import report as fsck_report
 
 T = TypeVar("T")
 

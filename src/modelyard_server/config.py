@@ -14,7 +14,7 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import make_url
 
-from modelyard_server.domain.addresses import Network
+from modelyard_server.outbound.addresses import Network
 
 ENV_PREFIX: Final = "MODELYARD_SERVER_"
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"

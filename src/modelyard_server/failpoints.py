@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import count, product
 from typing import Final
 
-from modelyard_server.domain.errors import Unavailable
+from modelyard_server.calls.errors import Unavailable
 
 VARIABLE: Final = "MODELYARD_FAILPOINTS"
 

@@ -27,8 +27,8 @@ from tests.support.blobs import (
 )
 
 from modelyard_server.blobs.local import LocalStore
-from modelyard_server.domain.errors import Aborted, DataLoss, InvalidArgument
-from modelyard_server.services.blob_store import BlobKey, BlobStore, BlobWriter, Chunk
+from modelyard_server.blobs.store import BlobKey, BlobStore, BlobWriter, Chunk
+from modelyard_server.calls.errors import Aborted, DataLoss, InvalidArgument
 
 OpenStore = Callable[[], Awaitable[BlobStore]]
 

@@ -22,7 +22,7 @@ from modelyard.v1 import (
     resources_pb2,
     webhooks_pb2,
 )
-from modelyard_server.rpc.methods import SERVICES, ContractError, table
+from modelyard_server.calls.methods import SERVICES, ContractError, table
 
 _FILES = (
     registry_pb2.DESCRIPTOR,

@@ -12,14 +12,13 @@ from sqlalchemy import text
 from tests.support.registry import RunningRegistry, running_registry
 
 from modelyard.names import ModelName, NamespaceName
-from modelyard_server.db.deployments import SqlDeployments
-from modelyard_server.db.engine import Connection
-from modelyard_server.db.search import pages
-from modelyard_server.db.search.subject import VERSIONS
-from modelyard_server.domain.filters import terms
-from modelyard_server.domain.filters.order import Order
-from modelyard_server.domain.resources import Model, Namespace
-from modelyard_server.services.listing import DeploymentListing, Position
+from modelyard_server.db.connection import Connection
+from modelyard_server.deployments.repository import SqlDeployments
+from modelyard_server.query import pages, terms
+from modelyard_server.query.listing import DeploymentListing, Position
+from modelyard_server.query.order import Order
+from modelyard_server.query.subject import VERSIONS
+from modelyard_server.registry.values import Model, Namespace
 
 _NOW = datetime(2026, 3, 8, tzinfo=UTC)
 _COUNT = 20_000

@@ -9,7 +9,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from modelyard_server.db import schema, tables
-from modelyard_server.db.engine import Engine, create_engine, parse_url, sqlite_url
+from modelyard_server.db.connection import Engine
+from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 
 
 @pytest.fixture

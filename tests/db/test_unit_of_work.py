@@ -12,14 +12,14 @@ from sqlalchemy.exc import IntegrityError
 from tests.support.postgres import Postgres
 
 from modelyard.names import NamespaceName
+from modelyard_server.calls.errors import Aborted, RegistryError, invalid
 from modelyard_server.db import schema
-from modelyard_server.db.engine import create_engine, parse_url, sqlite_url
-from modelyard_server.db.inventory import SqlInventory
+from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
+from modelyard_server.db.protocols import Transaction
 from modelyard_server.db.unit_of_work import SqlDatabase
-from modelyard_server.domain.errors import Aborted, RegistryError, invalid
-from modelyard_server.domain.events import Event, change
-from modelyard_server.domain.resources import Namespace
-from modelyard_server.services.database import Transaction
+from modelyard_server.log.values import Event, change
+from modelyard_server.registry.values import Namespace
+from modelyard_server.upkeep.sql_inventory import SqlInventory
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -32,19 +32,19 @@ class Mutant:
 
 MUTANTS: Final = {
     "a version is not held while a consumer registers": Mutant(
-        f"{SERVER}/services/deployments.py",
+        f"{SERVER}/deployments/service.py",
         "    held = await transaction.deployments.hold(name)\n",
         "    held = True\n",
         ["tests/rpc/test_deployments.py", "-k", "never_both and postgresql"],
     ),
     "any lease will do": Mutant(
-        f"{SERVER}/services/deployments.py",
+        f"{SERVER}/deployments/service.py",
         "            if not hmac.compare_digest(beat.lease.encode(), before.lease.encode()):\n",
         "            if False:\n",
         ["tests/rpc/test_deployments.py", "-k", "takes_over"],
     ),
     "a consumer that fell silent still counts": Mutant(
-        f"{SERVER}/db/deployments.py",
+        f"{SERVER}/deployments/repository.py",
         '_LIVE = EVERY.where(_DEPLOYMENTS.expire_time > bindparam("now"))\n',
         '_LIVE = EVERY.where(bindparam("now").is_not(None))\n',
         ["tests/rpc/test_deployments.py", "-k", "as_long_as"],
@@ -56,13 +56,13 @@ MUTANTS: Final = {
         ["tests/attacks/test_outbound.py"],
     ),
     "a delivery does not wait for its turn": Mutant(
-        f"{SERVER}/db/deliveries.py",
+        f"{SERVER}/webhooks/deliveries/repository.py",
         '                "next_attempt_time": None,\n',
         '                "next_attempt_time": delivery.create_time,\n',
         ["tests/rpc/test_webhooks.py", "-k", "holds_up"],
     ),
     "compaction forgets what is still to be told": Mutant(
-        f"{SERVER}/db/events.py",
+        f"{SERVER}/log/repository.py",
         "            .where(_EVENTS.revision <= _HEADS.floor, ~_AWAITED)\n",
         "            .where(_EVENTS.revision <= _HEADS.floor)\n",
         ["tests/rpc/test_webhooks.py", "-k", "compaction"],
@@ -80,20 +80,20 @@ MUTANTS: Final = {
         ["tests/kill/test_power_cut.py", "-k", "postgresql"],
     ),
     "SQLite commits with synchronous=NORMAL": Mutant(
-        f"{SERVER}/db/sqlite.py",
+        f"{SERVER}/db/engines/sqlite.py",
         '"synchronous=FULL"',
         '"synchronous=NORMAL"',
         ["tests/kill/test_power_cut.py", "-k", "sqlite"],
     ),
     "the end of a stream counts as its finish": Mutant(
-        f"{SERVER}/services/uploads.py",
+        f"{SERVER}/transfers/uploads/service.py",
         "        if finish is None:\n",
         "        if finish is None and pump.writer.position == upload.size:\n            finish = first\n"
         "        if finish is None:\n",
         ["tests/rpc/test_bytes.py"],
     ),
     "the epoch is not checked at the commit": Mutant(
-        f"{SERVER}/services/uploads.py",
+        f"{SERVER}/transfers/uploads/service.py",
         "            if current.epoch != upload.epoch:\n",
         "            if False:\n",
         ["tests/rpc/test_bytes.py", "-k", "lost_its_upload"],
@@ -124,7 +124,7 @@ MUTANTS: Final = {
         ["tests/kill/test_failpoints.py", "-k", "before_events"],
     ),
     "a retry is not recognised": Mutant(
-        f"{SERVER}/services/mutations.py",
+        f"{SERVER}/log/changes.py",
         "        if not attempt.request_id:\n            return None\n",
         "        return None\n",
         ["tests/kill/test_lost_answers.py"],
@@ -140,7 +140,7 @@ MUTANTS: Final = {
         ["tests/sdk/test_download.py", "tests/sdk/test_cache.py", "tests/kill/test_clients.py"],
     ),
     "a deprecated version is the latest": Mutant(
-        f"{SERVER}/db/versions.py",
+        f"{SERVER}/registry/versions/repository.py",
         "_LATEST = _NEWEST.where(_VERSIONS.state == VersionState.READY.value)\n",
         "_LATEST = _NEWEST\n",
         ["tests/property/test_machine.py", "-k", "sqlite"],

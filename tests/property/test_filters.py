@@ -12,9 +12,8 @@ from tests.support.requests import digest_of, make_model, store
 
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.db.search import pages
-from modelyard_server.domain.filters import syntax
-from modelyard_server.domain.filters.syntax import Comparison, Expression, Literal, Operator
+from modelyard_server.query import pages, syntax
+from modelyard_server.query.syntax import Comparison, Expression, Literal, Operator
 
 NAMESPACE = "namespaces/default"
 MODELS = ("churn", "fraud")

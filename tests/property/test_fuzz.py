@@ -14,7 +14,7 @@ from tests.support.registry import RunningRegistry, refusal
 from tests.support.requests import NAMESPACE
 
 from modelyard.v1 import registry_pb2 as rpc
-from modelyard_server.rpc.methods import Method, table
+from modelyard_server.calls.methods import Method, table
 
 _METHODS: Final = {method.name: method for method in table().values() if not method.client_streaming}
 _NEVER: Final = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}

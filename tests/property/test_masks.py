@@ -10,9 +10,9 @@ from tests.property.values import texts
 
 from modelyard.names import ModelName
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.domain.errors import InvalidArgument
-from modelyard_server.domain.resources import Model
-from modelyard_server.rpc import masks
+from modelyard_server.calls import masks
+from modelyard_server.calls.errors import InvalidArgument
+from modelyard_server.registry.values import Model
 
 _TEXTS = ("display_name", "description", "owner")
 _MAPS = ("labels", "annotations")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard_server.domain.errors import InvalidArgument
-from modelyard_server.rpc.page_tokens import PageTokens
+from modelyard_server.calls.errors import InvalidArgument
+from modelyard_server.calls.page_tokens import PageTokens
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _TTL = 1000.0

@@ -31,7 +31,7 @@ from modelyard.v1 import artifacts_pb2 as rpc
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
-from modelyard_server.domain.limits import Limits
+from modelyard_server.calls.limits import Limits
 
 DATA = os.urandom(9 << 20)
 OPEN, COMMITTED = rpc.Upload.OPEN, rpc.Upload.COMMITTED

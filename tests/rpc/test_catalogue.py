@@ -20,7 +20,7 @@ from tests.support.requests import (
 from modelyard.manifest import File, manifest_digest
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.domain.events import GENESIS
+from modelyard_server.log.values import GENESIS
 
 
 async def test_default_namespace_exists_from_the_first_start(yard: RunningRegistry) -> None:

@@ -16,7 +16,7 @@ from modelyard.v1 import deployments_pb2 as rpc
 from modelyard.v1 import events_pb2
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.domain.limits import Limits
+from modelyard_server.calls.limits import Limits
 
 V1, V2 = (f"{MODEL}/versions/{number}" for number in (1, 2))
 OTHER = digest_of(b"other bytes")

@@ -11,7 +11,7 @@ from tests.support.requests import NAMESPACE, blob_of, make_model, store
 from modelyard.v1 import lineage_pb2 as rpc
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.services import lineage
+from modelyard_server.lineage import service as lineage
 
 UP, DOWN = rpc.QueryLineageRequest.UPSTREAM, rpc.QueryLineageRequest.DOWNSTREAM
 

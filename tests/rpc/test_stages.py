@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from modelyard_server.domain.errors import DeadlineExceeded
-from modelyard_server.rpc import methods
-from modelyard_server.rpc.call import Call
-from modelyard_server.rpc.stages import Deadline
+from modelyard_server.calls import methods
+from modelyard_server.calls.call import Call
+from modelyard_server.calls.errors import DeadlineExceeded
+from modelyard_server.calls.stages import Deadline
 
 
 @pytest.mark.parametrize("path", methods.table())

@@ -11,8 +11,8 @@ from modelyard.v1 import artifacts_pb2 as artifacts
 from modelyard.v1 import deployments_pb2 as rpc
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.domain.errors import Unavailable
-from modelyard_server.domain.usage import VersionUse
+from modelyard_server.calls.errors import Unavailable
+from modelyard_server.deployments.usage.values import VersionUse
 
 V1 = f"{MODEL}/versions/1"
 _FILES = {"small.txt": b"s", "large.bin": b"larger than the other"}

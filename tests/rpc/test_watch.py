@@ -13,8 +13,8 @@ from tests.support.requests import MODEL, NAMESPACE, commit, make_model
 from modelyard.v1 import events_pb2 as rpc
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.domain.limits import Limits
-from modelyard_server.services import watching
+from modelyard_server.calls.limits import Limits
+from modelyard_server.log import watching
 
 
 class Watcher:

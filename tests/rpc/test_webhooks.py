@@ -20,8 +20,8 @@ from modelyard.errors import VerificationError
 from modelyard.v1 import events_pb2, webhooks_pb2
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.domain.webhooks import Message
 from modelyard_server.outbound.https import HttpsSender
+from modelyard_server.webhooks.values import Message
 
 _NAME = f"{NAMESPACE}/webhooks/deployer"
 _LOOPBACK = ip_network("127.0.0.0/8")

@@ -26,7 +26,7 @@ from modelyard_server import app
 from modelyard_server.cli import cli
 from modelyard_server.config import Settings
 from modelyard_server.db import tables
-from modelyard_server.services.consistency import Report
+from modelyard_server.upkeep.fsck import Report
 
 DEFAULT = "namespaces/default"
 FRAUD = f"{DEFAULT}/models/fraud"

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import google_crc32c
 
-from modelyard_server.services.blob_store import BlobKey, BlobStore, BlobWriter, Chunk
+from modelyard_server.blobs.store import BlobKey, BlobStore, BlobWriter, Chunk
 
 KIB = 1 << 10
 MIB = 1 << 20

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import text
 
-from modelyard_server.db.engine import Connection, create_engine, parse_url, sqlite_url
+from modelyard_server.db.connection import Connection
+from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 from tests.support.server import ServerProcess
 
 

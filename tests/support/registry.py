@@ -21,12 +21,13 @@ from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from modelyard_server.app import Registry, Secrets
 from modelyard_server.blobs.local import LocalStore
+from modelyard_server.calls.limits import Limits
 from modelyard_server.db import schema, tables
-from modelyard_server.db.engine import Engine, create_engine, parse_url, sqlite_url
+from modelyard_server.db.connection import Engine
+from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 from modelyard_server.db.unit_of_work import SqlDatabase
-from modelyard_server.domain.limits import Limits
 from modelyard_server.outbound.https import HttpsSender
-from modelyard_server.services.webhook_sender import WebhookSender
+from modelyard_server.outbound.sender import WebhookSender
 from modelyard_server.telemetry import Metrics
 
 if TYPE_CHECKING:

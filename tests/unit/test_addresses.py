@@ -4,8 +4,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from modelyard_server.domain.addresses import may_reach
-from modelyard_server.domain.webhook_urls import AddressNotAllowedError, check_url
+from modelyard_server.outbound.addresses import may_reach
+from modelyard_server.outbound.urls import AddressNotAllowedError, check_url
 
 _PRIVATE = [
     *("127.0.0.1", "127.8.8.8", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"),

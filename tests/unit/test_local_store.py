@@ -29,8 +29,8 @@ from tests.support.blobs import (
 
 from modelyard_server.blobs import hashing, local
 from modelyard_server.blobs.local import LocalStore
-from modelyard_server.domain.errors import Aborted, DataLoss, RegistryError, ResourceExhausted, Unavailable
-from modelyard_server.services.blob_store import BlobKey
+from modelyard_server.blobs.store import BlobKey
+from modelyard_server.calls.errors import Aborted, DataLoss, RegistryError, ResourceExhausted, Unavailable
 
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 

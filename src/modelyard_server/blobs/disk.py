@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from modelyard_server import failpoints
-from modelyard_server.domain.errors import RegistryError, ResourceExhausted, storage_down, storage_full
+from modelyard_server.calls.errors import RegistryError, ResourceExhausted, storage_down, storage_full
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _TOO_MANY_OPEN: Final = frozenset({errno.EMFILE, errno.ENFILE})

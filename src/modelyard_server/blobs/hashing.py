@@ -4,7 +4,7 @@ import hashlib
 
 import google_crc32c
 
-from modelyard_server.services.blob_store import Chunk
+from modelyard_server.blobs.store import Chunk
 
 
 class Sha256:

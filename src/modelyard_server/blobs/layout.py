@@ -17,8 +17,8 @@ from uuid import uuid4
 from modelyard.manifest import check_digest
 from modelyard_server import failpoints
 from modelyard_server.blobs.disk import make_folder, sync_folder
-from modelyard_server.domain.errors import blob_corrupt
-from modelyard_server.services.blob_store import BlobKey
+from modelyard_server.blobs.store import BlobKey
+from modelyard_server.calls.errors import blob_corrupt
 
 _MARK: Final = ".mark"
 _TEMPORARY: Final = "tmp-"

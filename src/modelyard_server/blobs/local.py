@@ -15,9 +15,9 @@ from modelyard_server.blobs.hashing import checksummed
 from modelyard_server.blobs.layout import Layout
 from modelyard_server.blobs.reading import BlobReader, read_whole
 from modelyard_server.blobs.staging import StagedUpload
+from modelyard_server.blobs.store import BlobKey, Chunk
 from modelyard_server.blobs.workers import Workers, outlast
-from modelyard_server.domain.errors import RegistryError, size_mismatch, upload_fenced
-from modelyard_server.services.blob_store import BlobKey, Chunk
+from modelyard_server.calls.errors import RegistryError, size_mismatch, upload_fenced
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class _Slot:
 
 
 class LocalWriter:
-    """The writer of a staged upload; see :class:`~modelyard_server.services.blob_store.BlobWriter`."""
+    """The writer of a staged upload; see :class:`~modelyard_server.blobs.store.BlobWriter`."""
 
     def __init__(self, slot: _Slot, file: StagedUpload, workers: Workers, epoch: int) -> None:
         self.epoch = epoch
@@ -121,7 +121,7 @@ def _take(items: Iterator[T], count: int) -> list[T]:
 
 
 class LocalStore:
-    """Blobs in a folder; see :class:`~modelyard_server.services.blob_store.BlobStore`.
+    """Blobs in a folder; see :class:`~modelyard_server.blobs.store.BlobStore`.
 
     One store at a time may have a folder open, and the folder is on one file system that has hard links.
     """

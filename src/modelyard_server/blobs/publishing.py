@@ -9,8 +9,8 @@ from modelyard_server.blobs.disk import open_new, sync, sync_folder, write_at
 from modelyard_server.blobs.layout import Layout
 from modelyard_server.blobs.reading import BATCH_BYTES, BlobReader
 from modelyard_server.blobs.staging import StagedFile
-from modelyard_server.domain.errors import digest_mismatch
-from modelyard_server.services.blob_store import BlobKey
+from modelyard_server.blobs.store import BlobKey
+from modelyard_server.calls.errors import digest_mismatch
 
 
 class SmallBlobs:

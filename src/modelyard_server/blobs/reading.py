@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from modelyard_server.blobs.disk import read_at
-from modelyard_server.domain.errors import blob_corrupt
-from modelyard_server.services.blob_store import BlobKey
+from modelyard_server.blobs.store import BlobKey
+from modelyard_server.calls.errors import blob_corrupt
 
 BATCH_BYTES: Final = 4 << 20
 """Of one hop: below it the hop's own cost shows, and above it only memory use grows."""

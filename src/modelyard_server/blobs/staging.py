@@ -17,8 +17,8 @@ from modelyard_server.blobs.disk import SyncFailedError, replace, sync, sync_fol
 from modelyard_server.blobs.hashing import Sha256, is_damaged
 from modelyard_server.blobs.layout import Layout
 from modelyard_server.blobs.reading import BATCH_BYTES
-from modelyard_server.domain.errors import chunk_corrupt, digest_mismatch, size_mismatch, storage_down, upload_fenced
-from modelyard_server.services.blob_store import BlobKey, Chunk
+from modelyard_server.blobs.store import BlobKey, Chunk
+from modelyard_server.calls.errors import chunk_corrupt, digest_mismatch, size_mismatch, storage_down, upload_fenced
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 

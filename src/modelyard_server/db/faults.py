@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from modelyard_server.domain.errors import Aborted, RegistryError, ResourceExhausted, Unavailable, storage_full
+from modelyard_server.calls.errors import Aborted, RegistryError, ResourceExhausted, Unavailable, storage_full
 
 _RETRIED = {"40001", "40P01"}
 # Admin shutdown, crash shutdown, cannot connect now, read-only after a failover, too many connections, and a statement

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from modelyard_server.db.engine import Engine
+from modelyard_server.db.connection import Engine
 from modelyard_server.db.faults import explained
 
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, insert, select
 
 from modelyard_server.db import tables
-from modelyard_server.db.engine import Connection
-from modelyard_server.services.database import StoredOutcome
+from modelyard_server.db.connection import Connection
+from modelyard_server.db.protocols import StoredOutcome
 
 _REQUESTS = tables.requests.c
 _INSERT = insert(tables.requests)

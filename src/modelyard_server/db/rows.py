@@ -7,7 +7,7 @@ from sqlalchemy import Row, bindparam
 
 from modelyard.names import ModelName, NamespaceName
 from modelyard_server.db import tables
-from modelyard_server.domain.resources import Namespace, Resource
+from modelyard_server.registry.values import Namespace, Resource
 
 T = TypeVar("T")
 

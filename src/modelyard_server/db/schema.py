@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from modelyard_server import failpoints
-from modelyard_server.db.engine import Engine
+from modelyard_server.db.connection import Engine
 from modelyard_server.db.faults import explained
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")

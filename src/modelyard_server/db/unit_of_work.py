@@ -11,24 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from modelyard_server import failpoints
-from modelyard_server.db import events, tables
-from modelyard_server.db.aliases import SqlAliases
-from modelyard_server.db.blobs import SqlBlobs
-from modelyard_server.db.deliveries import SqlDeliveries
-from modelyard_server.db.deployments import SqlDeployments
-from modelyard_server.db.engine import Connection, Engine
-from modelyard_server.db.evaluations import SqlEvaluations
-from modelyard_server.db.events import SqlEvents
+from modelyard_server.db import tables
+from modelyard_server.db.connection import Connection, Engine
 from modelyard_server.db.faults import explained, is_conflict
-from modelyard_server.db.models import SqlModels
-from modelyard_server.db.namespaces import SqlNamespaces
-from modelyard_server.db.requests import SqlRequests
-from modelyard_server.db.uploads import SqlUploads
-from modelyard_server.db.usage import SqlUsage
-from modelyard_server.db.versions import SqlVersions
-from modelyard_server.db.webhooks import SqlWebhooks
-from modelyard_server.domain.events import Change
-from modelyard_server.services.database import (
+from modelyard_server.db.protocols import (
     AliasRepository,
     BlobRepository,
     DeliveryRepository,
@@ -44,6 +30,21 @@ from modelyard_server.services.database import (
     VersionRepository,
     WebhookRepository,
 )
+from modelyard_server.db.requests import SqlRequests
+from modelyard_server.deployments.repository import SqlDeployments
+from modelyard_server.deployments.usage.repository import SqlUsage
+from modelyard_server.evaluations.repository import SqlEvaluations
+from modelyard_server.log import repository as events
+from modelyard_server.log.repository import SqlEvents
+from modelyard_server.log.values import Change
+from modelyard_server.registry.aliases.repository import SqlAliases
+from modelyard_server.registry.models.repository import SqlModels
+from modelyard_server.registry.namespaces.repository import SqlNamespaces
+from modelyard_server.registry.versions.repository import SqlVersions
+from modelyard_server.transfers.blobs.repository import SqlBlobs
+from modelyard_server.transfers.uploads.repository import SqlUploads
+from modelyard_server.webhooks.deliveries.repository import SqlDeliveries
+from modelyard_server.webhooks.repository import SqlWebhooks
 
 T = TypeVar("T")
 

@@ -21,9 +21,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from modelyard_server.domain.addresses import Network, may_reach
-from modelyard_server.domain.webhook_urls import check_url
-from modelyard_server.services.webhook_sender import Answer
+from modelyard_server.outbound.addresses import Network, may_reach
+from modelyard_server.outbound.sender import Answer
+from modelyard_server.outbound.urls import check_url
 
 # Seconds for all of it: the name, the connection, TLS, the request and the head of the answer.
 _DEADLINE: Final = 10.0
@@ -67,7 +67,7 @@ class _Resolver(AbstractResolver):
 
 
 class HttpsSender:
-    """See :class:`~modelyard_server.services.webhook_sender.WebhookSender`."""
+    """See :class:`~modelyard_server.outbound.sender.WebhookSender`."""
 
     def __init__(self, allowed: Sequence[Network] = (), *, deadline: float = _DEADLINE) -> None:
         """``allowed`` are networks that may be reached although they are not of the public internet."""

@@ -9,10 +9,10 @@ from uuid import uuid4
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from modelyard_server.domain.errors import DeadlineExceeded, invalid
-from modelyard_server.rpc.call import Call, current
-from modelyard_server.rpc.methods import Method
-from modelyard_server.rpc.stages import Stage
+from modelyard_server.calls.call import Call, current
+from modelyard_server.calls.errors import DeadlineExceeded, invalid
+from modelyard_server.calls.methods import Method
+from modelyard_server.calls.stages import Stage
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"

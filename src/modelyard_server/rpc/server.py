@@ -17,17 +17,17 @@ from modelyard.v1.events_pb2_grpc import add_EventsServiceServicer_to_server
 from modelyard.v1.lineage_pb2_grpc import add_LineageServiceServicer_to_server
 from modelyard.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
 from modelyard.v1.webhooks_pb2_grpc import add_WebhooksServiceServicer_to_server
-from modelyard_server.domain.limits import Limits
-from modelyard_server.rpc import methods, stages
-from modelyard_server.rpc.artifacts_servicer import ArtifactsServicer
-from modelyard_server.rpc.deployments_servicer import DeploymentsServicer
-from modelyard_server.rpc.evaluations_servicer import EvaluationsServicer
-from modelyard_server.rpc.events_servicer import EventsServicer
+from modelyard_server.calls import methods, stages
+from modelyard_server.calls.limits import Limits
+from modelyard_server.deployments.servicer import DeploymentsServicer
+from modelyard_server.evaluations.servicer import EvaluationsServicer
+from modelyard_server.lineage.servicer import LineageServicer
+from modelyard_server.log.servicer import EventsServicer
+from modelyard_server.registry.servicer import RegistryServicer
 from modelyard_server.rpc.interceptor import PipelineInterceptor
-from modelyard_server.rpc.lineage_servicer import LineageServicer
-from modelyard_server.rpc.registry_servicer import RegistryServicer
-from modelyard_server.rpc.webhooks_servicer import WebhooksServicer
 from modelyard_server.telemetry import Metrics
+from modelyard_server.transfers.servicer import ArtifactsServicer
+from modelyard_server.webhooks.servicer import WebhooksServicer
 
 _SERVICES: Final = tuple(service.full_name for service in methods.SERVICES)
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING

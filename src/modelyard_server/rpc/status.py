@@ -9,8 +9,8 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from modelyard_server.domain import errors
-from modelyard_server.domain.errors import RegistryError
+from modelyard_server.calls import errors
+from modelyard_server.calls.errors import RegistryError
 
 DOMAIN: Final = "modelyard"
 DETAILS_KEY: Final = "grpc-status-details-bin"

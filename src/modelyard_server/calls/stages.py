@@ -1,0 +1,218 @@
+"""The stages that every call passes, outermost first: outcome, errors, authentication, deadline, limits.
+
+A stage is a context manager around the whole call, streams included, so that nothing a stream raises half-way escapes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Final
+from uuid import uuid4
+
+import grpc
+import structlog
+
+from modelyard_server.calls.call import Call
+from modelyard_server.calls.errors import DeadlineExceeded, Internal, RegistryError, ResourceExhausted
+from modelyard_server.calls.methods import Method
+from modelyard_server.rpc import status
+from modelyard_server.telemetry import Metrics
+
+Stage = Callable[[Call], AbstractAsyncContextManager[None]]
+
+_log: Final = structlog.get_logger("modelyard.rpc")
+_MAX_LOGGED: Final = 200
+# Seconds that a client may take to take an error.
+_LAST_WORD: Final = 1.0
+
+# What a unary call may take that has more to do than to read or write some rows, in seconds.
+_LONG: Final[Mapping[str, float]] = {"ComposeBlob": 900.0}
+
+
+class Outcome:
+    """One log line and the metrics of each call; knows when none is left."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def idle(self) -> None:
+        """Waits until no call is being served."""
+        await self._idle.wait()
+
+    @asynccontextmanager
+    async def __call__(self, call: Call) -> AsyncIterator[None]:
+        self._running += 1
+        self._idle.clear()
+        self.metrics.in_flight.inc()
+        try:
+            yield
+        except asyncio.CancelledError:
+            if call.code is grpc.StatusCode.OK:
+                call.code, call.reason = grpc.StatusCode.CANCELLED, "CANCELLED"
+            raise
+        finally:
+            self.metrics.in_flight.dec()
+            self._tell(call)
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    def _tell(self, call: Call) -> None:
+        seconds = perf_counter() - call.started
+        self.metrics.observe(call.method.name, call.code.name, seconds, call.bytes_in, call.bytes_out)
+        failed = call.code in {grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}
+        facts = {"reason": call.reason, "error_id": call.error_id}
+        (_log.error if failed else _log.info)(
+            "rpc",
+            method=call.method.name,
+            resource=call.resource[:_MAX_LOGGED],
+            code=call.code.name,
+            **{name: value for name, value in facts.items() if value},
+            duration_ms=round(seconds * 1000, 2),
+            bytes_in=call.bytes_in,
+            bytes_out=call.bytes_out,
+            actor=call.actor,
+            request_id=call.id[:_MAX_LOGGED],
+        )
+
+
+@asynccontextmanager
+async def errors(call: Call) -> AsyncIterator[None]:
+    """Domain errors go out as they are; of anything else the caller learns an id, and the log the rest."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # the client, its deadline or the server's stop asked for it
+            raise
+        # One that leaked from our own code would leave the client waiting until its deadline.
+        await _abort(call, _bug(call))
+    except RegistryError as error:
+        await _abort(call, error)
+    except grpc.aio.AbortError:
+        raise
+    except Exception:  # noqa: BLE001 (the last wall: whatever it is, the client must not see it)
+        await _abort(call, _bug(call))
+
+
+def _bug(call: Call) -> Internal:
+    call.error_id = uuid4().hex
+    _log.exception("internal error", error_id=call.error_id, method=call.method.name, request_id=call.id)
+    return Internal(
+        f"the registry failed on this call; tell its operator the error id {call.error_id}",
+        reason="INTERNAL",
+        metadata={"error_id": call.error_id},
+    )
+
+
+async def _abort(call: Call, error: RegistryError) -> None:
+    if error.__cause__ is not None:
+        _log.warning("cause", reason=error.reason, request_id=call.id, cause=repr(error.__cause__)[:2000])
+    proto = status.to_proto(error)
+    call.code, call.reason = status.code(error), error.reason
+    trailer = ((status.DETAILS_KEY, proto.SerializeToString()),)
+    try:
+        async with asyncio.timeout(_LAST_WORD):
+            await call.context.abort(call.code, proto.message, trailing_metadata=trailer)
+    except TimeoutError:
+        # The client takes nothing at all: the status stays queued behind what it was sent, and we let go.
+        raise asyncio.CancelledError from None
+
+
+@asynccontextmanager
+async def authentication(call: Call) -> AsyncIterator[None]:
+    """Until there is access control everybody is `anonymous`, whatever they claim to be."""
+    call.actor = "anonymous"
+    yield
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """No unary call runs for longer than ``cap`` seconds, and none starts whose caller has given up."""
+
+    cap: float
+
+    @asynccontextmanager
+    async def __call__(self, call: Call) -> AsyncIterator[None]:
+        remaining = call.context.time_remaining()
+        if remaining is not None and remaining <= 0:
+            raise _too_late()
+        if not call.method.unary:
+            yield
+            return
+        cap = _LONG.get(call.method.name, self.cap)
+        try:
+            async with asyncio.timeout(cap if remaining is None else min(remaining, cap)):
+                yield
+        except TimeoutError:
+            raise _too_late() from None
+
+
+def _too_late() -> DeadlineExceeded:
+    return DeadlineExceeded(
+        "the call took longer than its deadline allows; a retry with the same request_id tells what it came to",
+        reason="DEADLINE_EXCEEDED",
+    )
+
+
+@dataclass(slots=True)
+class _Gate:
+    """At most ``running`` calls of one class at once, and ``waiting`` in line for them."""
+
+    running: int
+    waiting: int
+    _slots: asyncio.Semaphore = field(init=False)
+    _line: int = 0
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(self.running)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        if self._slots.locked() and self._line >= self.waiting:
+            raise ResourceExhausted(
+                "the registry has more calls of this kind than it can serve; try again shortly",
+                reason="OVERLOADED",
+                retry_after=1.0,
+            )
+        self._line += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._line -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+class Admission:
+    """Keeps classes of calls apart, so that transfers never starve the small calls, nor those the health check."""
+
+    def __init__(self) -> None:
+        self._unary = _Gate(running=128, waiting=1024)
+        self._uploads = _Gate(running=64, waiting=256)
+        self._downloads = _Gate(running=64, waiting=256)
+        # Each may wait for ten seconds for somebody else's server.
+        self._trials = _Gate(running=8, waiting=0)
+        # They run for days, and all but always wait.
+        self._watches = _Gate(running=2048, waiting=0)
+
+    def _gate(self, method: Method) -> _Gate:
+        if method.client_streaming or method.name in {"BatchWriteBlobs", "ComposeBlob"}:
+            return self._uploads
+        if method.name == "WatchEvents":
+            return self._watches
+        if method.name == "TestWebhook":
+            return self._trials
+        return self._downloads if method.server_streaming or method.name == "BatchReadFiles" else self._unary
+
+    @asynccontextmanager
+    async def __call__(self, call: Call) -> AsyncIterator[None]:
+        async with self._gate(call.method).slot():
+            yield

@@ -1,0 +1,136 @@
+"""What is different between two versions."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any, NamedTuple
+
+from modelyard.facts import Facts, Param, Signature
+from modelyard_server.registry.values import Version
+
+
+class Section(Enum):
+    """The parts of a version, in the order in which differences are told."""
+
+    PARAMS = "PARAMS"
+    METRICS = "METRICS"
+    DATASETS = "DATASETS"
+    SOURCE = "SOURCE"
+    ENVIRONMENT = "ENVIRONMENT"
+    PACKAGES = "PACKAGES"
+    OTHER = "OTHER"
+    FILES = "FILES"
+
+
+class Difference(NamedTuple):
+    """A value that one of two versions has, or both have differently. None: it is not there."""
+
+    section: Section
+    name: str
+    before: Param | None
+    after: Param | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    base: Version
+    other: Version
+    differences: tuple[Difference, ...]
+    shared_bytes: int
+    """Of files that both have, whatever their paths."""
+    removed_bytes: int
+    added_bytes: int
+
+
+_Values = Iterator[tuple[Section, str, Param]]
+
+
+def compare(base: Version, other: Version) -> Comparison:
+    """Two versions with their files."""
+    before, after = ({(section, name): value for section, name, value in _values(version)} for version in (base, other))
+    order = {section: place for place, section in enumerate(Section)}
+    places = sorted(before.keys() | after.keys(), key=lambda place: (order[place[0]], place[1]))
+    differences = [Difference(*place, before.get(place), after.get(place)) for place in places]
+    sizes = {file.digest: file.size for version in (base, other) for file in version.files or ()}
+    old, new = (Counter(file.digest for file in version.files or ()) for version in (base, other))
+
+    def total(digests: "Counter[str]") -> int:
+        return sum(sizes[digest] * count for digest, count in digests.items())
+
+    return Comparison(
+        base=base,
+        other=other,
+        differences=tuple(each for each in differences if not _alike(each.before, each.after)),
+        shared_bytes=total(old & new),
+        removed_bytes=total(old - new),
+        added_bytes=total(new - old),
+    )
+
+
+def _alike(before: Param | None, after: Param | None) -> bool:
+    # True == 1 == 1.0 in Python, and to nobody else.
+    return type(before) is type(after) and before == after
+
+
+def _values(version: Version) -> _Values:
+    facts = version.facts
+    for name, value in facts.params.items():
+        yield Section.PARAMS, name, value
+    for name, metric in facts.metrics.items():
+        yield Section.METRICS, name, metric
+    for dataset in facts.datasets:
+        for name, value in _fields(dataset):
+            if name not in {"name", "role"}:
+                yield Section.DATASETS, f"{dataset.role.value}/{dataset.name}.{name}", value
+        yield Section.DATASETS, f"{dataset.role.value}/{dataset.name}", dataset.name
+    yield from _provenance(facts)
+    for file in version.files or ():
+        yield Section.FILES, file.path, file.digest
+
+
+def _provenance(facts: Facts) -> _Values:
+    if facts.source is not None:
+        yield from _record(Section.SOURCE, "", facts.source)
+    if (environment := facts.environment) is not None:
+        yield from _record(Section.ENVIRONMENT, "", environment)
+        yield from _map(Section.PACKAGES, "", environment.packages)
+        yield from _map(Section.ENVIRONMENT, "hardware.", environment.hardware)
+        yield from _map(Section.ENVIRONMENT, "job.", environment.job)
+    for name, record in (("framework.", facts.framework), ("run.", facts.run)):
+        if record is not None:
+            yield from _record(Section.OTHER, name, record)
+    if facts.format:
+        yield Section.OTHER, "format", facts.format
+    for parent in facts.parents:
+        yield Section.OTHER, f"parents.{parent.relation.value}/{parent.version}", parent.manifest_digest
+    yield from _signature(facts.signature)
+
+
+def _signature(signature: Signature | None) -> _Values:
+    for name in ("inputs", "outputs"):
+        if (schema := getattr(signature, name, None)) is not None:
+            yield Section.OTHER, f"signature.{name}", json.dumps(schema, sort_keys=True)
+
+
+def _record(section: Section, prefix: str, record: Any) -> _Values:
+    for name, value in _fields(record):
+        yield section, f"{prefix}{name}", value
+
+
+def _map(section: Section, prefix: str, entries: Mapping[str, str]) -> _Values:
+    for name, value in entries.items():
+        yield section, f"{prefix}{name}", value
+
+
+def _fields(record: Any) -> Iterator[tuple[str, Param]]:
+    """The plain values that a record has."""
+    for each in fields(record):
+        value = getattr(record, each.name)
+        if isinstance(value, Enum):
+            value = value.value
+        if isinstance(value, tuple):
+            value = " ".join(value)
+        if isinstance(value, str | int | float) and value != "":
+            yield each.name, value

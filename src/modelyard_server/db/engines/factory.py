@@ -1,0 +1,35 @@
+"""Makes the engine for a database's URL."""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.engine import URL, make_url
+
+from modelyard_server.db.connection import Engine
+from modelyard_server.db.engines.postgresql import PostgresqlEngine
+from modelyard_server.db.engines.sqlite import SqliteEngine
+
+_DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+
+def parse_url(url: str) -> URL:
+    """The URL with the driver that we use; ``ValueError`` if it is for no dialect that we know."""
+    parsed = make_url(url)
+    dialect = parsed.get_backend_name() if "+" in parsed.drivername else parsed.drivername
+    if dialect not in _DRIVERS:
+        raise ValueError(f"databases are 'sqlite' or 'postgresql', not {dialect!r}")
+    return parsed.set(drivername=_DRIVERS[dialect])
+
+
+def sqlite_url(path: Path) -> URL:
+    return URL.create(_DRIVERS["sqlite"], database=str(path))
+
+
+def create_engine(url: URL, *, pool_size: int = 10, pool_timeout: float = 2.0, read_only: bool = False) -> Engine:
+    """``pool_size`` connections at most; ``pool_timeout`` seconds to wait for one of them.
+
+    With ``read_only`` the database itself refuses to change, or to be made.
+    """
+    if url.get_backend_name() == "sqlite":
+        return SqliteEngine(url, readers=min(pool_size, 4), read_only=read_only)
+    return PostgresqlEngine(url, pool_size=pool_size, pool_timeout=pool_timeout, read_only=read_only)

@@ -1,0 +1,84 @@
+"""PostgreSQL: one pool of connections, in the event loop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import sqlalchemy
+from sqlalchemy import event
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from modelyard_server.db.connection import Connection, dumps
+
+T = TypeVar("T")
+
+# Seconds for a connection to be made.
+_CONNECT: Final = 5.0
+# Seconds for a unit of work. It may be that not even its end can be said to the database.
+_UNIT: Final = 12.0
+# The database's own limits. Without them, the locks of a server that vanished hold up all others until the system gives
+# its connection up, after two hours. What vanished between two messages of one statement is found by the keepalive
+# alone; before PostgreSQL 17, which can limit whole transactions.
+_SETTINGS: Final = {
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "5s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "2",
+}
+_LIMIT_TRANSACTIONS: Final = (
+    "SELECT set_config('transaction_timeout', '{limit}', {local})"
+    " WHERE current_setting('server_version_num')::int >= 170000"
+)
+
+
+class PostgresqlEngine:
+    """See :class:`~modelyard_server.db.connection.Engine`."""
+
+    def __init__(self, url: URL, *, pool_size: int, pool_timeout: float, read_only: bool) -> None:
+        settings = _SETTINGS | ({"default_transaction_read_only": "on"} if read_only else {})
+        self._writer = create_async_engine(
+            url,
+            json_serializer=dumps,
+            hide_parameters=True,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=pool_timeout,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+            connect_args={"timeout": _CONNECT, "server_settings": settings},
+        )
+
+        @event.listens_for(self._writer.sync_engine, "connect")
+        def connect(connection: Any, _record: object) -> None:
+            limit = _LIMIT_TRANSACTIONS.format(limit=f"{_UNIT:.0f}s", local=False)
+            connection.run_async(lambda driver: driver.execute(limit))
+
+        # One snapshot for all statements of a read.
+        self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
+
+    async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async with asyncio.timeout(_UNIT), self._reader.connect() as connection:
+            return await work(connection)
+
+    async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        return await self.read(work)
+
+    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async with asyncio.timeout(_UNIT), self._writer.connect() as connection:
+            return await work(connection)
+
+    async def migrate(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
+        async with self._writer.begin() as connection:
+            # It may rewrite a large table, or wait for another server that does.
+            await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            await connection.exec_driver_sql(_LIMIT_TRANSACTIONS.format(limit=0, local=True))
+            return await connection.run_sync(work)
+
+    async def inspect(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
+        async with self._reader.connect() as connection:
+            return await connection.run_sync(work)
+
+    async def dispose(self) -> None:
+        await self._writer.dispose()

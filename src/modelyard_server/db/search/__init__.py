@@ -1,1 +1,0 @@
-"""Lists that are searched and sorted: filters as SQL, on indexes."""

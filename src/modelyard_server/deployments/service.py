@@ -1,0 +1,273 @@
+"""Deployments: who serves what. Each is a lease, which lives as long as its consumer is heard of.
+
+The log tells when one began, what it came to serve, and its end; heartbeats are no news. One that has fallen silent
+counts as ended at once, and is removed, with its event, by whoever comes upon it: the sweep, or its consumer again.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+from modelyard.names import PRODUCTION, AliasName, DeploymentName, ModelName, NamespaceName, VersionName
+from modelyard.references import Reference, Selector
+from modelyard_server.calls.errors import Aborted, NotFound, ResourceExhausted
+from modelyard_server.db.protocols import StoredOutcome, Transaction
+from modelyard_server.deployments.usage.values import Rollout, Usage
+from modelyard_server.log.changes import Attempt, Mutations, check_etag, new_uid
+from modelyard_server.log.codec import deployment_from_snapshot
+from modelyard_server.query.listing import DeploymentListing, RolloutQuery
+from modelyard_server.query.paging import Page
+from modelyard_server.registry import lookup
+from modelyard_server.registry.values import Deployment, Version
+from modelyard_server.registry.versions.service import named
+
+_SYSTEM: Final = Attempt(actor="system", method="expire", payload_hash="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What a consumer says of itself."""
+
+    service: str
+    environment: str
+    instance: str
+    version: VersionName
+    observed_digest: str
+    reference: str
+    ttl: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """What a consumer says of itself from time to time."""
+
+    name: DeploymentName
+    lease: str
+    version: VersionName | None
+    """None if that has not changed."""
+    observed_digest: str
+    """Empty if that has not changed, or is not known of a new version."""
+
+
+async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Deployment:
+    return replace(deployment_from_snapshot(dict(outcome.snapshot)), key=outcome.key)
+
+
+async def expire(mutations: Mutations, transaction: Transaction, silent: Deployment) -> None:
+    """Ends a deployment that has fallen silent, within a transaction that has locked it."""
+    await transaction.deployments.remove(silent)
+    mutations.record(transaction, _SYSTEM, silent.namespace_key, "deployment.expired", before=silent)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    mutations: Mutations
+
+    async def register(self, attempt: Attempt, given: Registration) -> Deployment:
+        """Registers a consumer, with a new lease: who registered as the same one before has lost it."""
+
+        async def work(transaction: Transaction) -> Deployment:
+            version = await _held(transaction, given.version)
+            now = self.mutations.clock()
+            wanted = Deployment(
+                uid=(uid := new_uid()),
+                create_time=now,
+                update_time=now,
+                name=DeploymentName(given.version.model, uid),
+                service=given.service,
+                environment=given.environment,
+                instance=given.instance,
+                version=version.name,
+                manifest_digest=version.manifest_digest,
+                observed_digest=given.observed_digest,
+                reference=given.reference,
+                created_by=attempt.actor,
+                heartbeat_time=now,
+                expire_time=now + timedelta(seconds=given.ttl),
+                # One that only tries gets none: nothing of it is kept.
+                lease="" if attempt.validate_only else str(uuid4()),
+                ttl=given.ttl,
+                model_key=version.model_key,
+                version_key=version.key,
+                namespace_key=version.namespace_key,
+            )
+            before = await transaction.deployments.find_consumer(wanted)
+            if before is not None and before.expire_time <= now:
+                await expire(self.mutations, transaction, before)
+                before = None
+            if before is None:
+                await self._check_room(transaction, wanted)
+                added = await transaction.deployments.add(wanted)
+                self._tell(transaction, attempt, None, added)
+                return added
+            told = {
+                field: getattr(wanted, field)
+                for field in (
+                    *("version", "version_key", "manifest_digest", "observed_digest", "reference"),
+                    *("heartbeat_time", "expire_time", "lease", "ttl"),
+                )
+            }
+            return await self._save(transaction, attempt, before, replace(before, **told))
+
+        return await self.mutations.run(attempt, work, _restore)
+
+    async def _check_room(self, transaction: Transaction, wanted: Deployment) -> None:
+        most = self.mutations.limits.deployments
+        if await transaction.deployments.count_of_model(wanted.model_key) >= most:
+            raise ResourceExhausted(
+                f"{wanted.name.model} has {most} deployments, which is the most; end those that are gone, or have"
+                " several instances register as one",
+                reason="TOO_MANY_DEPLOYMENTS",
+                metadata={"limit": str(most)},
+                retry_after=60.0,
+            )
+
+    async def heartbeat(self, attempt: Attempt, beat: Heartbeat) -> Deployment:
+        async def work(transaction: Transaction) -> Deployment:
+            before = await transaction.deployments.find(beat.name, self.mutations.clock(), lock=True)
+            if before is None:
+                raise await _not_found(transaction, beat.name)
+            if not hmac.compare_digest(beat.lease.encode(), before.lease.encode()):
+                raise _lease_lost(before.name)
+            version = None
+            if beat.version not in {None, before.version}:
+                assert beat.version is not None
+                version = await _held(transaction, beat.version)
+            # It may have ended for a server whose clock is ahead, which then deleted what it served.
+            gone = version is None and not await transaction.deployments.hold(before.version)
+            # The clock is asked last: what was ended while this waited for its locks stays ended.
+            now = self.mutations.clock()
+            if gone or before.expire_time <= now:
+                raise await _not_found(transaction, beat.name)
+            after = replace(before, heartbeat_time=now, expire_time=now + timedelta(seconds=before.ttl))
+            if version is not None:
+                after = replace(
+                    after,
+                    version=version.name,
+                    version_key=version.key,
+                    manifest_digest=version.manifest_digest,
+                    observed_digest=beat.observed_digest,
+                )
+            elif beat.observed_digest:
+                after = replace(after, observed_digest=beat.observed_digest)
+            return await self._save(transaction, attempt, before, after)
+
+        return await self.mutations.run(attempt, work, _restore)
+
+    async def _save(
+        self, transaction: Transaction, attempt: Attempt, before: Deployment, after: Deployment
+    ) -> Deployment:
+        moved = after != before  # its times and its lease don't count
+        if moved:
+            after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
+        await transaction.deployments.update(after)
+        if moved:
+            self._tell(transaction, attempt, before, after)
+        return after
+
+    def _tell(self, transaction: Transaction, attempt: Attempt, before: Deployment | None, after: Deployment) -> None:
+        event = "deployment.moved" if before else "deployment.created"
+        self.mutations.record(transaction, attempt, after.namespace_key, event, before=before, after=after)
+        known = before is not None and _observed(before) == _observed(after)
+        if after.mismatched and not known:
+            self.mutations.record(transaction, attempt, after.namespace_key, "deployment.mismatched", after=after)
+
+    async def delete(self, attempt: Attempt, name: DeploymentName, *, etag: str, lease: str) -> Deployment:
+        async def work(transaction: Transaction) -> Deployment:
+            before = await transaction.deployments.find(name, self.mutations.clock(), lock=True)
+            if before is None:
+                raise await _not_found(transaction, name)
+            check_etag(before, etag, name)
+            if lease and not hmac.compare_digest(lease.encode(), before.lease.encode()):
+                raise _lease_lost(name)
+            await transaction.deployments.remove(before)
+            self.mutations.record(transaction, attempt, before.namespace_key, "deployment.deleted", before=before)
+            return before
+
+        return await self.mutations.run(attempt, work, _restore)
+
+    async def get(self, name: DeploymentName) -> Deployment:
+        async def work(transaction: Transaction) -> Deployment:
+            found = await transaction.deployments.find(name, self.mutations.clock())
+            if found is None:
+                raise await _not_found(transaction, name)
+            return found
+
+        return await self.mutations.database.look(work)
+
+    async def page(self, parent: ModelName | NamespaceName, listing: DeploymentListing) -> Page[Deployment]:
+        async def work(transaction: Transaction) -> Page[Deployment]:
+            place = (
+                await lookup.namespace(transaction, parent)
+                if isinstance(parent, NamespaceName)
+                else await lookup.model(transaction, parent)
+            )
+            one_more = replace(listing, size=listing.size + 1)
+            return Page.of(await transaction.deployments.page(place, one_more), listing.size)
+
+        return await self.mutations.database.read(work)
+
+    async def rollout(self, name: AliasName, *, environment: str) -> Rollout:
+        query = RolloutQuery(
+            now=self.mutations.clock(),
+            references=_meaning(name),
+            environment=environment,
+            size=self.mutations.limits.rollout_differing,
+        )
+
+        async def work(transaction: Transaction) -> Rollout:
+            return await transaction.deployments.rollout(await lookup.alias(transaction, name), query)
+
+        return await self.mutations.database.read(work)
+
+    async def usage(self, name: VersionName | AliasName) -> Usage:
+        async def work(transaction: Transaction) -> Usage:
+            version = await named(transaction, name)
+            use = await transaction.usage.find(version.key)
+            return Usage(version.name, use, await transaction.deployments.count(version.key, self.mutations.clock()))
+
+        return await self.mutations.database.read(work)
+
+
+def _observed(deployment: Deployment) -> tuple[VersionName, str]:
+    return deployment.version, deployment.observed_digest
+
+
+def _meaning(name: AliasName) -> Sequence[str]:
+    """The references that are held against an alias: itself, none, and for `production` the bare model."""
+    selectors = [Reference(name.model, Selector.ALIAS, name.alias)]
+    if name.alias == PRODUCTION:
+        selectors.append(Reference(name.model, Selector.DEFAULT))
+    return ["", *map(str, selectors)]
+
+
+async def _held(transaction: Transaction, name: VersionName) -> Version:
+    """A version that may be served, and is not deleted until the commit."""
+    held = await transaction.deployments.hold(name)
+    version = await lookup.servable(transaction, name)
+    if not held:  # restored a moment ago, and not held: the next try will
+        raise lookup.version_deleted(name)
+    return version
+
+
+async def _not_found(transaction: Transaction, name: DeploymentName) -> NotFound:
+    await lookup.model(transaction, name.model)
+    return NotFound(
+        f"there is no deployment {name.deployment} of {name.model}, or it has ended; its consumer registers again",
+        reason="DEPLOYMENT_NOT_FOUND",
+        kind="Deployment",
+        name=str(name),
+    )
+
+
+def _lease_lost(name: DeploymentName) -> Aborted:
+    return Aborted(
+        f"this is not the lease of {name} any more: another process has registered as the same service, environment and"
+        " instance; give each process an instance of its own",
+        reason="LEASE_LOST",
+        metadata={"resource": str(name)},
+    )

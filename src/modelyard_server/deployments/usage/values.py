@@ -1,0 +1,47 @@
+"""Who runs a version, and how often it is fetched: what is told of versions and is no fact of theirs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from modelyard.names import VersionName
+from modelyard_server.registry.values import Alias, Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class VersionUse:
+    """Counted of one version, over any time."""
+
+    use_time: datetime
+    """Last resolved to, or read."""
+    download_count: int = 0
+    download_time: datetime | None = None
+
+    def __add__(self, other: "VersionUse") -> "VersionUse":
+        downloads = [moment for moment in (self.download_time, other.download_time) if moment is not None]
+        return VersionUse(
+            max(self.use_time, other.use_time),
+            self.download_count + other.download_count,
+            max(downloads, default=None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How a version is used."""
+
+    version: VersionName
+    use: VersionUse | None
+    """None if it never was."""
+    deployment_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What runs, beside what an alias points at."""
+
+    alias: Alias
+    matching_count: int
+    differing_count: int
+    differing: Sequence[Deployment]
+    """The first of them."""

@@ -1,0 +1,114 @@
+"""Evaluations, and what of them versions are searched and sorted by."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select
+
+from modelyard.names import EvaluationName, VersionName
+from modelyard_server.db import rows, tables
+from modelyard_server.db.connection import Connection
+from modelyard_server.log.codec import evaluation_values, recorded
+from modelyard_server.registry.values import Evaluation, Version
+
+_EVALUATIONS = tables.evaluations.c
+_LATER = tables.evaluations.alias()
+_SUPERSEDED_BY = (
+    select(func.min(_LATER.c.uid))
+    .where(_LATER.c.version_key == _EVALUATIONS.version_key, _LATER.c.supersedes == _EVALUATIONS.uid)
+    .correlate(tables.evaluations)
+    .scalar_subquery()
+    .label("superseded_by")
+)
+# Of deleted versions and models too.
+EVERY: Final[Select[Any]] = (
+    select(
+        tables.evaluations,
+        tables.namespaces.c.id.label("namespace_id"),
+        tables.models.c.id.label("model_id"),
+        tables.versions.c.number,
+        _SUPERSEDED_BY,
+    )
+    .join_from(tables.evaluations, tables.versions)
+    .join(tables.models, tables.models.c.key == tables.versions.c.model_key)
+    .join(tables.namespaces, tables.namespaces.c.key == tables.models.c.namespace_key)
+)
+_FIND = EVERY.where(_EVALUATIONS.version_key == bindparam("of_version"), _EVALUATIONS.uid == bindparam("evaluation_id"))
+_OF_VERSION = EVERY.where(_EVALUATIONS.version_key == bindparam("of_version")).order_by(_EVALUATIONS.key.desc())
+_CURRENT = EVERY.where(
+    _EVALUATIONS.version_key == bindparam("of_version"),
+    _EVALUATIONS.dataset_name == bindparam("dataset_name"),
+    _SUPERSEDED_BY.is_(None),
+).order_by(_EVALUATIONS.key)
+_INSERT = insert(tables.evaluations).returning(_EVALUATIONS.key)
+_NUMBERS = tables.version_numbers.c
+
+
+def from_row(row: Row[Any]) -> Evaluation:
+    version = VersionName(rows.model_name(row), row.number)
+    stored = {"dataset": row.dataset, "directions": row.directions, "slices": row.slices}
+    return Evaluation(
+        uid=row.uid,
+        create_time=row.create_time,
+        update_time=row.create_time,
+        key=row.key,
+        name=EvaluationName(version, row.uid),
+        metrics=row.metrics,
+        harness=row.harness,
+        supersedes=str(EvaluationName(version, row.supersedes)) if row.supersedes else "",
+        superseded_by=str(EvaluationName(version, row.superseded_by)) if row.superseded_by else "",
+        created_by=row.created_by,
+        version_key=row.version_key,
+        **evaluation_values(stored),
+    )
+
+
+class SqlEvaluations:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, evaluation: Evaluation, version: Version) -> Evaluation:
+        stored = recorded(evaluation)
+        values = {
+            "uid": evaluation.uid,
+            "version_key": version.key,
+            "dataset_name": evaluation.dataset.name,
+            "harness": evaluation.harness,
+            "supersedes": evaluation.supersedes.rpartition("/")[2],
+            "created_by": evaluation.created_by,
+            "create_time": evaluation.create_time,
+            **{name: stored[name] for name in ("dataset", "metrics", "directions", "slices")},
+        }
+        added = replace(evaluation, key=await self._connection.scalar(_INSERT, values), version_key=version.key)
+        await self._index(version, evaluation.dataset.name)
+        return added
+
+    async def _index(self, version: Version, dataset: str) -> None:
+        """Makes the version be found by the latest metrics on a data set, corrected ones left out."""
+        prefix = f"evaluations.{dataset}."
+        parameters = {"of_version": version.key, "dataset_name": dataset}
+        latest: dict[str, float] = {}
+        before: set[str] = set()
+        for row in await self._connection.execute(_CURRENT, parameters):
+            latest.update(row.metrics)
+        every = EVERY.where(_EVALUATIONS.version_key == version.key, _EVALUATIONS.dataset_name == dataset)
+        for row in await self._connection.execute(every):
+            before.update(f"{prefix}{name}" for name in row.metrics)
+        for fields in rows.batches(before):
+            gone = _NUMBERS.version_key == version.key, _NUMBERS.field.in_(fields)
+            await self._connection.execute(delete(tables.version_numbers).where(*gone))
+        place = {"version_key": version.key, "model_key": version.model_key, "namespace_key": version.namespace_key}
+        numbers = [{**place, "field": f"{prefix}{name}", "value": value} for name, value in latest.items()]
+        if numbers:
+            await self._connection.execute(insert(tables.version_numbers), numbers)
+
+    async def find(self, version_key: int, evaluation_id: str) -> Evaluation | None:
+        parameters = {"of_version": version_key, "evaluation_id": evaluation_id}
+        row = (await self._connection.execute(_FIND, parameters)).one_or_none()
+        return None if row is None else from_row(row)
+
+    async def page(self, version_key: int, *, before: int | None, limit: int) -> list[Evaluation]:
+        query = _OF_VERSION if before is None else _OF_VERSION.where(_EVALUATIONS.key < before)
+        return [
+            from_row(row) for row in await self._connection.execute(query.limit(limit), {"of_version": version_key})
+        ]

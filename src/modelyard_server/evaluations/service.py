@@ -1,0 +1,94 @@
+"""Evaluations: added to versions, never changed."""
+
+from dataclasses import dataclass, replace
+
+from modelyard.names import EvaluationName, VersionName
+from modelyard_server.calls.errors import AlreadyExists, FailedPrecondition, NotFound, PreconditionViolation
+from modelyard_server.db.protocols import StoredOutcome, Transaction
+from modelyard_server.log.changes import Attempt, Mutations
+from modelyard_server.log.codec import evaluation_from_snapshot
+from modelyard_server.query.paging import Page
+from modelyard_server.registry import lookup
+from modelyard_server.registry.values import Evaluation, Version, VersionState
+
+
+async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Evaluation:
+    return replace(evaluation_from_snapshot(dict(outcome.snapshot)), key=outcome.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluations:
+    mutations: Mutations
+
+    async def create(self, attempt: Attempt, evaluation: Evaluation) -> Evaluation:
+        """Adds ``evaluation``, whose times and author are set here."""
+
+        async def work(transaction: Transaction) -> Evaluation:
+            name = evaluation.name
+            # Locked, so that of two corrections of one evaluation only the first is taken.
+            version = await lookup.version(transaction, name.version, lock=True)
+            _check_ready(version)
+            if await transaction.evaluations.find(version.key, name.evaluation) is not None:
+                raise AlreadyExists(
+                    f"there is an evaluation {name.evaluation} of {name.version} already",
+                    reason="EVALUATION_EXISTS",
+                    kind="Evaluation",
+                    name=str(name),
+                )
+            if evaluation.supersedes:
+                corrected = await _find(transaction, version, EvaluationName.parse(evaluation.supersedes))
+                _check_current(corrected)
+            now = self.mutations.clock()
+            added = await transaction.evaluations.add(
+                replace(evaluation, create_time=now, update_time=now, created_by=attempt.actor), version
+            )
+            self.mutations.record(transaction, attempt, version.namespace_key, "evaluation.created", after=added)
+            return added
+
+        return await self.mutations.run(attempt, work, _restore)
+
+    async def get(self, name: EvaluationName) -> Evaluation:
+        async def work(transaction: Transaction) -> Evaluation:
+            return await _find(transaction, await lookup.version(transaction, name.version, deleted=True), name)
+
+        return await self.mutations.database.look(work)
+
+    async def page(self, parent: VersionName, *, before: int | None, size: int) -> Page[Evaluation]:
+        async def work(transaction: Transaction) -> Page[Evaluation]:
+            version = await lookup.version(transaction, parent, deleted=True)
+            found = await transaction.evaluations.page(version.key, before=before, limit=size + 1)
+            return Page.of(found, size)
+
+        return await self.mutations.database.read(work)
+
+
+async def _find(transaction: Transaction, version: Version, name: EvaluationName) -> Evaluation:
+    found = await transaction.evaluations.find(version.key, name.evaluation)
+    if found is None:
+        raise NotFound(
+            f"there is no evaluation {name.evaluation} of {name.version}",
+            reason="EVALUATION_NOT_FOUND",
+            kind="Evaluation",
+            name=str(name),
+        )
+    return found
+
+
+def _check_ready(version: Version) -> None:
+    if version.state is not VersionState.READY:
+        raise FailedPrecondition(
+            f"only a READY version is evaluated, and {version.name} is {version.state.value}",
+            reason="VERSION_NOT_READY",
+            violations=[PreconditionViolation("STATE", str(version.name), f"the version is {version.state.value}")],
+            metadata={"resource": str(version.name), "state": version.state.value},
+        )
+
+
+def _check_current(evaluation: Evaluation) -> None:
+    if evaluation.superseded_by:
+        raise FailedPrecondition(
+            f"{evaluation.name} was corrected by {evaluation.superseded_by} already; correct that one",
+            reason="ALREADY_SUPERSEDED",
+            violations=[PreconditionViolation("STATE", str(evaluation.name), "it was corrected already")],
+            metadata={"resource": str(evaluation.name), "superseded_by": evaluation.superseded_by},
+        )

@@ -1,0 +1,91 @@
+"""LineageService: what was made from what."""
+
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import grpc
+
+from modelyard import wire
+from modelyard.facts import Dataset, Facts, Run
+from modelyard.names import NamespaceName, parse_version_or_alias
+from modelyard.v1 import lineage_pb2 as rpc
+from modelyard.v1.lineage_pb2_grpc import LineageServiceServicer
+from modelyard_server.calls.errors import FieldViolation
+from modelyard_server.calls.parsing import Collector
+from modelyard_server.lineage.service import Lineage
+from modelyard_server.lineage.values import Graph, Node, Origin
+from modelyard_server.registry import messages as convert
+from modelyard_server.registry.values import Version
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_DEPTH: Final = 10
+_DEEPEST: Final = 50
+_ORIGINS: Final = {"dataset": Origin.DATASET, "commit": Origin.COMMIT, "run": Origin.RUN}
+_UPSTREAM, _DOWNSTREAM = rpc.QueryLineageRequest.UPSTREAM, rpc.QueryLineageRequest.DOWNSTREAM
+
+
+class LineageServicer(LineageServiceServicer):
+    """The graph of versions, data sets, commits and runs."""
+
+    def __init__(self, lineage: Lineage) -> None:
+        self._lineage = lineage
+
+    async def QueryLineage(self, request: rpc.QueryLineageRequest, context: Context) -> rpc.QueryLineageResponse:
+        collector = Collector()
+        parent = collector.parse("parent", NamespaceName.parse, request.parent)
+        origin = request.WhichOneof("origin")
+        collector.require("version", origin)
+        value = getattr(request, origin) if origin else ""
+        version = collector.parse("version", parse_version_or_alias, value) if origin == "version" else None
+        if origin in _ORIGINS:
+            collector.require(origin, value)
+        if request.direction not in {_UPSTREAM, _DOWNSTREAM}:
+            collector.add([FieldViolation("direction", "must be UPSTREAM or DOWNSTREAM")])
+        elif origin in _ORIGINS and request.direction == _UPSTREAM:
+            text = f"nothing is known of what a {origin} was made from; ask DOWNSTREAM for what was made from it"
+            collector.add([FieldViolation("direction", text)])
+        if not 0 <= request.depth <= _DEEPEST:
+            collector.add([FieldViolation("depth", f"{request.depth} is not between 0 and {_DEEPEST}")])
+        collector.raise_any()
+        assert parent is not None
+        assert origin is not None
+        depth = request.depth or _DEPTH
+        if version is None:
+            graph = await self._lineage.descendants(parent, _ORIGINS[origin], value, depth)
+        elif request.direction == _UPSTREAM:
+            graph = await self._lineage.upstream(version, depth)
+        else:
+            graph = await self._lineage.downstream(version, depth)
+        return _response(graph)
+
+
+def _response(graph: Graph) -> rpc.QueryLineageResponse:
+    return rpc.QueryLineageResponse(
+        nodes=[_node(node) for node in sorted(graph.nodes.values(), key=lambda node: node.distance)],
+        edges=[
+            rpc.LineageEdge(
+                source=edge.source,
+                target=edge.target,
+                relation=edge.relation,
+                manifest_digest=edge.manifest_digest,
+            )
+            for edge in graph.edges.values()
+        ],
+        truncated=graph.truncated,
+    )
+
+
+def _node(node: Node) -> rpc.LineageNode:
+    message = rpc.LineageNode(id=node.id, distance=node.distance)
+    match node.thing:
+        case Version():
+            bare = replace(node.thing, facts=Facts(), description="", labels={}, annotations={})
+            message.version.CopyFrom(convert.version(bare))
+        case Dataset():
+            message.dataset.CopyFrom(wire.dataset_to_proto(node.thing))
+        case Run():
+            message.run.CopyFrom(wire.run_to_proto(node.thing))
+        case _:
+            message.source.CopyFrom(wire.source_to_proto(node.thing))
+    return message

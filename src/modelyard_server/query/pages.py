@@ -1,0 +1,230 @@
+"""Pages of what a filter matches, in an order, from a position on.
+
+What a page costs must not grow with the number of rows that match or don't: it is read off an index from where the one
+before ended. Two kinds of index can serve a list, that of its order and that of a comparison. Which is better is found
+by counting, up to a bound, what each comparison matches: few rows are sorted; of many, those at the head of the order
+come soon.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+)
+
+from modelyard_server.db import rows, tables
+from modelyard_server.db.connection import Connection
+from modelyard_server.query import terms
+from modelyard_server.query.conditions import attribute_condition, condition, text_condition
+from modelyard_server.query.listing import Listed, Position
+from modelyard_server.query.order import Order
+from modelyard_server.query.subject import Subject
+from modelyard_server.query.syntax import Operator
+from modelyard_server.query.terms import Term
+from modelyard_server.registry.values import Resource
+
+Keyed = TypeVar("Keyed", bound=Resource)
+
+FEW: Final = 2000
+"""Rows that are sorted rather than read in order."""
+_CANDIDATES: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A list of some place."""
+
+    subject: Subject
+    namespace_key: int
+    of_model: int | None = None
+    """The key of the one model whose versions these are."""
+    show_deleted: bool
+    where: Term | None
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where rows are read off in order: by ``value``, and where that is alike by the key of ``subject``."""
+
+    subject: Subject
+    found: Select[Any]
+    value: ColumnElement[Any]
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Few:
+    """A term that few rows satisfy, and their keys."""
+
+    term: Term
+    keys: Select[Any]
+
+
+async def page(connection: Connection, query: Query, after: Position | None, limit: int) -> list[Position]:
+    """The next positions behind ``after``."""
+    run = _Run(connection, query)
+    few = await run.few()
+    if query.order.field in query.subject.columns:
+        if (by_text := run.by_text(few)) is not None:
+            return await run.read(by_text, None, after, limit)
+        return await run.read(run.by_column(), few, after, limit)
+    # First what has the number that is sorted by, then the newest of what lacks it.
+    found: list[Position] = []
+    if after is None or after.value is not None:
+        found = await run.read(run.by_number(), few, after, limit)
+        after = None
+    if len(found) < limit:
+        rest = await run.read(run.without_number(), few, after, limit - len(found))
+        found += [Position(None, each.key) for each in rest]
+    return found
+
+
+async def fetch(
+    connection: Connection,
+    query: Select[Any],
+    build: Callable[[Row[Any]], Keyed],
+    positions: Sequence[Position],
+    size: int,
+) -> Listed[Keyed]:
+    """The rows at the first ``size`` positions, by a query that takes their ``keys``."""
+    shown = positions[:size]
+    found: dict[int, Keyed] = {}
+    for batch in rows.batches(position.key for position in shown):
+        found.update((each.key, each) for each in map(build, await connection.execute(query, {"keys": batch})))
+    return Listed([found[position.key] for position in shown], shown, more=len(positions) > size)
+
+
+class _Run:
+    """One query, on one connection."""
+
+    def __init__(self, connection: Connection, query: Query) -> None:
+        self._connection = connection
+        self._query = query
+        self._subject = query.subject
+
+    # Where rows come from
+
+    def by_text(self, few: _Few | None) -> _Source | None:
+        """The index of texts, if it is in the order that is asked for, and no other finds fewer rows.
+
+        Nothing of it need be sorted, be it much or little.
+        """
+        order, texts = self._query.order, self._subject.texts.alias("listed")
+        if order.field != "create_time" or self._query.of_model is not None:
+            return None
+        for term in self._conjuncts() if few is None else (few.term,):
+            if isinstance(term, terms.Text) and term.exact is not None and self._is_indexed(term):
+                found = self._rows(texts).where(self._placed(texts), attribute_condition(term, texts))
+                return _Source(replace(self._subject, index=texts), found, texts.c.create_time, order.descending)
+        return None
+
+    def by_column(self) -> _Source:
+        order = self._query.order
+        return _Source(self._subject, self._rows(), self._subject.columns[order.field], order.descending)
+
+    def by_number(self) -> _Source:
+        numbers = self._numbers.alias("listed")
+        found = self._rows(numbers).where(self._placed(numbers), numbers.c.field == self._query.order.field)
+        return _Source(replace(self._subject, index=numbers), found, numbers.c.value, self._query.order.descending)
+
+    def without_number(self) -> _Source:
+        numbers, key = self._numbers.c, self._subject.key
+        has = exists().where(numbers[self._subject.owner] == key, numbers.field == self._query.order.field)
+        found = self._rows().where(~has.correlate(self._subject.table))
+        return _Source(self._subject, found, key, descending=True)
+
+    @property
+    def _numbers(self) -> Table:
+        assert self._subject.numbers is not None
+        return self._subject.numbers
+
+    def _rows(self, index: FromClause | None = None) -> Select[Any]:
+        """The rows of the place, found by ``index`` if one is given."""
+        table, query = self._subject.table, select()
+        if index is None:
+            query = query.select_from(table).where(self._placed(table))
+        else:
+            query = query.select_from(index).join(table, table.c.key == index.c[self._subject.owner])
+        models = tables.models
+        if table is not models:
+            query = query.join(models, models.c.key == table.c.model_key).where(models.c.delete_time.is_(None))
+        return query if self._query.show_deleted else query.where(table.c.delete_time.is_(None))
+
+    def _placed(self, table: FromClause) -> ColumnElement[bool]:
+        if self._query.of_model is not None and "model_key" in table.c:
+            return table.c.model_key == self._query.of_model
+        return table.c.namespace_key == self._query.namespace_key
+
+    # How they are read
+
+    async def read(self, source: _Source, few: _Few | None, after: Position | None, limit: int) -> list[Position]:
+        # Times as the integers that they are: a position holds nothing else.
+        raw = BigInteger() if isinstance(source.value.type, tables.Moment) else source.value.type
+        value, key = type_coerce(source.value, raw), source.subject.key
+        query = source.found.add_columns(value.label("value"), key.label("key"))
+        if self._query.of_model is not None:
+            query = query.where(self._subject.table.c.model_key == self._query.of_model)
+        if few is not None:
+            query = query.where(self._subject.key.in_(few.keys))
+        if self._query.where is not None:
+            query = query.where(condition(self._query.where, source.subject))
+        if after is not None:
+            place = tuple_(value, key)
+            last = tuple_(literal(after.key if after.value is None else after.value, raw), literal(after.key))
+            query = query.where(place < last if source.descending else place > last)
+        order = (value.desc(), key.desc()) if source.descending else (value, key)
+        result = await self._connection.execute(query.order_by(*order).limit(limit))
+        return [Position(row.value, row.key) for row in result]
+
+    # Which index finds few
+
+    async def few(self) -> _Few | None:
+        """The comparison that matches the fewest, if those are few."""
+        best, fewest = None, FEW
+        for candidate, _ in zip(self._candidates(), range(_CANDIDATES), strict=False):
+            bounded = candidate.keys.limit(fewest).subquery()
+            count = int(await self._connection.scalar(select(func.count()).select_from(bounded)))
+            if count < fewest:
+                best, fewest = candidate, max(count, 1)
+        return best
+
+    def _candidates(self) -> Iterator[_Few]:
+        for term in self._conjuncts():
+            if isinstance(term, terms.Text) and term.field == "alias":
+                keys = (
+                    select(self._subject.aliased)
+                    .join(tables.models, tables.models.c.key == tables.aliases.c.model_key)
+                    .where(text_condition(tables.aliases.c.id, term), self._placed(tables.models))
+                )
+                yield _Few(term, keys)
+            elif isinstance(term, terms.Text | terms.Number) and self._is_indexed(term):
+                table = self._subject.texts if isinstance(term, terms.Text) else self._numbers
+                found = select(table.c[self._subject.owner])
+                yield _Few(term, found.where(self._placed(table), attribute_condition(term, table)))
+
+    def _conjuncts(self) -> tuple[Term, ...]:
+        """The terms that every row must satisfy."""
+        where = self._query.where
+        return where.terms if isinstance(where, terms.All) else (where,) if where is not None else ()
+
+    def _is_indexed(self, term: terms.Text | terms.Number) -> bool:
+        """Whether what it matches is a range of an index."""
+        if term.field in self._subject.columns or term.field == "alias":
+            return False
+        if isinstance(term, terms.Number):
+            return term.operator is not Operator.NOT_EQUAL
+        return term.operator is Operator.EQUAL and term.pieces[0] != ""

@@ -1,0 +1,312 @@
+"""What a filter may ask: fields with their types, and comparisons of values that were checked against them.
+
+All terms keep one rule: a comparison with something that is not there is false, whatever its operator, and the NOT of
+it is true.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from modelyard.names import VersionName
+from modelyard.references import Reference, Selector
+from modelyard_server.query import syntax
+from modelyard_server.query.syntax import Comparison, Expression, FilterError, Literal, Operator
+from modelyard_server.registry.values import VersionState
+
+_RELATIVE: Final = re.compile(r"now(?:-(\d{1,6})([smhdw]))?")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Kind(Enum):
+    """What the values of a field are."""
+
+    TEXT = "text"
+    TEXTS = "several texts"
+    NUMBER = "a number"
+    VALUE = "text or a number"
+    TIME = "a time"
+    STATE = "a state"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text compared by code points. ``pieces`` are what stands between wildcards, which go with ``=`` and ``!=``."""
+
+    field: str
+    operator: Operator
+    pieces: tuple[str, ...]
+
+    @property
+    def exact(self) -> str | None:
+        """The text that alone is equal to this; None if there are wildcards."""
+        return self.pieces[0] if len(self.pieces) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """A text that holds another, as it is written."""
+
+    field: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Numbers are compared as doubles: integers beyond 2^53 only as closely as those can tell."""
+
+    field: str
+    operator: Operator
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    field: str
+    operator: Operator
+    value: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The field has a value."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    term: "Term"
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    terms: tuple["Term", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    terms: tuple["Term", ...]
+
+
+Term = Text | Contains | Number | Moment | Present | Negation | All | Any
+
+# Maps are named by their first segment, and hold whatever keys there are.
+Fields = Mapping[str, Kind]
+
+MODEL_FIELDS: Final[Fields] = {
+    "id": Kind.TEXT,
+    "display_name": Kind.TEXT,
+    "description": Kind.TEXT,
+    "owner": Kind.TEXT,
+    "labels.*": Kind.TEXT,
+    "alias": Kind.TEXTS,
+    "create_time": Kind.TIME,
+    "update_time": Kind.TIME,
+}
+EVENT_FIELDS: Final[Fields] = {
+    "revision": Kind.NUMBER,
+    "type": Kind.TEXT,
+    "resource": Kind.TEXT,
+    "actor": Kind.TEXT,
+    "reason": Kind.TEXT,
+    "request_id": Kind.TEXT,
+    "time": Kind.TIME,
+}
+DEPLOYMENT_FIELDS: Final[Fields] = {
+    "model": Kind.TEXT,
+    "version": Kind.NUMBER,
+    "service": Kind.TEXT,
+    "environment": Kind.TEXT,
+    "instance": Kind.TEXT,
+    "reference": Kind.TEXT,
+    "observed_digest": Kind.TEXT,
+    "created_by": Kind.TEXT,
+    "create_time": Kind.TIME,
+    "update_time": Kind.TIME,
+    "heartbeat_time": Kind.TIME,
+}
+VERSION_FIELDS: Final[Fields] = {
+    "model": Kind.TEXT,
+    "number": Kind.NUMBER,
+    "state": Kind.STATE,
+    "description": Kind.TEXT,
+    "labels.*": Kind.TEXT,
+    "alias": Kind.TEXTS,
+    "create_time": Kind.TIME,
+    "update_time": Kind.TIME,
+    "created_by": Kind.TEXT,
+    "digest": Kind.TEXT,
+    "total_size_bytes": Kind.NUMBER,
+    "file_count": Kind.NUMBER,
+    "params.*": Kind.VALUE,
+    "metrics.*": Kind.NUMBER,
+    "evaluations.*": Kind.NUMBER,
+    "dataset": Kind.TEXTS,
+    "dataset.uri": Kind.TEXTS,
+    "dataset.digest": Kind.TEXTS,
+    "framework": Kind.TEXT,
+    "framework.version": Kind.TEXT,
+    "format": Kind.TEXT,
+    "source.repository": Kind.TEXT,
+    "source.commit": Kind.TEXT,
+    "source.branch": Kind.TEXT,
+    "parent": Kind.TEXTS,
+    "parent.digest": Kind.TEXTS,
+    "run": Kind.TEXT,
+    "run.tracker": Kind.TEXT,
+}
+
+
+def parse(text: str, fields: Fields, now: datetime) -> Term | None:
+    """The checked tree of a filter; None for an empty one. ``now`` is what relative times count from.
+
+    Raises :class:`~modelyard_server.query.syntax.FilterError`.
+    """
+    expression = syntax.parse(text)
+    return None if expression is None else _Checker(text, fields, now).term(expression)
+
+
+def field_of(path: tuple[str, ...], fields: Fields) -> tuple[str, Kind] | None:
+    """The full name and the type of the field at a path; None if there is none. A map's key may hold dots."""
+    name = ".".join(path)
+    if name in fields and not name.endswith(".*"):
+        return name, fields[name]
+    kind = fields.get(f"{path[0]}.*")
+    return (name, kind) if kind is not None and len(path) > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Checker:
+    text: str
+    fields: Fields
+    now: datetime
+
+    def term(self, expression: Expression) -> Term:
+        match expression:
+            case syntax.Not(term):
+                return Negation(self.term(term))
+            case syntax.And(terms):
+                return All(tuple(map(self.term, terms)))
+            case syntax.Or(terms):
+                return Any(tuple(map(self.term, terms)))
+            case Comparison():
+                return self._comparison(expression)
+
+    def _comparison(self, comparison: Comparison) -> Term:
+        path, value = comparison.path, comparison.value
+        if len(path) == 1 and f"{path[0]}.*" in self.fields and comparison.operator is Operator.HAS:
+            if len(value.pieces) > 1 or not value.text:
+                raise self._error(value, f"name a key here, as in {path[0]}:team")
+            return Present(f"{path[0]}.{value.text}")
+        found = field_of(path, self.fields)
+        if found is None:
+            known = ", ".join(self.fields)
+            raise FilterError(self.text, comparison.at, f"there is no field {'.'.join(path)!r}; there are {known}")
+        name, kind = found
+        if comparison.operator is Operator.HAS and value.text == "*" and not value.quoted:
+            return Present(name)
+        return _CHECKS[kind](self, name, comparison)
+
+    def _error(self, value: Literal, why: str) -> FilterError:
+        return FilterError(self.text, value.at, why)
+
+    def _ordering(self, comparison: Comparison) -> Operator:
+        """The operator, where ``:`` means that an element is equal."""
+        return Operator.EQUAL if comparison.operator is Operator.HAS else comparison.operator
+
+    def _text(self, name: str, comparison: Comparison) -> Term:
+        value = comparison.value
+        if value.pieces == ("",):
+            raise self._error(value, f"no text is the same as no value: say NOT {name}:* for those without one")
+        if comparison.operator is Operator.HAS and "." not in name and self.fields.get(name) is Kind.TEXT:
+            if len(value.pieces) > 1:
+                raise self._error(value, "':' looks for a part of the text as it is; wildcards go with =")
+            return Contains(name, value.text)
+        operator = self._ordering(comparison)
+        if len(value.pieces) > 1 and operator not in {Operator.EQUAL, Operator.NOT_EQUAL}:
+            raise self._error(value, f"a wildcard goes with = and !=, not with {operator.value}")
+        return Text(name, operator, value.pieces)
+
+    def _texts(self, name: str, comparison: Comparison) -> Term:
+        if comparison.operator not in {Operator.HAS, Operator.EQUAL}:
+            example = f"NOT {name} = {comparison.value.text!r}"
+            raise self._error(comparison.value, f"of several values ask for one with = or :, or say {example}")
+        pieces = comparison.value.pieces
+        if pieces == ("",):
+            raise self._error(comparison.value, f"say NOT {name}:* for those without one")
+        return Text(name, Operator.EQUAL, _canonical_version(pieces) if name == "parent" else pieces)
+
+    def _number(self, name: str, comparison: Comparison) -> Term:
+        number = _number(comparison.value)
+        if number is None:
+            raise self._error(comparison.value, f"{name} is a number, and {comparison.value.text!r} is none")
+        return Number(name, self._ordering(comparison), number)
+
+    def _value(self, name: str, comparison: Comparison) -> Term:
+        numeric = not comparison.value.quoted and _number(comparison.value) is not None
+        return self._number(name, comparison) if numeric else self._text(name, comparison)
+
+    def _time(self, name: str, comparison: Comparison) -> Term:
+        moment = _moment(comparison.value, self.now)
+        if moment is None or comparison.operator is Operator.HAS:
+            examples = "compare it with a time like 2026-03-31, 2026-03-31T12:00:00Z, now-7d or now-12h"
+            raise self._error(comparison.value, f"{name} is a time; {examples}")
+        return Moment(name, comparison.operator, moment)
+
+    def _state(self, name: str, comparison: Comparison) -> Term:
+        states = [state.value for state in VersionState]
+        if comparison.value.text not in states or comparison.operator not in _STATE_OPERATORS:
+            raise self._error(comparison.value, f"{name} is one of {', '.join(states)}; compare it with = or !=")
+        return Text(name, self._ordering(comparison), comparison.value.pieces)
+
+
+_STATE_OPERATORS: Final = frozenset({Operator.EQUAL, Operator.NOT_EQUAL, Operator.HAS})
+_CHECKS: Final[Mapping[Kind, Callable[[_Checker, str, Comparison], Term]]] = {
+    Kind.TEXT: _Checker._text,  # noqa: SLF001 (its own table)
+    Kind.TEXTS: _Checker._texts,  # noqa: SLF001
+    Kind.NUMBER: _Checker._number,  # noqa: SLF001
+    Kind.VALUE: _Checker._value,  # noqa: SLF001
+    Kind.TIME: _Checker._time,  # noqa: SLF001
+    Kind.STATE: _Checker._state,  # noqa: SLF001
+}
+
+
+def _number(value: Literal) -> float | None:
+    try:
+        number = float(value.text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _moment(value: Literal, now: datetime) -> datetime | None:
+    if relative := _RELATIVE.fullmatch(value.text):
+        count, unit = relative.groups()
+        try:
+            return now - timedelta(**{_UNITS[unit]: int(count)}) if unit else now
+        except OverflowError:
+            return None
+    try:
+        moment = datetime.fromisoformat(value.text)
+    except ValueError:
+        return None
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:  # in year 1, or in year 9999
+        return None
+
+
+def _canonical_version(pieces: tuple[str, ...]) -> tuple[str, ...]:
+    """``team/fraud@7`` as versions name their parents."""
+    try:
+        reference = Reference.parse(pieces[0])
+    except ValueError:
+        return pieces
+    if len(pieces) > 1 or reference.selector is not Selector.NUMBER:
+        return pieces
+    return (str(VersionName(reference.model, int(reference.value))),)

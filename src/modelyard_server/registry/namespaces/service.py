@@ -1,0 +1,76 @@
+"""Namespaces: create, read, update."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from modelyard.names import NamespaceName
+from modelyard_server.calls.errors import AlreadyExists
+from modelyard_server.db.protocols import StoredOutcome, Transaction
+from modelyard_server.log.changes import Attempt, Mutations, check_etag, new_uid
+from modelyard_server.log.codec import namespace_from_snapshot
+from modelyard_server.query.paging import Page
+from modelyard_server.registry import lookup
+from modelyard_server.registry.values import Namespace
+
+
+async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Namespace:
+    return replace(namespace_from_snapshot(dict(outcome.snapshot)), key=outcome.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    mutations: Mutations
+
+    async def create(self, attempt: Attempt, namespace: Namespace) -> Namespace:
+        """Creates ``namespace``, whose uid and times are set here."""
+
+        async def work(transaction: Transaction) -> Namespace:
+            if await transaction.namespaces.find(namespace.name) is not None:
+                raise AlreadyExists(
+                    f"there is a namespace {namespace.name.namespace!r} already",
+                    reason="NAMESPACE_EXISTS",
+                    kind="Namespace",
+                    name=str(namespace.name),
+                )
+            now = self.mutations.clock()
+            created = await transaction.namespaces.add(
+                replace(namespace, uid=new_uid(), create_time=now, update_time=now)
+            )
+            self.mutations.record(transaction, attempt, created.key, "namespace.created", after=created)
+            return created
+
+        return await self.mutations.run(attempt, work, _restore)
+
+    async def get(self, name: NamespaceName) -> Namespace:
+        return await self.mutations.database.look(lambda transaction: lookup.namespace(transaction, name))
+
+    async def page(self, *, after: str, size: int) -> Page[Namespace]:
+        found = await self.mutations.database.read(
+            lambda transaction: transaction.namespaces.page(after=after, limit=size + 1)
+        )
+        return Page.of(found, size)
+
+    async def update(
+        self, attempt: Attempt, name: NamespaceName, patch: Callable[[Namespace], Namespace], etag: str
+    ) -> Namespace:
+        async def work(transaction: Transaction) -> Namespace:
+            before = await lookup.namespace(transaction, name, lock=True)
+            check_etag(before, etag, name)
+            patched = patch(before)
+            if patched == before:
+                return before
+            after = replace(patched, update_time=self.mutations.clock(), row_version=before.row_version + 1)
+            await transaction.namespaces.update(after)
+            self.mutations.record(transaction, attempt, after.key, "namespace.updated", before=before, after=after)
+            return after
+
+        return await self.mutations.run(attempt, work, _restore)
+
+    async def ensure_default(self, name: NamespaceName) -> None:
+        """Creates the namespace that exists from the first start."""
+        attempt = Attempt(actor="system", method="ensure_default", payload_hash="")
+        now = self.mutations.clock()
+        try:
+            await self.create(attempt, Namespace(uid="", create_time=now, update_time=now, name=name))
+        except AlreadyExists:
+            return

@@ -1,0 +1,173 @@
+"""Which bytes a namespace has, and small ones written whole."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from modelyard.names import NamespaceName
+from modelyard_server import failpoints
+from modelyard_server.blobs.store import BlobKey, BlobStore
+from modelyard_server.calls.errors import (
+    FailedPrecondition,
+    FieldViolation,
+    InvalidArgument,
+    PreconditionViolation,
+    RegistryError,
+    digest_mismatch,
+)
+from modelyard_server.calls.limits import Limits
+from modelyard_server.db.protocols import Database, Transaction
+from modelyard_server.log.changes import Mutations
+from modelyard_server.registry import lookup
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """Bytes by their name, as a caller gives it."""
+
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    missing: list[BlobRef]
+    known_sizes: list[int]
+    lease_expire_time: datetime
+
+
+def new_generation() -> str:
+    return uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Blobs:
+    mutations: Mutations
+    store: BlobStore
+
+    @property
+    def _database(self) -> Database:
+        return self.mutations.database
+
+    @property
+    def _limits(self) -> Limits:
+        return self.mutations.limits
+
+    async def find_missing(self, parent: NamespaceName, blobs: Sequence[BlobRef], sizes: Sequence[int]) -> Found:
+        """Answers only for what this namespace holds, and leases that."""
+        until = self.mutations.later(self._limits.lease_ttl)
+
+        async def work(transaction: Transaction) -> Found:
+            namespace = await lookup.namespace(transaction, parent)
+            held = await transaction.blobs.visible(namespace.key, {blob.digest for blob in blobs})
+            present = {blob.digest for blob in blobs if held.get(blob.digest) == blob.size}
+            if present:
+                await transaction.blobs.lease(namespace.key, present, until)
+            known = await transaction.blobs.known_sizes(namespace.key, set(sizes)) if sizes else set()
+            return Found(
+                missing=[blob for blob in blobs if blob.digest not in present],
+                known_sizes=[size for size in sizes if size in known],
+                lease_expire_time=until,
+            )
+
+        return await (self._database.write(work) if blobs else self._database.read(work))
+
+    async def write_batch(
+        self, parent: NamespaceName, items: Sequence[tuple[BlobRef, bytes]]
+    ) -> list[RegistryError | None]:
+        """Stores small blobs; what became of each, in order, None for those that are stored."""
+        await self._database.look(lambda transaction: lookup.namespace(transaction, parent))
+        results = await asyncio.to_thread(_verify, items)
+        good = {
+            blob.digest: (BlobKey(blob.digest, new_generation(), blob.size), data)
+            for (blob, data), error in zip(items, results, strict=True)
+            if error is None
+        }
+        if good:
+            await self.store.put(list(good.values()))
+            failpoints.hit("batch.after_publish")
+            await self.adopt(parent, [key for key, _ in good.values()])
+        return results
+
+    async def adopt(self, parent: NamespaceName, keys: Sequence[BlobKey]) -> None:
+        """Enters published bytes for a namespace. Where the digest has a publication already, ours is dropped.
+
+        What a namespace can observe is the same either way: it has sent all bytes, and they were hashed and written.
+        """
+
+        async def work(transaction: Transaction) -> list[BlobKey]:
+            return await self.enter(transaction, parent, keys)
+
+        for surplus in await self._database.write(work):
+            await self.store.remove(surplus)
+
+    async def enter(self, transaction: Transaction, parent: NamespaceName, keys: Sequence[BlobKey]) -> list[BlobKey]:
+        """The same within a transaction; answers the publications to drop once it is committed."""
+        namespace = await lookup.namespace(transaction, parent)
+        now, until = self.mutations.clock(), self.mutations.later(self._limits.lease_ttl)
+        # In one order everywhere, so that two transactions never wait for each other.
+        keys = sorted(keys, key=lambda key: key.digest)
+        await transaction.blobs.add(keys, now)
+        live = await transaction.blobs.live({key.digest for key in keys})
+        await transaction.blobs.grant(namespace.key, keys, at=now, until=until)
+        return [key for key in keys if live.get(key.digest) != key]
+
+    async def compose(self, parent: NamespaceName, whole: BlobRef, parts: Sequence[BlobRef]) -> None:
+        """Joins blobs that the namespace holds into one."""
+        _check_sum(whole, parts)
+
+        async def work(transaction: Transaction) -> tuple[bool, list[BlobKey]]:
+            namespace = await lookup.namespace(transaction, parent)
+            digests = {part.digest for part in parts}
+            held = await transaction.blobs.visible(namespace.key, digests | {whole.digest})
+            _check_parts(parts, held)
+            live = await transaction.blobs.live(digests)
+            keys = [live[part.digest] for part in parts if part.digest in live]
+            return held.get(whole.digest) == whole.size, keys
+
+        present, keys = await self._database.read(work)
+        if present:
+            return
+        key = BlobKey(whole.digest, new_generation(), whole.size)
+        failpoints.hit("compose.before_publish")
+        await self.store.compose(key, keys, field="blob.digest")
+        failpoints.hit("compose.after_publish")
+        await self.adopt(parent, [key])
+
+
+def _verify(items: Sequence[tuple[BlobRef, bytes]]) -> list[RegistryError | None]:
+    results: list[RegistryError | None] = []
+    for index, (blob, data) in enumerate(items):
+        if len(data) != blob.size:
+            field = f"items[{index}].blob.size_bytes"
+            text = f"the data is {len(data)} bytes long, not {blob.size}"
+            results.append(InvalidArgument([FieldViolation(field, text)], reason="SIZE_MISMATCH"))
+            continue
+        actual = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        same = actual == blob.digest
+        results.append(None if same else digest_mismatch(f"items[{index}].blob.digest", blob.digest, actual))
+    return results
+
+
+def _check_sum(whole: BlobRef, parts: Sequence[BlobRef]) -> None:
+    total = sum(part.size for part in parts)
+    if total != whole.size:
+        text = f"the parts are {total} bytes together, not {whole.size}"
+        raise InvalidArgument([FieldViolation("blob.size_bytes", text)], reason="SIZE_MISMATCH")
+
+
+def _check_parts(parts: Sequence[BlobRef], held: dict[str, int]) -> None:
+    missing = sorted({(part.digest, part.size) for part in parts if held.get(part.digest) != part.size})
+    if missing:
+        raise FailedPrecondition(
+            f"{len(missing)} of the parts are not stored in this namespace; upload them, then compose again",
+            reason="MISSING_BLOBS",
+            violations=[
+                PreconditionViolation("MISSING", f"blobs/{digest}/{size}", "not stored in this namespace")
+                for digest, size in missing
+            ],
+            metadata={"missing_count": str(len(missing))},
+        )

@@ -1,0 +1,95 @@
+"""Upload sessions."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, func, insert, select, update
+
+from modelyard.names import UploadName
+from modelyard_server.db import tables
+from modelyard_server.db.connection import Connection
+from modelyard_server.db.rows import batches
+from modelyard_server.registry.values import Upload, UploadState
+
+_UPLOADS = tables.uploads.c
+_OPEN = UploadState.OPEN.value
+
+
+def _select() -> Select[Any]:
+    return select(tables.uploads, tables.namespaces.c.id.label("namespace_id")).join_from(
+        tables.uploads, tables.namespaces
+    )
+
+
+def _upload(row: Row[Any]) -> Upload:
+    return Upload(
+        name=UploadName(row.namespace_id, row.id),
+        size=row.size,
+        digest=row.digest,
+        state=UploadState(row.state),
+        generation=row.generation,
+        epoch=row.epoch,
+        create_time=row.create_time,
+        expire_time=row.expire_time,
+    )
+
+
+class SqlUploads:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, upload: Upload, namespace_key: int) -> None:
+        await self._connection.execute(
+            insert(tables.uploads).values(
+                id=upload.name.upload,
+                namespace_key=namespace_key,
+                size=upload.size,
+                digest=upload.digest,
+                state=upload.state.value,
+                generation=upload.generation,
+                epoch=upload.epoch,
+                create_time=upload.create_time,
+                expire_time=upload.expire_time,
+            )
+        )
+
+    async def find(self, name: UploadName, *, lock: bool = False) -> Upload | None:
+        query = _select().where(_UPLOADS.id == name.upload, tables.namespaces.c.id == name.namespace)
+        if lock:
+            query = query.with_for_update(of=tables.uploads)
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _upload(row)
+
+    async def count_open(self, namespace_key: int) -> int:
+        query = select(func.count()).where(_UPLOADS.namespace_key == namespace_key, _UPLOADS.state == _OPEN)
+        return int((await self._connection.execute(query)).scalar_one())
+
+    async def claim(self, name: UploadName, expire_time: datetime) -> int | None:
+        epoch = await self._connection.scalar(
+            update(tables.uploads)
+            .where(_UPLOADS.id == name.upload, _UPLOADS.state == _OPEN)
+            .values(epoch=_UPLOADS.epoch + 1, expire_time=expire_time)
+            .returning(_UPLOADS.epoch)
+        )
+        return None if epoch is None else int(epoch)
+
+    async def commit(self, name: UploadName, digest: str) -> None:
+        await self._connection.execute(
+            update(tables.uploads)
+            .where(_UPLOADS.id == name.upload)
+            .values(state=UploadState.COMMITTED.value, digest=digest)
+        )
+
+    async def remove(self, name: UploadName) -> None:
+        await self._connection.execute(delete(tables.uploads).where(_UPLOADS.id == name.upload))
+
+    async def expired(self, now: datetime, limit: int) -> list[Upload]:
+        query = _select().where(_UPLOADS.expire_time < now).order_by(_UPLOADS.expire_time).limit(limit)
+        return [_upload(row) for row in await self._connection.execute(query)]
+
+    async def known(self, uploads: Collection[str]) -> set[str]:
+        found: set[str] = set()
+        for batch in batches(uploads):
+            found.update((await self._connection.execute(select(_UPLOADS.id).where(_UPLOADS.id.in_(batch)))).scalars())
+        return found

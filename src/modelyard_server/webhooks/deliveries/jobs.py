@@ -1,0 +1,261 @@
+"""Telling webhooks what happens.
+
+The log is the outbox: an event and its place in line are one row, written in the transaction of the change. From there
+it goes in two steps, each in transactions of its own that any replica may make. First, what a webhook wants of the
+events that it has not queued yet becomes deliveries. Then each delivery that is due is claimed for a while, posted, and
+what came of it is stored. A server that dies in between leaves a claim that runs out: the receiver may hear an event
+twice, and never not at all.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from modelyard.names import DeliveryName, NamespaceName
+from modelyard_server import failpoints
+from modelyard_server.calls.errors import RegistryError
+from modelyard_server.db.protocols import DueDelivery, Transaction
+from modelyard_server.log.changes import Mutations, new_uid
+from modelyard_server.log.values import Event
+from modelyard_server.outbound.sender import Answer, WebhookSender
+from modelyard_server.registry.values import Delivery, DeliveryState, Webhook
+from modelyard_server.webhooks.values import Heading, Message, concerns, headers, keys, next_attempt
+
+_log: Final = structlog.get_logger("modelyard.webhooks")
+
+POLL_SECONDS: Final = 1.0
+"""How soon is found what other processes committed, and what has become due."""
+_EVENTS: Final = 500
+"""That are looked at in one transaction."""
+_AT_ONCE: Final = 32
+_OF_ONE: Final = 8
+"""Deliveries under way to one webhook: one that hangs must not take the place of all others."""
+_CLAIM: Final = timedelta(seconds=20)
+"""Above what an attempt may take. What a server leaves that dies is tried again after it."""
+_MAX_ERROR: Final = 500
+_chance: Final = random.SystemRandom()
+
+Render = Callable[[Event, NamespaceName, str], Message]
+"""An event of a namespace, by its name and uid, as it is posted."""
+
+
+class Dispatcher:
+    """The deliveries of this process."""
+
+    def __init__(
+        self,
+        mutations: Mutations,
+        sender: WebhookSender,
+        render: Render,
+        master: bytes,
+        *,
+        observe: Callable[[str], None],
+    ) -> None:
+        """``observe`` is told `delivered`, `failed` or `given_up` of each attempt."""
+        self._mutations = mutations
+        self._database = mutations.database
+        self._sender = sender
+        self._render = render
+        self._master = master
+        self._observe = observe
+        self._news = asyncio.Event()
+        self._followed: set[int] = set()
+        """Namespaces with webhooks, as of the last round."""
+        self._running: dict[asyncio.Task[None], tuple[DueDelivery, str]] = {}
+        """With their claims."""
+        self._renderer = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
+        self._rendering = asyncio.Lock()
+        self._rendered: tuple[tuple[int, int], Message] | None = None
+        """The last one: all webhooks of a namespace are told the same."""
+        self._dispatching: asyncio.Task[None] | None = None
+
+    def committed(self, namespace_keys: Collection[int]) -> None:
+        """There may be events to tell. Where nobody is to be told, a commit costs nothing here."""
+        if not self._followed.isdisjoint(namespace_keys):
+            self.wake()
+
+    def wake(self) -> None:
+        """There may be something due."""
+        self._news.set()
+
+    def start(self) -> None:
+        self._dispatching = asyncio.create_task(self._dispatch())
+
+    async def close(self) -> None:
+        """Starts nothing more, and lets go of what is under way: it is tried again, here or by another replica."""
+        claims = {claim for _, claim in self._running.values()}
+        tasks = [*filter(None, [self._dispatching]), *self._running]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._renderer.shutdown(wait=False, cancel_futures=True)
+        if claims:
+            now = self._mutations.clock()
+            await self._try(self._release(claims, now))
+
+    async def _release(self, claims: Collection[str], now: datetime) -> None:
+        await self._database.write(lambda transaction: transaction.deliveries.release(claims, now))
+
+    async def _dispatch(self) -> None:
+        while True:
+            self._news.clear()
+            await self._try(self._fan_out())
+            await self._try(self._deliver())
+            # Not wait_for, which until Python 3.12 loses a cancellation that comes together with the news.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._news.wait()
+
+    @staticmethod
+    async def _try(step: Coroutine[Any, Any, None]) -> None:
+        """A step that fails is tried again in the next round, and holds up no other."""
+        try:
+            await step
+        except RegistryError as error:  # the database is down
+            _log.warning("webhooks wait for the database", reason=error.reason)
+        except Exception:  # noqa: BLE001 (it is told, and must not end the task)
+            _log.exception("webhooks wait for the next round")
+
+    # From the log to deliveries
+
+    async def _fan_out(self) -> None:
+        async def work(transaction: Transaction) -> tuple[set[int], Sequence[int]]:
+            return await transaction.webhooks.followed(), await transaction.webhooks.behind()
+
+        self._followed, behind = await self._database.read(work)
+        for key in behind:
+            await self._try(self._queue(key))
+
+    async def _queue(self, key: int) -> None:
+        more = True
+        while more:
+            more = await self._database.write(partial(self._take, key=key))
+            failpoints.hit("webhook.after_fan_out")
+
+    async def _take(self, transaction: Transaction, *, key: int) -> bool:
+        """Makes deliveries of a webhook's next events; whether there may be more."""
+        webhook = await transaction.webhooks.at(key, lock=True)
+        if webhook is None or webhook.disabled:
+            return False
+        events = await transaction.events.headings(webhook.namespace_key, after=webhook.queued_revision, limit=_EVENTS)
+        if not events:
+            return False
+        if wanted := [self._delivery(webhook, event) for event in events if concerns(webhook, event)]:
+            await transaction.deliveries.add(webhook, wanted)
+        await transaction.webhooks.advance(key, events[-1].revision)
+        return len(events) == _EVENTS
+
+    def _delivery(self, webhook: Webhook, event: Heading) -> Delivery:
+        return Delivery(
+            name=DeliveryName(webhook.name, new_uid()),
+            revision=event.revision,
+            type=event.type,
+            resource=event.resource,
+            lane=event.model_id,
+            state=DeliveryState.PENDING,
+            create_time=self._mutations.clock(),
+        )
+
+    # From deliveries to receivers
+
+    async def _deliver(self) -> None:
+        free = _AT_ONCE - len(self._running)
+        now = self._mutations.clock()
+        if free <= 0 or not await self._database.look(lambda transaction: transaction.deliveries.any_due(now)):
+            return
+        claim = new_uid()
+        under_way = Counter(each.webhook.key for each, _ in self._running.values())
+        due = await self._database.write(
+            lambda transaction: transaction.deliveries.claim(
+                now, now + _CLAIM, claim, limit=free, each=_OF_ONE, under_way=under_way
+            )
+        )
+        for each in due:
+            task = asyncio.create_task(self._attempt(each, claim))
+            self._running[task] = each, claim
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its claim runs out, and it is tried again.
+            _log.warning("a delivery could not be ended", exc_info=error)
+        self._news.set()
+
+    async def _attempt(self, due: DueDelivery, claim: str) -> None:
+        try:
+            message = await self._message(due)
+            if message is None:  # it was sent again by hand, and compacted meanwhile
+                await self._end(due, claim, Answer(0, "the event is not kept any more", 0.0), give_up=True)
+                return
+            now = self._mutations.clock()
+            signed = headers(message, keys(self._master, due.webhook, now), now)
+            answer = await self._sender.post(due.webhook.url, signed, message.body)
+        except RegistryError:  # the database is down: the claim runs out, and it is tried again
+            raise
+        except Exception:  # noqa: BLE001 (a bug of ours, which must not hold up the lane for ever)
+            _log.exception("a delivery can't be sent", webhook=str(due.webhook.name), revision=due.delivery.revision)
+            answer = Answer(0, "the registry could not send it", 0.0)
+        failpoints.hit("webhook.after_post")
+        await self._end(due, claim, answer)
+
+    async def _message(self, due: DueDelivery) -> Message | None:
+        """The event as it is posted; one at a time is read and rendered, for a large one takes long."""
+        key = due.webhook.namespace_key, due.delivery.revision
+        async with self._rendering:
+            if self._rendered is not None and self._rendered[0] == key:
+                return self._rendered[1]
+            event = await self._database.read(lambda transaction: transaction.events.at(*key))
+            if event is None:
+                return None
+            namespace = NamespaceName(due.webhook.name.namespace)
+            render = partial(self._render, event, namespace, due.namespace_uid)
+            message = await asyncio.get_running_loop().run_in_executor(self._renderer, render)
+            self._rendered = key, message
+            return message
+
+    async def _end(self, due: DueDelivery, claim: str, answer: Answer, *, give_up: bool = False) -> None:
+        now = self._mutations.clock()
+        delivery = due.delivery
+        again = None
+        if not answer.delivered and not give_up:
+            again = next_attempt(
+                created=delivery.create_time,
+                now=now,
+                attempts=delivery.attempt_count,
+                chance=_chance.random(),
+                retry_after=answer.retry_after,
+            )
+        state = DeliveryState.DELIVERED if answer.delivered else DeliveryState.FAILED
+        ended = replace(
+            delivery,
+            state=state if again is None else DeliveryState.PENDING,
+            status_code=answer.status_code,
+            error=answer.error[:_MAX_ERROR],
+            latency=answer.latency,
+            next_attempt_time=again or now,
+        )
+
+        async def work(transaction: Transaction) -> bool:
+            webhook = await transaction.webhooks.at(due.webhook.key, lock=True)
+            return webhook is not None and await transaction.deliveries.end(ended, claim, paused=webhook.disabled)
+
+        if await self._database.write(work):
+            failpoints.hit("webhook.after_end")
+            self._tell(due, ended)
+
+    def _tell(self, due: DueDelivery, ended: Delivery) -> None:
+        outcome = {DeliveryState.DELIVERED: "delivered", DeliveryState.FAILED: "given_up"}.get(ended.state, "failed")
+        self._observe(outcome)
+        if outcome != "delivered":
+            facts = {"revision": ended.revision, "attempts": ended.attempt_count, "error": ended.error}
+            _log.warning("webhook not delivered", webhook=str(due.webhook.name), outcome=outcome, **facts)

@@ -1,0 +1,101 @@
+"""What was posted to webhooks and is to be: looked at, sent again, tried out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import NAMESPACE_URL, uuid5
+
+from modelyard.names import DeliveryName, WebhookName
+from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation
+from modelyard_server.db.protocols import Transaction
+from modelyard_server.log import history
+from modelyard_server.log.changes import Attempt, Mutations, new_uid, request_id_reused
+from modelyard_server.outbound.sender import Answer, WebhookSender
+from modelyard_server.query.paging import Page
+from modelyard_server.registry.values import Delivery, DeliveryState, Webhook
+from modelyard_server.webhooks import service as webhooks
+from modelyard_server.webhooks.values import Message, headers, keys
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    mutations: Mutations
+    sender: WebhookSender
+    master: bytes
+    """What secrets are derived from."""
+    trial: Callable[[Webhook], Message]
+    """Makes the event that a test posts."""
+    wake: Callable[[], None]
+    """Says that something is due."""
+
+    async def page(
+        self, parent: WebhookName, *, before: int | None, size: int, state: DeliveryState | None
+    ) -> Page[Delivery]:
+        async def work(transaction: Transaction) -> Page[Delivery]:
+            webhook = await webhooks.find(transaction, parent)
+            found = await transaction.deliveries.page(webhook.key, before=before, limit=size + 1, state=state)
+            return Page.of(found, size)
+
+        return await self.mutations.database.read(work)
+
+    async def redeliver(self, attempt: Attempt, name: DeliveryName) -> Delivery:
+        """Adds another delivery of the same event."""
+        # The id follows from the request_id, so that a retry finds what it added.
+        seed = f"{attempt.actor}/{name.webhook}/{attempt.request_id}"
+        identity = str(uuid5(NAMESPACE_URL, seed)) if attempt.request_id else new_uid()
+
+        async def work(transaction: Transaction) -> Delivery:
+            webhook = await webhooks.find(transaction, name.webhook, lock=True)
+            ended = await _find(transaction, name)
+            added = await transaction.deliveries.find(DeliveryName(name.webhook, identity))
+            if added is not None:
+                if added.revision != ended.revision:
+                    raise request_id_reused()
+                return added
+            if ended.state is DeliveryState.PENDING:
+                raise _pending(ended)
+            if await transaction.events.at(webhook.namespace_key, ended.revision) is None:
+                raise history.compacted(ended.revision, f"the event of {name} can't be sent again")
+            again = Delivery(
+                name=DeliveryName(name.webhook, identity),
+                revision=ended.revision,
+                type=ended.type,
+                resource=ended.resource,
+                lane=ended.lane,
+                state=DeliveryState.PENDING,
+                create_time=self.mutations.clock(),
+            )
+            await transaction.deliveries.add(webhook, [again])
+            if webhook.disabled:
+                await transaction.deliveries.pause(webhook.key)
+            return again
+
+        again = await self.mutations.database.write(work)
+        self.wake()
+        return again
+
+    async def test(self, name: WebhookName) -> Answer:
+        """Posts an event that is in no log, once."""
+        webhook = await self.mutations.database.look(lambda transaction: webhooks.find(transaction, name))
+        message, now = self.trial(webhook), self.mutations.clock()
+        return await self.sender.post(webhook.url, headers(message, keys(self.master, webhook, now), now), message.body)
+
+
+async def _find(transaction: Transaction, name: DeliveryName) -> Delivery:
+    found = await transaction.deliveries.find(name)
+    if found is None:
+        raise NotFound(
+            f"there is no delivery {name.delivery} to {name.webhook}: they are kept for a week",
+            reason="DELIVERY_NOT_FOUND",
+            kind="Delivery",
+            name=str(name),
+        )
+    return found
+
+
+def _pending(delivery: Delivery) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"{delivery.name} has not ended: it is still tried by itself",
+        reason="DELIVERY_PENDING",
+        violations=[PreconditionViolation("STATE", str(delivery.name), "the delivery is pending")],
+        metadata={"resource": str(delivery.name)},
+    )

@@ -1,0 +1,112 @@
+"""Webhooks."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
+
+from modelyard.names import WebhookName
+from modelyard_server.db import rows, tables
+from modelyard_server.db.connection import Connection
+from modelyard_server.registry.values import Webhook
+
+_WEBHOOKS = tables.webhooks.c
+EVERY: Final[Select[Any]] = select(tables.webhooks, tables.namespaces.c.id.label("namespace_id")).join_from(
+    tables.webhooks, tables.namespaces
+)
+_FIND = EVERY.where(tables.namespaces.c.id == bindparam("namespace_id"), _WEBHOOKS.id == bindparam("webhook_id"))
+_KEY_OF = _FIND.with_only_columns(_WEBHOOKS.key)
+# Locked first and read then, as everywhere.
+_LOCK = select(_WEBHOOKS.key).where(_WEBHOOKS.key == bindparam("row_key")).with_for_update()
+_BY_KEY = EVERY.where(_WEBHOOKS.key == bindparam("row_key"))
+_FOLLOWED = select(_WEBHOOKS.namespace_key).where(_WEBHOOKS.disabled.is_(False)).distinct()
+_BEHIND = (
+    select(_WEBHOOKS.key)
+    .join_from(tables.webhooks, tables.log_heads, tables.log_heads.c.namespace_key == _WEBHOOKS.namespace_key)
+    .where(_WEBHOOKS.disabled.is_(False), _WEBHOOKS.queued_revision < tables.log_heads.c.revision)
+    .order_by(_WEBHOOKS.key)
+)
+_UPDATE = update(tables.webhooks).where(_WEBHOOKS.key == bindparam("row_key"))
+
+
+def from_row(row: Row[Any]) -> Webhook:
+    return Webhook(
+        **rows.common(row),
+        name=WebhookName(row.namespace_id, row.id),
+        url=row.url,
+        types=tuple(row.types),
+        model_id=row.model_id,
+        description=row.description,
+        disabled=row.disabled,
+        secret_generation=row.secret_generation,
+        overlap_end_time=row.overlap_end_time,
+        created_by=row.created_by,
+        queued_revision=row.queued_revision,
+        namespace_key=row.namespace_key,
+    )
+
+
+def _mutable(webhook: Webhook) -> dict[str, Any]:
+    return {
+        **rows.common_values(webhook),
+        "url": webhook.url,
+        "types": list(webhook.types),
+        "model_id": webhook.model_id,
+        "description": webhook.description,
+        "disabled": webhook.disabled,
+        "secret_generation": webhook.secret_generation,
+        "overlap_end_time": webhook.overlap_end_time,
+        "queued_revision": webhook.queued_revision,
+    }
+
+
+class SqlWebhooks:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, webhook: Webhook) -> Webhook:
+        values = {
+            "namespace_key": webhook.namespace_key,
+            "id": webhook.name.webhook,
+            "created_by": webhook.created_by,
+            **_mutable(webhook),
+        }
+        key = await self._connection.scalar(insert(tables.webhooks).returning(_WEBHOOKS.key), values)
+        return replace(webhook, key=key)
+
+    async def find(self, name: WebhookName, *, lock: bool = False) -> Webhook | None:
+        parameters = {"namespace_id": name.namespace, "webhook_id": name.webhook}
+        key = await self._connection.scalar(_KEY_OF, parameters)
+        return None if key is None else await self.at(key, lock=lock)
+
+    async def at(self, key: int, *, lock: bool = False) -> Webhook | None:
+        if lock:
+            await self._connection.execute(_LOCK, {"row_key": key})
+        row = (await self._connection.execute(_BY_KEY, {"row_key": key})).one_or_none()
+        return None if row is None else from_row(row)
+
+    async def update(self, webhook: Webhook) -> None:
+        await self._connection.execute(_UPDATE, {"row_key": webhook.key, **_mutable(webhook)})
+
+    async def advance(self, key: int, queued_revision: int) -> None:
+        await self._connection.execute(_UPDATE, {"row_key": key, "queued_revision": queued_revision})
+
+    async def remove(self, webhook: Webhook) -> None:
+        deliveries = tables.webhook_deliveries
+        await self._connection.execute(delete(deliveries).where(deliveries.c.webhook_key == webhook.key))
+        await self._connection.execute(delete(tables.webhooks).where(_WEBHOOKS.key == webhook.key))
+
+    async def count(self, namespace_key: int) -> int:
+        query = select(func.count()).where(_WEBHOOKS.namespace_key == namespace_key)
+        return int(await self._connection.scalar(query))
+
+    async def page(self, namespace_key: int, *, after: str, limit: int) -> list[Webhook]:
+        query = EVERY.where(_WEBHOOKS.namespace_key == namespace_key, _WEBHOOKS.id > after)
+        return [from_row(row) for row in await self._connection.execute(query.order_by(_WEBHOOKS.id).limit(limit))]
+
+    async def followed(self) -> set[int]:
+        return set((await self._connection.execute(_FOLLOWED)).scalars())
+
+    async def behind(self) -> Sequence[int]:
+        return list((await self._connection.execute(_BEHIND)).scalars())
