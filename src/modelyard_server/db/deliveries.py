@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 
-from modelyard.names import DeliveryName, WebhookName
+from modelyard.core.names import DeliveryName, WebhookName
 from modelyard_server.db import tables, webhooks
 from modelyard_server.db.engine import Connection
 from modelyard_server.domain.resources import Delivery, DeliveryState, Webhook

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from modelyard.names import NamespaceName
+from modelyard.core.names import NamespaceName
 from modelyard_server.domain.errors import FieldViolation
 from modelyard_server.domain.events import EVENT_TYPES
 from modelyard_server.domain.resources import Webhook

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from google.protobuf import json_format
 
-from modelyard.names import ModelName, NamespaceName
+from modelyard.core.names import ModelName, NamespaceName
 from modelyard_server.domain.codec import format_time
 from modelyard_server.domain.events import Event
 from modelyard_server.domain.resources import Webhook

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from modelyard.names import AliasName, ModelName, VersionName
+from modelyard.core.names import AliasName, ModelName, VersionName
 from modelyard_server.domain.codec import alias_from_snapshot
 from modelyard_server.domain.errors import Aborted, FailedPrecondition, PreconditionViolation
 from modelyard_server.domain.resources import Alias, Model, Version, VersionState

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeVar
 
-from modelyard.manifest import manifest_digest
+from modelyard.core.manifest import manifest_digest
 from modelyard_server.domain.errors import RegistryError
 from modelyard_server.domain.events import GENESIS, Event, LogHead
 from modelyard_server.services.blob_store import BlobKey, BlobStore

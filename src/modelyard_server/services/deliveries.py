@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
-from modelyard.names import DeliveryName, WebhookName
+from modelyard.core.names import DeliveryName, WebhookName
 from modelyard_server.domain.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.domain.resources import Delivery, DeliveryState, Webhook
 from modelyard_server.domain.webhooks import Message, headers, keys

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from modelyard.names import PRODUCTION, AliasName, DeploymentName, ModelName, NamespaceName, VersionName
-from modelyard.references import Reference, Selector
+from modelyard.core.names import PRODUCTION, AliasName, DeploymentName, ModelName, NamespaceName, VersionName
+from modelyard.core.references import Reference, Selector
 from modelyard_server.domain.codec import deployment_from_snapshot
 from modelyard_server.domain.errors import Aborted, NotFound, ResourceExhausted
 from modelyard_server.domain.resources import Deployment, Version

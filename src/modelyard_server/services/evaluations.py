@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from modelyard.names import EvaluationName, VersionName
+from modelyard.core.names import EvaluationName, VersionName
 from modelyard_server.domain.codec import evaluation_from_snapshot
 from modelyard_server.domain.errors import AlreadyExists, FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.domain.resources import Evaluation, Version, VersionState

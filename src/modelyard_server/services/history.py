@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
-from modelyard.names import AliasName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, NamespaceName, VersionName
 from modelyard_server.domain.codec import alias_from_snapshot
 from modelyard_server.domain.errors import FailedPrecondition, OutOfRange, PreconditionViolation
 from modelyard_server.domain.events import Event, LogHead, Place

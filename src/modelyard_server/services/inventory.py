@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from modelyard.manifest import File
+from modelyard.core.manifest import File
 from modelyard_server.domain.codec import Json
 from modelyard_server.domain.events import Event, LogHead
 from modelyard_server.services.blob_store import BlobKey

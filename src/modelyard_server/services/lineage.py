@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from modelyard.names import AliasName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, NamespaceName, VersionName
 from modelyard_server.domain.lineage import Edge, Graph, Origin, id_of, mentions, parents_of, sources_of
 from modelyard_server.domain.resources import Version
 from modelyard_server.services import lookup

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from modelyard.names import NamespaceName
+from modelyard.core.names import NamespaceName
 from modelyard_server.domain.codec import snapshot
 from modelyard_server.domain.errors import invalid
 from modelyard_server.domain.events import Change, Event, LogHead

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.domain.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.domain.resources import Alias, Deployment, Model, Namespace, Version, VersionState
 from modelyard_server.services.database import Transaction

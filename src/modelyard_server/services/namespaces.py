@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from modelyard.names import NamespaceName
+from modelyard.core.names import NamespaceName
 from modelyard_server.domain.codec import namespace_from_snapshot
 from modelyard_server.domain.errors import AlreadyExists
 from modelyard_server.domain.resources import Namespace

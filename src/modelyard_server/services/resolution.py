@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from modelyard.names import PRODUCTION, NamespaceName
-from modelyard.references import Reference, Selector
+from modelyard.core.names import PRODUCTION, NamespaceName
+from modelyard.core.references import Reference, Selector
 from modelyard_server.domain.resources import Alias, Version
 from modelyard_server.services import lookup
 from modelyard_server.services.database import Database, Transaction

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from modelyard.names import ModelName, NamespaceName
+from modelyard.core.names import ModelName, NamespaceName
 from modelyard_server.domain.errors import OutOfRange, RegistryError, Unavailable
 from modelyard_server.domain.events import Event, LogHead
 from modelyard_server.services import history

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from modelyard.names import ModelName, NamespaceName, WebhookName
+from modelyard.core.names import ModelName, NamespaceName, WebhookName
 from modelyard_server.domain.codec import webhook_from_snapshot
 from modelyard_server.domain.errors import AlreadyExists, NotFound, ResourceExhausted
 from modelyard_server.domain.resources import Webhook
