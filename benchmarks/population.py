@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from modelyard.names import ModelName
+from modelyard.core.names import ModelName
 from modelyard_server.log.values import change, event_hash
 from modelyard_server.registry.values import Alias
 

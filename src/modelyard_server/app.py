@@ -14,7 +14,7 @@ from typing import Final, Self
 import structlog
 from prometheus_client import start_http_server
 
-from modelyard.names import DEFAULT_NAMESPACE, NamespaceName
+from modelyard.core.names import DEFAULT_NAMESPACE, NamespaceName
 from modelyard_server import failpoints
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.blobs.store import BlobStore

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from modelyard.facts import Dataset, DatasetRole, Environment, Framework, Parent, Relation, Run, Signature, Source
-from modelyard.manifest import File, manifest_digest
-from modelyard.names import DeliveryName, DeploymentName, ModelName, WebhookName
+from modelyard.core.facts import Dataset, DatasetRole, Environment, Framework, Parent, Relation, Run, Signature, Source
+from modelyard.core.manifest import File, manifest_digest
+from modelyard.core.names import DeliveryName, DeploymentName, ModelName, WebhookName
 from modelyard.types import Alias, Delivery, DeliveryState, Deployment, Model, Namespace, Rollout, Version, VersionState
 
 HOSTILE = "[red]\x1b[31mevil\u202e\u200b\n"

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from tests.support.registry import RunningRegistry, running_registry
 
-from modelyard.names import ModelName, NamespaceName
+from modelyard.core.names import ModelName, NamespaceName
 from modelyard_server.db.connection import Connection
 from modelyard_server.deployments.repository import SqlDeployments
 from modelyard_server.query import pages, terms

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from tests.support.postgres import Postgres
 
-from modelyard.names import NamespaceName
+from modelyard.core.names import NamespaceName
 from modelyard_server.calls.errors import Aborted, RegistryError, invalid
 from modelyard_server.db import schema
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url

@@ -7,7 +7,7 @@ from hypothesis import given
 from tests.property.values import facts, moments
 
 from modelyard import wire
-from modelyard.facts import Facts
+from modelyard.core.facts import Facts
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.log.codec import facts_from_json, facts_to_json, format_time
 

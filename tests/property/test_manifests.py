@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.property.values import digests, manifests, paths
 
 from modelyard import wire
-from modelyard.manifest import File, manifest_digest
+from modelyard.core.manifest import File, manifest_digest
 from modelyard.v1 import resources_pb2 as pb
 
 

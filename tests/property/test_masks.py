@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.property.values import texts
 
-from modelyard.names import ModelName
+from modelyard.core.names import ModelName
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls import masks
 from modelyard_server.calls.errors import InvalidArgument

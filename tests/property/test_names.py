@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.property.values import aliases, digests, ids, model_names, names, numbers, paths
 
-from modelyard.manifest import check_digest, check_distinct, check_path
-from modelyard.names import (
+from modelyard.core.manifest import check_digest, check_distinct, check_path
+from modelyard.core.names import (
     AliasName,
     ModelName,
     NamespaceName,
@@ -19,7 +19,7 @@ from modelyard.names import (
     parse_number,
     parse_version_or_alias,
 )
-from modelyard.references import Reference, Selector
+from modelyard.core.references import Reference, Selector
 
 _PARSERS: list[Callable[[str], object]] = [
     NamespaceName.parse,

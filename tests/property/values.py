@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from modelyard.facts import (
+from modelyard.core.facts import (
     Dataset,
     DatasetRole,
     Environment,
@@ -19,8 +19,9 @@ from modelyard.facts import (
     Signature,
     Source,
 )
-from modelyard.manifest import MAX_BLOB_BYTES, File, check_path
-from modelyard.names import AliasName, ModelName, NamespaceName, UploadName, VersionName
+from modelyard.core.limits import MAX_BLOB_BYTES
+from modelyard.core.manifest import File, check_path
+from modelyard.core.names import AliasName, ModelName, NamespaceName, UploadName, VersionName
 
 _INT64: Final = 2**63
 

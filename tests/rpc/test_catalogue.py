@@ -17,7 +17,7 @@ from tests.support.requests import (
     version_of,
 )
 
-from modelyard.manifest import File, manifest_digest
+from modelyard.core.manifest import File, manifest_digest
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.log.values import GENESIS

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tests.sdk.fake_artifacts import FakeArtifacts, file_of
 
-from modelyard.manifest import File, manifest_digest
-from modelyard.names import VersionName
+from modelyard.core.manifest import File, manifest_digest
+from modelyard.core.names import VersionName
 from modelyard.types import Version, VersionState
 from modelyard.v1 import resources_pb2
 from modelyard.wire import files_to_proto
@@ -69,7 +69,7 @@ _PULLER = """
     import asyncio, json, sys
     from pathlib import Path
     from modelyard._cache import Cache
-    from modelyard.manifest import File
+    from modelyard.core.manifest import File
     from tests.sdk.cached_versions import version_with
     from tests.sdk.fake_artifacts import connect
 

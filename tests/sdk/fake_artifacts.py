@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from modelyard._config import endpoint
 from modelyard._connection import Connection
-from modelyard.manifest import File
+from modelyard.core.manifest import File
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1 import artifacts_pb2_grpc
 from modelyard.v1.resources_pb2 import Blob

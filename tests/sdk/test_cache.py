@@ -27,8 +27,8 @@ from tests.support.paths import HOSTILE_PATHS
 from modelyard._cache import Cache, locks, snapshots
 from modelyard._connection import Connection
 from modelyard._transfer import retries
+from modelyard.core.manifest import File, manifest_digest
 from modelyard.errors import CacheError, InvalidArgumentError, NotFoundError, UnavailableError, VerificationError
-from modelyard.manifest import File, manifest_digest
 from modelyard.types import Progress, Version
 from modelyard.v1 import artifacts_pb2 as pb
 

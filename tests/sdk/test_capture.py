@@ -19,7 +19,7 @@ from modelyard._capture.budget import Budget, OncePerProcess, TooLateError
 from modelyard._capture.git import without_credentials
 from modelyard._capture.secrets import MASK, mask_arguments, mask_text
 from modelyard._capture.text import MAX_CHARACTERS, clean
-from modelyard.facts import Environment, Source
+from modelyard.core.facts import Environment, Source
 
 CANARY = "c4n4ry-hunter2"
 SCRIPT = """

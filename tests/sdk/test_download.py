@@ -14,9 +14,9 @@ from modelyard._connection import Connection
 from modelyard._transfer import download as download_module
 from modelyard._transfer import retries
 from modelyard._transfer.download import download
+from modelyard.core.manifest import File
+from modelyard.core.names import VersionName
 from modelyard.errors import NotFoundError, UnavailableError, VerificationError
-from modelyard.manifest import File
-from modelyard.names import VersionName
 from modelyard.v1 import artifacts_pb2 as pb
 
 DATA = random.Random(7).randbytes(9 * MIB + 123)

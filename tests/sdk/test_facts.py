@@ -10,8 +10,8 @@ import pytest
 
 import modelyard
 from modelyard._facts import Described, describe, parse_parent
-from modelyard.facts import Dataset, DatasetRole, Framework, Parent, Relation, Run, Signature
-from modelyard.names import ModelName, VersionName
+from modelyard.core.facts import Dataset, DatasetRole, Framework, Parent, Relation, Run, Signature
+from modelyard.core.names import ModelName, VersionName
 
 NOTHING: dict[str, Any] = {
     "params": None,

@@ -11,7 +11,7 @@ from tests.sdk.fake_registry import Context, refuse, serve_registry
 
 import modelyard
 from modelyard import AsyncClient
-from modelyard.manifest import manifest_digest
+from modelyard.core.manifest import manifest_digest
 from modelyard.v1 import registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import files_to_proto

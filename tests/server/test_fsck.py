@@ -20,7 +20,7 @@ from tests.support.server import BIN, ServerProcess, clean_environment
 from typer.testing import CliRunner
 
 from modelyard import AsyncClient
-from modelyard.facts import Dataset, DatasetRole, Direction, Parent, Relation, Run, Signature
+from modelyard.core.facts import Dataset, DatasetRole, Direction, Parent, Relation, Run, Signature
 from modelyard.v1 import events_pb2
 from modelyard_server import app
 from modelyard_server.cli import cli

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from modelyard.names import VersionName
+from modelyard.core.names import VersionName
 from modelyard.v1 import artifacts_pb2 as artifacts
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb

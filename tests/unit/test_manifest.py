@@ -6,7 +6,7 @@ import json
 import pytest
 from tests.support.paths import HOSTILE_PATHS
 
-from modelyard.manifest import File, check_digest, check_distinct, check_path, manifest_digest
+from modelyard.core.manifest import File, check_digest, check_distinct, check_path, manifest_digest
 
 _A = "sha256:" + "a" * 64
 

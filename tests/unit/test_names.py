@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelyard.names import (
+from modelyard.core.names import (
     AliasName,
     ModelName,
     NamespaceName,
@@ -12,7 +12,7 @@ from modelyard.names import (
     check_id,
     parse_version_or_alias,
 )
-from modelyard.references import Reference, Selector
+from modelyard.core.references import Reference, Selector
 
 
 @pytest.mark.parametrize("value", ["a", "0", "fraud", "bert-base.v2_x", "x" * 63])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from modelyard.manifest import check_digest
+from modelyard.core.manifest import check_digest
 from modelyard_server import failpoints
 from modelyard_server.blobs.disk import make_folder, sync_folder
 from modelyard_server.blobs.store import BlobKey

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from modelyard.core import limits as shared
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -22,16 +24,16 @@ class Limits:
     page_size_default: int = 50
     page_size_max: int = 1000
     page_token_ttl: float = 3 * 86_400.0
-    label_count: int = 100
-    label_key_bytes: int = 128
-    label_value_bytes: int = 4096
-    display_name_length: int = 128
-    owner_length: int = 256
-    description_bytes: int = 1 << 20
-    reason_bytes: int = 4096
-    facts_entries: int = 10_000
+    label_count: int = shared.MAX_LABELS
+    label_key_bytes: int = shared.MAX_LABEL_KEY_BYTES
+    label_value_bytes: int = shared.MAX_LABEL_VALUE_BYTES
+    display_name_length: int = shared.MAX_DISPLAY_NAME_LENGTH
+    owner_length: int = shared.MAX_OWNER_LENGTH
+    description_bytes: int = shared.MAX_DESCRIPTION_BYTES
+    reason_bytes: int = shared.MAX_REASON_BYTES
+    facts_entries: int = shared.MAX_FACTS
     """Of each map or list among the facts."""
-    aliases_per_commit: int = 10
+    aliases_per_commit: int = shared.MAX_ALIASES_PER_COMMIT
     open_uploads: int = 1000
     """In one namespace."""
     upload_ttl: float = 86_400.0
@@ -39,15 +41,15 @@ class Limits:
     """A writer of an upload that moved nothing for so long may be taken over from."""
     lease_ttl: float = 3600.0
     """How long a blob that was found, or just written, stays without a version that names it."""
-    deployment_ttl: float = 90.0
+    deployment_ttl: float = shared.DEFAULT_DEPLOYMENT_TTL
     """How long a deployment counts without a heartbeat, unless its consumer asks for another time."""
     deployments: int = 10_000
     """Of one model."""
-    deployment_ttl_min: float = 10.0
-    deployment_ttl_max: float = 30 * 86_400.0
-    consumer_bytes: int = 255
+    deployment_ttl_min: float = shared.MIN_DEPLOYMENT_TTL
+    deployment_ttl_max: float = shared.MAX_DEPLOYMENT_TTL
+    consumer_bytes: int = shared.MAX_CONSUMER_BYTES
     """Of each of a consumer's service, environment and instance."""
-    rollout_differing: int = 100
+    rollout_differing: int = shared.MAX_ROLLOUT_DIFFERING
     """Deployments that one rollout lists."""
     usage_versions: int = 1000
     """Whose use is counted in memory, until it is stored."""

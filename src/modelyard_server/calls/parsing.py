@@ -10,9 +10,9 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from modelyard import wire
-from modelyard.facts import Facts
-from modelyard.manifest import check_digest
-from modelyard.names import ModelName, NamespaceName, check_alias
+from modelyard.core.facts import Facts
+from modelyard.core.manifest import check_digest
+from modelyard.core.names import ModelName, NamespaceName, check_alias
 from modelyard.v1 import registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls import validation

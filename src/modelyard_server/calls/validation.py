@@ -7,28 +7,33 @@ import json
 import math
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from modelyard.facts import Dataset, Facts, Parent
-from modelyard.manifest import MAX_BLOB_BYTES, MAX_FILES, File, check_digest, check_distinct, check_path
-from modelyard.names import EvaluationName, VersionName
+from modelyard.core.facts import Dataset, Facts, Parent
+from modelyard.core.limits import (
+    INT64,
+    MAX_BLOB_BYTES,
+    MAX_FACT_NAME_BYTES,
+    MAX_FILES,
+    MAX_FORMAT_BYTES,
+    MAX_TEXT_BYTES,
+    RESERVED_LABEL_PREFIX,
+)
+from modelyard.core.manifest import File, check_digest, check_distinct, check_path
+from modelyard.core.names import EvaluationName, VersionName
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.limits import Limits
 from modelyard_server.registry.values import Evaluation
 
 Violations = Iterator[FieldViolation]
 
-_INT64: Final = range(-(2**63), 2**63)
-_TEXT_BYTES: Final = 4096
-_SYSTEM_LABELS: Final = "sys/"
-
 
 def _utf8(value: str) -> int:
     return len(value.encode("utf-8", "surrogatepass"))
 
 
-def text(field: str, value: str, *, max_bytes: int = _TEXT_BYTES, one_line: bool = False) -> Violations:
+def text(field: str, value: str, *, max_bytes: int = MAX_TEXT_BYTES, one_line: bool = False) -> Violations:
     """Free text: no NUL, which PostgreSQL can't store; on one line, no control character at all."""
     if _utf8(value) > max_bytes:
         yield FieldViolation(field, f"is {_utf8(value)} bytes long; at most {max_bytes} are allowed")
@@ -45,8 +50,8 @@ def labels(field: str, values: Mapping[str, str], limits: Limits) -> Violations:
         at = f"{field}[{key[:40]!a}]"
         if not key:
             yield FieldViolation(field, "has an empty key")
-        elif key.startswith(_SYSTEM_LABELS):
-            yield FieldViolation(at, f"keys that begin with {_SYSTEM_LABELS!r} are reserved")
+        elif key.startswith(RESERVED_LABEL_PREFIX):
+            yield FieldViolation(at, f"keys that begin with {RESERVED_LABEL_PREFIX!r} are reserved")
         yield from text(at, key, max_bytes=limits.label_key_bytes, one_line=True)
         yield from text(at, value, max_bytes=limits.label_value_bytes)
 
@@ -96,7 +101,7 @@ def facts(field: str, values: Facts, limits: Limits) -> Violations:
     if (framework := values.framework) is not None:
         yield from _named(f"{field}.framework.name", framework.name)
         yield from text(f"{field}.framework.version", framework.version, one_line=True)
-    yield from text(f"{field}.format", values.format, max_bytes=limits.label_key_bytes, one_line=True)
+    yield from text(f"{field}.format", values.format, max_bytes=MAX_FORMAT_BYTES, one_line=True)
     if (signature := values.signature) is not None:
         for name in ("inputs", "outputs"):
             yield from _schema(f"{field}.signature.{name}", getattr(signature, name))
@@ -171,7 +176,7 @@ def _map(field: str, values: Mapping[str, Any], limits: Limits, check: Callable[
         at = f"{field}[{key[:40]!a}]"
         if not key:
             yield FieldViolation(field, "has an empty key")
-        yield from text(at, key, max_bytes=255, one_line=True)
+        yield from text(at, key, max_bytes=MAX_FACT_NAME_BYTES, one_line=True)
         yield from check(at, value)
 
 
@@ -185,7 +190,7 @@ def _param(field: str, value: str | float) -> Violations:
         yield from text(field, value)
     elif isinstance(value, float):
         yield from _finite(field, value)
-    elif value not in _INT64:
+    elif value not in INT64:
         yield FieldViolation(field, "does not fit into 64 bits")
 
 

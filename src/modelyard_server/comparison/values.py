@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, NamedTuple
 
-from modelyard.facts import Facts, Param, Signature
+from modelyard.core.facts import Facts, Param, Signature
 from modelyard_server.registry.values import Version
 
 

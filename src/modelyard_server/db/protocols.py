@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from modelyard.manifest import File
-from modelyard.names import (
+from modelyard.core.manifest import File
+from modelyard.core.names import (
     AliasName,
     DeliveryName,
     DeploymentName,

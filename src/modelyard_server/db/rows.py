@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Row, bindparam
 
-from modelyard.names import ModelName, NamespaceName
+from modelyard.core.names import ModelName, NamespaceName
 from modelyard_server.db import tables
 from modelyard_server.registry.values import Namespace, Resource
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, and_, bindparam, delete, func, insert, or_, select, update
 
-from modelyard.names import DeploymentName, VersionName
+from modelyard.core.names import DeploymentName, VersionName
 from modelyard_server.db import rows, tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.deployments.usage.values import Rollout

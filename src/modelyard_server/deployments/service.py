@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from modelyard.names import PRODUCTION, AliasName, DeploymentName, ModelName, NamespaceName, VersionName
-from modelyard.references import Reference, Selector
+from modelyard.core.names import PRODUCTION, AliasName, DeploymentName, ModelName, NamespaceName, VersionName
+from modelyard.core.references import Reference, Selector
 from modelyard_server.calls.errors import Aborted, NotFound, ResourceExhausted
 from modelyard_server.db.protocols import StoredOutcome, Transaction
 from modelyard_server.deployments.usage.values import Rollout, Usage

@@ -4,9 +4,9 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from modelyard.manifest import check_digest
-from modelyard.names import AliasName, DeploymentName, ModelName, VersionName, parse_version_or_alias
-from modelyard.references import Reference
+from modelyard.core.manifest import check_digest
+from modelyard.core.names import AliasName, DeploymentName, ModelName, VersionName, parse_version_or_alias
+from modelyard.core.references import Reference
 from modelyard.v1 import deployments_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.deployments_pb2_grpc import DeploymentsServiceServicer

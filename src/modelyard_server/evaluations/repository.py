@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select
 
-from modelyard.names import EvaluationName, VersionName
+from modelyard.core.names import EvaluationName, VersionName
 from modelyard_server.db import rows, tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.log.codec import evaluation_values, recorded

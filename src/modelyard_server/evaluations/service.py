@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from modelyard.names import EvaluationName, VersionName
+from modelyard.core.names import EvaluationName, VersionName
 from modelyard_server.calls.errors import AlreadyExists, FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.db.protocols import StoredOutcome, Transaction
 from modelyard_server.log.changes import Attempt, Mutations

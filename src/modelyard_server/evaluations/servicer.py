@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import grpc
 
 from modelyard import wire
-from modelyard.facts import Direction, Slice
-from modelyard.names import EvaluationName, VersionName
+from modelyard.core.facts import Direction, Slice
+from modelyard.core.names import EvaluationName, VersionName
 from modelyard.v1 import evaluations_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceServicer

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from modelyard.names import AliasName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, NamespaceName, VersionName
 from modelyard_server.db.protocols import Database, Transaction
 from modelyard_server.lineage.values import Edge, Graph, Origin, id_of, mentions, parents_of, sources_of
 from modelyard_server.registry import lookup

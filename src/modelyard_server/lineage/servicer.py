@@ -6,8 +6,9 @@ from typing import Any, Final, TypeAlias
 import grpc
 
 from modelyard import wire
-from modelyard.facts import Dataset, Facts, Run
-from modelyard.names import NamespaceName, parse_version_or_alias
+from modelyard.core.facts import Dataset, Facts, Run
+from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH, MAX_LINEAGE_DEPTH
+from modelyard.core.names import NamespaceName, parse_version_or_alias
 from modelyard.v1 import lineage_pb2 as rpc
 from modelyard.v1.lineage_pb2_grpc import LineageServiceServicer
 from modelyard_server.calls.errors import FieldViolation
@@ -19,8 +20,6 @@ from modelyard_server.registry.values import Version
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-_DEPTH: Final = 10
-_DEEPEST: Final = 50
 _ORIGINS: Final = {"dataset": Origin.DATASET, "commit": Origin.COMMIT, "run": Origin.RUN}
 _UPSTREAM, _DOWNSTREAM = rpc.QueryLineageRequest.UPSTREAM, rpc.QueryLineageRequest.DOWNSTREAM
 
@@ -45,12 +44,12 @@ class LineageServicer(LineageServiceServicer):
         elif origin in _ORIGINS and request.direction == _UPSTREAM:
             text = f"nothing is known of what a {origin} was made from; ask DOWNSTREAM for what was made from it"
             collector.add([FieldViolation("direction", text)])
-        if not 0 <= request.depth <= _DEEPEST:
-            collector.add([FieldViolation("depth", f"{request.depth} is not between 0 and {_DEEPEST}")])
+        if not 0 <= request.depth <= MAX_LINEAGE_DEPTH:
+            collector.add([FieldViolation("depth", f"{request.depth} is not between 0 and {MAX_LINEAGE_DEPTH}")])
         collector.raise_any()
         assert parent is not None
         assert origin is not None
-        depth = request.depth or _DEPTH
+        depth = request.depth or DEFAULT_LINEAGE_DEPTH
         if version is None:
             graph = await self._lineage.descendants(parent, _ORIGINS[origin], value, depth)
         elif request.direction == _UPSTREAM:

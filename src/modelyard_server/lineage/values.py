@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from modelyard.facts import Dataset, Run, Source
+from modelyard.core.facts import Dataset, Run, Source
 from modelyard_server.registry.values import Version
 
 Thing = Version | Dataset | Source | Run

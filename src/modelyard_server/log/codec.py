@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeVar
 
-from modelyard.facts import (
+from modelyard.core.facts import (
     Dataset,
     DatasetRole,
     Direction,
@@ -21,7 +21,7 @@ from modelyard.facts import (
     Slice,
     Source,
 )
-from modelyard.names import (
+from modelyard.core.names import (
     AliasName,
     DeploymentName,
     EvaluationName,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
-from modelyard.names import AliasName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, NamespaceName, VersionName
 from modelyard_server.calls.errors import FailedPrecondition, OutOfRange, PreconditionViolation
 from modelyard_server.db.protocols import Transaction
 from modelyard_server.log.codec import alias_from_snapshot

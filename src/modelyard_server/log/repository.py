@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, insert, or_, select, update
 
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.db import tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.log.values import Change, Event, LogHead, Place, event_hash

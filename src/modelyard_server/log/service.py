@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from modelyard.names import NamespaceName
+from modelyard.core.names import NamespaceName
 from modelyard_server.calls.errors import invalid
 from modelyard_server.db.protocols import Transaction
 from modelyard_server.log import history

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard.v1 import events_pb2 as rpc
 from modelyard.v1.events_pb2_grpc import EventsServiceServicer
 from modelyard_server.calls import parsing, validation

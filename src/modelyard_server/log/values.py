@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.log.codec import Json, format_time, snapshot
 from modelyard_server.registry.values import AnyResource
 

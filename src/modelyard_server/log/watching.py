@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from modelyard.names import ModelName, NamespaceName
+from modelyard.core.names import ModelName, NamespaceName
 from modelyard_server.calls.errors import OutOfRange, RegistryError, Unavailable
 from modelyard_server.db.protocols import Database, Transaction
 from modelyard_server.log import history

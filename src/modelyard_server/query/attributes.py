@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final
 
-from modelyard.facts import Dataset, Facts, Param
+from modelyard.core.facts import Dataset, Facts, Param
 from modelyard_server.registry.values import Model, Version
 
 _LONGEST: Final = 200

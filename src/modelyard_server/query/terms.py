@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from modelyard.names import VersionName
-from modelyard.references import Reference, Selector
+from modelyard.core.names import VersionName
+from modelyard.core.references import Reference, Selector
 from modelyard_server.query import syntax
 from modelyard_server.query.syntax import Comparison, Expression, FilterError, Literal, Operator
 from modelyard_server.registry.values import VersionState

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.db.protocols import Transaction
 from modelyard_server.registry.values import Alias, Deployment, Model, Namespace, Version, VersionState

@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from modelyard import wire
-from modelyard.names import ModelName
+from modelyard.core.names import ModelName
 from modelyard.v1 import artifacts_pb2, deployments_pb2, registry_pb2, webhooks_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.comparison.values import Comparison

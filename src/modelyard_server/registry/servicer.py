@@ -7,8 +7,8 @@ from typing import Any, TypeAlias, TypeVar
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from modelyard.manifest import check_digest
-from modelyard.names import (
+from modelyard.core.manifest import check_digest
+from modelyard.core.names import (
     AliasName,
     ModelName,
     NamespaceName,
@@ -16,7 +16,7 @@ from modelyard.names import (
     check_id,
     parse_version_or_alias,
 )
-from modelyard.references import Reference
+from modelyard.core.references import Reference
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.registry_pb2_grpc import RegistryServiceServicer

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from modelyard.facts import Dataset, Direction, Facts, Slice
-from modelyard.manifest import File
-from modelyard.names import (
+from modelyard.core.facts import Dataset, Direction, Facts, Slice
+from modelyard.core.manifest import File
+from modelyard.core.names import (
     AliasName,
     DeliveryName,
     DeploymentName,

@@ -10,8 +10,9 @@ import grpc
 from google.rpc import status_pb2
 
 from modelyard import wire
-from modelyard.manifest import MAX_BLOB_BYTES, MAX_FILES, check_digest, check_path
-from modelyard.names import NamespaceName, UploadName, VersionName
+from modelyard.core.limits import MAX_BLOB_BYTES, MAX_FILES
+from modelyard.core.manifest import check_digest, check_path
+from modelyard.core.names import NamespaceName, UploadName, VersionName
 from modelyard.v1 import artifacts_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceServicer

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 
-from modelyard.names import AliasName, DeploymentName, EvaluationName, ModelName, VersionName, WebhookName
+from modelyard.core.names import AliasName, DeploymentName, EvaluationName, ModelName, VersionName, WebhookName
 from modelyard_server.db import names, tables
 from modelyard_server.db.connection import Connection
 

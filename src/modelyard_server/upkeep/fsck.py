@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeVar
 
-from modelyard.manifest import manifest_digest
+from modelyard.core.manifest import manifest_digest
 from modelyard_server.blobs.store import BlobKey, BlobStore
 from modelyard_server.calls.errors import RegistryError
 from modelyard_server.log.values import GENESIS, Event, LogHead

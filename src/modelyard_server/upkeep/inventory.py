@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from modelyard.manifest import File
+from modelyard.core.manifest import File
 from modelyard_server.blobs.store import BlobKey
 from modelyard_server.log.codec import Json
 from modelyard_server.log.values import Event, LogHead

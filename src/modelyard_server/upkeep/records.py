@@ -5,8 +5,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select
 
-from modelyard.manifest import File, check_digest
-from modelyard.names import AliasName
+from modelyard.core.manifest import File, check_digest
+from modelyard.core.names import AliasName
 from modelyard_server.blobs.store import BlobKey
 from modelyard_server.db import names, rows, tables
 from modelyard_server.deployments import repository as deployments

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from google.protobuf import json_format
 
-from modelyard.names import ModelName, NamespaceName
+from modelyard.core.names import ModelName, NamespaceName
 from modelyard_server.log import messages as convert_events
 from modelyard_server.log.changes import Clock, new_uid
 from modelyard_server.log.codec import format_time

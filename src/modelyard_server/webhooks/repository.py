@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 
-from modelyard.names import WebhookName
+from modelyard.core.names import WebhookName
 from modelyard_server.db import rows, tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.registry.values import Webhook

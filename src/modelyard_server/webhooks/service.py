@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from modelyard.names import ModelName, NamespaceName, WebhookName
+from modelyard.core.names import ModelName, NamespaceName, WebhookName
 from modelyard_server.calls.errors import AlreadyExists, NotFound, ResourceExhausted
 from modelyard_server.db.protocols import StoredOutcome, Transaction
 from modelyard_server.log import history

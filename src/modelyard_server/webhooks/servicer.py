@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 
-from modelyard.names import DeliveryName, ModelName, NamespaceName, WebhookName, check_id
+from modelyard.core.names import DeliveryName, ModelName, NamespaceName, WebhookName, check_id
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1 import webhooks_pb2 as rpc
 from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceServicer

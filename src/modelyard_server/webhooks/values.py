@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from modelyard.names import NamespaceName
+from modelyard.core.names import NamespaceName
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.log.values import EVENT_TYPES
 from modelyard_server.registry.values import Webhook

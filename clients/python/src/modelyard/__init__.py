@@ -24,6 +24,33 @@ if TYPE_CHECKING:
     from modelyard._sync import Client, Deployments, Webhooks
     from modelyard._unset import UNSET, Unset
     from modelyard._webhooks import AsyncWebhooks
+    from modelyard.core.facts import (
+        Dataset,
+        DatasetRole,
+        Direction,
+        Environment,
+        Facts,
+        Fingerprint,
+        Framework,
+        Param,
+        Parent,
+        Relation,
+        Run,
+        Signature,
+        Slice,
+        Source,
+    )
+    from modelyard.core.manifest import File
+    from modelyard.core.names import (
+        AliasName,
+        DeliveryName,
+        DeploymentName,
+        EvaluationName,
+        ModelName,
+        VersionName,
+        WebhookName,
+    )
+    from modelyard.core.references import Reference, Selector
     from modelyard.errors import (
         AlreadyExistsError,
         CacheError,
@@ -47,33 +74,6 @@ if TYPE_CHECKING:
         UnavailableError,
         VerificationError,
     )
-    from modelyard.facts import (
-        Dataset,
-        DatasetRole,
-        Direction,
-        Environment,
-        Facts,
-        Fingerprint,
-        Framework,
-        Param,
-        Parent,
-        Relation,
-        Run,
-        Signature,
-        Slice,
-        Source,
-    )
-    from modelyard.manifest import File
-    from modelyard.names import (
-        AliasName,
-        DeliveryName,
-        DeploymentName,
-        EvaluationName,
-        ModelName,
-        VersionName,
-        WebhookName,
-    )
-    from modelyard.references import Reference, Selector
     from modelyard.types import (
         Alias,
         Comparison,
@@ -191,10 +191,10 @@ __all__ = [
 # Loaded when first used, in this order: gRPC takes most of the time, and who needs an error's name does not need it.
 _MODULES = (
     "errors",
-    "facts",
-    "manifest",
-    "names",
-    "references",
+    "core.facts",
+    "core.manifest",
+    "core.names",
+    "core.references",
     "types",
     "_unset",
     "_deployments",

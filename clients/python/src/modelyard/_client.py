@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from modelyard import _config, _convert, _convert_consumers, _naming
 from modelyard._cache import Cache
@@ -24,10 +24,11 @@ from modelyard._transfer.local_files import collect
 from modelyard._unset import UNSET, Unset
 from modelyard._watch import Watch
 from modelyard._webhooks import AsyncWebhooks
+from modelyard.core.facts import Dataset, DatasetRole, Direction, Environment, Framework, Parent, Run, Signature, Source
+from modelyard.core.limits import DEFAULT_DEPLOYMENT_TTL, DEFAULT_LINEAGE_DEPTH, MAX_DEPLOYMENT_TTL, MIN_DEPLOYMENT_TTL
+from modelyard.core.names import DEFAULT_NAMESPACE, AliasName, EvaluationName, ModelName, VersionName
+from modelyard.core.references import Reference, Selector
 from modelyard.errors import FieldViolation, InvalidArgumentError
-from modelyard.facts import Dataset, DatasetRole, Direction, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import DEFAULT_NAMESPACE, AliasName, EvaluationName, ModelName, VersionName
-from modelyard.references import Reference, Selector
 from modelyard.types import (
     Alias,
     Comparison,
@@ -298,7 +299,7 @@ class AsyncClient:
         return _convert_consumers.usage(await self._connection.call(self._connection.deployments.GetUsage, request))
 
     def serving(
-        self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = 90.0
+        self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = DEFAULT_DEPLOYMENT_TTL
     ) -> AsyncServing:
         """A consumer that tells the registry what it serves, for as long as it is open, and never gets in its way.
 
@@ -314,7 +315,9 @@ class AsyncClient:
         """
         if not service:
             raise _naming.invalid("service", "is required")
-        if not _TTLS[0] <= ttl <= _TTLS[1]:
+        if (
+            not MIN_DEPLOYMENT_TTL <= ttl <= MAX_DEPLOYMENT_TTL
+        ):  # heartbeats come at a third of it, whatever the registry says
             raise _naming.invalid("ttl", f"{ttl:g} seconds is not between 10 seconds and 30 days")
         return AsyncServing(
             connection=self._connection,
@@ -335,7 +338,7 @@ class AsyncClient:
         commit: str | None = None,
         run: str | None = None,
         namespace: str = DEFAULT_NAMESPACE,
-        depth: int = 10,
+        depth: int = DEFAULT_LINEAGE_DEPTH,
     ) -> Lineage:
         """What a version was made from, or what was made from it, over any number of versions between.
 
@@ -784,8 +787,6 @@ class AsyncClient:
 
 _UPSTREAM = lineage_pb2.QueryLineageRequest.UPSTREAM
 _DOWNSTREAM = lineage_pb2.QueryLineageRequest.DOWNSTREAM
-_TTLS: Final = (10.0, 30 * 86_400.0)
-"""Seconds. Here too, because a consumer's heartbeats come at a third of it, whatever the registry says."""
 
 
 @contextmanager

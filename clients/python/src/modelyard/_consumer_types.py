@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from modelyard.names import DeliveryName, DeploymentName, ModelName, VersionName, WebhookName
+from modelyard.core.names import DeliveryName, DeploymentName, ModelName, VersionName, WebhookName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

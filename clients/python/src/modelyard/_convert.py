@@ -7,8 +7,8 @@ thing that is known, or is left out.
 from google.protobuf.message import DecodeError
 
 from modelyard import _convert_consumers as _consumers
-from modelyard.facts import Dataset, Direction, Param, Run, Slice, Source
-from modelyard.names import (
+from modelyard.core.facts import Dataset, Direction, Param, Run, Slice, Source
+from modelyard.core.names import (
     AliasName,
     EvaluationName,
     ModelName,

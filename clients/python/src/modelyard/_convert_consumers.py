@@ -1,6 +1,6 @@
 """What the registry sends of who serves what and who is told, as the SDK's types."""
 
-from modelyard.names import DeliveryName, DeploymentName, ModelName, VersionName, WebhookName
+from modelyard.core.names import DeliveryName, DeploymentName, ModelName, VersionName, WebhookName
 from modelyard.types import Delivery, DeliveryState, Deployment, Registration, Usage, Webhook, WebhookTest
 from modelyard.v1 import deployments_pb2, webhooks_pb2
 from modelyard.v1 import resources_pb2 as pb

@@ -6,14 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from modelyard._environment import default_client
-from modelyard.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import ModelName, VersionName
-from modelyard.types import (
-    Progress,
-    PulledModel,
-    Resolution,
-    Version,
-)
+from modelyard.core.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
+from modelyard.core.names import ModelName, VersionName
+from modelyard.types import Progress, PulledModel, Resolution, Version
 
 
 def push(

@@ -6,8 +6,8 @@ from modelyard import _convert, _convert_consumers, _naming
 from modelyard._connection import Connection
 from modelyard._messages import Page, items, request_id
 from modelyard._registration import registration
-from modelyard.names import DeploymentName, ModelName, VersionName
-from modelyard.references import Selector
+from modelyard.core.names import DeploymentName, ModelName, VersionName
+from modelyard.core.references import Selector
 from modelyard.types import Deployment, Registration, Resolution, Rollout
 from modelyard.v1 import deployments_pb2
 from modelyard.v1 import resources_pb2 as resources

@@ -9,10 +9,9 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from modelyard.errors import FieldViolation, InvalidArgumentError
-from modelyard.facts import (
+from modelyard.core.facts import (
     Dataset,
     DatasetRole,
     Environment,
@@ -24,18 +23,23 @@ from modelyard.facts import (
     Signature,
     Source,
 )
-from modelyard.names import VersionName, check_alias
-from modelyard.references import Reference
+from modelyard.core.limits import (
+    INT64,
+    MAX_ALIASES_PER_COMMIT,
+    MAX_DESCRIPTION_BYTES,
+    MAX_FACT_NAME_BYTES,
+    MAX_FORMAT_BYTES,
+    MAX_LABEL_KEY_BYTES,
+    MAX_LABEL_VALUE_BYTES,
+    MAX_LABELS,
+    MAX_TEXT_BYTES,
+    RESERVED_LABEL_PREFIX,
+)
+from modelyard.core.names import VersionName, check_alias
+from modelyard.core.references import Reference
+from modelyard.errors import FieldViolation, InvalidArgumentError
 
 _T = TypeVar("_T")
-
-_INT64: Final = range(-(2**63), 2**63)
-_MAX_LABELS: Final = 100
-_MAX_KEY_BYTES: Final = 128
-_MAX_VALUE_BYTES: Final = 4096
-_MAX_DESCRIPTION_BYTES: Final = 1024**2
-_MAX_ALIASES: Final = 10
-_SYSTEM_LABELS: Final = "sys/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,7 @@ def describe(
         source=check.instance("source", source, Source),
         environment=check.instance("environment", environment, Environment),
         framework=check.framework(framework),
-        format=check.text("format", format, _MAX_KEY_BYTES),
+        format=check.text("format", format, MAX_FORMAT_BYTES),
         signature=check.signature(signature),
         parents=check.parents(parents),
         run=check.run(run),
@@ -83,7 +87,7 @@ def describe(
     described = Described(
         facts=facts,
         aliases=check.aliases(alias),
-        description=check.text("description", description, _MAX_DESCRIPTION_BYTES),
+        description=check.text("description", description, MAX_DESCRIPTION_BYTES),
         labels=check.labels("labels", labels),
         annotations=check.labels("annotations", annotations),
     )
@@ -108,11 +112,11 @@ class _Check:
             self.refuse(field, f"is a {_kind(given)}; give a mapping of names to values")
             return {}
         return {
-            self.text(f"{field} name", key, 255): convert(f"{field}[{ascii(key)[:60]}]", value)
+            self.text(f"{field} name", key, MAX_FACT_NAME_BYTES): convert(f"{field}[{ascii(key)[:60]}]", value)
             for key, value in given.items()
         }
 
-    def text(self, field: str, value: Any, max_bytes: int = _MAX_VALUE_BYTES) -> str:
+    def text(self, field: str, value: Any, max_bytes: int = MAX_TEXT_BYTES) -> str:
         if not isinstance(value, str):
             self.refuse(field, f"is a {_kind(value)}; it must be text")
             return ""
@@ -138,7 +142,7 @@ class _Check:
         except TypeError:
             pass
         else:
-            if whole not in _INT64:
+            if whole not in INT64:
                 self.refuse(field, "is beyond the 64-bit integers; give it as text")
             return whole
         if not hasattr(value, "__float__") or hasattr(value, "shape"):
@@ -185,17 +189,22 @@ class _Check:
         address = self.text(f"datasets[{ascii(name)[:60]}]", value)
         return Dataset(name=text, uri=address, role=_role(text.lower()))
 
+    def label(self, field: str, value: Any) -> str:
+        return self.text(field, value, MAX_LABEL_VALUE_BYTES)
+
     def labels(self, field: str, given: Any) -> dict[str, str]:
-        labels = self.mapping(field, given, self.text)
-        if len(labels) > _MAX_LABELS:
-            self.refuse(field, f"has {len(labels)} entries; at most {_MAX_LABELS} are allowed")
+        labels = self.mapping(field, given, self.label)
+        if len(labels) > MAX_LABELS:
+            self.refuse(field, f"has {len(labels)} entries; at most {MAX_LABELS} are allowed")
         for key in labels:
             if not key:
                 self.refuse(field, "has an empty key")
-            elif len(key.encode()) > _MAX_KEY_BYTES:
-                self.refuse(field, f"has a key longer than {_MAX_KEY_BYTES} bytes: {ascii(key)[:60]}")
-            elif key.startswith(_SYSTEM_LABELS):
-                self.refuse(f"{field}[{ascii(key)[:60]}]", f"keys that begin with {_SYSTEM_LABELS!r} are reserved")
+            elif len(key.encode()) > MAX_LABEL_KEY_BYTES:
+                self.refuse(field, f"has a key longer than {MAX_LABEL_KEY_BYTES} bytes: {ascii(key)[:60]}")
+            elif key.startswith(RESERVED_LABEL_PREFIX):
+                self.refuse(
+                    f"{field}[{ascii(key)[:60]}]", f"keys that begin with {RESERVED_LABEL_PREFIX!r} are reserved"
+                )
         return labels
 
     def framework(self, given: Any) -> Framework | None:
@@ -251,8 +260,8 @@ class _Check:
         if not _is_sequence(aliases):
             self.refuse("alias", f"is a {_kind(given)}; give a name or a list of names")
             return ()
-        if len(aliases) > _MAX_ALIASES:
-            self.refuse("alias", f"has {len(aliases)} names; at most {_MAX_ALIASES} are set at once")
+        if len(aliases) > MAX_ALIASES_PER_COMMIT:
+            self.refuse("alias", f"has {len(aliases)} names; at most {MAX_ALIASES_PER_COMMIT} are set at once")
         for index, alias in enumerate(aliases):
             if self.text(f"alias[{index}]", alias):
                 self.attempt(f"alias[{index}]", check_alias, alias)

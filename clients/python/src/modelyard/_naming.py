@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from modelyard.errors import InvalidArgumentError
-from modelyard.names import (
+from modelyard.core.names import (
     DEFAULT_NAMESPACE,
     AliasName,
     DeploymentName,
@@ -16,7 +15,8 @@ from modelyard.names import (
     check_alias,
     check_id,
 )
-from modelyard.references import Reference, Selector
+from modelyard.core.references import Reference, Selector
+from modelyard.errors import InvalidArgumentError
 
 _T = TypeVar("_T")
 _ALL = "/-"
@@ -104,7 +104,7 @@ def place(what: str | ModelName | VersionName | AliasName) -> str:
 
 
 def reference(text: str | VersionName, what: str = "reference") -> Reference:
-    """From whatever :class:`modelyard.references.Reference` reads."""
+    """From whatever :class:`modelyard.core.references.Reference` reads."""
     if isinstance(text, VersionName):
         return Reference(text.model, Selector.NUMBER, str(text.number))
     return _read(what, lambda: Reference.parse(text))

@@ -9,6 +9,8 @@ from modelyard import _convert
 from modelyard._cache import Cache
 from modelyard._caller import warn
 from modelyard._connection import PATIENCE, Connection
+from modelyard.core.manifest import manifest_digest
+from modelyard.core.references import Reference, Selector
 from modelyard.errors import (
     DeadlineExceededError,
     DeprecatedVersionWarning,
@@ -18,8 +20,6 @@ from modelyard.errors import (
     UnavailableError,
     VerificationError,
 )
-from modelyard.manifest import manifest_digest
-from modelyard.references import Reference, Selector
 from modelyard.types import Progress, PulledModel, Version, VersionState
 from modelyard.v1 import registry_pb2
 

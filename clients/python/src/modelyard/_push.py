@@ -15,10 +15,10 @@ from modelyard._connection import Connection
 from modelyard._facts import Described, parse_parent
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.upload import Uploaded, upload
+from modelyard.core.facts import Facts, Parent
+from modelyard.core.names import ModelName, NamespaceName, VersionName
+from modelyard.core.references import Selector
 from modelyard.errors import AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError
-from modelyard.facts import Facts, Parent
-from modelyard.names import ModelName, NamespaceName, VersionName
-from modelyard.references import Selector
 from modelyard.types import Progress, Version
 from modelyard.v1 import registry_pb2
 from modelyard.v1 import resources_pb2 as pb

@@ -9,9 +9,9 @@ from pathlib import Path
 from modelyard import _naming
 from modelyard._cache import Cache
 from modelyard._messages import request_id
+from modelyard.core.manifest import File, manifest_digest
+from modelyard.core.names import VersionName
 from modelyard.errors import CacheError
-from modelyard.manifest import File, manifest_digest
-from modelyard.names import VersionName
 from modelyard.types import PulledModel
 from modelyard.v1 import deployments_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources

@@ -19,6 +19,8 @@ from modelyard._caller import mailbox, warn
 from modelyard._connection import Connection
 from modelyard._messages import request_id
 from modelyard._registration import observed_digest, registration
+from modelyard.core.names import ModelName, VersionName
+from modelyard.core.references import Selector
 from modelyard.errors import (
     ConflictError,
     DeadlineExceededError,
@@ -27,8 +29,6 @@ from modelyard.errors import (
     ServingWarning,
     UnavailableError,
 )
-from modelyard.names import ModelName, VersionName
-from modelyard.references import Selector
 from modelyard.types import Deployment, PulledModel, Resolution, Version
 from modelyard.v1 import deployments_pb2 as pb
 

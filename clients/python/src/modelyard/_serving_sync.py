@@ -5,7 +5,7 @@ from typing import Self
 
 from modelyard import _loop
 from modelyard._serving import AsyncServing
-from modelyard.names import VersionName
+from modelyard.core.names import VersionName
 from modelyard.types import Deployment, PulledModel, Version
 
 

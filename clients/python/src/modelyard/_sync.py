@@ -15,8 +15,9 @@ from modelyard._deployments import AsyncDeployments
 from modelyard._serving_sync import Serving, asynchronous
 from modelyard._unset import UNSET, Unset
 from modelyard._webhooks import AsyncWebhooks
-from modelyard.facts import Dataset, Direction, Environment, Framework, Parent, Run, Signature, Source
-from modelyard.names import (
+from modelyard.core.facts import Dataset, Direction, Environment, Framework, Parent, Run, Signature, Source
+from modelyard.core.limits import DEFAULT_DEPLOYMENT_TTL, DEFAULT_LINEAGE_DEPTH
+from modelyard.core.names import (
     DEFAULT_NAMESPACE,
     AliasName,
     DeliveryName,
@@ -447,7 +448,7 @@ class Client:
         return _loop.run(self._client.usage(version))
 
     def serving(
-        self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = 90.0
+        self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = DEFAULT_DEPLOYMENT_TTL
     ) -> Serving:
         """A consumer that tells the registry what it serves, for as long as it is open, and never gets in its way.
 
@@ -472,7 +473,7 @@ class Client:
         commit: str | None = None,
         run: str | None = None,
         namespace: str = DEFAULT_NAMESPACE,
-        depth: int = 10,
+        depth: int = DEFAULT_LINEAGE_DEPTH,
     ) -> Lineage:
         """What a version was made from, or what was made from it, over any number of versions between.
 

@@ -17,6 +17,8 @@ import grpc.aio
 from modelyard import _convert
 from modelyard._caller import warn
 from modelyard._connection import Connection
+from modelyard.core.names import PRODUCTION, VersionName
+from modelyard.core.references import Reference, Selector
 from modelyard.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
@@ -27,8 +29,6 @@ from modelyard.errors import (
     SkippedVersionWarning,
     UnavailableError,
 )
-from modelyard.names import PRODUCTION, VersionName
-from modelyard.references import Reference, Selector
 from modelyard.types import PulledModel
 from modelyard.v1 import events_pb2, registry_pb2
 

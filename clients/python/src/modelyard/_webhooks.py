@@ -6,7 +6,7 @@ from modelyard import _convert_consumers, _naming
 from modelyard._connection import Connection
 from modelyard._messages import Page, field_mask, fill, items, request_id
 from modelyard._unset import UNSET, Unset
-from modelyard.names import DEFAULT_NAMESPACE, DeliveryName, ModelName, WebhookName
+from modelyard.core.names import DEFAULT_NAMESPACE, DeliveryName, ModelName, WebhookName
 from modelyard.types import Delivery, DeliveryState, Webhook, WebhookTest
 from modelyard.v1 import resources_pb2 as resources
 from modelyard.v1 import webhooks_pb2 as pb

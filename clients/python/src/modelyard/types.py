@@ -16,9 +16,9 @@ from modelyard._consumer_types import (
     Webhook,
     WebhookTest,
 )
-from modelyard.facts import Dataset, Direction, Facts, Param, Run, Slice, Source
-from modelyard.manifest import File
-from modelyard.names import AliasName, EvaluationName, ModelName, VersionName
+from modelyard.core.facts import Dataset, Direction, Facts, Param, Run, Slice, Source
+from modelyard.core.manifest import File
+from modelyard.core.names import AliasName, EvaluationName, ModelName, VersionName
 
 __all__ = [
     "Alias",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from modelyard.names import VersionName
+from modelyard.core.names import VersionName
 from modelyard_server.registry.values import Alias, Deployment
 
 

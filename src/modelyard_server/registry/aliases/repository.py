@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
 
-from modelyard.names import AliasName, VersionName
+from modelyard.core.names import AliasName, VersionName
 from modelyard_server.db import rows, tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.registry.values import Alias

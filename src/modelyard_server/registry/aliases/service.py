@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from modelyard.names import AliasName, ModelName, VersionName
+from modelyard.core.names import AliasName, ModelName, VersionName
 from modelyard_server.calls.errors import Aborted, FailedPrecondition, PreconditionViolation
 from modelyard_server.db.protocols import StoredOutcome, Transaction
 from modelyard_server.log import history

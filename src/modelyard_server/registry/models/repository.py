@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, String, bindparam, cast, exists, func, insert, select, update
 
-from modelyard.names import ModelName
+from modelyard.core.names import ModelName
 from modelyard_server.db import rows, tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.query import pages

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from modelyard.names import ModelName, NamespaceName
+from modelyard.core.names import ModelName, NamespaceName
 from modelyard_server.calls.errors import (
     AlreadyExists,
     FailedPrecondition,

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from modelyard.names import NamespaceName
+from modelyard.core.names import NamespaceName
 from modelyard_server.db import rows, tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.log.values import GENESIS

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from modelyard.names import NamespaceName
+from modelyard.core.names import NamespaceName
 from modelyard_server.calls.errors import AlreadyExists
 from modelyard_server.db.protocols import StoredOutcome, Transaction
 from modelyard_server.log.changes import Attempt, Mutations, check_etag, new_uid

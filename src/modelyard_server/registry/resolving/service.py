@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from modelyard.names import PRODUCTION, NamespaceName
-from modelyard.references import Reference, Selector
+from modelyard.core.names import PRODUCTION, NamespaceName
+from modelyard.core.references import Reference, Selector
 from modelyard_server.db.protocols import Database, Transaction
 from modelyard_server.deployments.usage.service import UsageCounter
 from modelyard_server.log.changes import Clock

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import BindParameter, Row, Select, bindparam, func, insert, select, update
 
-from modelyard.facts import Parent
-from modelyard.manifest import File
-from modelyard.names import AliasName, ModelName, VersionName
+from modelyard.core.facts import Parent
+from modelyard.core.manifest import File
+from modelyard.core.names import AliasName, ModelName, VersionName
 from modelyard_server.db import rows, tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.log.codec import facts_from_json, facts_to_json

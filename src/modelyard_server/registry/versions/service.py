@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from modelyard.facts import Facts, Parent
-from modelyard.manifest import File, manifest_digest
-from modelyard.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.facts import Facts, Parent
+from modelyard.core.manifest import File, manifest_digest
+from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.calls.errors import (
     AlreadyExists,
     FailedPrecondition,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from modelyard.names import NamespaceName
+from modelyard.core.names import NamespaceName
 from modelyard_server import failpoints
 from modelyard_server.blobs.store import BlobKey, BlobStore
 from modelyard_server.calls.errors import (

@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelyard.manifest import File
-from modelyard.names import VersionName
+from modelyard.core.manifest import File
+from modelyard.core.names import VersionName
 from modelyard_server.blobs.store import BlobKey, BlobStore, Chunk
 from modelyard_server.calls.errors import (
     FieldViolation,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, select, update
 
-from modelyard.names import UploadName
+from modelyard.core.names import UploadName
 from modelyard_server.db import tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.db.rows import batches

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from modelyard.names import NamespaceName, UploadName
+from modelyard.core.names import NamespaceName, UploadName
 from modelyard_server import failpoints
 from modelyard_server.blobs.store import BlobKey, BlobStore, BlobWriter, Chunk
 from modelyard_server.calls.errors import (

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import structlog
 
-from modelyard.names import DeliveryName, NamespaceName
+from modelyard.core.names import DeliveryName, NamespaceName
 from modelyard_server import failpoints
 from modelyard_server.calls.errors import RegistryError
 from modelyard_server.db.protocols import DueDelivery, Transaction

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 
-from modelyard.names import DeliveryName, WebhookName
+from modelyard.core.names import DeliveryName, WebhookName
 from modelyard_server.db import tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.db.protocols import DueDelivery

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
-from modelyard.names import DeliveryName, WebhookName
+from modelyard.core.names import DeliveryName, WebhookName
 from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.db.protocols import Transaction
 from modelyard_server.log import history

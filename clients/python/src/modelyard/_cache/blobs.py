@@ -20,9 +20,9 @@ from modelyard._transfer.reader import hash_up_to, open_reader
 from modelyard._transfer.small_files import read_files
 from modelyard._transfer.stamps import Stamp
 from modelyard._transfer.threads import for_each, in_thread
+from modelyard.core.manifest import File
+from modelyard.core.names import VersionName
 from modelyard.errors import ConflictError
-from modelyard.manifest import File
-from modelyard.names import VersionName
 
 _TOGETHER: Final = 100
 """Small files in one message at most, so that there are some to fetch side by side."""

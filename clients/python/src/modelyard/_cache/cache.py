@@ -16,8 +16,8 @@ from modelyard._cache.snapshots import build, hold, install, is_intact
 from modelyard._connection import Connection
 from modelyard._transfer.progress import Meter, ProgressCallback
 from modelyard._transfer.threads import for_each, in_thread, opened
+from modelyard.core.manifest import File, check_digest
 from modelyard.errors import VerificationError
-from modelyard.manifest import File, check_digest
 from modelyard.types import Version
 
 

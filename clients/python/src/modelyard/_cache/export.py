@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from modelyard._transfer.threads import in_thread, opened
+from modelyard.core.manifest import File
 from modelyard.errors import InvalidArgumentError, VerificationError
-from modelyard.manifest import File
 
 _STEP_BYTES: Final = 4 * 1024**2
 

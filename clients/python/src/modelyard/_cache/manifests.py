@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from modelyard.core.limits import MAX_FILES
+from modelyard.core.manifest import File, check_digest, check_distinct, check_path, manifest_digest
 from modelyard.errors import VerificationError
-from modelyard.manifest import MAX_FILES, File, check_digest, check_distinct, check_path, manifest_digest
 
 
 def check_manifest(files: Sequence[File], digest: str) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from modelyard._cache.layout import Layout, Staging
 from modelyard._cache.manifests import check_manifest
-from modelyard.manifest import check_digest
+from modelyard.core.manifest import check_digest
 from modelyard.v1.resources_pb2 import Version
 from modelyard.wire import files_from_proto
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from modelyard._cache.locks import is_at, try_lock
 from modelyard._transfer.stamps import Stamp
+from modelyard.core.manifest import File, manifest_digest
 from modelyard.errors import CacheError
-from modelyard.manifest import File, manifest_digest
 
 _ATTEMPTS: Final = 100
 _PAUSE: Final = 0.02

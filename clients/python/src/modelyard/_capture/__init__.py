@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from modelyard._capture import entry, environment, git, hardware, job
 from modelyard._capture.budget import Budget
-from modelyard.facts import Environment, Source
+from modelyard.core.facts import Environment, Source
 
 __all__ = ["Captured", "capture"]
 

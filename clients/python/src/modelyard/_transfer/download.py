@@ -13,9 +13,9 @@ from modelyard._connection import Connection
 from modelyard._transfer.checksums import crc32c
 from modelyard._transfer.retries import Backoff
 from modelyard._transfer.threads import opened, settle, start
+from modelyard.core.manifest import File
+from modelyard.core.names import VersionName
 from modelyard.errors import ModelyardError, UnavailableError, VerificationError
-from modelyard.manifest import File
-from modelyard.names import VersionName
 from modelyard.v1 import artifacts_pb2 as pb
 
 _BATCH_BYTES: Final = 4 * 1024**2

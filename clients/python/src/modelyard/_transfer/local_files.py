@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard._transfer.stamps import Stamp
+from modelyard.core.limits import MAX_FILES
+from modelyard.core.manifest import check_distinct, check_path
 from modelyard.errors import FieldViolation, InvalidArgumentError
-from modelyard.manifest import MAX_FILES, check_distinct, check_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from modelyard._transfer.download import wrong
 from modelyard._transfer.limits import batch_timeout
 from modelyard._transfer.retries import Backoff
 from modelyard._transfer.threads import in_thread
+from modelyard.core.manifest import File
+from modelyard.core.names import VersionName
 from modelyard.errors import ModelyardError, UnavailableError
-from modelyard.manifest import File
-from modelyard.names import VersionName
 from modelyard.v1 import artifacts_pb2 as pb
 
 

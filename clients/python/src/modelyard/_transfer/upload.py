@@ -20,9 +20,9 @@ from modelyard._transfer.progress import Meter, ProgressCallback
 from modelyard._transfer.reader import BATCH_BYTES, Reader, check_unchanged, hash_up_to, open_reader
 from modelyard._transfer.stream import send_blob
 from modelyard._transfer.threads import for_each, in_thread
+from modelyard.core.manifest import File
+from modelyard.core.names import NamespaceName
 from modelyard.errors import InvalidArgumentError
-from modelyard.manifest import File
-from modelyard.names import NamespaceName
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1.resources_pb2 import Blob
 

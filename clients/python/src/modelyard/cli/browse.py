@@ -12,8 +12,9 @@ from modelyard.cli import render
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import plain, short
-from modelyard.names import DEFAULT_NAMESPACE
-from modelyard.references import Selector
+from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH, MAX_LINEAGE_DEPTH
+from modelyard.core.names import DEFAULT_NAMESPACE
+from modelyard.core.references import Selector
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 _SHOWN = 50
@@ -122,7 +123,9 @@ def lineage(
     ] = None,
     run: Annotated[str | None, typer.Option(metavar="RUN", help="All that a run made.", show_default=False)] = None,
     namespace: Annotated[str, typer.Option("--namespace", metavar="NAMESPACE")] = DEFAULT_NAMESPACE,
-    depth: Annotated[int, typer.Option(min=1, max=50, help="Steps from version to version.")] = 10,
+    depth: Annotated[
+        int, typer.Option(min=1, max=MAX_LINEAGE_DEPTH, help="Steps from version to version.")
+    ] = DEFAULT_LINEAGE_DEPTH,
 ) -> None:
     """Tells what a version was made from, or what was made from it or from a data set, a commit or a run."""
     with session.client() as client:

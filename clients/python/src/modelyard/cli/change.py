@@ -10,9 +10,9 @@ from modelyard.cli import values
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
 from modelyard.cli.text import number, plain, short
+from modelyard.core.names import PRODUCTION
+from modelyard.core.references import Selector
 from modelyard.errors import NotFoundError
-from modelyard.names import PRODUCTION
-from modelyard.references import Selector
 
 
 @with_session

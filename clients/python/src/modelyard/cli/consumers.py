@@ -13,9 +13,9 @@ from modelyard.cli import render_consumers as render
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
+from modelyard.core.names import DEFAULT_NAMESPACE
+from modelyard.core.references import Selector
 from modelyard.errors import NotFoundError
-from modelyard.names import DEFAULT_NAMESPACE
-from modelyard.references import Selector
 from modelyard.types import Deployment
 
 _SHOWN = 50

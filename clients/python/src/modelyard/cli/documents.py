@@ -14,7 +14,7 @@ from textwrap import indent
 from typing import Any, TextIO
 
 from modelyard.cli.text import short
-from modelyard.names import (
+from modelyard.core.names import (
     AliasName,
     DeliveryName,
     DeploymentName,

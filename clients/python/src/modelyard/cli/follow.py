@@ -18,7 +18,7 @@ from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import escape, short
-from modelyard.names import DEFAULT_NAMESPACE
+from modelyard.core.names import DEFAULT_NAMESPACE
 
 
 @with_session

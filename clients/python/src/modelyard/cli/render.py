@@ -10,8 +10,8 @@ from rich.tree import Tree
 from modelyard.cli.layout import columns, ordered, page, pairs, section, when
 from modelyard.cli.render_consumers import deployments
 from modelyard.cli.text import age, ago, consumer, escape, files, number, plain, resource, short, size
-from modelyard.facts import Param
-from modelyard.names import VersionName
+from modelyard.core.facts import Param
+from modelyard.core.names import VersionName
 from modelyard.types import (
     Alias,
     Comparison,

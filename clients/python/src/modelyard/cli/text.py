@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from rich.filesize import decimal
 from rich.text import Text
 
-from modelyard.names import ModelName, VersionName, WebhookName
+from modelyard.core.names import ModelName, VersionName, WebhookName
 from modelyard.types import Deployment
 
 # Control, format (bidirectional overrides, zero-width), surrogate, private, unassigned; line and paragraph separators.

@@ -7,12 +7,12 @@ from typing import Final, TypeVar
 
 import typer
 
-from modelyard.facts import Param
+from modelyard.core.facts import Param
+from modelyard.core.limits import INT64
 
 _INTEGER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _FLOAT: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TRUTH: Final = {"true": True, "false": False}
-_INT64: Final = range(-(2**63), 2**63)
 
 _T = TypeVar("_T")
 
@@ -63,7 +63,7 @@ def finite(text: str) -> float:
 
 def _integer(text: str) -> int:
     # Python refuses to read thousands of digits; none of them fit anyway.
-    value = int(text) if len(text) <= len(str(_INT64.start)) else _INT64.stop
-    if value not in _INT64:
+    value = int(text) if len(text) <= len(str(INT64.start)) else INT64.stop
+    if value not in INT64:
         raise ValueError("the integer does not fit into 64 bits; put it in quotes to keep it as text")
     return value

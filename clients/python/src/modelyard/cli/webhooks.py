@@ -12,7 +12,7 @@ from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
 from modelyard.cli.text import plain, short
-from modelyard.names import DEFAULT_NAMESPACE, DeliveryName
+from modelyard.core.names import DEFAULT_NAMESPACE, DeliveryName
 from modelyard.types import DeliveryState, Webhook
 
 app = typer.Typer(

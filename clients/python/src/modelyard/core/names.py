@@ -8,23 +8,24 @@ from dataclasses import dataclass
 from typing import Final, Self
 from uuid import UUID
 
+from modelyard.core.limits import MAX_ALIAS_LENGTH, MAX_ID_LENGTH
+
 DEFAULT_NAMESPACE: Final = "default"
 PRODUCTION: Final = "production"
 LATEST: Final = "latest"
 
 _ID: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
-_ALIAS: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_ALIAS: Final = re.compile(rf"[a-z][a-z0-9_-]{{0,{MAX_ALIAS_LENGTH - 1}}}")
 _RESERVED_ALIAS: Final = re.compile(r"latest|main|v[0-9]+")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
-_MAX_ID: Final = 63
 
 
 def check_id(value: str, what: str) -> str:
     """Returns ``value`` if a namespace or a model may be called so, else raises ``ValueError`` that says the rule."""
-    if len(value) > _MAX_ID or not _ID.fullmatch(value):
+    if len(value) > MAX_ID_LENGTH or not _ID.fullmatch(value):
         raise ValueError(
             f"{value[:80]!r} can't be the id of a {what}: use lower-case letters and digits, joined by single '.', '_'"
-            f" or '-', at most {_MAX_ID} characters; anything else goes into the display name"
+            f" or '-', at most {MAX_ID_LENGTH} characters; anything else goes into the display name"
         )
     return value
 
@@ -38,7 +39,7 @@ def check_alias(value: str) -> str:
     if not _ALIAS.fullmatch(value):
         raise ValueError(
             f"{value[:80]!r} can't be an alias: use a lower-case letter, then lower-case letters, digits, '_' or '-',"
-            " at most 63 characters"
+            f" at most {MAX_ALIAS_LENGTH} characters"
         )
     return value
 

@@ -12,11 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-MAX_PATH_BYTES: Final = 1024
-MAX_SEGMENT_BYTES: Final = 255
-MAX_DEPTH: Final = 32
-MAX_FILES: Final = 10_000
-MAX_BLOB_BYTES: Final = 5 * 1024**4
+from modelyard.core.limits import MAX_PATH_BYTES, MAX_PATH_DEPTH, MAX_SEGMENT_BYTES
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 # Names that Windows opens as devices whatever their extension; the superscript digits count too.
@@ -43,8 +39,8 @@ def check_path(path: str) -> str:
     if path.startswith(("/", "~")):
         raise ValueError(f"{shown} is not relative")
     segments = path.split("/")
-    if len(segments) > MAX_DEPTH:
-        raise ValueError(f"{shown} is more than {MAX_DEPTH} levels deep")
+    if len(segments) > MAX_PATH_DEPTH:
+        raise ValueError(f"{shown} is more than {MAX_PATH_DEPTH} levels deep")
     for segment in segments:
         _check_segment(segment, shown)
     return path

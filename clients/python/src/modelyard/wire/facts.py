@@ -1,12 +1,9 @@
-"""Facts and times between Python and protobuf, both ways. The one mapping that the SDK and the server share."""
+"""A version's files and facts between Python and protobuf."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf import struct_pb2, timestamp_pb2
-
-from modelyard.facts import (
+from modelyard.core.facts import (
     Dataset,
     DatasetRole,
     Environment,
@@ -20,23 +17,9 @@ from modelyard.facts import (
     Signature,
     Source,
 )
-from modelyard.manifest import File
+from modelyard.core.manifest import File
 from modelyard.v1 import resources_pb2 as pb
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def timestamp(moment: datetime) -> timestamp_pb2.Timestamp:
-    delta = moment - _EPOCH
-    return timestamp_pb2.Timestamp(seconds=delta.days * 86_400 + delta.seconds, nanos=delta.microseconds * 1000)
-
-
-def moment(stamp: timestamp_pb2.Timestamp) -> datetime:
-    return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
-
-
-def optional_moment(stamp: timestamp_pb2.Timestamp, *, is_set: bool) -> datetime | None:
-    return moment(stamp) if is_set else None
+from modelyard.wire.structs import struct_from_proto, struct_to_proto
 
 
 def param_to_proto(value: Param) -> pb.ParamValue:
@@ -56,29 +39,6 @@ def param_from_proto(value: pb.ParamValue) -> Param:
         raise ValueError("no value is set")
     param: Param = getattr(value, kind)
     return param
-
-
-def struct_to_proto(value: Mapping[str, Any]) -> struct_pb2.Struct:
-    struct = struct_pb2.Struct()
-    struct.update(dict(value))
-    return struct
-
-
-def value_from_proto(value: struct_pb2.Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return struct_from_proto(value.struct_value)
-    if kind == "list_value":
-        return [value_from_proto(item) for item in value.list_value.values]
-    if kind in {None, "null_value"}:
-        return None
-    plain = getattr(value, kind)
-    # A Struct knows doubles only; a JSON Schema's `maxLength: 5` should come back as it was written.
-    return int(plain) if kind == "number_value" and plain.is_integer() and abs(plain) < 2**53 else plain
-
-
-def struct_from_proto(struct: struct_pb2.Struct) -> dict[str, Any]:
-    return {key: value_from_proto(value) for key, value in struct.fields.items()}
 
 
 def files_to_proto(files: Sequence[File]) -> list[pb.File]:
@@ -189,7 +149,7 @@ def facts_into_proto(facts: Facts, version: pb.Version) -> None:
 
 
 def facts_from_proto(version: pb.Version) -> dict[str, Any]:
-    """The frozen facts of a version's message, as keyword arguments of :class:`modelyard.facts.Facts`.
+    """The frozen facts of a version's message, as keyword arguments of :class:`modelyard.core.facts.Facts`.
 
     Raises ``ValueError`` for a parameter without a value and for an enum value that this release does not know.
     """

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 
-from modelyard.manifest import check_digest
-from modelyard.names import DEFAULT_NAMESPACE, LATEST, ModelName, check_alias, check_id, parse_number
+from modelyard.core.manifest import check_digest
+from modelyard.core.names import DEFAULT_NAMESPACE, LATEST, ModelName, check_alias, check_id, parse_number
 
 
 class Selector(Enum):

@@ -1,0 +1,62 @@
+"""The limits that the SDK checks before it sends anything and that the server checks again.
+
+Each is defined here once. What only the server needs is in its own ``limits.py``.
+"""
+
+from typing import Final
+
+MAX_ID_LENGTH: Final = 63
+"""Characters of the id of a namespace, a model or a webhook."""
+MAX_ALIAS_LENGTH: Final = 63
+"""Characters."""
+
+MAX_FILES: Final = 10_000
+"""Files of one version; the fewest is 1."""
+MAX_BLOB_BYTES: Final = 5 * 1024**4
+"""Size of one file."""
+MAX_PATH_BYTES: Final = 1024
+"""UTF-8 bytes of a file's path."""
+MAX_SEGMENT_BYTES: Final = 255
+"""UTF-8 bytes of each part of a path."""
+MAX_PATH_DEPTH: Final = 32
+"""Parts of a path."""
+
+MAX_LABELS: Final = 100
+"""Entries of the labels, and of the annotations, of one resource."""
+MAX_LABEL_KEY_BYTES: Final = 128
+MAX_LABEL_VALUE_BYTES: Final = 4096
+RESERVED_LABEL_PREFIX: Final = "sys/"
+"""Keys that begin so belong to the registry."""
+MAX_DISPLAY_NAME_LENGTH: Final = 128
+"""Characters."""
+MAX_OWNER_LENGTH: Final = 256
+"""Characters."""
+MAX_DESCRIPTION_BYTES: Final = 1 << 20
+MAX_REASON_BYTES: Final = 4096
+
+MAX_FACTS: Final = 10_000
+"""Entries of each map or list among a version's facts."""
+MAX_FACT_NAME_BYTES: Final = 255
+"""UTF-8 bytes of the name of a param, a metric, a package and the like."""
+MAX_TEXT_BYTES: Final = 4096
+"""UTF-8 bytes of any other text among the facts."""
+MAX_FORMAT_BYTES: Final = 128
+INT64: Final = range(-(2**63), 2**63)
+"""The integers that a param may hold."""
+MAX_ALIASES_PER_COMMIT: Final = 10
+"""Aliases that one push may set."""
+
+MAX_CONSUMER_BYTES: Final = 255
+"""UTF-8 bytes of each of a consumer's service, environment and instance."""
+DEFAULT_DEPLOYMENT_TTL: Final = 90.0
+"""Seconds for which a deployment counts without a heartbeat."""
+MIN_DEPLOYMENT_TTL: Final = 10.0
+"""Seconds."""
+MAX_DEPLOYMENT_TTL: Final = 30 * 86_400.0
+"""Seconds."""
+
+DEFAULT_LINEAGE_DEPTH: Final = 10
+"""Steps from version to version."""
+MAX_LINEAGE_DEPTH: Final = 50
+MAX_ROLLOUT_DIFFERING: Final = 100
+"""Deployments that one rollout lists."""
