@@ -145,7 +145,7 @@ def _digest_everywhere(digest: str) -> list[Row]:
         ),
         "expected_manifest_digest": set_alias(expected_manifest_digest=digest),
         "version.parents[0].manifest_digest": create_version(
-            parents=[pb.Parent(version=VERSION, relation=pb.Parent.ADAPTER_OF, manifest_digest=digest)]
+            parents=[pb.Parent(version=VERSION, relation=pb.Parent.RELATION_ADAPTER_OF, manifest_digest=digest)]
         ),
     }
     return [
@@ -186,7 +186,7 @@ _FROZEN: Final[dict[str, pb.Version]] = {
     "framework": pb.Version(framework=pb.Framework(name="torch")),
     "format": pb.Version(format="onnx"),
     "signature": pb.Version(signature=pb.Signature(inputs=struct_pb2.Struct())),
-    "parents": pb.Version(parents=[pb.Parent(version=VERSION, relation=pb.Parent.ADAPTER_OF)]),
+    "parents": pb.Version(parents=[pb.Parent(version=VERSION, relation=pb.Parent.RELATION_ADAPTER_OF)]),
     "run": pb.Version(run=pb.Run(id="1")),
 }
 

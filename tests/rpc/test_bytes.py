@@ -34,7 +34,7 @@ from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard_server.domain.limits import Limits
 
 DATA = os.urandom(9 << 20)
-OPEN, COMMITTED = rpc.Upload.OPEN, rpc.Upload.COMMITTED
+OPEN, COMMITTED = rpc.Upload.STATE_OPEN, rpc.Upload.STATE_COMMITTED
 
 
 async def _progress(yard: RunningRegistry, upload: str) -> int:

@@ -41,7 +41,7 @@ async def found(yard: RunningRegistry, text: str = "", order_by: str = "") -> li
 async def test_what_was_added_is_read_back_and_logged(yard: RunningRegistry) -> None:
     await two_versions(yard)
     given = evaluation(auc=0.91, loss=0.2)
-    given.directions["auc"] = pb.Evaluation.HIGHER_IS_BETTER
+    given.directions["auc"] = pb.Evaluation.DIRECTION_HIGHER_IS_BETTER
     given.slices.add(name="country = DE", metrics={"auc": 0.88})
     given.harness = "nightly 1.2"
 
@@ -144,7 +144,9 @@ _STRANGE: Any = 9
         (evaluation("", auc=1), "evaluation.dataset.name"),
         (
             pb.Evaluation(
-                dataset=pb.Dataset(name="t"), metrics={"a": 1}, directions={"b": pb.Evaluation.HIGHER_IS_BETTER}
+                dataset=pb.Dataset(name="t"),
+                metrics={"a": 1},
+                directions={"b": pb.Evaluation.DIRECTION_HIGHER_IS_BETTER},
             ),
             "evaluation.directions['b']",
         ),

@@ -13,7 +13,7 @@ from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.services import lineage
 
-UP, DOWN = rpc.QueryLineageRequest.UPSTREAM, rpc.QueryLineageRequest.DOWNSTREAM
+UP, DOWN = rpc.QueryLineageRequest.DIRECTION_UPSTREAM, rpc.QueryLineageRequest.DIRECTION_DOWNSTREAM
 
 
 def name(model: str, number: int = 1) -> str:
@@ -29,9 +29,9 @@ async def push(
     await store(yard, b"weights")
     version = pb.Version(files=[pb.File(path="m", blob=blob_of(b"weights"))], **fields)  # type: ignore[arg-type]
     for parent in parents:
-        version.parents.add(version=parent, relation=pb.Parent.FINE_TUNED_FROM)
+        version.parents.add(version=parent, relation=pb.Parent.RELATION_FINE_TUNED_FROM)
     if dataset:
-        version.datasets.add(name=dataset, role=pb.Dataset.TRAINING, digest="md5:1", uri="s3://b/x")
+        version.datasets.add(name=dataset, role=pb.Dataset.ROLE_TRAINING, digest="md5:1", uri="s3://b/x")
     parent = f"{NAMESPACE}/models/{model}"
     request = registry.CreateVersionRequest(parent=parent, version=version, alias_ids=[alias] if alias else [])
     return await yard.registry.CreateVersion(request)
@@ -146,7 +146,7 @@ async def test_a_parent_of_something_live_is_not_deleted(yard: RunningRegistry) 
         await yard.registry.DeleteVersion(registry.DeleteVersionRequest(name=name(model)))
     deleted = await query(yard, version=name("merged"))
     states = {node.id: node.version.state for node in deleted.nodes if node.version.name}
-    assert states[name("other")] == pb.Version.DELETED
+    assert states[name("other")] == pb.Version.STATE_DELETED
 
 
 async def test_a_model_is_not_deleted_with_parents_of_something_live(yard: RunningRegistry) -> None:

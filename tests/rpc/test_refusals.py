@@ -67,7 +67,7 @@ async def _recreate_deleted(yard: RunningRegistry) -> Call:
 
 
 def _parent(**fields: Any) -> Call:
-    return create_version(parents=[pb.Parent(relation=pb.Parent.ADAPTER_OF, **fields)])
+    return create_version(parents=[pb.Parent(relation=pb.Parent.RELATION_ADAPTER_OF, **fields)])
 
 
 def _missing(identity: str, call: Call, reason: str) -> Row:

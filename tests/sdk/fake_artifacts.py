@@ -236,7 +236,7 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
         return pb.Upload(
             name=name,
             blob=Blob(digest=upload.digest, size_bytes=upload.size),
-            state=pb.Upload.COMMITTED if upload.committed else pb.Upload.OPEN,
+            state=pb.Upload.STATE_COMMITTED if upload.committed else pb.Upload.STATE_OPEN,
             persisted_size=len(upload.data),
         )
 

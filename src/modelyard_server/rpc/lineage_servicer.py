@@ -22,7 +22,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _DEPTH: Final = 10
 _DEEPEST: Final = 50
 _ORIGINS: Final = {"dataset": Origin.DATASET, "commit": Origin.COMMIT, "run": Origin.RUN}
-_UPSTREAM, _DOWNSTREAM = rpc.QueryLineageRequest.UPSTREAM, rpc.QueryLineageRequest.DOWNSTREAM
+_UPSTREAM, _DOWNSTREAM = rpc.QueryLineageRequest.DIRECTION_UPSTREAM, rpc.QueryLineageRequest.DIRECTION_DOWNSTREAM
 
 
 class LineageServicer(LineageServiceServicer):

@@ -13,7 +13,7 @@ from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceServicer
 from modelyard_server.domain import validation
 from modelyard_server.domain.errors import FieldViolation, InvalidArgument
 from modelyard_server.domain.limits import Limits
-from modelyard_server.domain.resources import DeliveryState, Webhook
+from modelyard_server.domain.resources import Webhook
 from modelyard_server.domain.webhook_urls import AddressNotAllowedError
 from modelyard_server.domain.webhooks import check_types
 from modelyard_server.rpc import convert, masks, parsing
@@ -132,7 +132,7 @@ class WebhooksServicer(WebhooksServiceServicer):
             parent,
             before=query.position if isinstance(query.position, int) else None,
             size=query.size,
-            state=DeliveryState(rpc.Delivery.State.Name(request.state)) if request.state else None,
+            state=convert.DELIVERY_STATES.from_proto(request.state) if request.state else None,
         )
         return rpc.ListDeliveriesResponse(
             deliveries=map(convert.delivery, page.items),

@@ -9,6 +9,7 @@ from google.protobuf import struct_pb2, timestamp_pb2
 from modelyard.facts import (
     Dataset,
     DatasetRole,
+    Direction,
     Environment,
     Facts,
     Fingerprint,
@@ -22,6 +23,12 @@ from modelyard.facts import (
 )
 from modelyard.manifest import File
 from modelyard.v1 import resources_pb2 as pb
+from modelyard.wire_enums import EnumMapping
+
+ROLES = EnumMapping(pb.Dataset.Role, DatasetRole)
+FINGERPRINTS = EnumMapping(pb.Dataset.Fingerprint, Fingerprint)
+RELATIONS = EnumMapping(pb.Parent.Relation, Relation)
+DIRECTIONS = EnumMapping(pb.Evaluation.Direction, Direction)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -94,11 +101,9 @@ def dataset_to_proto(dataset: Dataset) -> pb.Dataset:
         name=dataset.name,
         uri=dataset.uri,
         digest=dataset.digest,
-        role=pb.Dataset.Role.Value(dataset.role.value),
+        role=ROLES.to_proto(dataset.role),
         row_count=dataset.rows,
-        fingerprint=pb.Dataset.Fingerprint.Value(
-            dataset.fingerprint.value if dataset.fingerprint else "FINGERPRINT_UNSPECIFIED"
-        ),
+        fingerprint=FINGERPRINTS.to_proto(dataset.fingerprint),
     )
 
 
@@ -108,16 +113,16 @@ def dataset_from_proto(dataset: pb.Dataset) -> Dataset:
         name=dataset.name,
         uri=dataset.uri,
         digest=dataset.digest,
-        role=DatasetRole.OTHER if unspecified else DatasetRole(pb.Dataset.Role.Name(dataset.role)),
+        role=DatasetRole.OTHER if unspecified else ROLES.from_proto(dataset.role),
         rows=dataset.row_count if dataset.HasField("row_count") else None,
-        fingerprint=Fingerprint(pb.Dataset.Fingerprint.Name(dataset.fingerprint)) if dataset.fingerprint else None,
+        fingerprint=FINGERPRINTS.from_proto(dataset.fingerprint) if dataset.fingerprint else None,
     )
 
 
 def _parent_from_proto(parent: pb.Parent) -> Parent:
     return Parent(
         version=parent.version,
-        relation=Relation(pb.Parent.Relation.Name(parent.relation)),
+        relation=RELATIONS.from_proto(parent.relation),
         manifest_digest=parent.manifest_digest,
     )
 
@@ -179,7 +184,7 @@ def facts_into_proto(facts: Facts, version: pb.Version) -> None:
     version.parents.extend(
         pb.Parent(
             version=p.version,
-            relation=pb.Parent.Relation.Value(p.relation.value),
+            relation=RELATIONS.to_proto(p.relation),
             manifest_digest=p.manifest_digest,
         )
         for p in facts.parents
