@@ -205,7 +205,7 @@ ROWS: Final = [
         id="A15 one byte too few",
         after=_stream(10, b"x" * 9, digest=digest_of(b"x" * 9)),
         reason="SIZE_MISMATCH",
-        metadata=("persisted_size",),
+        metadata=("expected", "actual"),
         changes=_SESSION,
     ),
     *(
@@ -214,7 +214,7 @@ ROWS: Final = [
             after=_one(write_offset=offset, data=b"x"),
             code=Code.OUT_OF_RANGE,
             reason="OFFSET_MISMATCH",
-            metadata=("persisted_size",),
+            metadata=("persistedSize",),
             changes=_SESSION,
         )
         for offset in (1, 10, 2**40)
@@ -228,7 +228,7 @@ ROWS: Final = [
             call=read_file(read_offset=offset, read_limit=2**63 - 1),
             code=Code.OUT_OF_RANGE,
             reason="READ_PAST_END",
-            metadata=("size",),
+            metadata=("sizeBytes",),
         )
         for offset in (8, 2**63 - 1)
     ),
@@ -237,7 +237,7 @@ ROWS: Final = [
         after=_one(data=b"x" * 10, crc32c=1),
         code=Code.ABORTED,
         reason="CHUNK_CORRUPT",
-        metadata=("persisted_size",),
+        metadata=("persistedSize",),
         changes=_SESSION,
     ),
     *(

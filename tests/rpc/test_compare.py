@@ -28,8 +28,11 @@ def _plain(value: pb.ParamValue) -> object:
 
 
 def told(answer: rpc.CompareVersionsResponse) -> list[Told]:
-    name = rpc.Difference.Section.Name
-    return [(name(each.section), each.name, _plain(each.before), _plain(each.after)) for each in answer.differences]
+    return [(_section(each), each.name, _plain(each.before), _plain(each.after)) for each in answer.differences]
+
+
+def _section(difference: rpc.Difference) -> str:
+    return rpc.Difference.Section.Name(difference.section).removeprefix("SECTION_")
 
 
 async def test_every_difference_is_told_once_and_nothing_alike(yard: RunningRegistry) -> None:

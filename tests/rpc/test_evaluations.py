@@ -83,7 +83,7 @@ async def test_a_correction_takes_the_place_of_what_it_corrects(yard: RunningReg
     assert (corrected.superseded_by, dict(corrected.metrics)) == (right.name, {"auc": 0.99, "loss": 0.1})
     got = await refused(evaluate(yard, evaluation(auc=1.0, supersedes=wrong.name)))
     assert (got.code, got.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ALREADY_SUPERSEDED")
-    assert got.info.metadata["superseded_by"] == right.name
+    assert got.info.metadata["supersededBy"] == right.name
 
 
 async def test_lists_go_on_newest_first(yard: RunningRegistry) -> None:

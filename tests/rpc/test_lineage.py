@@ -139,7 +139,7 @@ async def test_a_parent_of_something_live_is_not_deleted(yard: RunningRegistry) 
 
     got = await refused(yard.registry.DeleteVersion(registry.DeleteVersionRequest(name=name("other"))))
     assert (got.code, got.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "VERSION_IN_USE")
-    assert got.info.metadata["children"] == name("merged")
+    assert got.info.metadata["usedBy"] == name("merged")
 
     await yard.registry.DeleteAlias(registry.DeleteAliasRequest(name=f"{NAMESPACE}/models/merged/aliases/canary"))
     for model in ("merged", "other"):
@@ -156,7 +156,7 @@ async def test_a_model_is_not_deleted_with_parents_of_something_live(yard: Runni
     got = await refused(yard.registry.DeleteModel(request))
 
     assert (got.code, got.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "VERSION_IN_USE")
-    assert got.info.metadata["children"] == name("tuned")
+    assert got.info.metadata["usedBy"] == name("tuned")
 
 
 async def test_nothing_is_made_from_itself(yard: RunningRegistry) -> None:

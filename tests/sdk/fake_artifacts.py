@@ -294,7 +294,7 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
 
 def _status(code: grpc.StatusCode, reason: str) -> status_pb2.Status:
     info = any_pb2.Any()
-    info.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="modelyard"))
+    info.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="modelyard.dev"))
     return status_pb2.Status(code=code.value[0], message=f"{reason} to order", details=[info])
 
 
