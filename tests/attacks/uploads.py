@@ -145,7 +145,7 @@ def _digest_everywhere(digest: str) -> list[Row]:
         ),
         "expected_manifest_digest": set_alias(expected_manifest_digest=digest),
         "version.parents[0].manifest_digest": create_version(
-            parents=[pb.Parent(version=VERSION, relation=pb.Parent.ADAPTER_OF, manifest_digest=digest)]
+            parents=[pb.Parent(version=VERSION, relation=pb.Parent.RELATION_ADAPTER_OF, manifest_digest=digest)]
         ),
     }
     return [
@@ -186,7 +186,7 @@ _FROZEN: Final[dict[str, pb.Version]] = {
     "framework": pb.Version(framework=pb.Framework(name="torch")),
     "format": pb.Version(format="onnx"),
     "signature": pb.Version(signature=pb.Signature(inputs=struct_pb2.Struct())),
-    "parents": pb.Version(parents=[pb.Parent(version=VERSION, relation=pb.Parent.ADAPTER_OF)]),
+    "parents": pb.Version(parents=[pb.Parent(version=VERSION, relation=pb.Parent.RELATION_ADAPTER_OF)]),
     "run": pb.Version(run=pb.Run(id="1")),
 }
 
@@ -205,7 +205,7 @@ ROWS: Final = [
         id="A15 one byte too few",
         after=_stream(10, b"x" * 9, digest=digest_of(b"x" * 9)),
         reason="SIZE_MISMATCH",
-        metadata=("persisted_size",),
+        metadata=("expected", "actual"),
         changes=_SESSION,
     ),
     *(
@@ -214,7 +214,7 @@ ROWS: Final = [
             after=_one(write_offset=offset, data=b"x"),
             code=Code.OUT_OF_RANGE,
             reason="OFFSET_MISMATCH",
-            metadata=("persisted_size",),
+            metadata=("persistedSize",),
             changes=_SESSION,
         )
         for offset in (1, 10, 2**40)
@@ -228,7 +228,7 @@ ROWS: Final = [
             call=read_file(read_offset=offset, read_limit=2**63 - 1),
             code=Code.OUT_OF_RANGE,
             reason="READ_PAST_END",
-            metadata=("size",),
+            metadata=("sizeBytes",),
         )
         for offset in (8, 2**63 - 1)
     ),
@@ -237,7 +237,7 @@ ROWS: Final = [
         after=_one(data=b"x" * 10, crc32c=1),
         code=Code.ABORTED,
         reason="CHUNK_CORRUPT",
-        metadata=("persisted_size",),
+        metadata=("persistedSize",),
         changes=_SESSION,
     ),
     *(

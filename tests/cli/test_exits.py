@@ -72,7 +72,7 @@ def test_who_looks_for_what_is_not_there_is_told_what_lists_it(reason: str, comm
 
 
 def test_programs_are_told_the_reason_and_the_values() -> None:
-    error = errors.ConflictError("moved \u202e", reason="ETAG_MISMATCH", metadata={"current_etag": '"a"'})
+    error = errors.ConflictError("moved \u202e", reason="ETAG_MISMATCH", metadata={"currentEtag": '"a"'})
     text = told(error).for_programs()
     assert text.isascii()
     found = json.loads(text)["error"]
@@ -81,5 +81,5 @@ def test_programs_are_told_the_reason_and_the_values() -> None:
         "exit_code": Exit.REFUSED,
         "reason": "ETAG_MISMATCH",
         "message": "moved \u202e",
-        "metadata": {"current_etag": '"a"'},
+        "metadata": {"currentEtag": '"a"'},
     }

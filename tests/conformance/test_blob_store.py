@@ -261,7 +261,7 @@ async def test_a_damaged_chunk_is_refused_and_those_before_it_are_kept(store: Bl
         await writer.append([good[0], good[1], damaged, good[3]])
 
     assert caught.value.reason == "CHUNK_CORRUPT"
-    assert caught.value.metadata == {"persisted_size": str(512 * KIB)}
+    assert caught.value.metadata == {"persistedSize": str(512 * KIB)}
     assert writer.position == 512 * KIB
     await finish(writer, data, key := key_of(data))
     await writer.close()
@@ -279,7 +279,7 @@ async def test_an_upload_of_the_wrong_size_is_not_published_and_may_be_completed
 
     assert caught.value.reason == "SIZE_MISMATCH"
     assert caught.value.violations[0].field == "write_offset"
-    assert caught.value.metadata == {"expected": str(MIB), "actual": str(768 * KIB)}
+    assert (caught.value.metadata["expected"], caught.value.metadata["actual"]) == (str(MIB), str(768 * KIB))
     assert await store.size(key) is None
     await finish(writer, data, key)
     await writer.close()
@@ -297,7 +297,8 @@ async def test_an_upload_with_another_digest_is_not_published_and_gone(store: Bl
 
     assert caught.value.reason == "DIGEST_MISMATCH"
     assert caught.value.violations[0].field == "digest"
-    assert caught.value.metadata == {"expected": key.digest, "actual": key_of(damaged).digest}
+    assert caught.value.metadata["expected"] == key.digest
+    assert caught.value.metadata["actual"] == key_of(damaged).digest
     assert await store.size(key) is None
     assert await store.persisted_size(upload) == 0
     await writer.close()

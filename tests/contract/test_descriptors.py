@@ -14,6 +14,7 @@ from protos import generate
 from modelyard.v1 import (
     artifacts_pb2,
     deployments_pb2,
+    errors_pb2,
     evaluations_pb2,
     events_pb2,
     lineage_pb2,
@@ -29,6 +30,8 @@ _FILES = (
     artifacts_pb2.DESCRIPTOR,
     evaluations_pb2.DESCRIPTOR,
     deployments_pb2.DESCRIPTOR,
+    errors_pb2.DESCRIPTOR,
+    options_pb2.DESCRIPTOR,
     events_pb2.DESCRIPTOR,
     lineage_pb2.DESCRIPTOR,
     resources_pb2.DESCRIPTOR,

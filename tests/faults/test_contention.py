@@ -150,10 +150,10 @@ class _Fickle:
         assert len(listed.versions) == len(self.versions) + 1
         for name, data in self.uploads:
             found = await self._artifacts.GetUpload(artifacts_pb2.GetUploadRequest(name=name))
-            if found.state != artifacts_pb2.Upload.COMMITTED:
+            if found.state != artifacts_pb2.Upload.STATE_COMMITTED:
                 rest = frames(name, data, offset=found.persisted_size)
                 found = await self._artifacts.WriteBlob(rest)
-            assert found.state == artifacts_pb2.Upload.COMMITTED
+            assert found.state == artifacts_pb2.Upload.STATE_COMMITTED
 
 
 async def _sessions(url: str) -> dict[str, int]:

@@ -66,7 +66,7 @@ async def test_a_stream_that_breaks_publishes_nothing(server: ServerProcess, end
         create = registry_pb2.CreateVersionRequest(parent=MODEL, version=version_of({"a": data}))
         assert (await refused(registry.CreateVersion(create))).reason == "MISSING_BLOBS"
         found = await artifacts.GetUpload(get)
-        assert (found.state, found.persisted_size) == (artifacts_pb2.Upload.OPEN, len(data))
+        assert (found.state, found.persisted_size) == (artifacts_pb2.Upload.STATE_OPEN, len(data))
     await assert_works(server.url)
 
 

@@ -237,7 +237,10 @@ class RegistryMachine(RuleBasedStateMachine):
     async def _compare_model(self, model_id: str, model: ModelFacts) -> None:
         parent = self._name(model_id)
         versions = await self.yard.registry.ListVersions(rpc.ListVersionsRequest(parent=parent, show_deleted=True))
-        assert {v.number: (v.manifest_digest, pb.Version.State.Name(v.state)) for v in versions.versions} == {
+        assert {
+            v.number: (v.manifest_digest, pb.Version.State.Name(v.state).removeprefix("STATE_"))
+            for v in versions.versions
+        } == {
             number: (version.digest, "DELETED" if version.deleted else version.state)
             for number, version in model.versions.items()
         }

@@ -107,7 +107,7 @@ def _values(version: pb.Version, path: tuple[str, ...]) -> list[Any]:
         case ("dataset", "digest"):
             found = [dataset.digest for dataset in version.datasets]
         case ("state",):
-            found = [pb.Version.State.Name(version.state)]
+            found = [pb.Version.State.Name(version.state).removeprefix("STATE_")]
         case ("model",):
             found = [version.name.split("/")[3]]
         case ("create_time",):

@@ -34,7 +34,7 @@ from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard_server.calls.limits import Limits
 
 DATA = os.urandom(9 << 20)
-OPEN, COMMITTED = rpc.Upload.OPEN, rpc.Upload.COMMITTED
+OPEN, COMMITTED = rpc.Upload.STATE_OPEN, rpc.Upload.STATE_COMMITTED
 
 
 async def _progress(yard: RunningRegistry, upload: str) -> int:
@@ -154,7 +154,7 @@ async def test_offsets_must_continue(yard: RunningRegistry, offset: int) -> None
     got = await refused(write(yard, one_frame(upload.name, offset)))
 
     assert (got.code, got.reason) == (grpc.StatusCode.OUT_OF_RANGE, "OFFSET_MISMATCH")
-    assert got.info.metadata["persisted_size"] == "101"
+    assert got.info.metadata["persistedSize"] == "101"
 
 
 async def test_damage_in_flight_is_found_and_sent_again(yard: RunningRegistry) -> None:
@@ -169,7 +169,7 @@ async def test_damage_in_flight_is_found_and_sent_again(yard: RunningRegistry) -
     got = await refused(write(yard, damaged()))
 
     assert (got.code, got.reason) == (grpc.StatusCode.ABORTED, "CHUNK_CORRUPT")
-    assert got.info.metadata["persisted_size"] == "1000"
+    assert got.info.metadata["persistedSize"] == "1000"
     done = await yard.artifacts.WriteBlob(frames(upload.name, DATA, offset=1000))
     assert done.state == COMMITTED
 
@@ -192,7 +192,7 @@ async def test_a_short_upload_can_be_completed(yard: RunningRegistry) -> None:
     got = await refused(write(yard, _early_finish(upload.name)))
 
     assert got.reason == "SIZE_MISMATCH"
-    assert got.info.metadata["persisted_size"] == "1000"
+    assert got.info.metadata["actual"] == "1000"
     done = await yard.artifacts.WriteBlob(frames(upload.name, DATA, offset=1000))
     assert done.state == COMMITTED
 
@@ -210,7 +210,12 @@ async def test_wrong_bytes_end_the_upload(yard: RunningRegistry) -> None:
     gone = await refused(yard.artifacts.GetUpload(rpc.GetUploadRequest(name=upload.name)))
 
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "DIGEST_MISMATCH")
-    assert got.info.metadata == {"expected": digest_of(b"good"), "actual": digest_of(b"evil")}
+    assert got.info.metadata == {
+        "field": "digest",
+        "violationCount": "1",
+        "expected": digest_of(b"good"),
+        "actual": digest_of(b"evil"),
+    }
     assert (gone.code, gone.reason) == (grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND")
     assert [staged async for staged in yard.store.staged()] == []
 

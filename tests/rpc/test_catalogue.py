@@ -81,10 +81,10 @@ async def test_version_carries_back_every_fact_as_it_was_given(yard: RunningRegi
         description="first",
         labels={"team": "risk"},
         annotations={"k": "v"},
-        parents=[pb.Parent(version=base.name, relation=pb.Parent.FINE_TUNED_FROM)],
+        parents=[pb.Parent(version=base.name, relation=pb.Parent.RELATION_FINE_TUNED_FROM)],
         datasets=[
-            pb.Dataset(name="d", uri="s3://b/d", digest="md5:1", role=pb.Dataset.TRAINING, row_count=0),
-            pb.Dataset(name="d", role=pb.Dataset.TEST, fingerprint=pb.Dataset.SAMPLED),
+            pb.Dataset(name="d", uri="s3://b/d", digest="md5:1", role=pb.Dataset.ROLE_TRAINING, row_count=0),
+            pb.Dataset(name="d", role=pb.Dataset.ROLE_TEST, fingerprint=pb.Dataset.FINGERPRINT_SAMPLED),
         ],
     )
     given.params["big"].int_value = 2**63 - 1
@@ -99,7 +99,7 @@ async def test_version_carries_back_every_fact_as_it_was_given(yard: RunningRegi
     assert got == made
     assert made.name == f"{MODEL}/versions/2"
     assert made.number == 2
-    assert made.state == pb.Version.READY
+    assert made.state == pb.Version.STATE_READY
     assert [file.path for file in made.files] == ["a.txt", "weights/b.bin"]
     assert made.file_count == 2
     assert made.total_size_bytes == 3
@@ -195,7 +195,7 @@ async def test_deprecated_versions_are_still_served(yard: RunningRegistry) -> No
     )
     resolved = await yard.registry.ResolveVersion(rpc.ResolveVersionRequest(reference="fraud@production"))
 
-    assert deprecated.state == pb.Version.DEPRECATED
+    assert deprecated.state == pb.Version.STATE_DEPRECATED
     assert resolved.version.deprecation_reason == "biased; use 2"
 
 
@@ -210,10 +210,10 @@ async def test_a_deleted_version_is_hidden_and_restored_to_the_state_it_had(yard
     got = await yard.registry.GetVersion(rpc.GetVersionRequest(name=made.name))
     restored = await yard.registry.UndeleteVersion(rpc.UndeleteVersionRequest(name=made.name))
 
-    assert deleted.state == got.state == pb.Version.DELETED
+    assert deleted.state == got.state == pb.Version.STATE_DELETED
     assert not listed.versions
     assert [version.name for version in all_listed.versions] == [made.name]
-    assert restored.state == pb.Version.DEPRECATED
+    assert restored.state == pb.Version.STATE_DEPRECATED
 
 
 async def test_lists_leave_files_out_unless_asked_and_carry_aliases_always(yard: RunningRegistry) -> None:
@@ -222,8 +222,10 @@ async def test_lists_leave_files_out_unless_asked_and_carry_aliases_always(yard:
     await commit(yard, b"2")
 
     basic = (await yard.registry.ListVersions(rpc.ListVersionsRequest(parent=MODEL))).versions
-    full = (await yard.registry.ListVersions(rpc.ListVersionsRequest(parent=MODEL, view=rpc.FULL))).versions
-    got = await yard.registry.GetVersion(rpc.GetVersionRequest(name=f"{MODEL}/versions/1", view=rpc.BASIC))
+    full = (
+        await yard.registry.ListVersions(rpc.ListVersionsRequest(parent=MODEL, view=rpc.VERSION_VIEW_FULL))
+    ).versions
+    got = await yard.registry.GetVersion(rpc.GetVersionRequest(name=f"{MODEL}/versions/1", view=rpc.VERSION_VIEW_BASIC))
 
     assert [version.number for version in basic] == [2, 1]
     assert [len(version.files) for version in basic] == [0, 0]
@@ -325,7 +327,7 @@ async def test_each_rule_of_references(yard: RunningRegistry, reference: str, ru
         rpc.ResolveVersionRequest(reference=reference.format(digest=two.manifest_digest))
     )
 
-    assert rpc.ResolveVersionResponse.Rule.Name(resolved.rule) == rule
+    assert rpc.ResolveVersionResponse.Rule.Name(resolved.rule) == f"RULE_{rule}"
     assert resolved.version.number == number
     assert len(resolved.version.files) == 1
     assert resolved.HasField("alias") == (rule == "ALIAS")
@@ -340,7 +342,7 @@ async def test_without_a_selector_production_wins_over_latest(yard: RunningRegis
 
     resolved = await yard.registry.ResolveVersion(rpc.ResolveVersionRequest(reference="fraud"))
 
-    assert resolved.rule == rpc.ResolveVersionResponse.DEFAULT_ALIAS
+    assert resolved.rule == rpc.ResolveVersionResponse.RULE_DEFAULT_ALIAS
     assert resolved.version.number == 1
 
 

@@ -28,8 +28,11 @@ def _plain(value: pb.ParamValue) -> object:
 
 
 def told(answer: rpc.CompareVersionsResponse) -> list[Told]:
-    name = rpc.Difference.Section.Name
-    return [(name(each.section), each.name, _plain(each.before), _plain(each.after)) for each in answer.differences]
+    return [(_section(each), each.name, _plain(each.before), _plain(each.after)) for each in answer.differences]
+
+
+def _section(difference: rpc.Difference) -> str:
+    return rpc.Difference.Section.Name(difference.section).removeprefix("SECTION_")
 
 
 async def test_every_difference_is_told_once_and_nothing_alike(yard: RunningRegistry) -> None:
@@ -40,7 +43,7 @@ async def test_every_difference_is_told_once_and_nothing_alike(yard: RunningRegi
         {"a.json": same, "model.bin": old},
         params={"lr": pb.ParamValue(double_value=0.1), "big": pb.ParamValue(int_value=2**60), "gone": _text("x")},
         metrics={"auc": 0.91, "loss": 0.2},
-        datasets=[pb.Dataset(name="train", role=pb.Dataset.TRAINING, digest="md5:1", row_count=10)],
+        datasets=[pb.Dataset(name="train", role=pb.Dataset.ROLE_TRAINING, digest="md5:1", row_count=10)],
         source=pb.Source(commit="abc", branch="main"),
         environment=pb.Environment(python="3.11", packages={"torch": "2.8", "numpy": "2.0", "six": "1"}),
         format="onnx",
@@ -51,8 +54,8 @@ async def test_every_difference_is_told_once_and_nothing_alike(yard: RunningRegi
         params={"lr": pb.ParamValue(double_value=0.2), "big": pb.ParamValue(int_value=2**60 + 1)},
         metrics={"auc": 0.94, "loss": 0.2},
         datasets=[
-            pb.Dataset(name="train", role=pb.Dataset.TRAINING, digest="md5:2", row_count=10),
-            pb.Dataset(name="valid", role=pb.Dataset.VALIDATION),
+            pb.Dataset(name="train", role=pb.Dataset.ROLE_TRAINING, digest="md5:2", row_count=10),
+            pb.Dataset(name="valid", role=pb.Dataset.ROLE_VALIDATION),
         ],
         source=pb.Source(commit="def", branch="main"),
         environment=pb.Environment(python="3.11", packages={"torch": "2.9", "numpy": "2.0", "jax": "1"}),

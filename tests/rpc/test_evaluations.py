@@ -41,7 +41,7 @@ async def found(yard: RunningRegistry, text: str = "", order_by: str = "") -> li
 async def test_what_was_added_is_read_back_and_logged(yard: RunningRegistry) -> None:
     await two_versions(yard)
     given = evaluation(auc=0.91, loss=0.2)
-    given.directions["auc"] = pb.Evaluation.HIGHER_IS_BETTER
+    given.directions["auc"] = pb.Evaluation.DIRECTION_HIGHER_IS_BETTER
     given.slices.add(name="country = DE", metrics={"auc": 0.88})
     given.harness = "nightly 1.2"
 
@@ -83,7 +83,7 @@ async def test_a_correction_takes_the_place_of_what_it_corrects(yard: RunningReg
     assert (corrected.superseded_by, dict(corrected.metrics)) == (right.name, {"auc": 0.99, "loss": 0.1})
     got = await refused(evaluate(yard, evaluation(auc=1.0, supersedes=wrong.name)))
     assert (got.code, got.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ALREADY_SUPERSEDED")
-    assert got.info.metadata["superseded_by"] == right.name
+    assert got.info.metadata["supersededBy"] == right.name
 
 
 async def test_lists_go_on_newest_first(yard: RunningRegistry) -> None:
@@ -144,7 +144,9 @@ _STRANGE: Any = 9
         (evaluation("", auc=1), "evaluation.dataset.name"),
         (
             pb.Evaluation(
-                dataset=pb.Dataset(name="t"), metrics={"a": 1}, directions={"b": pb.Evaluation.HIGHER_IS_BETTER}
+                dataset=pb.Dataset(name="t"),
+                metrics={"a": 1},
+                directions={"b": pb.Evaluation.DIRECTION_HIGHER_IS_BETTER},
             ),
             "evaluation.directions['b']",
         ),

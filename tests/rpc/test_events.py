@@ -242,7 +242,7 @@ async def test_what_is_compacted_is_gone_and_says_so(yard: RunningRegistry) -> N
     for call in (yard.registry.GetAlias(past), yard.events.VerifyEvents(_from(7))):
         got = await refused(call)
         assert (got.code, got.reason) == (grpc.StatusCode.OUT_OF_RANGE, "REVISION_COMPACTED")
-        assert got.info.metadata["oldest_revision"] == "8"
+        assert got.info.metadata["oldestRevision"] == "8"
     assert (await roll_back(yard)).version == f"{MODEL}/versions/2"
     got = await refused(roll_back_call(yard))
     assert (got.code, got.reason) == (grpc.StatusCode.OUT_OF_RANGE, "REVISION_COMPACTED")

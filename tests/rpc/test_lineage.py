@@ -13,7 +13,7 @@ from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.lineage import service as lineage
 
-UP, DOWN = rpc.QueryLineageRequest.UPSTREAM, rpc.QueryLineageRequest.DOWNSTREAM
+UP, DOWN = rpc.QueryLineageRequest.DIRECTION_UPSTREAM, rpc.QueryLineageRequest.DIRECTION_DOWNSTREAM
 
 
 def name(model: str, number: int = 1) -> str:
@@ -29,9 +29,9 @@ async def push(
     await store(yard, b"weights")
     version = pb.Version(files=[pb.File(path="m", blob=blob_of(b"weights"))], **fields)  # type: ignore[arg-type]
     for parent in parents:
-        version.parents.add(version=parent, relation=pb.Parent.FINE_TUNED_FROM)
+        version.parents.add(version=parent, relation=pb.Parent.RELATION_FINE_TUNED_FROM)
     if dataset:
-        version.datasets.add(name=dataset, role=pb.Dataset.TRAINING, digest="md5:1", uri="s3://b/x")
+        version.datasets.add(name=dataset, role=pb.Dataset.ROLE_TRAINING, digest="md5:1", uri="s3://b/x")
     parent = f"{NAMESPACE}/models/{model}"
     request = registry.CreateVersionRequest(parent=parent, version=version, alias_ids=[alias] if alias else [])
     return await yard.registry.CreateVersion(request)
@@ -139,14 +139,14 @@ async def test_a_parent_of_something_live_is_not_deleted(yard: RunningRegistry) 
 
     got = await refused(yard.registry.DeleteVersion(registry.DeleteVersionRequest(name=name("other"))))
     assert (got.code, got.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "VERSION_IN_USE")
-    assert got.info.metadata["children"] == name("merged")
+    assert got.info.metadata["usedBy"] == name("merged")
 
     await yard.registry.DeleteAlias(registry.DeleteAliasRequest(name=f"{NAMESPACE}/models/merged/aliases/canary"))
     for model in ("merged", "other"):
         await yard.registry.DeleteVersion(registry.DeleteVersionRequest(name=name(model)))
     deleted = await query(yard, version=name("merged"))
     states = {node.id: node.version.state for node in deleted.nodes if node.version.name}
-    assert states[name("other")] == pb.Version.DELETED
+    assert states[name("other")] == pb.Version.STATE_DELETED
 
 
 async def test_a_model_is_not_deleted_with_parents_of_something_live(yard: RunningRegistry) -> None:
@@ -156,7 +156,7 @@ async def test_a_model_is_not_deleted_with_parents_of_something_live(yard: Runni
     got = await refused(yard.registry.DeleteModel(request))
 
     assert (got.code, got.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "VERSION_IN_USE")
-    assert got.info.metadata["children"] == name("tuned")
+    assert got.info.metadata["usedBy"] == name("tuned")
 
 
 async def test_nothing_is_made_from_itself(yard: RunningRegistry) -> None:

@@ -59,7 +59,9 @@ async def test_full_pages_end_before_they_outgrow_a_message(yard: RunningRegistr
 
     numbers, token = [], ""
     while True:
-        page = await yard.registry.ListVersions(rpc.ListVersionsRequest(parent=MODEL, view=rpc.FULL, page_token=token))
+        page = await yard.registry.ListVersions(
+            rpc.ListVersionsRequest(parent=MODEL, view=rpc.VERSION_VIEW_FULL, page_token=token)
+        )
         numbers.append([(version.number, len(version.files)) for version in page.versions])
         token = page.next_page_token
         if not token:

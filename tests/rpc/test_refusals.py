@@ -67,7 +67,7 @@ async def _recreate_deleted(yard: RunningRegistry) -> Call:
 
 
 def _parent(**fields: Any) -> Call:
-    return create_version(parents=[pb.Parent(relation=pb.Parent.ADAPTER_OF, **fields)])
+    return create_version(parents=[pb.Parent(relation=pb.Parent.RELATION_ADAPTER_OF, **fields)])
 
 
 def _missing(identity: str, call: Call, reason: str) -> Row:
@@ -161,14 +161,14 @@ _ROWS = [
         call=update_model(etag='"stale"', owner="x"),
         code=Code.ABORTED,
         reason="ETAG_MISMATCH",
-        metadata=("current_etag",),
+        metadata=("currentEtag",),
     ),
     Row(
         id="stale delete",
         call=lambda yard: yard.registry.DeleteModel(rpc.DeleteModelRequest(name=MODEL, etag='"x"', force=True)),
         code=Code.ABORTED,
         reason="ETAG_MISMATCH",
-        metadata=("current_etag",),
+        metadata=("currentEtag",),
     ),
     # State
     Row(
@@ -217,7 +217,7 @@ async def test_missing_blobs_are_all_named(yard: RunningRegistry) -> None:
     assert (got.code, got.reason) == (Code.FAILED_PRECONDITION, "MISSING_BLOBS")
     subjects = {violation.subject for violation in got.details["PreconditionFailure"].violations}  # type: ignore[attr-defined]  # of that type
     assert subjects == {f"blobs/{digest_of(b'one')}/3", f"blobs/{digest_of(b'three')}/5"}
-    assert got.info.metadata["missing_count"] == "2"
+    assert got.info.metadata["missingCount"] == "2"
 
 
 async def test_thousands_of_violations_still_fit_into_an_answer(yard: RunningRegistry) -> None:
@@ -226,7 +226,7 @@ async def test_thousands_of_violations_still_fit_into_an_answer(yard: RunningReg
 
     got = await refused(yard.registry.CreateVersion(rpc.CreateVersionRequest(parent=MODEL, version=version)))
 
-    assert got.info.metadata["missing_count"] == "5000"
+    assert got.info.metadata["missingCount"] == "5000"
 
 
 async def test_a_blob_of_another_size_is_no_match(yard: RunningRegistry) -> None:
@@ -248,5 +248,5 @@ async def test_a_bug_tells_its_id_and_nothing_else(yard: RunningRegistry, monkey
     got = await refused(yard.registry.GetModel(rpc.GetModelRequest(name=MODEL)))
 
     assert (got.code, got.reason) == (Code.INTERNAL, "INTERNAL")
-    assert got.info.metadata["error_id"] in got.message
+    assert got.info.metadata["errorId"] in got.message
     assert "hunter2" not in got.message

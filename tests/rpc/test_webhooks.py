@@ -72,7 +72,7 @@ async def _ended(yard: RunningRegistry, count: int) -> None:
 
     async def done() -> bool:
         states = [each.state for each in await _deliveries(yard)]
-        return len([state for state in states if state != webhooks_pb2.Delivery.PENDING]) >= count
+        return len([state for state in states if state != webhooks_pb2.Delivery.STATE_PENDING]) >= count
 
     await until(done)
 
@@ -171,8 +171,8 @@ async def test_after_a_day_a_delivery_is_given_up_and_the_next_has_its_turn(
     await _later(yard, 86_400)
     await _ended(yard, 2)
     second, first = await _deliveries(yard)
-    assert (first.state, first.error) == (webhooks_pb2.Delivery.FAILED, "answered 503")
-    assert (second.state, second.attempt_count) == (webhooks_pb2.Delivery.DELIVERED, 1)
+    assert (first.state, first.error) == (webhooks_pb2.Delivery.STATE_FAILED, "answered 503")
+    assert (second.state, second.attempt_count) == (webhooks_pb2.Delivery.STATE_DELIVERED, 1)
 
 
 async def test_what_has_waited_for_a_day_is_not_given_up_at_its_first_failure(
@@ -192,7 +192,7 @@ async def test_what_has_waited_for_a_day_is_not_given_up_at_its_first_failure(
         await _later(yard, (failed.next_attempt_time.ToDatetime(UTC) - yard.clock()).total_seconds())
     await _ended(yard, 1)
     (delivery,) = await _deliveries(yard)
-    assert (delivery.state, delivery.attempt_count) == (webhooks_pb2.Delivery.FAILED, 5)
+    assert (delivery.state, delivery.attempt_count) == (webhooks_pb2.Delivery.STATE_FAILED, 5)
 
 
 async def _failed(yard: RunningRegistry, attempts: int) -> webhooks_pb2.Delivery:

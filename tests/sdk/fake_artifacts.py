@@ -236,7 +236,7 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
         return pb.Upload(
             name=name,
             blob=Blob(digest=upload.digest, size_bytes=upload.size),
-            state=pb.Upload.COMMITTED if upload.committed else pb.Upload.OPEN,
+            state=pb.Upload.STATE_COMMITTED if upload.committed else pb.Upload.STATE_OPEN,
             persisted_size=len(upload.data),
         )
 
@@ -294,7 +294,7 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
 
 def _status(code: grpc.StatusCode, reason: str) -> status_pb2.Status:
     info = any_pb2.Any()
-    info.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="modelyard"))
+    info.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="modelyard.dev"))
     return status_pb2.Status(code=code.value[0], message=f"{reason} to order", details=[info])
 
 

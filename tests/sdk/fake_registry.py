@@ -41,6 +41,6 @@ async def serve_registry(artifacts: FakeArtifacts, **methods: Method) -> AsyncIt
 
 async def refuse(context: Context, code: grpc.StatusCode, reason: str, **metadata: str) -> None:
     info = any_pb2.Any()
-    info.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="modelyard", metadata=metadata))
+    info.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="modelyard.dev", metadata=metadata))
     status = status_pb2.Status(code=code.value[0], message=f"{reason} to order", details=[info])
     await context.abort(code, status.message, (("grpc-status-details-bin", status.SerializeToString()),))

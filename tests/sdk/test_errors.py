@@ -31,7 +31,7 @@ def failed(code: grpc.StatusCode, message: str = "no", *details: Message) -> grp
 
 
 def info(reason: str, **metadata: str) -> error_details_pb2.ErrorInfo:
-    return error_details_pb2.ErrorInfo(reason=reason, domain="modelyard", metadata=metadata)
+    return error_details_pb2.ErrorInfo(reason=reason, domain="modelyard.dev", metadata=metadata)
 
 
 def test_the_drawing_at_the_top_is_the_hierarchy() -> None:
@@ -118,7 +118,7 @@ def test_the_time_to_wait_arrives() -> None:
 
 
 def test_a_bug_of_the_registry_carries_its_error_id() -> None:
-    error = from_rpc_error(failed(grpc.StatusCode.INTERNAL, "no", info("INTERNAL", error_id="abc")))
+    error = from_rpc_error(failed(grpc.StatusCode.INTERNAL, "no", info("INTERNAL", errorId="abc")))
 
     assert isinstance(error, errors.ServerError)
     assert error.error_id == "abc"

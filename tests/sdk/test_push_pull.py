@@ -24,7 +24,7 @@ def version() -> pb.Version:
     return pb.Version(
         name="namespaces/team/models/fraud/versions/7",
         number=7,
-        state=pb.Version.READY,
+        state=pb.Version.STATE_READY,
         files=files_to_proto([FILE]),
         file_count=1,
         total_size_bytes=FILE.size,
@@ -132,7 +132,7 @@ async def test_a_quarantined_version_is_refused_though_it_is_cached(artifacts: F
 
     async with serve_registry(artifacts, ResolveVersion=resolve) as url, AsyncClient(url) as yard:
         await yard.pull("team/fraud@production")
-        message.state = pb.Version.QUARANTINED
+        message.state = pb.Version.STATE_QUARANTINED
         with pytest.raises(modelyard.FailedPreconditionError) as refused:
             await yard.pull("team/fraud@production")
 

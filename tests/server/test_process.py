@@ -143,7 +143,7 @@ async def test_an_upload_in_flight_survives_sigterm(server: ServerProcess) -> No
                 yield artifacts_pb2.WriteBlobRequest(upload=upload.name, write_offset=at, data=chunk)
             yield artifacts_pb2.WriteBlobRequest(upload=upload.name, write_offset=len(data), finish_write=True)
 
-        assert (await artifacts.WriteBlob(rest())).state == artifacts_pb2.Upload.COMMITTED
+        assert (await artifacts.WriteBlob(rest())).state == artifacts_pb2.Upload.STATE_COMMITTED
 
 
 async def test_health_is_told_for_each_service_and_ends_with_the_drain(server: ServerProcess) -> None:

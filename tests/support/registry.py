@@ -179,7 +179,7 @@ def refusal(error: grpc.aio.AioRpcError) -> Refusal:
         packed.Unpack(message)
     info = details["ErrorInfo"]
     assert isinstance(info, error_details_pb2.ErrorInfo)
-    assert info.domain == "modelyard"
+    assert info.domain == "modelyard.dev"
     return Refusal(error.code(), error.details() or "", info, details)
 
 

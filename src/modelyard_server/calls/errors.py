@@ -70,7 +70,10 @@ class InvalidArgument(RegistryError):
     ) -> None:
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
         first = violations[0]
-        super().__init__(f"{first.field}: {first.description}{more}", reason=reason, metadata=metadata)
+        found = {"field": first.field, "violationCount": str(len(violations))}
+        super().__init__(
+            f"{first.field}: {first.description}{more}", reason=reason, metadata={**found, **(metadata or {})}
+        )
         self.violations = tuple(violations)
 
 
@@ -160,7 +163,7 @@ def offset_mismatch(given: int, persisted: int) -> OutOfRange:
     return OutOfRange(
         f"the data starts at offset {given}, but the server has {persisted} bytes; go on from there",
         reason="OFFSET_MISMATCH",
-        metadata={"write_offset": str(given), "persisted_size": str(persisted)},
+        metadata={"writeOffset": str(given), "persistedSize": str(persisted)},
     )
 
 
@@ -168,7 +171,7 @@ def chunk_corrupt(persisted: int) -> Aborted:
     return Aborted(
         f"a chunk was damaged in flight (its crc32c is wrong); resend from offset {persisted}",
         reason="CHUNK_CORRUPT",
-        metadata={"persisted_size": str(persisted)},
+        metadata={"persistedSize": str(persisted)},
         retry_after=0.0,
     )
 

@@ -106,7 +106,7 @@ def _bug(call: Call) -> Internal:
     return Internal(
         f"the registry failed on this call; tell its operator the error id {call.error_id}",
         reason="INTERNAL",
-        metadata={"error_id": call.error_id},
+        metadata={"errorId": call.error_id},
     )
 
 

@@ -90,5 +90,5 @@ def _check_current(evaluation: Evaluation) -> None:
             f"{evaluation.name} was corrected by {evaluation.superseded_by} already; correct that one",
             reason="ALREADY_SUPERSEDED",
             violations=[PreconditionViolation("STATE", str(evaluation.name), "it was corrected already")],
-            metadata={"resource": str(evaluation.name), "superseded_by": evaluation.superseded_by},
+            metadata={"resource": str(evaluation.name), "supersededBy": evaluation.superseded_by},
         )

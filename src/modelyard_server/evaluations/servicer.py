@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import grpc
 
 from modelyard import wire
-from modelyard.core.facts import Direction, Slice
+from modelyard.core.facts import Slice
 from modelyard.core.names import EvaluationName, VersionName
 from modelyard.v1 import evaluations_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
@@ -62,7 +62,7 @@ class EvaluationsServicer(EvaluationsServiceServicer):
             dataset=wire.dataset_from_proto(given.dataset),
             metrics=dict(given.metrics),
             directions={
-                metric: Direction(pb.Evaluation.Direction.Name(direction))
+                metric: wire.DIRECTIONS.from_proto(direction)
                 for metric, direction in given.directions.items()
                 if direction != pb.Evaluation.DIRECTION_UNSPECIFIED
             },

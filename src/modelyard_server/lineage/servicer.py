@@ -21,7 +21,7 @@ from modelyard_server.registry.values import Version
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _ORIGINS: Final = {"dataset": Origin.DATASET, "commit": Origin.COMMIT, "run": Origin.RUN}
-_UPSTREAM, _DOWNSTREAM = rpc.QueryLineageRequest.UPSTREAM, rpc.QueryLineageRequest.DOWNSTREAM
+_UPSTREAM, _DOWNSTREAM = rpc.QueryLineageRequest.DIRECTION_UPSTREAM, rpc.QueryLineageRequest.DIRECTION_DOWNSTREAM
 
 
 class LineageServicer(LineageServiceServicer):

@@ -145,5 +145,5 @@ def check_etag(resource: Resource, etag: str, name: object) -> None:
         raise Aborted(
             f"{name} was changed since you read it (its etag is {resource.etag}, not {etag}); read it again and decide",
             reason="ETAG_MISMATCH",
-            metadata={"resource": str(name), "etag": etag, "current_etag": resource.etag},
+            metadata={"resource": str(name), "etag": etag, "currentEtag": resource.etag},
         )

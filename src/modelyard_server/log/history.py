@@ -87,5 +87,5 @@ def compacted(floor: int, consequence: str) -> OutOfRange:
     return OutOfRange(
         f"the log is kept from revision {floor + 1} on: {consequence}",
         reason="REVISION_COMPACTED",
-        metadata={"compacted_revision": str(floor), "oldest_revision": str(floor + 1)},
+        metadata={"compactedRevision": str(floor), "oldestRevision": str(floor + 1)},
     )

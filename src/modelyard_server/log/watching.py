@@ -233,7 +233,7 @@ def _check_start(log: LogHead, start: int) -> None:
             f"revision {start} lies ahead of the log, which ends with {log.revision}: was it read from another"
             " registry, or is this one restored from a backup? List again",
             reason="REVISION_FUTURE",
-            metadata={"revision": str(log.revision)},
+            metadata={"startRevision": str(start), "latestRevision": str(log.revision)},
         )
 
 

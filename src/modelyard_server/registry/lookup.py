@@ -133,7 +133,7 @@ def has_children(name: VersionName | ModelName, children: Sequence[Version]) -> 
         f"{name} is what {', '.join(names)} {'was' if len(names) == 1 else 'were'} made from; delete those first",
         reason="VERSION_IN_USE",
         violations=[PreconditionViolation("CHILD", child, "was made from the version") for child in names],
-        metadata={"resource": str(name), "children": ",".join(names)},
+        metadata={"resource": str(name), "usedBy": ",".join(names)},
     )
 
 
@@ -147,7 +147,7 @@ def is_served(name: VersionName | ModelName, deployments: Sequence[Deployment]) 
             PreconditionViolation("DEPLOYMENT", str(each.name), f"{_consumer(each)} serves {each.version}")
             for each in deployments
         ],
-        metadata={"resource": str(name), "deployments": ",".join(str(each.name) for each in deployments)},
+        metadata={"resource": str(name), "usedBy": ",".join(str(each.name) for each in deployments)},
     )
 
 

@@ -10,21 +10,31 @@ from modelyard import wire
 from modelyard.core.names import ModelName
 from modelyard.v1 import artifacts_pb2, deployments_pb2, registry_pb2, webhooks_pb2
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.comparison.values import Comparison
+from modelyard.wire import EnumMapping
+from modelyard_server.comparison.values import Comparison, Section
 from modelyard_server.deployments.usage.values import Rollout, Usage
-from modelyard_server.registry.resolving.service import Resolution
+from modelyard_server.registry.resolving.service import Resolution, Rule
 from modelyard_server.registry.values import (
     Alias,
     Delivery,
+    DeliveryState,
     Deployment,
     Evaluation,
     Model,
     Namespace,
     Resource,
     Upload,
+    UploadState,
     Version,
+    VersionState,
     Webhook,
 )
+
+_STATES = EnumMapping(pb.Version.State, VersionState)
+_UPLOAD_STATES = EnumMapping(artifacts_pb2.Upload.State, UploadState)
+_RULES = EnumMapping(registry_pb2.ResolveVersionResponse.Rule, Rule)
+_SECTIONS = EnumMapping(registry_pb2.Difference.Section, Section)
+DELIVERY_STATES = EnumMapping(webhooks_pb2.Delivery.State, DeliveryState)
 
 
 def _common(resource: Resource) -> dict[str, Any]:
@@ -71,7 +81,7 @@ def version(version: Version) -> pb.Version:
         **_optional_times(delete_time=version.delete_time, purge_time=version.purge_time),
         name=str(version.name),
         number=version.name.number,
-        state=pb.Version.State.Value(version.state.value),
+        state=_STATES.to_proto(version.state),
         files=wire.files_to_proto(version.files or ()),
         file_count=version.file_count,
         total_size_bytes=version.total_size,
@@ -98,7 +108,7 @@ def comparison(comparison: Comparison, size: int) -> registry_pb2.CompareVersion
     )
     for difference in comparison.differences:
         told = registry_pb2.Difference(
-            section=registry_pb2.Difference.Section.Value(difference.section.value),
+            section=_SECTIONS.to_proto(difference.section),
             name=difference.name,
             before=None if difference.before is None else wire.param_to_proto(difference.before),
             after=None if difference.after is None else wire.param_to_proto(difference.after),
@@ -126,10 +136,7 @@ def evaluation(evaluation: Evaluation) -> pb.Evaluation:
         name=str(evaluation.name),
         dataset=wire.dataset_to_proto(evaluation.dataset),
         metrics=evaluation.metrics,
-        directions={
-            metric: pb.Evaluation.Direction.Value(direction.value)
-            for metric, direction in evaluation.directions.items()
-        },
+        directions={metric: wire.DIRECTIONS.to_proto(direction) for metric, direction in evaluation.directions.items()},
         slices=[pb.Evaluation.Slice(name=each.name, metrics=each.metrics) for each in evaluation.slices],
         harness=evaluation.harness,
         supersedes=evaluation.supersedes,
@@ -198,7 +205,7 @@ def delivery(delivery: Delivery) -> webhooks_pb2.Delivery:
         revision=delivery.revision,
         type=delivery.type,
         resource=delivery.resource,
-        state=webhooks_pb2.Delivery.State.Value(delivery.state.value),
+        state=DELIVERY_STATES.to_proto(delivery.state),
         attempt_count=delivery.attempt_count,
         status_code=delivery.status_code,
         error=delivery.error,
@@ -215,7 +222,7 @@ def duration(seconds: float) -> Duration:
 def resolution(resolution: Resolution) -> registry_pb2.ResolveVersionResponse:
     return registry_pb2.ResolveVersionResponse(
         version=version(resolution.version),
-        rule=registry_pb2.ResolveVersionResponse.Rule.Value(resolution.rule.value),
+        rule=_RULES.to_proto(resolution.rule),
         alias=alias(resolution.alias) if resolution.alias is not None else None,
         revision=resolution.revision,
         serve_time=wire.timestamp(resolution.serve_time),
@@ -226,7 +233,7 @@ def upload(upload: Upload) -> artifacts_pb2.Upload:
     return artifacts_pb2.Upload(
         name=str(upload.name),
         blob=pb.Blob(digest=upload.digest, size_bytes=upload.size),
-        state=artifacts_pb2.Upload.State.Value(upload.state.value),
+        state=_UPLOAD_STATES.to_proto(upload.state),
         persisted_size=upload.persisted_size,
         expire_time=wire.timestamp(upload.expire_time),
     )

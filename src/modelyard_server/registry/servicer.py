@@ -223,7 +223,7 @@ class RegistryServicer(RegistryServiceServicer):
         collector.add(parsing.view(request.view))
         collector.raise_any()
         assert name is not None
-        return convert.version(await self._versions.get(name, files=request.view != rpc.BASIC))
+        return convert.version(await self._versions.get(name, files=request.view != rpc.VERSION_VIEW_BASIC))
 
     async def ListVersions(self, request: rpc.ListVersionsRequest, context: Context) -> rpc.ListVersionsResponse:
         collector = Collector()
@@ -237,7 +237,7 @@ class RegistryServicer(RegistryServiceServicer):
         query = self._query(request, collector)
         assert parent is not None
         listing = query.listing(where, order, show_deleted=request.show_deleted)
-        page = await self._versions.page(parent, listing, files=request.view == rpc.FULL)
+        page = await self._versions.page(parent, listing, files=request.view == rpc.VERSION_VIEW_FULL)
         return rpc.ListVersionsResponse(
             versions=map(convert.version, page.items), next_page_token=self._next_of(query, page)
         )

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from modelyard_server.calls import errors
 from modelyard_server.calls.errors import RegistryError
 
-DOMAIN: Final = "modelyard"
+DOMAIN: Final = "modelyard.dev"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 
 # Clients drop answers whose trailers are beyond 8 KiB. Base64 makes details a third longer, and the message travels
@@ -23,7 +23,7 @@ _MAX_VALUE: Final = 200
 # Of the details: the names of their types, and those that are always short.
 _FRAMING: Final = 256
 
-_CODES: Final[dict[type[RegistryError], grpc.StatusCode]] = {
+CODES: Final[dict[type[RegistryError], grpc.StatusCode]] = {
     errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
@@ -41,7 +41,7 @@ _CODES: Final[dict[type[RegistryError], grpc.StatusCode]] = {
 
 
 def code(error: RegistryError) -> grpc.StatusCode:
-    return _CODES[type(error)]
+    return CODES[type(error)]
 
 
 def _cut(text: str, room: int) -> str:

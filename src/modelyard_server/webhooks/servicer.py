@@ -17,7 +17,7 @@ from modelyard_server.calls.page_tokens import PageTokens
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.outbound.urls import AddressNotAllowedError
 from modelyard_server.registry import messages as convert
-from modelyard_server.registry.values import DeliveryState, Webhook
+from modelyard_server.registry.values import Webhook
 from modelyard_server.webhooks.deliveries.service import Deliveries
 from modelyard_server.webhooks.service import Webhooks
 from modelyard_server.webhooks.values import check_types
@@ -132,7 +132,7 @@ class WebhooksServicer(WebhooksServiceServicer):
             parent,
             before=query.position if isinstance(query.position, int) else None,
             size=query.size,
-            state=DeliveryState(rpc.Delivery.State.Name(request.state)) if request.state else None,
+            state=convert.DELIVERY_STATES.from_proto(request.state) if request.state else None,
         )
         return rpc.ListDeliveriesResponse(
             deliveries=map(convert.delivery, page.items),

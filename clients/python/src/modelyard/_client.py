@@ -46,7 +46,7 @@ from modelyard.types import (
 from modelyard.v1 import deployments_pb2, evaluations_pb2, events_pb2, lineage_pb2
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
-from modelyard.wire import dataset_to_proto
+from modelyard.wire import DIRECTIONS, dataset_to_proto
 
 
 class AsyncClient:
@@ -268,10 +268,7 @@ class AsyncClient:
             message = resources.Evaluation(
                 dataset=dataset_to_proto(record),
                 metrics=metrics,
-                directions={
-                    metric: resources.Evaluation.Direction.Value(direction.value)
-                    for metric, direction in (directions or {}).items()
-                },
+                directions={metric: DIRECTIONS.to_proto(direction) for metric, direction in (directions or {}).items()},
                 slices=[
                     resources.Evaluation.Slice(name=part, metrics=values) for part, values in (slices or {}).items()
                 ],
@@ -785,8 +782,8 @@ class AsyncClient:
         return Cache(_config.cache_dir(self._cache_dir), self._cache_bytes)
 
 
-_UPSTREAM = lineage_pb2.QueryLineageRequest.UPSTREAM
-_DOWNSTREAM = lineage_pb2.QueryLineageRequest.DOWNSTREAM
+_UPSTREAM = lineage_pb2.QueryLineageRequest.DIRECTION_UPSTREAM
+_DOWNSTREAM = lineage_pb2.QueryLineageRequest.DIRECTION_DOWNSTREAM
 
 
 @contextmanager

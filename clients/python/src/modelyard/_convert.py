@@ -7,7 +7,7 @@ thing that is known, or is left out.
 from google.protobuf.message import DecodeError
 
 from modelyard import _convert_consumers as _consumers
-from modelyard.core.facts import Dataset, Direction, Param, Run, Slice, Source
+from modelyard.core.facts import Dataset, Param, Run, Slice, Source
 from modelyard.core.names import (
     AliasName,
     EvaluationName,
@@ -38,6 +38,8 @@ from modelyard.types import (
 from modelyard.v1 import deployments_pb2, events_pb2, lineage_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import (
+    DIRECTIONS,
+    RELATIONS,
     dataset_from_proto,
     facts_from_proto,
     files_from_proto,
@@ -48,6 +50,11 @@ from modelyard.wire import (
     source_from_proto,
     value_from_proto,
 )
+from modelyard.wire.enums import EnumMapping
+
+_STATES = EnumMapping(pb.Version.State, VersionState, unknown=VersionState.UNKNOWN)
+_RULES = EnumMapping(registry_pb2.ResolveVersionResponse.Rule, Rule, unknown=Rule.UNKNOWN)
+_SECTIONS = EnumMapping(registry_pb2.Difference.Section, Section)
 
 
 def namespace(message: pb.Namespace) -> Namespace:
@@ -87,7 +94,7 @@ def version(message: pb.Version) -> Version:
     return Version(
         name=VersionName.parse(message.name),
         uid=message.uid,
-        state=_state(message.state),
+        state=_STATES.from_proto(message.state),
         files=files_from_proto(message.files),
         file_count=message.file_count,
         total_size=message.total_size_bytes,
@@ -134,7 +141,7 @@ def comparison(message: registry_pb2.CompareVersionsResponse) -> Comparison:
         other=version(message.other),
         differences=tuple(
             Difference(
-                section=Section(registry_pb2.Difference.Section.Name(each.section)),
+                section=_SECTIONS.from_proto(each.section),
                 name=each.name,
                 before=_param(each.before) if each.HasField("before") else None,
                 after=_param(each.after) if each.HasField("after") else None,
@@ -159,9 +166,9 @@ def evaluation(message: pb.Evaluation) -> Evaluation:
         dataset=dataset_from_proto(message.dataset),
         metrics=dict(message.metrics),
         directions={
-            metric: Direction(pb.Evaluation.Direction.Name(direction))
+            metric: DIRECTIONS.from_proto(direction)
             for metric, direction in message.directions.items()
-            if direction in _DIRECTIONS
+            if direction in DIRECTIONS
         },
         slices=tuple(Slice(name=each.name, metrics=dict(each.metrics)) for each in message.slices),
         harness=message.harness,
@@ -251,25 +258,11 @@ def resolution(reference: str, message: registry_pb2.ResolveVersionResponse) -> 
     return Resolution(
         reference=reference,
         version=version(message.version),
-        rule=_rule(message.rule),
+        rule=_RULES.from_proto(message.rule),
         alias=alias(message.alias) if message.HasField("alias") else None,
         revision=message.revision,
         serve_time=moment(message.serve_time),
     )
-
-
-def _state(value: pb.Version.State.ValueType) -> VersionState:
-    try:
-        return VersionState(pb.Version.State.Name(value))
-    except ValueError:
-        return VersionState.UNKNOWN
-
-
-def _rule(value: registry_pb2.ResolveVersionResponse.Rule.ValueType) -> Rule:
-    try:
-        return Rule(registry_pb2.ResolveVersionResponse.Rule.Name(value))
-    except ValueError:
-        return Rule.UNKNOWN
 
 
 def _known(message: pb.Version) -> pb.Version:
@@ -280,7 +273,7 @@ def _known(message: pb.Version) -> pb.Version:
         for index, dataset in enumerate(message.datasets)
         if dataset.role not in pb.Dataset.Role.values() or dataset.fingerprint not in pb.Dataset.Fingerprint.values()
     ]
-    strange_parents = [index for index, parent in enumerate(message.parents) if parent.relation not in _RELATIONS]
+    strange_parents = [index for index, parent in enumerate(message.parents) if parent.relation not in RELATIONS]
     if not strange_params and not strange_datasets and not strange_parents:
         return message
     known = pb.Version()
@@ -290,15 +283,9 @@ def _known(message: pb.Version) -> pb.Version:
     for index in strange_datasets:
         dataset = known.datasets[index]
         if dataset.role not in pb.Dataset.Role.values():
-            dataset.role = pb.Dataset.OTHER
+            dataset.role = pb.Dataset.ROLE_OTHER
         if dataset.fingerprint not in pb.Dataset.Fingerprint.values():
             dataset.fingerprint = pb.Dataset.FINGERPRINT_UNSPECIFIED
     for index in strange_parents:
-        known.parents[index].relation = pb.Parent.DERIVED_FROM
+        known.parents[index].relation = pb.Parent.RELATION_DERIVED_FROM
     return known
-
-
-_DIRECTIONS = frozenset(pb.Evaluation.Direction.Value(direction.value) for direction in Direction)
-_SECTIONS = frozenset(registry_pb2.Difference.Section.Value(section.value) for section in Section)
-"""What this SDK knows to tell apart."""
-_RELATIONS = frozenset(pb.Parent.Relation.values()) - {pb.Parent.RELATION_UNSPECIFIED}

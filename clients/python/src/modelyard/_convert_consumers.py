@@ -5,6 +5,9 @@ from modelyard.types import Delivery, DeliveryState, Deployment, Registration, U
 from modelyard.v1 import deployments_pb2, webhooks_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import moment, optional_moment
+from modelyard.wire.enums import EnumMapping
+
+DELIVERY_STATES = EnumMapping(webhooks_pb2.Delivery.State, DeliveryState, unknown=DeliveryState.UNKNOWN)
 
 
 def deployment(message: pb.Deployment) -> Deployment:
@@ -65,7 +68,7 @@ def delivery(message: webhooks_pb2.Delivery) -> Delivery:
         revision=message.revision,
         type=message.type,
         resource=message.resource,
-        state=_delivery_state(message.state),
+        state=DELIVERY_STATES.from_proto(message.state),
         attempt_count=message.attempt_count,
         status_code=message.status_code,
         error=message.error,
@@ -83,10 +86,3 @@ def webhook_test(message: webhooks_pb2.TestWebhookResponse) -> WebhookTest:
         error=message.error,
         latency=message.latency.ToTimedelta().total_seconds(),
     )
-
-
-def _delivery_state(value: webhooks_pb2.Delivery.State.ValueType) -> DeliveryState:
-    try:
-        return DeliveryState(webhooks_pb2.Delivery.State.Name(value))
-    except ValueError:
-        return DeliveryState.UNKNOWN

@@ -132,7 +132,7 @@ class AsyncWebhooks:
     def deliveries(self, webhook: str | WebhookName, *, state: DeliveryState | None = None) -> AsyncIterator[Delivery]:
         """What was sent and is to be, the newest first; what has ended is kept for a week."""
         parent = str(_naming.webhook_name(webhook))
-        wanted = pb.Delivery.State.Value(state.value) if state is not None else pb.Delivery.STATE_UNSPECIFIED
+        wanted = _convert_consumers.DELIVERY_STATES.to_proto(state)
 
         async def fetch(token: str) -> Page[pb.Delivery]:
             request = pb.ListDeliveriesRequest(parent=parent, page_token=token, state=wanted)

@@ -152,7 +152,7 @@ class ServerError(ModelyardError):
     @property
     def error_id(self) -> str:
         """What to look for in the registry's log; empty if it gave none."""
-        return self.metadata.get("error_id", "")
+        return self.metadata.get("errorId", "")
 
 
 class CacheError(ModelyardError):

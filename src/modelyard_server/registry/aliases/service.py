@@ -93,7 +93,7 @@ class Aliases:
             raise Aborted(
                 f"{name} is set already (its etag is {before.etag}); read it, then decide",
                 reason="ETAG_MISMATCH",
-                metadata={"resource": str(name), "current_etag": before.etag},
+                metadata={"resource": str(name), "etag": "", "currentEtag": before.etag},
             )
         else:
             check_etag(before, only_if.etag, name)

@@ -180,7 +180,10 @@ class Versions:
                         PreconditionViolation("ALIAS", str(name.model.alias(alias)), "points at the version")
                         for alias in version.aliases
                     ],
-                    metadata={"resource": str(name), "aliases": ",".join(version.aliases)},
+                    metadata={
+                        "resource": str(name),
+                        "usedBy": ",".join(str(name.model.alias(each)) for each in version.aliases),
+                    },
                 )
             purge_time = self.mutations.later(self.mutations.limits.purge_after)
             return replace(version, delete_time=self.mutations.clock(), purge_time=purge_time)
@@ -257,18 +260,21 @@ async def _check_blobs(transaction: Transaction, namespace_key: int, files: Sequ
                 PreconditionViolation("MISSING", f"blobs/{digest}/{size}", "not stored in this namespace")
                 for digest, size in sorted(missing)
             ],
-            metadata={"missing_count": str(len(missing))},
+            metadata={"missingCount": str(len(missing))},
         )
-    wrong = [
-        FieldViolation(
-            f"version.files[{index}].blob.size_bytes",
-            f"{file.digest} is {held[file.digest]} bytes long, not {file.size}",
-        )
-        for index, file in enumerate(files)
-        if held[file.digest] != file.size
-    ]
+    wrong = [(index, file, held[file.digest]) for index, file in enumerate(files) if held[file.digest] != file.size]
     if wrong:
-        raise InvalidArgument(wrong, reason="SIZE_MISMATCH")
+        _, first, actual = wrong[0]
+        raise InvalidArgument(
+            [
+                FieldViolation(
+                    f"version.files[{index}].blob.size_bytes", f"{file.digest} is {size} bytes long, not {file.size}"
+                )
+                for index, file, size in wrong
+            ],
+            reason="SIZE_MISMATCH",
+            metadata={"expected": str(first.size), "actual": str(actual)},
+        )
 
 
 async def _pinned(transaction: Transaction, parent: Parent) -> Parent:

@@ -144,7 +144,13 @@ def _verify(items: Sequence[tuple[BlobRef, bytes]]) -> list[RegistryError | None
         if len(data) != blob.size:
             field = f"items[{index}].blob.size_bytes"
             text = f"the data is {len(data)} bytes long, not {blob.size}"
-            results.append(InvalidArgument([FieldViolation(field, text)], reason="SIZE_MISMATCH"))
+            results.append(
+                InvalidArgument(
+                    [FieldViolation(field, text)],
+                    reason="SIZE_MISMATCH",
+                    metadata={"expected": str(blob.size), "actual": str(len(data))},
+                )
+            )
             continue
         actual = f"sha256:{hashlib.sha256(data).hexdigest()}"
         same = actual == blob.digest
@@ -156,7 +162,11 @@ def _check_sum(whole: BlobRef, parts: Sequence[BlobRef]) -> None:
     total = sum(part.size for part in parts)
     if total != whole.size:
         text = f"the parts are {total} bytes together, not {whole.size}"
-        raise InvalidArgument([FieldViolation("blob.size_bytes", text)], reason="SIZE_MISMATCH")
+        raise InvalidArgument(
+            [FieldViolation("blob.size_bytes", text)],
+            reason="SIZE_MISMATCH",
+            metadata={"expected": str(whole.size), "actual": str(total)},
+        )
 
 
 def _check_parts(parts: Sequence[BlobRef], held: dict[str, int]) -> None:
@@ -169,5 +179,5 @@ def _check_parts(parts: Sequence[BlobRef], held: dict[str, int]) -> None:
                 PreconditionViolation("MISSING", f"blobs/{digest}/{size}", "not stored in this namespace")
                 for digest, size in missing
             ],
-            metadata={"missing_count": str(len(missing))},
+            metadata={"missingCount": str(len(missing))},
         )

@@ -44,7 +44,7 @@ class Downloads:
             raise OutOfRange(
                 f"{file.path!r} is {file.size} bytes long, and the read starts at {offset}",
                 reason="READ_PAST_END",
-                metadata={"read_offset": str(offset), "size": str(file.size)},
+                metadata={"readOffset": str(offset), "sizeBytes": str(file.size)},
             )
         self._count(version_key, download=download)
         rest = file.size - offset

@@ -168,7 +168,6 @@ class Uploads:
             raise Aborted(
                 "another stream is writing this upload; wait for it, or for it to stall",
                 reason="UPLOAD_BUSY",
-                metadata={"upload": str(upload.name), "idle_seconds": f"{live.idle():.1f}"},
                 retry_after=1.0,
             )
         expire_time = self._mutations.later(limits.upload_ttl)
@@ -208,7 +207,7 @@ class Uploads:
                 raise InvalidArgument(
                     [FieldViolation("finish_write", text)],
                     reason="SIZE_MISMATCH",
-                    metadata={"persisted_size": str(pump.writer.position), "size_bytes": str(upload.size)},
+                    metadata={"expected": str(upload.size), "actual": str(pump.writer.position)},
                 )
             key = BlobKey(digest, upload.generation, upload.size)
             failpoints.hit("finish.before_publish")
@@ -281,11 +280,12 @@ class _Pump:
         if frame.offset != self._expected:
             raise offset_mismatch(frame.offset, self._expected)
         if self._expected + len(frame.data) > self.upload.size:
-            text = f"the upload was started for {self.upload.size} bytes, and more have arrived"
+            arrived = self._expected + len(frame.data)
+            text = f"the upload was started for {self.upload.size} bytes, and {arrived} have arrived"
             raise InvalidArgument(
                 [FieldViolation("data", text)],
                 reason="SIZE_MISMATCH",
-                metadata={"size_bytes": str(self.upload.size), "persisted_size": str(self.writer.position)},
+                metadata={"expected": str(self.upload.size), "actual": str(arrived)},
             )
         self._expected += len(frame.data)
         if frame.data:

@@ -12,7 +12,7 @@ _FIRST_PAUSE: Final = 0.1
 """Seconds; doubled with each failure."""
 _LONGEST_PAUSE: Final = 30.0
 """Seconds; also where a server asks for more, so that it can't hold its clients for ever."""
-_INTERRUPTIONS: Final = frozenset({"CHUNK_CORRUPT", "OFFSET_MISMATCH", "UPLOAD_BUSY", "RATE_LIMITED", "WRITE_CONFLICT"})
+_INTERRUPTIONS: Final = frozenset({"CHUNK_CORRUPT", "OFFSET_MISMATCH", "UPLOAD_BUSY", "WRITE_CONFLICT"})
 _BROKEN: Final = frozenset({"INTERNAL", "UNKNOWN"})
 
 _random = random.SystemRandom()

@@ -67,9 +67,9 @@ class _Sender:
     async def _attempt(self) -> bool:
         """Whether the blob is stored; if not, the upload that a journal remembered is of no use."""
         upload = await (self._look_up() if self._upload else self._start())
-        if upload.state != pb.Upload.COMMITTED:
+        if upload.state != pb.Upload.STATE_COMMITTED:
             upload = await self._stream(upload)
-        if upload.state != pb.Upload.COMMITTED:
+        if upload.state != pb.Upload.STATE_COMMITTED:
             raise UnavailableError("the registry ended the stream before all bytes were sent", reason="STREAM_ENDED")
         await hash_up_to(self._reader, self._reader.size)
         await in_thread(self._reader.check_unchanged)

@@ -291,9 +291,9 @@ class Upload(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Upload._State.ValueType  # 0
         """Never sent."""
-        OPEN: Upload._State.ValueType  # 1
+        STATE_OPEN: Upload._State.ValueType  # 1
         """Takes bytes."""
-        COMMITTED: Upload._State.ValueType  # 2
+        STATE_COMMITTED: Upload._State.ValueType  # 2
         """The blob is stored."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
@@ -301,9 +301,9 @@ class Upload(_message.Message):
 
     STATE_UNSPECIFIED: Upload.State.ValueType  # 0
     """Never sent."""
-    OPEN: Upload.State.ValueType  # 1
+    STATE_OPEN: Upload.State.ValueType  # 1
     """Takes bytes."""
-    COMMITTED: Upload.State.ValueType  # 2
+    STATE_COMMITTED: Upload.State.ValueType  # 2
     """The blob is stored."""
 
     NAME_FIELD_NUMBER: _builtins.int

@@ -34,9 +34,9 @@ class QueryLineageRequest(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         DIRECTION_UNSPECIFIED: QueryLineageRequest._Direction.ValueType  # 0
         """Not used."""
-        UPSTREAM: QueryLineageRequest._Direction.ValueType  # 1
+        DIRECTION_UPSTREAM: QueryLineageRequest._Direction.ValueType  # 1
         """To what it was made from."""
-        DOWNSTREAM: QueryLineageRequest._Direction.ValueType  # 2
+        DIRECTION_DOWNSTREAM: QueryLineageRequest._Direction.ValueType  # 2
         """To what was made from it."""
 
     class Direction(_Direction, metaclass=_DirectionEnumTypeWrapper):
@@ -44,9 +44,9 @@ class QueryLineageRequest(_message.Message):
 
     DIRECTION_UNSPECIFIED: QueryLineageRequest.Direction.ValueType  # 0
     """Not used."""
-    UPSTREAM: QueryLineageRequest.Direction.ValueType  # 1
+    DIRECTION_UPSTREAM: QueryLineageRequest.Direction.ValueType  # 1
     """To what it was made from."""
-    DOWNSTREAM: QueryLineageRequest.Direction.ValueType  # 2
+    DIRECTION_DOWNSTREAM: QueryLineageRequest.Direction.ValueType  # 2
     """To what was made from it."""
 
     PARENT_FIELD_NUMBER: _builtins.int

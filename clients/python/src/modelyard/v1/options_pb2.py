@@ -23,9 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.rpc import code_pb2 as google_dot_rpc_dot_code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amodelyard/v1/options.proto\x12\x0cmodelyard.v1\x1a google/protobuf/descriptor.proto:4\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xab\x8c\x03 \x01(\tB\\\n\x10\x64\x65v.modelyard.v1B\x0cOptionsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amodelyard/v1/options.proto\x12\x0cmodelyard.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x15google/rpc/code.proto\"e\n\rErrorHandling\x12\x1e\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x10.google.rpc.Code\x12\x10\n\x08metadata\x18\x02 \x03(\t\x12\"\n\x05retry\x18\x03 \x01(\x0e\x32\x13.modelyard.v1.Retry*\x9c\x01\n\tCallClass\x12\x1a\n\x16\x43\x41LL_CLASS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41LL_CLASS_SMALL\x10\x01\x12\x15\n\x11\x43\x41LL_CLASS_UPLOAD\x10\x02\x12\x17\n\x13\x43\x41LL_CLASS_DOWNLOAD\x10\x03\x12\x14\n\x10\x43\x41LL_CLASS_WATCH\x10\x04\x12\x17\n\x13\x43\x41LL_CLASS_OUTBOUND\x10\x05*o\n\x05Retry\x12\x15\n\x11RETRY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRETRY_NEVER\x10\x01\x12\x16\n\x12RETRY_SAME_REQUEST\x10\x02\x12\x10\n\x0cRETRY_RESUME\x10\x03\x12\x14\n\x10RETRY_READ_FIRST\x10\x04:4\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xab\x8c\x03 \x01(\t:8\n\x0eresource_field\x12\x1e.google.protobuf.MethodOptions\x18\xac\x8c\x03 \x03(\t:M\n\ncall_class\x12\x1e.google.protobuf.MethodOptions\x18\xad\x8c\x03 \x01(\x0e\x32\x17.modelyard.v1.CallClass:8\n\x0ereturns_secret\x12\x1e.google.protobuf.MethodOptions\x18\xae\x8c\x03 \x01(\x08:U\n\x10\x64\x65\x66\x61ult_deadline\x12\x1e.google.protobuf.MethodOptions\x18\xaf\x8c\x03 \x01(\x0b\x32\x19.google.protobuf.Duration:O\n\x05\x65rror\x12!.google.protobuf.EnumValueOptions\x18\xb5\x8c\x03 \x01(\x0b\x32\x1b.modelyard.v1.ErrorHandlingB\\\n\x10\x64\x65v.modelyard.v1B\x0cOptionsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,4 +35,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'modelyard.v1.options_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.modelyard.v1B\014OptionsProtoP\001Z)modelyard.dev/go/modelyard/v1;modelyardv1\252\002\014Modelyard.V1'
+  _globals['_CALLCLASS']._serialized_start=237
+  _globals['_CALLCLASS']._serialized_end=393
+  _globals['_RETRY']._serialized_start=395
+  _globals['_RETRY']._serialized_end=506
+  _globals['_ERRORHANDLING']._serialized_start=133
+  _globals['_ERRORHANDLING']._serialized_end=234
 # @@protoc_insertion_point(module_scope)

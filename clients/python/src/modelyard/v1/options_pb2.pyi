@@ -3,15 +3,154 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
+from google.rpc import code_pb2 as _code_pb2
 import builtins as _builtins
+import sys
+import typing as _typing
+
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
+else:
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-PERMISSION_FIELD_NUMBER: _builtins.int
-permission: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
-"""The permission that a caller of this method needs on the resource it names, as `resource.verb`. The server
-refuses to start while a method of a listed service lacks it.
+class _CallClass:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CallClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallClass.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALL_CLASS_UNSPECIFIED: _CallClass.ValueType  # 0
+    """Not used."""
+    CALL_CLASS_SMALL: _CallClass.ValueType  # 1
+    """Reads or writes some rows."""
+    CALL_CLASS_UPLOAD: _CallClass.ValueType  # 2
+    """Takes bytes of blobs from the client, or rewrites stored ones."""
+    CALL_CLASS_DOWNLOAD: _CallClass.ValueType  # 3
+    """Sends bytes of blobs to the client."""
+    CALL_CLASS_WATCH: _CallClass.ValueType  # 4
+    """A stream that lasts for days and mostly waits."""
+    CALL_CLASS_OUTBOUND: _CallClass.ValueType  # 5
+    """Waits for another system that the server calls."""
+
+class CallClass(_CallClass, metaclass=_CallClassEnumTypeWrapper):
+    """What a call costs a server."""
+
+CALL_CLASS_UNSPECIFIED: CallClass.ValueType  # 0
+"""Not used."""
+CALL_CLASS_SMALL: CallClass.ValueType  # 1
+"""Reads or writes some rows."""
+CALL_CLASS_UPLOAD: CallClass.ValueType  # 2
+"""Takes bytes of blobs from the client, or rewrites stored ones."""
+CALL_CLASS_DOWNLOAD: CallClass.ValueType  # 3
+"""Sends bytes of blobs to the client."""
+CALL_CLASS_WATCH: CallClass.ValueType  # 4
+"""A stream that lasts for days and mostly waits."""
+CALL_CLASS_OUTBOUND: CallClass.ValueType  # 5
+"""Waits for another system that the server calls."""
+Global___CallClass: _TypeAlias = CallClass  # noqa: Y015
+
+class _Retry:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Retry.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETRY_UNSPECIFIED: _Retry.ValueType  # 0
+    """Not used."""
+    RETRY_NEVER: _Retry.ValueType  # 1
+    """Don't. The same call fails again until somebody changes the request or the registry."""
+    RETRY_SAME_REQUEST: _Retry.ValueType  # 2
+    """Send the same request again, with the same request_id if it has one, after the delay in RetryInfo or with
+    exponential backoff and jitter.
+    """
+    RETRY_RESUME: _Retry.ValueType  # 3
+    """A stream broke. Open a new one that goes on where the last one stopped: an upload at the size that GetUpload tells, a
+    download behind the last byte, a watch behind the last revision.
+    """
+    RETRY_READ_FIRST: _Retry.ValueType  # 4
+    """Somebody else was faster. Read the resource again, decide, and send a new request with a new request_id."""
+
+class Retry(_Retry, metaclass=_RetryEnumTypeWrapper):
+    """Whether to retry a call that failed."""
+
+RETRY_UNSPECIFIED: Retry.ValueType  # 0
+"""Not used."""
+RETRY_NEVER: Retry.ValueType  # 1
+"""Don't. The same call fails again until somebody changes the request or the registry."""
+RETRY_SAME_REQUEST: Retry.ValueType  # 2
+"""Send the same request again, with the same request_id if it has one, after the delay in RetryInfo or with
+exponential backoff and jitter.
 """
+RETRY_RESUME: Retry.ValueType  # 3
+"""A stream broke. Open a new one that goes on where the last one stopped: an upload at the size that GetUpload tells, a
+download behind the last byte, a watch behind the last revision.
+"""
+RETRY_READ_FIRST: Retry.ValueType  # 4
+"""Somebody else was faster. Read the resource again, decide, and send a new request with a new request_id."""
+Global___Retry: _TypeAlias = Retry  # noqa: Y015
+
+@_typing.final
+class ErrorHandling(_message.Message):
+    """How an error is handled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
+    code: _code_pb2.Code.ValueType
+    """Its status code."""
+    retry: Global___Retry.ValueType
+    """Whether to retry."""
+    @_builtins.property
+    def metadata(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the metadata of its ErrorInfo. All of them are always there."""
+
+    def __init__(
+        self,
+        *,
+        code: _code_pb2.Code.ValueType = ...,
+        metadata: _abc.Iterable[_builtins.str] | None = ...,
+        retry: Global___Retry.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "metadata", b"metadata", "retry", b"retry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErrorHandling: _TypeAlias = ErrorHandling  # noqa: Y015
+
+PERMISSION_FIELD_NUMBER: _builtins.int
+RESOURCE_FIELD_FIELD_NUMBER: _builtins.int
+CALL_CLASS_FIELD_NUMBER: _builtins.int
+RETURNS_SECRET_FIELD_NUMBER: _builtins.int
+DEFAULT_DEADLINE_FIELD_NUMBER: _builtins.int
+ERROR_FIELD_NUMBER: _builtins.int
+permission: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
+"""The permission that a caller needs on the resource that the request names, as `resource.verb`."""
+resource_field: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
+"""Path of the request field that holds the name of that resource: `name`, `parent` or `version.name`. Several if the
+caller needs the permission on each; fields that are empty are skipped. `*` if the method concerns the registry as a
+whole.
+"""
+call_class: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___CallClass.ValueType]
+"""What the call costs. A server bounds the number of calls of each class that run at once."""
+returns_secret: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""True if the answer holds a secret. The log then leaves out the request_id: a retry with it gets the secret again."""
+default_deadline: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _duration_pb2.Duration]
+"""The deadline that a client sets by default, and the longest that a server works on a unary call. Zero for streams:
+they may take as long as they move.
+"""
+error: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___ErrorHandling]
+"""How an error with this reason is handled."""

@@ -30,9 +30,9 @@ class _VersionViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VersionVi
     DESCRIPTOR: _descriptor.EnumDescriptor
     VERSION_VIEW_UNSPECIFIED: _VersionView.ValueType  # 0
     """FULL for one version, BASIC in lists."""
-    BASIC: _VersionView.ValueType  # 1
+    VERSION_VIEW_BASIC: _VersionView.ValueType  # 1
     """All but the files."""
-    FULL: _VersionView.ValueType  # 2
+    VERSION_VIEW_FULL: _VersionView.ValueType  # 2
     """With the files."""
 
 class VersionView(_VersionView, metaclass=_VersionViewEnumTypeWrapper):
@@ -40,9 +40,9 @@ class VersionView(_VersionView, metaclass=_VersionViewEnumTypeWrapper):
 
 VERSION_VIEW_UNSPECIFIED: VersionView.ValueType  # 0
 """FULL for one version, BASIC in lists."""
-BASIC: VersionView.ValueType  # 1
+VERSION_VIEW_BASIC: VersionView.ValueType  # 1
 """All but the files."""
-FULL: VersionView.ValueType  # 2
+VERSION_VIEW_FULL: VersionView.ValueType  # 2
 """With the files."""
 Global___VersionView: _TypeAlias = VersionView  # noqa: Y015
 
@@ -764,21 +764,21 @@ class Difference(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         SECTION_UNSPECIFIED: Difference._Section.ValueType  # 0
         """Not used."""
-        PARAMS: Difference._Section.ValueType  # 1
+        SECTION_PARAMS: Difference._Section.ValueType  # 1
         """A training parameter, by its name."""
-        METRICS: Difference._Section.ValueType  # 2
+        SECTION_METRICS: Difference._Section.ValueType  # 2
         """A metric, by its name."""
-        DATASETS: Difference._Section.ValueType  # 3
+        SECTION_DATASETS: Difference._Section.ValueType  # 3
         """A field of a data set: `TRAINING/train.digest`."""
-        SOURCE: Difference._Section.ValueType  # 4
+        SECTION_SOURCE: Difference._Section.ValueType  # 4
         """A field of the source: `commit`."""
-        ENVIRONMENT: Difference._Section.ValueType  # 5
+        SECTION_ENVIRONMENT: Difference._Section.ValueType  # 5
         """A field of the environment, and an entry of its maps: `python`, `hardware.cpu`."""
-        PACKAGES: Difference._Section.ValueType  # 6
+        SECTION_PACKAGES: Difference._Section.ValueType  # 6
         """An installed package, by its name: its versions."""
-        OTHER: Difference._Section.ValueType  # 7
+        SECTION_OTHER: Difference._Section.ValueType  # 7
         """Framework, format, signature, parents and run."""
-        FILES: Difference._Section.ValueType  # 8
+        SECTION_FILES: Difference._Section.ValueType  # 8
         """A file, by its path: its digests."""
 
     class Section(_Section, metaclass=_SectionEnumTypeWrapper):
@@ -786,21 +786,21 @@ class Difference(_message.Message):
 
     SECTION_UNSPECIFIED: Difference.Section.ValueType  # 0
     """Not used."""
-    PARAMS: Difference.Section.ValueType  # 1
+    SECTION_PARAMS: Difference.Section.ValueType  # 1
     """A training parameter, by its name."""
-    METRICS: Difference.Section.ValueType  # 2
+    SECTION_METRICS: Difference.Section.ValueType  # 2
     """A metric, by its name."""
-    DATASETS: Difference.Section.ValueType  # 3
+    SECTION_DATASETS: Difference.Section.ValueType  # 3
     """A field of a data set: `TRAINING/train.digest`."""
-    SOURCE: Difference.Section.ValueType  # 4
+    SECTION_SOURCE: Difference.Section.ValueType  # 4
     """A field of the source: `commit`."""
-    ENVIRONMENT: Difference.Section.ValueType  # 5
+    SECTION_ENVIRONMENT: Difference.Section.ValueType  # 5
     """A field of the environment, and an entry of its maps: `python`, `hardware.cpu`."""
-    PACKAGES: Difference.Section.ValueType  # 6
+    SECTION_PACKAGES: Difference.Section.ValueType  # 6
     """An installed package, by its name: its versions."""
-    OTHER: Difference.Section.ValueType  # 7
+    SECTION_OTHER: Difference.Section.ValueType  # 7
     """Framework, format, signature, parents and run."""
-    FILES: Difference.Section.ValueType  # 8
+    SECTION_FILES: Difference.Section.ValueType  # 8
     """A file, by its path: its digests."""
 
     SECTION_FIELD_NUMBER: _builtins.int
@@ -1242,17 +1242,17 @@ class ResolveVersionResponse(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         RULE_UNSPECIFIED: ResolveVersionResponse._Rule.ValueType  # 0
         """Never sent."""
-        NUMBER: ResolveVersionResponse._Rule.ValueType  # 1
+        RULE_NUMBER: ResolveVersionResponse._Rule.ValueType  # 1
         """`@7`."""
-        ALIAS: ResolveVersionResponse._Rule.ValueType  # 2
+        RULE_ALIAS: ResolveVersionResponse._Rule.ValueType  # 2
         """`@production`."""
-        MANIFEST_DIGEST: ResolveVersionResponse._Rule.ValueType  # 3
+        RULE_MANIFEST_DIGEST: ResolveVersionResponse._Rule.ValueType  # 3
         """`@sha256:…`: the newest live version with that manifest."""
-        LATEST: ResolveVersionResponse._Rule.ValueType  # 4
+        RULE_LATEST: ResolveVersionResponse._Rule.ValueType  # 4
         """`@latest`."""
-        DEFAULT_ALIAS: ResolveVersionResponse._Rule.ValueType  # 5
+        RULE_DEFAULT_ALIAS: ResolveVersionResponse._Rule.ValueType  # 5
         """Nothing was named, and the alias `production` is set."""
-        DEFAULT_LATEST: ResolveVersionResponse._Rule.ValueType  # 6
+        RULE_DEFAULT_LATEST: ResolveVersionResponse._Rule.ValueType  # 6
         """Nothing was named, and `production` is not set: the newest that is READY."""
 
     class Rule(_Rule, metaclass=_RuleEnumTypeWrapper):
@@ -1260,17 +1260,17 @@ class ResolveVersionResponse(_message.Message):
 
     RULE_UNSPECIFIED: ResolveVersionResponse.Rule.ValueType  # 0
     """Never sent."""
-    NUMBER: ResolveVersionResponse.Rule.ValueType  # 1
+    RULE_NUMBER: ResolveVersionResponse.Rule.ValueType  # 1
     """`@7`."""
-    ALIAS: ResolveVersionResponse.Rule.ValueType  # 2
+    RULE_ALIAS: ResolveVersionResponse.Rule.ValueType  # 2
     """`@production`."""
-    MANIFEST_DIGEST: ResolveVersionResponse.Rule.ValueType  # 3
+    RULE_MANIFEST_DIGEST: ResolveVersionResponse.Rule.ValueType  # 3
     """`@sha256:…`: the newest live version with that manifest."""
-    LATEST: ResolveVersionResponse.Rule.ValueType  # 4
+    RULE_LATEST: ResolveVersionResponse.Rule.ValueType  # 4
     """`@latest`."""
-    DEFAULT_ALIAS: ResolveVersionResponse.Rule.ValueType  # 5
+    RULE_DEFAULT_ALIAS: ResolveVersionResponse.Rule.ValueType  # 5
     """Nothing was named, and the alias `production` is set."""
-    DEFAULT_LATEST: ResolveVersionResponse.Rule.ValueType  # 6
+    RULE_DEFAULT_LATEST: ResolveVersionResponse.Rule.ValueType  # 6
     """Nothing was named, and `production` is not set: the newest that is READY."""
 
     VERSION_FIELD_NUMBER: _builtins.int

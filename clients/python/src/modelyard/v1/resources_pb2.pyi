@@ -378,13 +378,13 @@ class Dataset(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         ROLE_UNSPECIFIED: Dataset._Role.ValueType  # 0
         """Not told; read as OTHER."""
-        TRAINING: Dataset._Role.ValueType  # 1
+        ROLE_TRAINING: Dataset._Role.ValueType  # 1
         """The model was fitted to it."""
-        VALIDATION: Dataset._Role.ValueType  # 2
+        ROLE_VALIDATION: Dataset._Role.ValueType  # 2
         """Choices were made with it."""
-        TEST: Dataset._Role.ValueType  # 3
+        ROLE_TEST: Dataset._Role.ValueType  # 3
         """The model was measured on it, and nothing was chosen with it."""
-        OTHER: Dataset._Role.ValueType  # 4
+        ROLE_OTHER: Dataset._Role.ValueType  # 4
         """Anything else."""
 
     class Role(_Role, metaclass=_RoleEnumTypeWrapper):
@@ -392,13 +392,13 @@ class Dataset(_message.Message):
 
     ROLE_UNSPECIFIED: Dataset.Role.ValueType  # 0
     """Not told; read as OTHER."""
-    TRAINING: Dataset.Role.ValueType  # 1
+    ROLE_TRAINING: Dataset.Role.ValueType  # 1
     """The model was fitted to it."""
-    VALIDATION: Dataset.Role.ValueType  # 2
+    ROLE_VALIDATION: Dataset.Role.ValueType  # 2
     """Choices were made with it."""
-    TEST: Dataset.Role.ValueType  # 3
+    ROLE_TEST: Dataset.Role.ValueType  # 3
     """The model was measured on it, and nothing was chosen with it."""
-    OTHER: Dataset.Role.ValueType  # 4
+    ROLE_OTHER: Dataset.Role.ValueType  # 4
     """Anything else."""
 
     class _Fingerprint:
@@ -409,9 +409,9 @@ class Dataset(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         FINGERPRINT_UNSPECIFIED: Dataset._Fingerprint.ValueType  # 0
         """No digest, or not told."""
-        EXACT: Dataset._Fingerprint.ValueType  # 1
+        FINGERPRINT_EXACT: Dataset._Fingerprint.ValueType  # 1
         """Every byte."""
-        SAMPLED: Dataset._Fingerprint.ValueType  # 2
+        FINGERPRINT_SAMPLED: Dataset._Fingerprint.ValueType  # 2
         """A sample: an equal digest is a hint, not proof."""
 
     class Fingerprint(_Fingerprint, metaclass=_FingerprintEnumTypeWrapper):
@@ -419,9 +419,9 @@ class Dataset(_message.Message):
 
     FINGERPRINT_UNSPECIFIED: Dataset.Fingerprint.ValueType  # 0
     """No digest, or not told."""
-    EXACT: Dataset.Fingerprint.ValueType  # 1
+    FINGERPRINT_EXACT: Dataset.Fingerprint.ValueType  # 1
     """Every byte."""
-    SAMPLED: Dataset.Fingerprint.ValueType  # 2
+    FINGERPRINT_SAMPLED: Dataset.Fingerprint.ValueType  # 2
     """A sample: an equal digest is a hint, not proof."""
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -688,17 +688,17 @@ class Parent(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         RELATION_UNSPECIFIED: Parent._Relation.ValueType  # 0
         """Refused: a relation is always told."""
-        FINE_TUNED_FROM: Parent._Relation.ValueType  # 1
+        RELATION_FINE_TUNED_FROM: Parent._Relation.ValueType  # 1
         """Training went on from the parent's weights."""
-        DISTILLED_FROM: Parent._Relation.ValueType  # 2
+        RELATION_DISTILLED_FROM: Parent._Relation.ValueType  # 2
         """A smaller model learned the parent's answers."""
-        QUANTIZED_FROM: Parent._Relation.ValueType  # 3
+        RELATION_QUANTIZED_FROM: Parent._Relation.ValueType  # 3
         """The parent's weights with fewer bits."""
-        MERGED_FROM: Parent._Relation.ValueType  # 4
+        RELATION_MERGED_FROM: Parent._Relation.ValueType  # 4
         """Weights of several parents joined."""
-        ADAPTER_OF: Parent._Relation.ValueType  # 5
+        RELATION_ADAPTER_OF: Parent._Relation.ValueType  # 5
         """An adapter that is only of use on top of the parent."""
-        DERIVED_FROM: Parent._Relation.ValueType  # 6
+        RELATION_DERIVED_FROM: Parent._Relation.ValueType  # 6
         """Any other way."""
 
     class Relation(_Relation, metaclass=_RelationEnumTypeWrapper):
@@ -706,17 +706,17 @@ class Parent(_message.Message):
 
     RELATION_UNSPECIFIED: Parent.Relation.ValueType  # 0
     """Refused: a relation is always told."""
-    FINE_TUNED_FROM: Parent.Relation.ValueType  # 1
+    RELATION_FINE_TUNED_FROM: Parent.Relation.ValueType  # 1
     """Training went on from the parent's weights."""
-    DISTILLED_FROM: Parent.Relation.ValueType  # 2
+    RELATION_DISTILLED_FROM: Parent.Relation.ValueType  # 2
     """A smaller model learned the parent's answers."""
-    QUANTIZED_FROM: Parent.Relation.ValueType  # 3
+    RELATION_QUANTIZED_FROM: Parent.Relation.ValueType  # 3
     """The parent's weights with fewer bits."""
-    MERGED_FROM: Parent.Relation.ValueType  # 4
+    RELATION_MERGED_FROM: Parent.Relation.ValueType  # 4
     """Weights of several parents joined."""
-    ADAPTER_OF: Parent.Relation.ValueType  # 5
+    RELATION_ADAPTER_OF: Parent.Relation.ValueType  # 5
     """An adapter that is only of use on top of the parent."""
-    DERIVED_FROM: Parent.Relation.ValueType  # 6
+    RELATION_DERIVED_FROM: Parent.Relation.ValueType  # 6
     """Any other way."""
 
     VERSION_FIELD_NUMBER: _builtins.int
@@ -789,13 +789,13 @@ class Version(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Version._State.ValueType  # 0
         """Never sent."""
-        READY: Version._State.ValueType  # 1
+        STATE_READY: Version._State.ValueType  # 1
         """Can be pulled."""
-        DEPRECATED: Version._State.ValueType  # 2
+        STATE_DEPRECATED: Version._State.ValueType  # 2
         """Can still be pulled; the client warns."""
-        QUARANTINED: Version._State.ValueType  # 3
+        STATE_QUARANTINED: Version._State.ValueType  # 3
         """Its bytes are refused."""
-        DELETED: Version._State.ValueType  # 4
+        STATE_DELETED: Version._State.ValueType  # 4
         """Soft-deleted: hidden, restorable until `purge_time`."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
@@ -803,13 +803,13 @@ class Version(_message.Message):
 
     STATE_UNSPECIFIED: Version.State.ValueType  # 0
     """Never sent."""
-    READY: Version.State.ValueType  # 1
+    STATE_READY: Version.State.ValueType  # 1
     """Can be pulled."""
-    DEPRECATED: Version.State.ValueType  # 2
+    STATE_DEPRECATED: Version.State.ValueType  # 2
     """Can still be pulled; the client warns."""
-    QUARANTINED: Version.State.ValueType  # 3
+    STATE_QUARANTINED: Version.State.ValueType  # 3
     """Its bytes are refused."""
-    DELETED: Version.State.ValueType  # 4
+    STATE_DELETED: Version.State.ValueType  # 4
     """Soft-deleted: hidden, restorable until `purge_time`."""
 
     @_typing.final
@@ -1127,9 +1127,9 @@ class Evaluation(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         DIRECTION_UNSPECIFIED: Evaluation._Direction.ValueType  # 0
         """It is not told."""
-        HIGHER_IS_BETTER: Evaluation._Direction.ValueType  # 1
+        DIRECTION_HIGHER_IS_BETTER: Evaluation._Direction.ValueType  # 1
         """As accuracy."""
-        LOWER_IS_BETTER: Evaluation._Direction.ValueType  # 2
+        DIRECTION_LOWER_IS_BETTER: Evaluation._Direction.ValueType  # 2
         """As loss."""
 
     class Direction(_Direction, metaclass=_DirectionEnumTypeWrapper):
@@ -1137,9 +1137,9 @@ class Evaluation(_message.Message):
 
     DIRECTION_UNSPECIFIED: Evaluation.Direction.ValueType  # 0
     """It is not told."""
-    HIGHER_IS_BETTER: Evaluation.Direction.ValueType  # 1
+    DIRECTION_HIGHER_IS_BETTER: Evaluation.Direction.ValueType  # 1
     """As accuracy."""
-    LOWER_IS_BETTER: Evaluation.Direction.ValueType  # 2
+    DIRECTION_LOWER_IS_BETTER: Evaluation.Direction.ValueType  # 2
     """As loss."""
 
     @_typing.final

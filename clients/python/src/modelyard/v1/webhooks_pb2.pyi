@@ -37,11 +37,11 @@ class Delivery(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Delivery._State.ValueType  # 0
         """Not used."""
-        PENDING: Delivery._State.ValueType  # 1
+        STATE_PENDING: Delivery._State.ValueType  # 1
         """It waits for its first or its next attempt."""
-        DELIVERED: Delivery._State.ValueType  # 2
+        STATE_DELIVERED: Delivery._State.ValueType  # 2
         """The receiver has taken it."""
-        FAILED: Delivery._State.ValueType  # 3
+        STATE_FAILED: Delivery._State.ValueType  # 3
         """It was given up after a day."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
@@ -49,11 +49,11 @@ class Delivery(_message.Message):
 
     STATE_UNSPECIFIED: Delivery.State.ValueType  # 0
     """Not used."""
-    PENDING: Delivery.State.ValueType  # 1
+    STATE_PENDING: Delivery.State.ValueType  # 1
     """It waits for its first or its next attempt."""
-    DELIVERED: Delivery.State.ValueType  # 2
+    STATE_DELIVERED: Delivery.State.ValueType  # 2
     """The receiver has taken it."""
-    FAILED: Delivery.State.ValueType  # 3
+    STATE_FAILED: Delivery.State.ValueType  # 3
     """It was given up after a day."""
 
     NAME_FIELD_NUMBER: _builtins.int

@@ -1,6 +1,11 @@
 """The protobuf mapping that the SDK and the server share: files, facts, JSON values and times, both ways."""
 
+from modelyard.wire.enums import EnumMapping
 from modelyard.wire.facts import (
+    DIRECTIONS,
+    FINGERPRINTS,
+    RELATIONS,
+    ROLES,
     dataset_from_proto,
     dataset_to_proto,
     facts_from_proto,
@@ -18,6 +23,11 @@ from modelyard.wire.structs import struct_from_proto, struct_to_proto, value_fro
 from modelyard.wire.times import moment, optional_moment, timestamp
 
 __all__ = [
+    "DIRECTIONS",
+    "FINGERPRINTS",
+    "RELATIONS",
+    "ROLES",
+    "EnumMapping",
     "dataset_from_proto",
     "dataset_to_proto",
     "facts_from_proto",

@@ -6,6 +6,7 @@ from typing import Any
 from modelyard.core.facts import (
     Dataset,
     DatasetRole,
+    Direction,
     Environment,
     Facts,
     Fingerprint,
@@ -19,7 +20,13 @@ from modelyard.core.facts import (
 )
 from modelyard.core.manifest import File
 from modelyard.v1 import resources_pb2 as pb
+from modelyard.wire.enums import EnumMapping
 from modelyard.wire.structs import struct_from_proto, struct_to_proto
+
+ROLES = EnumMapping(pb.Dataset.Role, DatasetRole)
+FINGERPRINTS = EnumMapping(pb.Dataset.Fingerprint, Fingerprint)
+RELATIONS = EnumMapping(pb.Parent.Relation, Relation)
+DIRECTIONS = EnumMapping(pb.Evaluation.Direction, Direction)
 
 
 def param_to_proto(value: Param) -> pb.ParamValue:
@@ -54,11 +61,9 @@ def dataset_to_proto(dataset: Dataset) -> pb.Dataset:
         name=dataset.name,
         uri=dataset.uri,
         digest=dataset.digest,
-        role=pb.Dataset.Role.Value(dataset.role.value),
+        role=ROLES.to_proto(dataset.role),
         row_count=dataset.rows,
-        fingerprint=pb.Dataset.Fingerprint.Value(
-            dataset.fingerprint.value if dataset.fingerprint else "FINGERPRINT_UNSPECIFIED"
-        ),
+        fingerprint=FINGERPRINTS.to_proto(dataset.fingerprint),
     )
 
 
@@ -68,16 +73,16 @@ def dataset_from_proto(dataset: pb.Dataset) -> Dataset:
         name=dataset.name,
         uri=dataset.uri,
         digest=dataset.digest,
-        role=DatasetRole.OTHER if unspecified else DatasetRole(pb.Dataset.Role.Name(dataset.role)),
+        role=DatasetRole.OTHER if unspecified else ROLES.from_proto(dataset.role),
         rows=dataset.row_count if dataset.HasField("row_count") else None,
-        fingerprint=Fingerprint(pb.Dataset.Fingerprint.Name(dataset.fingerprint)) if dataset.fingerprint else None,
+        fingerprint=FINGERPRINTS.from_proto(dataset.fingerprint) if dataset.fingerprint else None,
     )
 
 
 def _parent_from_proto(parent: pb.Parent) -> Parent:
     return Parent(
         version=parent.version,
-        relation=Relation(pb.Parent.Relation.Name(parent.relation)),
+        relation=RELATIONS.from_proto(parent.relation),
         manifest_digest=parent.manifest_digest,
     )
 
@@ -139,7 +144,7 @@ def facts_into_proto(facts: Facts, version: pb.Version) -> None:
     version.parents.extend(
         pb.Parent(
             version=p.version,
-            relation=pb.Parent.Relation.Value(p.relation.value),
+            relation=RELATIONS.to_proto(p.relation),
             manifest_digest=p.manifest_digest,
         )
         for p in facts.parents
