@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from modelyard.v1 import options_pb2
-from modelyard_server.calls.methods import SERVICES
+from modelyard_server.app import SERVICES
 
 _METHODS = [method for service in SERVICES for method in service.methods]
 # They concern the registry as a whole.

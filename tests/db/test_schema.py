@@ -8,9 +8,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from modelyard_server.db import schema, tables
+from modelyard_server import app  # noqa: F401 (it brings all tables)
+from modelyard_server.db import schema
 from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
+from modelyard_server.db.metadata import metadata
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ async def engine(database_url: str, tmp_path: Path) -> AsyncIterator[Engine]:
 def _differences(connection: Connection) -> list[object]:
     # What full text is searched in is each dialect's own, and no table that the metadata could describe.
     options = {"include_name": lambda name, *_: not str(name).startswith("model_words")}
-    return list(compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata))
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
 async def test_migrations_make_what_the_tables_say(engine: Engine) -> None:

@@ -14,9 +14,10 @@ from tests.support.registry import RunningRegistry, refusal
 from tests.support.requests import NAMESPACE
 
 from modelyard.v1 import registry_pb2 as rpc
+from modelyard_server.app import SERVICES
 from modelyard_server.calls.methods import Method, table
 
-_METHODS: Final = {method.name: method for method in table().values() if not method.client_streaming}
+_METHODS: Final = {method.name: method for method in table(SERVICES).values() if not method.client_streaming}
 _NEVER: Final = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}
 _DEADLINE: Final = 10.0
 _SHARE: Final = 4

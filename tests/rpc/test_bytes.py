@@ -347,7 +347,7 @@ async def test_uploads_expire(yard: RunningRegistry) -> None:
 
     yard.clock.advance(yard.limits.upload_ttl + 1)
     late = await refused(write(yard, one_frame(upload.name, 1000)))
-    expired = await yard.app.maintenance.sweep()
+    expired = (await yard.app.sweeper.sweep())["uploads"]
 
     assert (late.code, late.reason) == (grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND")
     assert expired == 1
@@ -359,7 +359,7 @@ async def test_the_sweep_leaves_what_is_alive(yard: RunningRegistry) -> None:
     upload = await start(yard, DATA)
     await yard.artifacts.WriteBlob(frames(upload.name, DATA[:1000], finish=False))
 
-    assert await yard.app.maintenance.sweep() == 0
+    assert (await yard.app.sweeper.sweep())["uploads"] == 0
     assert await _progress(yard, upload.name) == 1000
 
 

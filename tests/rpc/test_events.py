@@ -197,8 +197,17 @@ async def test_a_sound_log_is_verified(yard: RunningRegistry) -> None:
 @pytest.mark.parametrize(
     ("damage", "revision", "fault"),
     [
-        ("UPDATE events SET actor = 'mallory' WHERE revision = 3", 3, "is not what was written"),
-        ("UPDATE events SET hash = previous_hash WHERE revision = 3", 3, "is not what was written"),
+        (
+            "UPDATE events SET actor = 'mallory' WHERE revision = 3",
+            3,
+            "is not what was written: its columns actor are not as its bytes",
+        ),
+        ("UPDATE events SET hash = 'f' WHERE revision = 3", 3, "is not what was written"),
+        (
+            "UPDATE events SET payload = (SELECT payload FROM events WHERE revision = 2) WHERE revision = 3",
+            3,
+            "is not what was written",
+        ),
         ("DELETE FROM events WHERE revision = 3", 3, "is missing"),
         ("DELETE FROM events WHERE revision = 5", 5, "is missing"),
         ("UPDATE log_heads SET hash = 'f'", 5, "does not have the hash that the log ends with"),
@@ -232,7 +241,7 @@ async def test_what_is_compacted_is_gone_and_says_so(yard: RunningRegistry) -> N
         (8, "alias.moved", ""),
         (9, "log.compacted", "retention"),
     ]
-    await yard.app.maintenance.sweep()
+    await yard.app.sweeper.sweep()
     assert await yard.sql("SELECT revision FROM events ORDER BY 1") == [(8,), (9,)]
     assert (await verdict(yard, 8)).verified_revision == 9
     assert (await events(yard))[0].hash == hash_

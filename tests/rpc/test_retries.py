@@ -140,7 +140,7 @@ async def test_outcomes_are_forgotten_after_a_day(yard: RunningRegistry) -> None
     first = await _CALLS["CreateVersion"](yard, same)
 
     yard.clock.advance(yard.limits.request_id_ttl + 1)
-    await yard.app.maintenance.sweep()
+    await yard.app.sweeper.sweep()
     second = await _CALLS["CreateVersion"](yard, same)
 
     assert second.number == first.number + 1

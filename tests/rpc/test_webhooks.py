@@ -21,7 +21,8 @@ from modelyard.v1 import events_pb2, webhooks_pb2
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.outbound.https import HttpsSender
-from modelyard_server.webhooks.values import Message
+from modelyard_server.webhooks.deliveries.jobs import Dispatcher
+from modelyard_server.webhooks.signing import Message
 
 _NAME = f"{NAMESPACE}/webhooks/deployer"
 _LOOPBACK = ip_network("127.0.0.0/8")
@@ -80,7 +81,7 @@ async def _ended(yard: RunningRegistry, count: int) -> None:
 async def _later(yard: RunningRegistry, seconds: float) -> None:
     """Moves the clock, and has what is due by then delivered."""
     yard.clock.advance(seconds)
-    yard.app.dispatcher.wake()
+    yard.app.job(Dispatcher).wake()
 
 
 async def test_an_event_comes_as_a_cloud_event_signed(yard: RunningRegistry, receiver: Receiver) -> None:
@@ -337,7 +338,7 @@ async def test_compaction_forgets_nothing_that_is_still_to_be_told(yard: Running
     await receiver.has(2)
     revision = (await yard.sql("SELECT max(revision) AS last FROM events"))[0].last
     await yard.events.CompactEvents(events_pb2.CompactEventsRequest(parent=NAMESPACE, revision=revision))
-    await yard.app.maintenance.sweep()
+    await yard.app.sweeper.sweep()
     assert len((await yard.events.ListEvents(events_pb2.ListEventsRequest(parent=NAMESPACE))).events) == 1
 
     receiver.answer = lambda _: 204
@@ -345,7 +346,7 @@ async def test_compaction_forgets_nothing_that_is_still_to_be_told(yard: Running
     await _ended(yard, 2)
     assert _owners(receiver.posted) == ["1", "1"]
 
-    await yard.app.maintenance.sweep()
+    await yard.app.sweeper.sweep()
     delivery = next(each for each in await _deliveries(yard) if each.resource == MODEL)
     refusal = await refused(yard.webhooks.RedeliverDelivery(webhooks_pb2.RedeliverDeliveryRequest(name=delivery.name)))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "REVISION_COMPACTED")
@@ -358,7 +359,7 @@ async def test_outcomes_are_forgotten_after_a_week(yard: RunningRegistry, receiv
     await _ended(yard, 1)
 
     yard.clock.advance(yard.limits.delivery_ttl + 1)
-    await yard.app.maintenance.sweep()
+    await yard.app.sweeper.sweep()
 
     assert await _deliveries(yard) == []
 
@@ -431,7 +432,7 @@ async def test_what_can_not_be_rendered_is_given_up_like_any_other(
     """A bug of ours must not hold up a model for ever."""
     await make_model(yard)
     await _webhook(yard, receiver)
-    dispatcher = yard.app.dispatcher
+    dispatcher = yard.app.job(Dispatcher)
 
     def broken(*_: object) -> Message:
         raise RuntimeError("a bug")

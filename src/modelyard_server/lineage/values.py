@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from modelyard.core.facts import Dataset, Run, Source
-from modelyard_server.registry.values import Version
+from modelyard_server.registry.versions.values import Version
 
 Thing = Version | Dataset | Source | Run
 
