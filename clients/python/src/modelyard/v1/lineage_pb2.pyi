@@ -179,9 +179,72 @@ Global___LineageNode: _TypeAlias = LineageNode  # noqa: Y015
 
 @_typing.final
 class LineageEdge(_message.Message):
-    """Says that one thing was made from another."""
+    """Says that a version was made from something."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _Relation:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _RelationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[LineageEdge._Relation.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        RELATION_UNSPECIFIED: LineageEdge._Relation.ValueType  # 0
+        """Never sent."""
+        RELATION_FINE_TUNED_FROM: LineageEdge._Relation.ValueType  # 1
+        """The source is a version: training went on from its weights."""
+        RELATION_DISTILLED_FROM: LineageEdge._Relation.ValueType  # 2
+        """The source is a version: a smaller model learned its answers."""
+        RELATION_QUANTIZED_FROM: LineageEdge._Relation.ValueType  # 3
+        """The source is a version: the same weights with fewer bits."""
+        RELATION_MERGED_FROM: LineageEdge._Relation.ValueType  # 4
+        """The source is a version: its weights were joined with those of others."""
+        RELATION_ADAPTER_OF: LineageEdge._Relation.ValueType  # 5
+        """The source is a version: an adapter that is only of use on top of it."""
+        RELATION_DERIVED_FROM: LineageEdge._Relation.ValueType  # 6
+        """The source is a version: any other way."""
+        RELATION_TRAINING_DATA: LineageEdge._Relation.ValueType  # 7
+        """The source is a dataset with the role TRAINING."""
+        RELATION_VALIDATION_DATA: LineageEdge._Relation.ValueType  # 8
+        """The source is a dataset with the role VALIDATION."""
+        RELATION_TEST_DATA: LineageEdge._Relation.ValueType  # 9
+        """The source is a dataset with the role TEST."""
+        RELATION_OTHER_DATA: LineageEdge._Relation.ValueType  # 10
+        """The source is a dataset with the role OTHER, or with none."""
+        RELATION_SOURCE: LineageEdge._Relation.ValueType  # 11
+        """The source is a commit: its code made the version."""
+        RELATION_RUN: LineageEdge._Relation.ValueType  # 12
+        """The source is a run of an experiment tracker: it made the version."""
+
+    class Relation(_Relation, metaclass=_RelationEnumTypeWrapper):
+        """How a version was made from the source of the edge."""
+
+    RELATION_UNSPECIFIED: LineageEdge.Relation.ValueType  # 0
+    """Never sent."""
+    RELATION_FINE_TUNED_FROM: LineageEdge.Relation.ValueType  # 1
+    """The source is a version: training went on from its weights."""
+    RELATION_DISTILLED_FROM: LineageEdge.Relation.ValueType  # 2
+    """The source is a version: a smaller model learned its answers."""
+    RELATION_QUANTIZED_FROM: LineageEdge.Relation.ValueType  # 3
+    """The source is a version: the same weights with fewer bits."""
+    RELATION_MERGED_FROM: LineageEdge.Relation.ValueType  # 4
+    """The source is a version: its weights were joined with those of others."""
+    RELATION_ADAPTER_OF: LineageEdge.Relation.ValueType  # 5
+    """The source is a version: an adapter that is only of use on top of it."""
+    RELATION_DERIVED_FROM: LineageEdge.Relation.ValueType  # 6
+    """The source is a version: any other way."""
+    RELATION_TRAINING_DATA: LineageEdge.Relation.ValueType  # 7
+    """The source is a dataset with the role TRAINING."""
+    RELATION_VALIDATION_DATA: LineageEdge.Relation.ValueType  # 8
+    """The source is a dataset with the role VALIDATION."""
+    RELATION_TEST_DATA: LineageEdge.Relation.ValueType  # 9
+    """The source is a dataset with the role TEST."""
+    RELATION_OTHER_DATA: LineageEdge.Relation.ValueType  # 10
+    """The source is a dataset with the role OTHER, or with none."""
+    RELATION_SOURCE: LineageEdge.Relation.ValueType  # 11
+    """The source is a commit: its code made the version."""
+    RELATION_RUN: LineageEdge.Relation.ValueType  # 12
+    """The source is a run of an experiment tracker: it made the version."""
 
     SOURCE_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
@@ -191,8 +254,8 @@ class LineageEdge(_message.Message):
     """Id of what was made from."""
     target: _builtins.str
     """Id of what was made: a version."""
-    relation: _builtins.str
-    """How: a relation between versions, as `FINE_TUNED_FROM`; the role of a data set; `SOURCE`; `RUN`."""
+    relation: Global___LineageEdge.Relation.ValueType
+    """How the target was made from the source."""
     manifest_digest: _builtins.str
     """For a parent, the manifest digest that it had then, and has."""
     def __init__(
@@ -200,7 +263,7 @@ class LineageEdge(_message.Message):
         *,
         source: _builtins.str = ...,
         target: _builtins.str = ...,
-        relation: _builtins.str = ...,
+        relation: Global___LineageEdge.Relation.ValueType = ...,
         manifest_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015

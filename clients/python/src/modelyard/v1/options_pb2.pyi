@@ -137,6 +137,7 @@ CALL_CLASS_FIELD_NUMBER: _builtins.int
 RETURNS_SECRET_FIELD_NUMBER: _builtins.int
 DEFAULT_DEADLINE_FIELD_NUMBER: _builtins.int
 ERROR_FIELD_NUMBER: _builtins.int
+EVENT_TYPE_FIELD_NUMBER: _builtins.int
 permission: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
 """The permission that a caller needs on the resource that the request names, as `resource.verb`."""
 resource_field: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
@@ -154,3 +155,5 @@ they may take as long as they move.
 """
 error: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___ErrorHandling]
 """How an error with this reason is handled."""
+event_type: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
+"""The text that stands for this type of event in `Event.type`, as `alias.moved`."""
