@@ -36,7 +36,8 @@ def common_protos() -> Path:
 
 def workspace(scratch: Path) -> None:
     """Lays our protos and the annotations that they import side by side, as protoc and buf want them."""
-    shutil.copytree(PROTOS, scratch, dirs_exist_ok=True)
+    shutil.copytree(PROTOS / PACKAGE, scratch / PACKAGE)
+    shutil.copy(PROTOS / "buf.yaml", scratch)
     for package in ("api", "rpc"):  # not all of google: protoc has google/protobuf itself
         (scratch / "google" / package).mkdir(parents=True)
         for proto in (common_protos() / "google" / package).glob("*.proto"):
@@ -72,13 +73,20 @@ def freeze() -> None:
         descriptors(Path(scratch), RELEASED)
 
 
+def python(*arguments: str | Path, cwd: Path) -> None:
+    """Runs Python with the pinned grpcio-tools, which have protoc and the protos of google/protobuf."""
+    run(
+        *(BIN / "uv", "run", "--no-project", "--isolated", "--quiet"),
+        *("--with-requirements", PROTOS / "requirements.lock", "python", "-W", "ignore", *arguments),
+        cwd=cwd,
+    )
+
+
 def generate(target: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         workspace(Path(scratch))
-        run(
-            *(BIN / "uv", "run", "--no-project", "--isolated", "--quiet"),
-            *("--with-requirements", PROTOS / "requirements.lock"),
-            *("python", "-W", "ignore", "-m", "grpc_tools.protoc", "-I", "."),
+        python(
+            *("-m", "grpc_tools.protoc", "-I", "."),
             f"--plugin=protoc-gen-mypy={BIN / 'protoc-gen-mypy'}",
             f"--plugin=protoc-gen-mypy_grpc={BIN / 'protoc-gen-mypy_grpc'}",
             *(f"--{output}_out={target}" for output in ("python", "grpc_python")),

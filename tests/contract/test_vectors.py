@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from protos import generate
+from tests.support.registry import RunningRegistry
+from tests.support.requests import MODEL, blob_of, make_model, store
 
 from modelyard.core.manifest import File, manifest_digest
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
-from tests.support.registry import RunningRegistry
-from tests.support.requests import MODEL, blob_of, make_model, store
 
 _VECTORS = json.loads((generate.PROTOS / "vectors/manifests.json").read_text())
 _MANIFESTS = {vector["name"]: vector for vector in _VECTORS["manifests"]}
@@ -51,8 +51,6 @@ async def test_the_server_computes_the_published_digest(yard: RunningRegistry, n
     await store(yard, *set(contents.values()))
     files = [pb.File(path=path, blob=blob_of(data)) for path, data in contents.items()]
 
-    version = await yard.registry.CreateVersion(
-        rpc.CreateVersionRequest(parent=MODEL, version=pb.Version(files=files))
-    )
+    version = await yard.registry.CreateVersion(rpc.CreateVersionRequest(parent=MODEL, version=pb.Version(files=files)))
 
     assert version.manifest_digest == _MANIFESTS[name]["digest"]
