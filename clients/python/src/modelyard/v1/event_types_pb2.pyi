@@ -29,7 +29,9 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_NAMESPACE_UPDATED: _EventType.ValueType  # 2
     """Display name, description, labels or annotations of a namespace changed."""
     EVENT_TYPE_LOG_COMPACTED: _EventType.ValueType  # 10
-    """Old events of a namespace were removed. The snapshot is the namespace; `changes.compacted_revision` says up to where."""
+    """Old events of a namespace were removed. The snapshot is the namespace. `changes.compacted_revision` says up to
+    which revision.
+    """
     EVENT_TYPE_MODEL_CREATED: _EventType.ValueType  # 20
     """A model was created."""
     EVENT_TYPE_MODEL_UPDATED: _EventType.ValueType  # 21
@@ -78,10 +80,12 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """A webhook was deleted."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
-    """All types of events. `Event.type` holds the text in the option `event_type` of a value, such as `alias.moved`: a text and
-    not this enum, so that clients can match types that are newer than themselves.
+    """All types of events. `Event.type` holds the text in the option `event_type` of a value, such as `alias.moved`: a text
+    and not this enum, so that clients can match types that are newer than themselves.
 
     Types are added in any release and never removed. In webhooks the CloudEvents type is `dev.modelyard.` and this text.
+
+    Since: 0.1
     """
 
 EVENT_TYPE_UNSPECIFIED: EventType.ValueType  # 0
@@ -91,7 +95,9 @@ EVENT_TYPE_NAMESPACE_CREATED: EventType.ValueType  # 1
 EVENT_TYPE_NAMESPACE_UPDATED: EventType.ValueType  # 2
 """Display name, description, labels or annotations of a namespace changed."""
 EVENT_TYPE_LOG_COMPACTED: EventType.ValueType  # 10
-"""Old events of a namespace were removed. The snapshot is the namespace; `changes.compacted_revision` says up to where."""
+"""Old events of a namespace were removed. The snapshot is the namespace. `changes.compacted_revision` says up to
+which revision.
+"""
 EVENT_TYPE_MODEL_CREATED: EventType.ValueType  # 20
 """A model was created."""
 EVENT_TYPE_MODEL_UPDATED: EventType.ValueType  # 21
