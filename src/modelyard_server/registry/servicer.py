@@ -181,11 +181,13 @@ class RegistryServicer(RegistryServiceServicer):
         collector = Collector()
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         words = collector.parse("query", parse_query, request.query)
-        size = parsing.page_size(request.page_size, self._limits, collector)
-        collector.raise_any()
+        query = self._query(request, collector)
         assert parent is not None
         assert words is not None
-        return rpc.SearchModelsResponse(models=map(convert.model, await self._models.search(parent, words, size)))
+        page = await self._models.search(parent, words, query.listing(None, None, show_deleted=False))
+        return rpc.SearchModelsResponse(
+            models=map(convert.model, page.items), next_page_token=self._next_of(query, page)
+        )
 
     async def UpdateModel(self, request: rpc.UpdateModelRequest, context: Context) -> pb.Model:
         given = request.model

@@ -62,10 +62,10 @@ class Models:
     async def update(self, attempt: Attempt, name: ModelName, patch: Callable[[Model], Model], etag: str) -> Model:
         return await self._change(attempt, name, etag, "model.updated", patch)
 
-    async def search(self, parent: NamespaceName, words: list[str], limit: int) -> list[Model]:
-        async def work(transaction: Transaction) -> list[Model]:
+    async def search(self, parent: NamespaceName, words: list[str], listing: Listing) -> Listed[Model]:
+        async def work(transaction: Transaction) -> Listed[Model]:
             namespace = await lookup.namespace(transaction, parent)
-            return await transaction.models.search(namespace.key, words, limit)
+            return await transaction.models.search(namespace.key, words, listing)
 
         return await self.mutations.database.read(work)
 

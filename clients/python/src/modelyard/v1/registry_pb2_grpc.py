@@ -286,7 +286,8 @@ class RegistryServiceServicer(object):
 
     def SearchModels(self, request, context):
         """Searches the models of a namespace for words in id, display name, description and labels, and returns the best
-        matches first. Soft-deleted models are left out.
+        matches first. Soft-deleted models are left out. A model that changes between two pages may be on both or on
+        neither.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -103,7 +103,8 @@ class RegistryServiceStub:
     """
     SearchModels: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SearchModelsRequest, _registry_pb2.SearchModelsResponse]
     """Searches the models of a namespace for words in id, display name, description and labels, and returns the best
-    matches first. Soft-deleted models are left out.
+    matches first. Soft-deleted models are left out. A model that changes between two pages may be on both or on
+    neither.
     Since: 0.1
     """
     ListVersions: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListVersionsRequest, _registry_pb2.ListVersionsResponse]
@@ -231,7 +232,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     SearchModels: _aio.UnaryUnaryMultiCallable[_registry_pb2.SearchModelsRequest, _registry_pb2.SearchModelsResponse]  # type: ignore[assignment]
     """Searches the models of a namespace for words in id, display name, description and labels, and returns the best
-    matches first. Soft-deleted models are left out.
+    matches first. Soft-deleted models are left out. A model that changes between two pages may be on both or on
+    neither.
     Since: 0.1
     """
     ListVersions: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListVersionsRequest, _registry_pb2.ListVersionsResponse]  # type: ignore[assignment]
@@ -434,7 +436,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.SearchModelsResponse, _abc.Awaitable[_registry_pb2.SearchModelsResponse]]:
         """Searches the models of a namespace for words in id, display name, description and labels, and returns the best
-        matches first. Soft-deleted models are left out.
+        matches first. Soft-deleted models are left out. A model that changes between two pages may be on both or on
+        neither.
         Since: 0.1
         """
 
