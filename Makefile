@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test test-long mutants check bench protos format lock clean
+.PHONY: help demo serve test test-long mutants check bench protos freeze-contract contract format lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,7 +34,7 @@ test-long: $(READY) ## what tests do at random or many times, ten times as often
 mutants: $(READY) ## seed known bugs, and see each caught by a test
 	@$(BIN)/python tests/mutants/run.py
 
-check: $(READY) ## format, lint, types, walls between rooms, contract
+check: $(READY) ## format, lint, types, walls between rooms, contract, also against the released one
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -48,6 +48,12 @@ format: $(READY) ## put the code into its standard form
 
 protos: $(READY) ## write the generated stubs and the sync client
 	@$(BIN)/python protos/generate.py && $(BIN)/python clients/python/tools/generate_sync.py
+
+freeze-contract: $(READY) ## at a release: later changes must not break the contract as it is now
+	@$(BIN)/python protos/generate.py --freeze
+
+contract: $(READY) ## build dist/modelyard-contract-VERSION.zip: what other languages, proxies and gateways need
+	@$(BIN)/python protos/bundle.py
 
 .venv-peers/.ready: benchmarks/requirements-peers.lock | $(READY)
 	@echo "Installing what is measured against into .venv-peers (once) ..."

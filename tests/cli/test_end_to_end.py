@@ -227,12 +227,12 @@ class TestLineage:
         assert cli("lineage", f"{team}/tuned@1").out.splitlines() == [
             f"{team}/tuned@1  production",
             f"└── fine tuned from {team}/base@1",
-            "    └── training dataset:train",
+            "    └── training data dataset:train",
         ]
         affected = cli("lineage", "--dataset", "s3://b/sales", "--namespace", team)
         assert affected.out.splitlines() == [
             "dataset:train",
-            f"└── training {team}/base@1",
+            f"└── training data {team}/base@1",
             f"    ├── fine tuned from {team}/small@1  production",
             f"    └── fine tuned from {team}/tuned@1  production",
         ]

@@ -1,9 +1,7 @@
 """The contract keeps the API rules (AIPs) that the protobuf linter doesn't know."""
 
 import re
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,21 +191,20 @@ def test_fields_are_named_as_the_rules_say(field: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def undocumented(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """All that has no leading comment, from a build of the contract that keeps comments."""
+def commented(tmp_path_factory: pytest.TempPathFactory) -> list[descriptor_pb2.FileDescriptorProto]:
+    """Our files, from a build of the contract that keeps comments."""
     folder = tmp_path_factory.mktemp("contract")
     generate.workspace(folder)
     image = folder / "image.binpb"
-    buf = Path(generate.BIN) / "buf"
-    subprocess.run([str(buf), "build", "--as-file-descriptor-set", "-o", str(image)], check=True, cwd=folder)
-    descriptors = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes())
-    return [
-        f"{file.name}: {path}"
-        for file in descriptors.file
-        if file.name.startswith("modelyard/")
-        for path in _without_comment(file)
-    ]
+    generate.descriptors(folder, image, comments=True)
+    files = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes()).file
+    return [file for file in files if file.name.startswith("modelyard/")]
 
+
+_SYNTAX = (12,)
+_SERVICES = 6
+_TOP_LEVEL = 2
+"""Numbers of fields of a file descriptor, and the length of a path to what stands directly in a file."""
 
 _Named = Iterator[tuple[str, tuple[int, ...]]]
 """Names, and the paths by which source info tells of them: field numbers of the descriptor and indices."""
@@ -242,10 +239,36 @@ def _in_file(file: descriptor_pb2.FileDescriptorProto) -> _Named:
             yield f"{service.name}.{method.name}", (6, index, 2, number)
 
 
-def _without_comment(file: descriptor_pb2.FileDescriptorProto) -> Iterator[str]:
-    commented = {tuple(place.path) for place in file.source_code_info.location if place.leading_comments.strip()}
-    return (name for name, path in _in_file(file) if path not in commented)
+def _comments(file: descriptor_pb2.FileDescriptorProto) -> dict[tuple[int, ...], str]:
+    return {tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location}
 
 
-def test_everything_is_documented(undocumented: list[str]) -> None:
-    assert undocumented == []
+def test_everything_is_documented(commented: list[descriptor_pb2.FileDescriptorProto]) -> None:
+    bare = [
+        f"{file.name}: {name}" for file in commented for name, path in _in_file(file) if not _comments(file).get(path)
+    ]
+
+    assert bare == []
+
+
+def test_services_methods_messages_and_enums_say_since_when(
+    commented: list[descriptor_pb2.FileDescriptorProto],
+) -> None:
+    unmarked = [
+        f"{file.name}: {name}"
+        for file in commented
+        for name, path in _in_file(file)
+        if (len(path) == _TOP_LEVEL or (path[0] == _SERVICES and len(path) > _TOP_LEVEL))
+        and not re.search(r"^\s*Since: \d+\.\d+$", _comments(file)[path].splitlines()[-1])
+    ]
+
+    assert unmarked == []
+
+
+def test_files_with_a_service_begin_with_the_promise_of_stability(
+    commented: list[descriptor_pb2.FileDescriptorProto],
+) -> None:
+    for file in commented:
+        if file.service:
+            (syntax,) = (place for place in file.source_code_info.location if tuple(place.path) == _SYNTAX)
+            assert "Stable since release" in syntax.leading_detached_comments[0], file.name

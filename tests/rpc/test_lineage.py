@@ -57,10 +57,14 @@ def ids(answer: rpc.QueryLineageResponse) -> dict[str, int]:
     return {node.id.removeprefix(f"{NAMESPACE}/models/"): node.distance for node in answer.nodes}
 
 
+def relation_of(edge: rpc.LineageEdge) -> str:
+    return rpc.LineageEdge.Relation.Name(edge.relation).removeprefix("RELATION_")
+
+
 def edges(answer: rpc.QueryLineageResponse) -> Sequence[tuple[str, str, str]]:
     prefix = f"{NAMESPACE}/models/"
     return sorted(
-        (edge.source.removeprefix(prefix), edge.target.removeprefix(prefix), edge.relation) for edge in answer.edges
+        (edge.source.removeprefix(prefix), edge.target.removeprefix(prefix), relation_of(edge)) for edge in answer.edges
     )
 
 
@@ -83,14 +87,14 @@ async def test_where_a_version_came_from(yard: RunningRegistry) -> None:
     assert edges(answer) == [
         ("base/versions/1", "tuned/versions/1", "FINE_TUNED_FROM"),
         ("commit:abc", "tuned/versions/1", "SOURCE"),
-        ("dataset:books@md5:1", "other/versions/1", "TRAINING"),
-        ("dataset:sales@md5:1", "tuned/versions/1", "TRAINING"),
-        ("dataset:web@md5:1", "base/versions/1", "TRAINING"),
+        ("dataset:books@md5:1", "other/versions/1", "TRAINING_DATA"),
+        ("dataset:sales@md5:1", "tuned/versions/1", "TRAINING_DATA"),
+        ("dataset:web@md5:1", "base/versions/1", "TRAINING_DATA"),
         ("other/versions/1", "merged/versions/1", "FINE_TUNED_FROM"),
         ("run:wandb/r1", "base/versions/1", "RUN"),
         ("tuned/versions/1", "merged/versions/1", "FINE_TUNED_FROM"),
     ]
-    pinned = {edge.target: edge.manifest_digest for edge in answer.edges if edge.relation == "FINE_TUNED_FROM"}
+    pinned = {edge.target: edge.manifest_digest for edge in answer.edges if relation_of(edge) == "FINE_TUNED_FROM"}
     assert all(digest.startswith("sha256:") for digest in pinned.values())
     assert not answer.truncated
 

@@ -187,3 +187,35 @@ async def test_a_search_without_words_is_refused(yard: RunningRegistry, query: s
     got = await refused(yard.registry.SearchModels(rpc.SearchModelsRequest(parent=NAMESPACE, query=query)))
 
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+
+
+async def test_words_find_models_page_by_page(yard: RunningRegistry) -> None:
+    """Equally good matches too are on one page each."""
+    for number in range(7):
+        model = pb.Model(description="payments " * (1 + number % 2))
+        await yard.registry.CreateModel(rpc.CreateModelRequest(parent=NAMESPACE, model_id=f"m{number}", model=model))
+    request = rpc.SearchModelsRequest(parent=NAMESPACE, query="payments")
+    whole = (await yard.registry.SearchModels(request)).models
+
+    paged: list[pb.Model] = []
+    request.page_size = 3
+    while True:
+        page = await yard.registry.SearchModels(request)
+        paged.extend(page.models)
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+        assert len(page.models) == request.page_size
+
+    assert len(whole) == 7
+    assert paged == list(whole)
+
+
+async def test_a_page_of_matches_goes_on_with_its_own_words_only(yard: RunningRegistry) -> None:
+    for number in range(2):
+        await make_model(yard, f"fraud-{number}")
+    request = rpc.SearchModelsRequest(parent=NAMESPACE, query="fraud", page_size=1)
+    request.page_token = (await yard.registry.SearchModels(request)).next_page_token
+    request.query = "frau"
+
+    assert (await refused(yard.registry.SearchModels(request))).reason == "PAGE_TOKEN_INVALID"

@@ -39,7 +39,7 @@ DOCUMENTED = {
     ],
     "facts": [
         *("Dataset", "DatasetRole", "Direction", "Environment", "Facts", "Fingerprint", "Framework"),
-        *("Param", "Parent", "Relation", "Run", "Signature", "Slice", "Source"),
+        *("LineageRelation", "Param", "Parent", "Relation", "Run", "Signature", "Slice", "Source"),
     ],
     "errors": [
         *("AlreadyExistsError", "CacheError", "ConflictError", "DeadlineExceededError", "FailedPreconditionError"),

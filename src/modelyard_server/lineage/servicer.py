@@ -62,7 +62,7 @@ def _response(graph: Graph) -> rpc.QueryLineageResponse:
             rpc.LineageEdge(
                 source=edge.source,
                 target=edge.target,
-                relation=edge.relation,
+                relation=wire.LINEAGE_RELATIONS.to_proto(edge.relation),
                 manifest_digest=edge.manifest_digest,
             )
             for edge in graph.edges.values()

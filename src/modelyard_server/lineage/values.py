@@ -3,11 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
-from modelyard.core.facts import Dataset, Run, Source
+from modelyard.core.facts import Dataset, DatasetRole, LineageRelation, Run, Source
 from modelyard_server.registry.versions.values import Version
 
 Thing = Version | Dataset | Source | Run
+
+_DATA: Final = {
+    DatasetRole.TRAINING: LineageRelation.TRAINING_DATA,
+    DatasetRole.VALIDATION: LineageRelation.VALIDATION_DATA,
+    DatasetRole.TEST: LineageRelation.TEST_DATA,
+    DatasetRole.OTHER: LineageRelation.OTHER_DATA,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,7 @@ class Edge:
 
     source: str
     target: str
-    relation: str
+    relation: LineageRelation
     manifest_digest: str = ""
 
 
@@ -33,7 +41,7 @@ class Graph:
 
     limit: int
     nodes: dict[str, Node] = field(default_factory=dict)
-    edges: dict[tuple[str, str, str], Edge] = field(default_factory=dict)
+    edges: dict[tuple[str, str, LineageRelation], Edge] = field(default_factory=dict)
     truncated: bool = False
 
     def add(self, thing: Thing, distance: int) -> bool:
@@ -65,14 +73,14 @@ def id_of(thing: Thing) -> str:
             return f"run:{thing.tracker}{'/' if thing.tracker else ''}{thing.id}"
 
 
-def sources_of(version: Version) -> Iterator[tuple[Thing, str]]:
+def sources_of(version: Version) -> Iterator[tuple[Thing, LineageRelation]]:
     """What a version was made from, but for other versions, and how."""
     for dataset in version.facts.datasets:
-        yield dataset, dataset.role.value
+        yield dataset, _DATA[dataset.role]
     if (source := version.facts.source) is not None and source.commit:
-        yield source, "SOURCE"
+        yield source, LineageRelation.SOURCE
     if (run := version.facts.run) is not None:
-        yield run, "RUN"
+        yield run, LineageRelation.RUN
 
 
 class Origin(Enum):
@@ -83,7 +91,7 @@ class Origin(Enum):
     RUN = ("run",)
 
 
-def mentions(version: Version, origin: Origin, value: str) -> Iterator[tuple[Thing, str]]:
+def mentions(version: Version, origin: Origin, value: str) -> Iterator[tuple[Thing, LineageRelation]]:
     """What a version names by a value, and how it was made from that."""
     for thing, relation in sources_of(version):
         match origin, thing:
@@ -101,4 +109,4 @@ def mentions(version: Version, origin: Origin, value: str) -> Iterator[tuple[Thi
 
 def parents_of(version: Version) -> Iterator[Edge]:
     for parent in version.facts.parents:
-        yield Edge(parent.version, str(version.name), parent.relation.value, parent.manifest_digest)
+        yield Edge(parent.version, str(version.name), LineageRelation(parent.relation.value), parent.manifest_digest)

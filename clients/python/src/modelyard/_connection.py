@@ -87,7 +87,8 @@ _random: Final = random.SystemRandom()
 
 
 @cache
-def _service_config() -> str:
+def service_config() -> str:
+    """The retries of this SDK, as gRPC clients in every language read them. `make contract` publishes it."""
     services = (
         registry_pb2.DESCRIPTOR.services_by_name["RegistryService"],
         artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"],
@@ -123,7 +124,7 @@ def _user_agent() -> str:
 
 def _options(endpoint: Endpoint, *, bulk: bool) -> Sequence[tuple[str, str | int]]:
     return (
-        ("grpc.service_config", _service_config()),
+        ("grpc.service_config", service_config()),
         ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
         ("grpc.max_receive_message_length", _MAX_RECEIVE_BYTES),
         # A registry that vanished without a word is noticed within a minute. Not sooner: before a ping, all leaves that

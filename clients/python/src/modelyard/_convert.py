@@ -39,6 +39,7 @@ from modelyard.v1 import deployments_pb2, events_pb2, lineage_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import (
     DIRECTIONS,
+    LINEAGE_RELATIONS,
     RELATIONS,
     dataset_from_proto,
     facts_from_proto,
@@ -192,7 +193,12 @@ def lineage(message: lineage_pb2.QueryLineageResponse) -> Lineage:
     return Lineage(
         nodes=tuple(LineageNode(id=node.id, distance=node.distance, thing=_thing(node)) for node in message.nodes),
         edges=tuple(
-            LineageEdge(source=edge.source, target=edge.target, relation=edge.relation, digest=edge.manifest_digest)
+            LineageEdge(
+                source=edge.source,
+                target=edge.target,
+                relation=LINEAGE_RELATIONS.from_proto(edge.relation),
+                digest=edge.manifest_digest,
+            )
             for edge in message.edges
         ),
         truncated=message.truncated,

@@ -16,7 +16,7 @@ from modelyard._consumer_types import (
     Webhook,
     WebhookTest,
 )
-from modelyard.core.facts import Dataset, Direction, Facts, Param, Run, Slice, Source
+from modelyard.core.facts import Dataset, Direction, Facts, LineageRelation, Param, Run, Slice, Source
 from modelyard.core.manifest import File
 from modelyard.core.names import AliasName, EvaluationName, ModelName, VersionName
 
@@ -214,8 +214,7 @@ class LineageEdge:
     """Id of what was made from."""
     target: str
     """Id of the version that was made."""
-    relation: str
-    """Between versions as ``FINE_TUNED_FROM``; the role of a data set; ``SOURCE``; ``RUN``."""
+    relation: LineageRelation
     digest: str
     """Of a parent: the manifest digest that it had, and has."""
 

@@ -3,9 +3,24 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, column, delete, func, insert, select, table, text
+from sqlalchemy import (
+    Float,
+    Select,
+    and_,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+)
 
 from modelyard_server.db.connection import Connection
+from modelyard_server.query.listing import Position
 from modelyard_server.query.words import words
 from modelyard_server.registry.models.tables import models
 from modelyard_server.registry.models.values import Model
@@ -17,20 +32,29 @@ _POSTGRESQL: Final = table(
 )
 _MODELS = models.c
 _PLACE: Final = (_MODELS.namespace_key == bindparam("of_namespace"), _MODELS.delete_time.is_(None))
-# A word of the id counts ten times as much as one of the description.
-_SQLITE_FIND: Final = (
-    select(_MODELS.key)
+# The lower the score, the better the match. A word of the id counts ten times as much as one of the description.
+_SQLITE_MATCHES: Final = (
+    select(_MODELS.key, literal_column("bm25(model_words, 10.0, 5.0, 1.0, 2.0)").label("score"))
     .join(_SQLITE, _SQLITE.c.rowid == _MODELS.key)
     .where(text("model_words MATCH :query"), *_PLACE)
-    .order_by(text("bm25(model_words, 10.0, 5.0, 1.0, 2.0)"), _MODELS.id)
 )
 _TSQUERY: Final = func.to_tsquery("simple", bindparam("query"))
-_POSTGRESQL_FIND: Final = (
-    select(_MODELS.key)
+_POSTGRESQL_MATCHES: Final = (
+    select(_MODELS.key, (-func.ts_rank(_POSTGRESQL.c.document, _TSQUERY)).label("score"))
     .join(_POSTGRESQL, _POSTGRESQL.c.model_key == _MODELS.key)
     .where(_POSTGRESQL.c.document.op("@@")(_TSQUERY), *_PLACE)
-    .order_by(func.ts_rank(_POSTGRESQL.c.document, _TSQUERY).desc(), _MODELS.id)
 )
+
+
+def _page_of(matches: Select[Any], after: Position | None) -> Select[Any]:
+    """Matches by score, those behind a position."""
+    # SQLite computes bm25 only where the MATCH is, so the condition on it stands outside.
+    found = matches.cte("found").prefix_with("MATERIALIZED")
+    query = select(found.c.score, found.c.key).order_by(found.c.score, found.c.key)
+    if after is None:
+        return query
+    score = bindparam("after_score", after.value, Float(53))
+    return query.where(or_(found.c.score > score, and_(found.c.score == score, found.c.key > after.key)))
 
 
 # An index takes no more of one text.
@@ -64,12 +88,18 @@ async def write(connection: Connection, model: Model) -> None:
     await connection.execute(insert(target), {key: model.key, **asdict(_words_of(model))})
 
 
-async def find(connection: Connection, namespace_key: int, words: list[str], limit: int) -> list[int]:
-    """Keys of the models that have words which begin with these, the best first."""
-    query: Select[Any]
+async def find(
+    connection: Connection, namespace_key: int, words: list[str], *, after: Position | None, limit: int
+) -> list[Position]:
+    """Models with words that begin with these, the best match first: each as its score and its key.
+
+    Scores change with what else is stored, so a model that is changed between two pages may be on both or on neither.
+    """
+    matches: Select[Any]
     if _is_sqlite(connection):
-        query, wanted = _SQLITE_FIND, " ".join(f'"{word}"*' for word in words)
+        matches, wanted = _SQLITE_MATCHES, " ".join(f'"{word}"*' for word in words)
     else:
-        query, wanted = _POSTGRESQL_FIND, " & ".join(f"{word}:*" for word in words)
+        matches, wanted = _POSTGRESQL_MATCHES, " & ".join(f"{word}:*" for word in words)
     parameters = {"of_namespace": namespace_key, "query": wanted}
-    return list((await connection.execute(query.limit(limit), parameters)).scalars())
+    found = await connection.execute(_page_of(matches, after).limit(limit), parameters)
+    return [Position(row.score, row.key) for row in found]

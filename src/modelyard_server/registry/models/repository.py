@@ -114,13 +114,15 @@ class ModelRepository:
         positions = await pages.page(self._connection, query, listing.after, listing.size + 1)
         return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing.size)
 
-    async def search(self, namespace_key: int, words: list[str], limit: int) -> list[Model]:
-        keys = await find_words(self._connection, namespace_key, words, limit)
+    async def search(self, namespace_key: int, words: list[str], listing: Listing) -> Page[Model]:
+        limit = listing.size + 1
+        matches = await find_words(self._connection, namespace_key, words, after=listing.after, limit=limit)
+        page = matches[: listing.size]
         found: dict[int, Model] = {}
-        for batch in rows.batches(keys):
+        for batch in rows.batches([match.key for match in page]):
             result = await self._connection.execute(_WITH_KEYS, {"keys": batch})
             found.update((model.key, model) for model in map(from_row, result))
-        return [found[key] for key in keys]
+        return Page([found[match.key] for match in page], page, more=len(matches) > listing.size)
 
     async def has_versions(self, key: int) -> bool:
         live = exists().where(versions.c.model_key == key, versions.c.delete_time.is_(None))

@@ -71,10 +71,12 @@ class Models:
 
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
-    async def search(self, caller: Caller, parent: NamespaceName, words: list[str], limit: int) -> list[Model]:
-        async def work(transaction: Transaction) -> list[Model]:
+    async def search(self, caller: Caller, parent: NamespaceName, words: list[str], listing: Listing) -> Page[Model]:
+        """Models with words that begin with these, the best match first."""
+
+        async def work(transaction: Transaction) -> Page[Model]:
             namespace = await lookup.namespace(transaction, parent)
-            return await ModelRepository(transaction).search(namespace.key, words, limit)
+            return await ModelRepository(transaction).search(namespace.key, words, listing)
 
         return await self.mutations.database.read(work)
 

@@ -67,13 +67,14 @@ class ModelsServicer:
         collector = Collector()
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         words = collector.parse("query", parse_query, request.query)
-        size = self._lists.page_size(request.page_size, collector)
-        collector.raise_any()
+        query = self._lists.query(request, collector)
         assert parent is not None
         assert words is not None
-        return rpc.SearchModelsResponse(
-            models=map(model_message, await self._models.search(call.caller, parent, words, size))
+        listing = query.listing(None, None, show_deleted=False)
+        models, token = self._lists.answer(
+            query, await self._models.search(call.caller, parent, words, listing), model_message
         )
+        return rpc.SearchModelsResponse(models=models, next_page_token=token)
 
     async def UpdateModel(self, request: rpc.UpdateModelRequest, call: Call) -> pb.Model:
         given = request.model

@@ -140,7 +140,7 @@ def lineage(lineage: Lineage, *, downstream: bool) -> RenderableType:
     steps: dict[str, list[tuple[str, str]]] = {}
     for edge in lineage.edges:
         near, far = (edge.source, edge.target) if downstream else (edge.target, edge.source)
-        steps.setdefault(near, []).append((far, edge.relation))
+        steps.setdefault(near, []).append((far, edge.relation.value))
     drawn: set[str] = set()
 
     def grow(branch: Tree, id_: str) -> None:

@@ -39,6 +39,25 @@ class Relation(Enum):
     DERIVED_FROM = "DERIVED_FROM"
 
 
+class LineageRelation(Enum):
+    """How a version was made from something: a version, a dataset, a commit or a run."""
+
+    FINE_TUNED_FROM = "FINE_TUNED_FROM"
+    DISTILLED_FROM = "DISTILLED_FROM"
+    QUANTIZED_FROM = "QUANTIZED_FROM"
+    MERGED_FROM = "MERGED_FROM"
+    ADAPTER_OF = "ADAPTER_OF"
+    DERIVED_FROM = "DERIVED_FROM"
+    TRAINING_DATA = "TRAINING_DATA"
+    VALIDATION_DATA = "VALIDATION_DATA"
+    TEST_DATA = "TEST_DATA"
+    OTHER_DATA = "OTHER_DATA"
+    SOURCE = "SOURCE"
+    RUN = "RUN"
+    UNKNOWN = "UNKNOWN"
+    """One that this release does not know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """Data that a version was made from or measured on."""

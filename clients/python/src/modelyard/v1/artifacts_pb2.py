@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
@@ -31,7 +32,7 @@ from modelyard.v1 import options_pb2 as modelyard_dot_v1_dot_options__pb2
 from modelyard.v1 import resources_pb2 as modelyard_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmodelyard/v1/artifacts.proto\x12\x0cmodelyard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\x1a\n\x18GetArtifactLimitsRequest\"\xf7\x01\n\x0e\x41rtifactLimits\x12\x16\n\x0emax_blob_bytes\x18\x01 \x01(\x03\x12\x17\n\x0fmax_chunk_bytes\x18\x02 \x01(\x05\x12\x17\n\x0fmax_batch_bytes\x18\x03 \x01(\x05\x12\x17\n\x0fmax_batch_count\x18\x04 \x01(\x05\x12\x16\n\x0emax_file_count\x18\x05 \x01(\x05\x12\x16\n\x0emax_part_count\x18\x06 \x01(\x05\x12\x12\n\npart_bytes\x18\x07 \x01(\x03\x12\x1f\n\x17\x63ompose_threshold_bytes\x18\x08 \x01(\x03\x12\x1d\n\x15preferred_chunk_bytes\x18\t \x01(\x05\"\x89\x01\n\x17\x46indMissingBlobsRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12\'\n\x05\x62lobs\x18\x02 \x03(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x01\x12\x13\n\x05sizes\x18\x03 \x03(\x03\x42\x04\xe2\x41\x01\x01\"\x91\x01\n\x18\x46indMissingBlobsResponse\x12)\n\rmissing_blobs\x18\x01 \x03(\x0b\x32\x12.modelyard.v1.Blob\x12\x13\n\x0bknown_sizes\x18\x02 \x03(\x03\x12\x35\n\x11lease_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf4\x01\n\x16\x42\x61tchWriteBlobsRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12>\n\x05items\x18\x02 \x03(\x0b\x32).modelyard.v1.BatchWriteBlobsRequest.ItemB\x04\xe2\x41\x01\x02\x1ah\n\x04Item\x12&\n\x04\x62lob\x18\x01 \x01(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x02\x12\x12\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\x12\x19\n\x06\x63rc32c\x18\x03 \x01(\x07\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\t\n\x07_crc32c\"\xa8\x01\n\x17\x42\x61tchWriteBlobsResponse\x12=\n\x07results\x18\x01 \x03(\x0b\x32,.modelyard.v1.BatchWriteBlobsResponse.Result\x1aN\n\x06Result\x12 \n\x04\x62lob\x18\x01 \x01(\x0b\x32\x12.modelyard.v1.Blob\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"\xe4\x02\n\x06Upload\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12&\n\x04\x62lob\x18\x02 \x01(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x03\x12/\n\x05state\x18\x03 \x01(\x0e\x32\x1a.modelyard.v1.Upload.StateB\x04\xe2\x41\x01\x03\x12\x1c\n\x0epersisted_size\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"C\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x13\n\x0fSTATE_COMMITTED\x10\x02:S\xea\x41P\n\x14modelyard.dev/Upload\x12\'namespaces/{namespace}/uploads/{upload}*\x07uploads2\x06upload\"\x95\x01\n\x12StartUploadRequest\x12-\n\x06parent\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xfa\x41\x16\x12\x14modelyard.dev/Upload\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x14\n\x06\x64igest\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xc9\x01\n\x10WriteBlobRequest\x12-\n\x06upload\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xfa\x41\x16\n\x14modelyard.dev/Upload\x12\x1a\n\x0cwrite_offset\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x12\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x42\x04\xe2\x41\x01\x01\x12\x19\n\x06\x63rc32c\x18\x04 \x01(\x07\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1a\n\x0c\x66inish_write\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06\x64igest\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x42\t\n\x07_crc32c\"?\n\x10GetUploadRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xfa\x41\x16\n\x14modelyard.dev/Upload\"B\n\x13\x43\x61ncelUploadRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xfa\x41\x16\n\x14modelyard.dev/Upload\"\x16\n\x14\x43\x61ncelUploadResponse\"\x97\x01\n\x12\x43omposeBlobRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12&\n\x04\x62lob\x18\x02 \x01(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x02\x12\'\n\x05parts\x18\x03 \x03(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x02\"\xa1\x01\n\x0fReadFileRequest\x12/\n\x07version\x18\x01 \x01(\tB\x1e\xe2\x41\x01\x02\xfa\x41\x17\n\x15modelyard.dev/Version\x12\x0e\n\x04path\x18\x02 \x01(\tH\x00\x12\x10\n\x06\x64igest\x18\x03 \x01(\tH\x00\x12\x19\n\x0bread_offset\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x18\n\nread_limit\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x01\x42\x06\n\x04\x66ile\"@\n\x10ReadFileResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63rc32c\x18\x03 \x01(\x07\"]\n\x15\x42\x61tchReadFilesRequest\x12/\n\x07version\x18\x01 \x01(\tB\x1e\xe2\x41\x01\x02\xfa\x41\x17\n\x15modelyard.dev/Version\x12\x13\n\x05paths\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\"x\n\x16\x42\x61tchReadFilesResponse\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32).modelyard.v1.BatchReadFilesResponse.Item\x1a$\n\x04Item\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63rc32c\x18\x02 \x01(\x07\x32\xd1\t\n\x10\x41rtifactsService\x12{\n\x11GetArtifactLimits\x12&.modelyard.v1.GetArtifactLimitsRequest\x1a\x1c.modelyard.v1.ArtifactLimits\" \x90\x02\x01\xda\xe2\x18\nblobs.read\xe2\xe2\x18\x01*\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x89\x01\n\x10\x46indMissingBlobs\x12%.modelyard.v1.FindMissingBlobsRequest\x1a&.modelyard.v1.FindMissingBlobsResponse\"&\x90\x02\x02\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x86\x01\n\x0f\x42\x61tchWriteBlobs\x12$.modelyard.v1.BatchWriteBlobsRequest\x1a%.modelyard.v1.BatchWriteBlobsResponse\"&\x90\x02\x02\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06parent\xe8\xe2\x18\x02\xfa\xe2\x18\x02\x08\x1e\x12m\n\x0bStartUpload\x12 .modelyard.v1.StartUploadRequest\x1a\x14.modelyard.v1.Upload\"&\x90\x02\x02\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12i\n\tWriteBlob\x12\x1e.modelyard.v1.WriteBlobRequest\x1a\x14.modelyard.v1.Upload\"$\x90\x02\x02\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06upload\xe8\xe2\x18\x02\xfa\xe2\x18\x00(\x01\x12g\n\tGetUpload\x12\x1e.modelyard.v1.GetUploadRequest\x1a\x14.modelyard.v1.Upload\"$\x90\x02\x01\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12{\n\x0c\x43\x61ncelUpload\x12!.modelyard.v1.CancelUploadRequest\x1a\".modelyard.v1.CancelUploadResponse\"$\x90\x02\x02\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12l\n\x0b\x43omposeBlob\x12 .modelyard.v1.ComposeBlobRequest\x1a\x12.modelyard.v1.Blob\"\'\x90\x02\x02\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06parent\xe8\xe2\x18\x02\xfa\xe2\x18\x03\x08\x84\x07\x12t\n\x08ReadFile\x12\x1d.modelyard.v1.ReadFileRequest\x1a\x1e.modelyard.v1.ReadFileResponse\"\'\x90\x02\x01\xda\xe2\x18\rversions.read\xe2\xe2\x18\x07version\xe8\xe2\x18\x03\xfa\xe2\x18\x00\x30\x01\x12\x86\x01\n\x0e\x42\x61tchReadFiles\x12#.modelyard.v1.BatchReadFilesRequest\x1a$.modelyard.v1.BatchReadFilesResponse\")\x90\x02\x01\xda\xe2\x18\rversions.read\xe2\xe2\x18\x07version\xe8\xe2\x18\x03\xfa\xe2\x18\x02\x08\x1e\x42^\n\x10\x64\x65v.modelyard.v1B\x0e\x41rtifactsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmodelyard/v1/artifacts.proto\x12\x0cmodelyard.v1\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\x1a\n\x18GetArtifactLimitsRequest\"\xf7\x01\n\x0e\x41rtifactLimits\x12\x16\n\x0emax_blob_bytes\x18\x01 \x01(\x03\x12\x17\n\x0fmax_chunk_bytes\x18\x02 \x01(\x05\x12\x17\n\x0fmax_batch_bytes\x18\x03 \x01(\x05\x12\x17\n\x0fmax_batch_count\x18\x04 \x01(\x05\x12\x16\n\x0emax_file_count\x18\x05 \x01(\x05\x12\x16\n\x0emax_part_count\x18\x06 \x01(\x05\x12\x12\n\npart_bytes\x18\x07 \x01(\x03\x12\x1f\n\x17\x63ompose_threshold_bytes\x18\x08 \x01(\x03\x12\x1d\n\x15preferred_chunk_bytes\x18\t \x01(\x05\"\x89\x01\n\x17\x46indMissingBlobsRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12\'\n\x05\x62lobs\x18\x02 \x03(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x01\x12\x13\n\x05sizes\x18\x03 \x03(\x03\x42\x04\xe2\x41\x01\x01\"\x91\x01\n\x18\x46indMissingBlobsResponse\x12)\n\rmissing_blobs\x18\x01 \x03(\x0b\x32\x12.modelyard.v1.Blob\x12\x13\n\x0bknown_sizes\x18\x02 \x03(\x03\x12\x35\n\x11lease_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf4\x01\n\x16\x42\x61tchWriteBlobsRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12>\n\x05items\x18\x02 \x03(\x0b\x32).modelyard.v1.BatchWriteBlobsRequest.ItemB\x04\xe2\x41\x01\x02\x1ah\n\x04Item\x12&\n\x04\x62lob\x18\x01 \x01(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x02\x12\x12\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\x12\x19\n\x06\x63rc32c\x18\x03 \x01(\x07\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\t\n\x07_crc32c\"\xa8\x01\n\x17\x42\x61tchWriteBlobsResponse\x12=\n\x07results\x18\x01 \x03(\x0b\x32,.modelyard.v1.BatchWriteBlobsResponse.Result\x1aN\n\x06Result\x12 \n\x04\x62lob\x18\x01 \x01(\x0b\x32\x12.modelyard.v1.Blob\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"\xe4\x02\n\x06Upload\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12&\n\x04\x62lob\x18\x02 \x01(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x03\x12/\n\x05state\x18\x03 \x01(\x0e\x32\x1a.modelyard.v1.Upload.StateB\x04\xe2\x41\x01\x03\x12\x1c\n\x0epersisted_size\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"C\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x13\n\x0fSTATE_COMMITTED\x10\x02:S\xea\x41P\n\x14modelyard.dev/Upload\x12\'namespaces/{namespace}/uploads/{upload}*\x07uploads2\x06upload\"\x95\x01\n\x12StartUploadRequest\x12-\n\x06parent\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xfa\x41\x16\x12\x14modelyard.dev/Upload\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x14\n\x06\x64igest\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"\xc9\x01\n\x10WriteBlobRequest\x12-\n\x06upload\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xfa\x41\x16\n\x14modelyard.dev/Upload\x12\x1a\n\x0cwrite_offset\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x12\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x42\x04\xe2\x41\x01\x01\x12\x19\n\x06\x63rc32c\x18\x04 \x01(\x07\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1a\n\x0c\x66inish_write\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x14\n\x06\x64igest\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x42\t\n\x07_crc32c\"?\n\x10GetUploadRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xfa\x41\x16\n\x14modelyard.dev/Upload\"B\n\x13\x43\x61ncelUploadRequest\x12+\n\x04name\x18\x01 \x01(\tB\x1d\xe2\x41\x01\x02\xfa\x41\x16\n\x14modelyard.dev/Upload\"\x16\n\x14\x43\x61ncelUploadResponse\"\x97\x01\n\x12\x43omposeBlobRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12&\n\x04\x62lob\x18\x02 \x01(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x02\x12\'\n\x05parts\x18\x03 \x03(\x0b\x32\x12.modelyard.v1.BlobB\x04\xe2\x41\x01\x02\"\xa1\x01\n\x0fReadFileRequest\x12/\n\x07version\x18\x01 \x01(\tB\x1e\xe2\x41\x01\x02\xfa\x41\x17\n\x15modelyard.dev/Version\x12\x0e\n\x04path\x18\x02 \x01(\tH\x00\x12\x10\n\x06\x64igest\x18\x03 \x01(\tH\x00\x12\x19\n\x0bread_offset\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x18\n\nread_limit\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x01\x42\x06\n\x04\x66ile\"@\n\x10ReadFileResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63rc32c\x18\x03 \x01(\x07\"]\n\x15\x42\x61tchReadFilesRequest\x12/\n\x07version\x18\x01 \x01(\tB\x1e\xe2\x41\x01\x02\xfa\x41\x17\n\x15modelyard.dev/Version\x12\x13\n\x05paths\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\"x\n\x16\x42\x61tchReadFilesResponse\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32).modelyard.v1.BatchReadFilesResponse.Item\x1a$\n\x04Item\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63rc32c\x18\x02 \x01(\x07\x32\xe5\n\n\x10\x41rtifactsService\x12~\n\x11GetArtifactLimits\x12&.modelyard.v1.GetArtifactLimitsRequest\x1a\x1c.modelyard.v1.ArtifactLimits\"#\x90\x02\x01\xda\x41\x00\xda\xe2\x18\nblobs.read\xe2\xe2\x18\x01*\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x98\x01\n\x10\x46indMissingBlobs\x12%.modelyard.v1.FindMissingBlobsRequest\x1a&.modelyard.v1.FindMissingBlobsResponse\"5\x90\x02\x02\xda\x41\x0cparent,blobs\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x95\x01\n\x0f\x42\x61tchWriteBlobs\x12$.modelyard.v1.BatchWriteBlobsRequest\x1a%.modelyard.v1.BatchWriteBlobsResponse\"5\x90\x02\x02\xda\x41\x0cparent,items\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06parent\xe8\xe2\x18\x02\xfa\xe2\x18\x02\x08\x1e\x12\x88\x01\n\x0bStartUpload\x12 .modelyard.v1.StartUploadRequest\x1a\x14.modelyard.v1.Upload\"A\x90\x02\x02\xda\x41\x18parent,size_bytes,digest\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12i\n\tWriteBlob\x12\x1e.modelyard.v1.WriteBlobRequest\x1a\x14.modelyard.v1.Upload\"$\x90\x02\x02\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06upload\xe8\xe2\x18\x02\xfa\xe2\x18\x00(\x01\x12n\n\tGetUpload\x12\x1e.modelyard.v1.GetUploadRequest\x1a\x14.modelyard.v1.Upload\"+\x90\x02\x01\xda\x41\x04name\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x82\x01\n\x0c\x43\x61ncelUpload\x12!.modelyard.v1.CancelUploadRequest\x1a\".modelyard.v1.CancelUploadResponse\"+\x90\x02\x02\xda\x41\x04name\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x80\x01\n\x0b\x43omposeBlob\x12 .modelyard.v1.ComposeBlobRequest\x1a\x12.modelyard.v1.Blob\";\x90\x02\x02\xda\x41\x11parent,blob,parts\xda\xe2\x18\x0b\x62lobs.write\xe2\xe2\x18\x06parent\xe8\xe2\x18\x02\xfa\xe2\x18\x03\x08\x84\x07\x12\x83\x01\n\x08ReadFile\x12\x1d.modelyard.v1.ReadFileRequest\x1a\x1e.modelyard.v1.ReadFileResponse\"6\x90\x02\x01\xda\x41\x0cversion,path\xda\xe2\x18\rversions.read\xe2\xe2\x18\x07version\xe8\xe2\x18\x03\xfa\xe2\x18\x00\x30\x01\x12\x96\x01\n\x0e\x42\x61tchReadFiles\x12#.modelyard.v1.BatchReadFilesRequest\x1a$.modelyard.v1.BatchReadFilesResponse\"9\x90\x02\x01\xda\x41\rversion,paths\xda\xe2\x18\rversions.read\xe2\xe2\x18\x07version\xe8\xe2\x18\x03\xfa\xe2\x18\x02\x08\x1e\x1a\x11\xca\x41\x0elocalhost:4850B^\n\x10\x64\x65v.modelyard.v1B\x0e\x41rtifactsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -107,68 +108,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHREADFILESREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\002\372A\027\n\025modelyard.dev/Version'
   _globals['_BATCHREADFILESREQUEST'].fields_by_name['paths']._loaded_options = None
   _globals['_BATCHREADFILESREQUEST'].fields_by_name['paths']._serialized_options = b'\342A\001\002'
+  _globals['_ARTIFACTSSERVICE']._loaded_options = None
+  _globals['_ARTIFACTSSERVICE']._serialized_options = b'\312A\016localhost:4850'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['GetArtifactLimits']._loaded_options = None
-  _globals['_ARTIFACTSSERVICE'].methods_by_name['GetArtifactLimits']._serialized_options = b'\220\002\001\332\342\030\nblobs.read\342\342\030\001*\350\342\030\001\372\342\030\002\010\036'
+  _globals['_ARTIFACTSSERVICE'].methods_by_name['GetArtifactLimits']._serialized_options = b'\220\002\001\332A\000\332\342\030\nblobs.read\342\342\030\001*\350\342\030\001\372\342\030\002\010\036'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['FindMissingBlobs']._loaded_options = None
-  _globals['_ARTIFACTSSERVICE'].methods_by_name['FindMissingBlobs']._serialized_options = b'\220\002\002\332\342\030\013blobs.write\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
+  _globals['_ARTIFACTSSERVICE'].methods_by_name['FindMissingBlobs']._serialized_options = b'\220\002\002\332A\014parent,blobs\332\342\030\013blobs.write\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['BatchWriteBlobs']._loaded_options = None
-  _globals['_ARTIFACTSSERVICE'].methods_by_name['BatchWriteBlobs']._serialized_options = b'\220\002\002\332\342\030\013blobs.write\342\342\030\006parent\350\342\030\002\372\342\030\002\010\036'
+  _globals['_ARTIFACTSSERVICE'].methods_by_name['BatchWriteBlobs']._serialized_options = b'\220\002\002\332A\014parent,items\332\342\030\013blobs.write\342\342\030\006parent\350\342\030\002\372\342\030\002\010\036'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['StartUpload']._loaded_options = None
-  _globals['_ARTIFACTSSERVICE'].methods_by_name['StartUpload']._serialized_options = b'\220\002\002\332\342\030\013blobs.write\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
+  _globals['_ARTIFACTSSERVICE'].methods_by_name['StartUpload']._serialized_options = b'\220\002\002\332A\030parent,size_bytes,digest\332\342\030\013blobs.write\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['WriteBlob']._loaded_options = None
   _globals['_ARTIFACTSSERVICE'].methods_by_name['WriteBlob']._serialized_options = b'\220\002\002\332\342\030\013blobs.write\342\342\030\006upload\350\342\030\002\372\342\030\000'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['GetUpload']._loaded_options = None
-  _globals['_ARTIFACTSSERVICE'].methods_by_name['GetUpload']._serialized_options = b'\220\002\001\332\342\030\013blobs.write\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
+  _globals['_ARTIFACTSSERVICE'].methods_by_name['GetUpload']._serialized_options = b'\220\002\001\332A\004name\332\342\030\013blobs.write\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['CancelUpload']._loaded_options = None
-  _globals['_ARTIFACTSSERVICE'].methods_by_name['CancelUpload']._serialized_options = b'\220\002\002\332\342\030\013blobs.write\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
+  _globals['_ARTIFACTSSERVICE'].methods_by_name['CancelUpload']._serialized_options = b'\220\002\002\332A\004name\332\342\030\013blobs.write\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['ComposeBlob']._loaded_options = None
-  _globals['_ARTIFACTSSERVICE'].methods_by_name['ComposeBlob']._serialized_options = b'\220\002\002\332\342\030\013blobs.write\342\342\030\006parent\350\342\030\002\372\342\030\003\010\204\007'
+  _globals['_ARTIFACTSSERVICE'].methods_by_name['ComposeBlob']._serialized_options = b'\220\002\002\332A\021parent,blob,parts\332\342\030\013blobs.write\342\342\030\006parent\350\342\030\002\372\342\030\003\010\204\007'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['ReadFile']._loaded_options = None
-  _globals['_ARTIFACTSSERVICE'].methods_by_name['ReadFile']._serialized_options = b'\220\002\001\332\342\030\rversions.read\342\342\030\007version\350\342\030\003\372\342\030\000'
+  _globals['_ARTIFACTSSERVICE'].methods_by_name['ReadFile']._serialized_options = b'\220\002\001\332A\014version,path\332\342\030\rversions.read\342\342\030\007version\350\342\030\003\372\342\030\000'
   _globals['_ARTIFACTSSERVICE'].methods_by_name['BatchReadFiles']._loaded_options = None
-  _globals['_ARTIFACTSSERVICE'].methods_by_name['BatchReadFiles']._serialized_options = b'\220\002\001\332\342\030\rversions.read\342\342\030\007version\350\342\030\003\372\342\030\002\010\036'
-  _globals['_GETARTIFACTLIMITSREQUEST']._serialized_start=251
-  _globals['_GETARTIFACTLIMITSREQUEST']._serialized_end=277
-  _globals['_ARTIFACTLIMITS']._serialized_start=280
-  _globals['_ARTIFACTLIMITS']._serialized_end=527
-  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_start=530
-  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_end=667
-  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_start=670
-  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_end=815
-  _globals['_BATCHWRITEBLOBSREQUEST']._serialized_start=818
-  _globals['_BATCHWRITEBLOBSREQUEST']._serialized_end=1062
-  _globals['_BATCHWRITEBLOBSREQUEST_ITEM']._serialized_start=958
-  _globals['_BATCHWRITEBLOBSREQUEST_ITEM']._serialized_end=1062
-  _globals['_BATCHWRITEBLOBSRESPONSE']._serialized_start=1065
-  _globals['_BATCHWRITEBLOBSRESPONSE']._serialized_end=1233
-  _globals['_BATCHWRITEBLOBSRESPONSE_RESULT']._serialized_start=1155
-  _globals['_BATCHWRITEBLOBSRESPONSE_RESULT']._serialized_end=1233
-  _globals['_UPLOAD']._serialized_start=1236
-  _globals['_UPLOAD']._serialized_end=1592
-  _globals['_UPLOAD_STATE']._serialized_start=1440
-  _globals['_UPLOAD_STATE']._serialized_end=1507
-  _globals['_STARTUPLOADREQUEST']._serialized_start=1595
-  _globals['_STARTUPLOADREQUEST']._serialized_end=1744
-  _globals['_WRITEBLOBREQUEST']._serialized_start=1747
-  _globals['_WRITEBLOBREQUEST']._serialized_end=1948
-  _globals['_GETUPLOADREQUEST']._serialized_start=1950
-  _globals['_GETUPLOADREQUEST']._serialized_end=2013
-  _globals['_CANCELUPLOADREQUEST']._serialized_start=2015
-  _globals['_CANCELUPLOADREQUEST']._serialized_end=2081
-  _globals['_CANCELUPLOADRESPONSE']._serialized_start=2083
-  _globals['_CANCELUPLOADRESPONSE']._serialized_end=2105
-  _globals['_COMPOSEBLOBREQUEST']._serialized_start=2108
-  _globals['_COMPOSEBLOBREQUEST']._serialized_end=2259
-  _globals['_READFILEREQUEST']._serialized_start=2262
-  _globals['_READFILEREQUEST']._serialized_end=2423
-  _globals['_READFILERESPONSE']._serialized_start=2425
-  _globals['_READFILERESPONSE']._serialized_end=2489
-  _globals['_BATCHREADFILESREQUEST']._serialized_start=2491
-  _globals['_BATCHREADFILESREQUEST']._serialized_end=2584
-  _globals['_BATCHREADFILESRESPONSE']._serialized_start=2586
-  _globals['_BATCHREADFILESRESPONSE']._serialized_end=2706
-  _globals['_BATCHREADFILESRESPONSE_ITEM']._serialized_start=2670
-  _globals['_BATCHREADFILESRESPONSE_ITEM']._serialized_end=2706
-  _globals['_ARTIFACTSSERVICE']._serialized_start=2709
-  _globals['_ARTIFACTSSERVICE']._serialized_end=3942
+  _globals['_ARTIFACTSSERVICE'].methods_by_name['BatchReadFiles']._serialized_options = b'\220\002\001\332A\rversion,paths\332\342\030\rversions.read\342\342\030\007version\350\342\030\003\372\342\030\002\010\036'
+  _globals['_GETARTIFACTLIMITSREQUEST']._serialized_start=276
+  _globals['_GETARTIFACTLIMITSREQUEST']._serialized_end=302
+  _globals['_ARTIFACTLIMITS']._serialized_start=305
+  _globals['_ARTIFACTLIMITS']._serialized_end=552
+  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_start=555
+  _globals['_FINDMISSINGBLOBSREQUEST']._serialized_end=692
+  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_start=695
+  _globals['_FINDMISSINGBLOBSRESPONSE']._serialized_end=840
+  _globals['_BATCHWRITEBLOBSREQUEST']._serialized_start=843
+  _globals['_BATCHWRITEBLOBSREQUEST']._serialized_end=1087
+  _globals['_BATCHWRITEBLOBSREQUEST_ITEM']._serialized_start=983
+  _globals['_BATCHWRITEBLOBSREQUEST_ITEM']._serialized_end=1087
+  _globals['_BATCHWRITEBLOBSRESPONSE']._serialized_start=1090
+  _globals['_BATCHWRITEBLOBSRESPONSE']._serialized_end=1258
+  _globals['_BATCHWRITEBLOBSRESPONSE_RESULT']._serialized_start=1180
+  _globals['_BATCHWRITEBLOBSRESPONSE_RESULT']._serialized_end=1258
+  _globals['_UPLOAD']._serialized_start=1261
+  _globals['_UPLOAD']._serialized_end=1617
+  _globals['_UPLOAD_STATE']._serialized_start=1465
+  _globals['_UPLOAD_STATE']._serialized_end=1532
+  _globals['_STARTUPLOADREQUEST']._serialized_start=1620
+  _globals['_STARTUPLOADREQUEST']._serialized_end=1769
+  _globals['_WRITEBLOBREQUEST']._serialized_start=1772
+  _globals['_WRITEBLOBREQUEST']._serialized_end=1973
+  _globals['_GETUPLOADREQUEST']._serialized_start=1975
+  _globals['_GETUPLOADREQUEST']._serialized_end=2038
+  _globals['_CANCELUPLOADREQUEST']._serialized_start=2040
+  _globals['_CANCELUPLOADREQUEST']._serialized_end=2106
+  _globals['_CANCELUPLOADRESPONSE']._serialized_start=2108
+  _globals['_CANCELUPLOADRESPONSE']._serialized_end=2130
+  _globals['_COMPOSEBLOBREQUEST']._serialized_start=2133
+  _globals['_COMPOSEBLOBREQUEST']._serialized_end=2284
+  _globals['_READFILEREQUEST']._serialized_start=2287
+  _globals['_READFILEREQUEST']._serialized_end=2448
+  _globals['_READFILERESPONSE']._serialized_start=2450
+  _globals['_READFILERESPONSE']._serialized_end=2514
+  _globals['_BATCHREADFILESREQUEST']._serialized_start=2516
+  _globals['_BATCHREADFILESREQUEST']._serialized_end=2609
+  _globals['_BATCHREADFILESRESPONSE']._serialized_start=2611
+  _globals['_BATCHREADFILESRESPONSE']._serialized_end=2731
+  _globals['_BATCHREADFILESRESPONSE_ITEM']._serialized_start=2695
+  _globals['_BATCHREADFILESRESPONSE_ITEM']._serialized_end=2731
+  _globals['_ARTIFACTSSERVICE']._serialized_start=2734
+  _globals['_ARTIFACTSSERVICE']._serialized_end=4115
 # @@protoc_insertion_point(module_scope)

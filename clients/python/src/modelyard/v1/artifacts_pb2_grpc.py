@@ -27,7 +27,16 @@ if _version_not_supported:
 
 
 class ArtifactsServiceStub(object):
-    """The bytes. Blobs first, then a version names them.
+    """The bytes of versions. Upload blobs first, then commit a version that names them.
+
+    To upload: FindMissingBlobs tells which blobs the namespace lacks. Send small ones with BatchWriteBlobs, others with
+    StartUpload and WriteBlob. A blob that no version names yet stays for at least an hour. A blob is stored only after
+    the server itself has computed its SHA-256. To download: ReadFile or BatchReadFiles; verify the SHA-256 before you
+    use the bytes.
+
+    All methods may be retried on UNAVAILABLE. Streams are resumed where they stopped.
+
+    Since: 0.1
     """
 
     def __init__(self, channel):
@@ -89,81 +98,106 @@ class ArtifactsServiceStub(object):
 
 
 class ArtifactsServiceServicer(object):
-    """The bytes. Blobs first, then a version names them.
+    """The bytes of versions. Upload blobs first, then commit a version that names them.
+
+    To upload: FindMissingBlobs tells which blobs the namespace lacks. Send small ones with BatchWriteBlobs, others with
+    StartUpload and WriteBlob. A blob that no version names yet stays for at least an hour. A blob is stored only after
+    the server itself has computed its SHA-256. To download: ReadFile or BatchReadFiles; verify the SHA-256 before you
+    use the bytes.
+
+    All methods may be retried on UNAVAILABLE. Streams are resumed where they stopped.
+
+    Since: 0.1
     """
 
     def GetArtifactLimits(self, request, context):
-        """The sizes that this server works with. A client takes them from here, not from constants of its own.
+        """Returns the sizes that this server works with. Take them from here and not from constants.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FindMissingBlobs(self, request, context):
-        """Which blobs must still be uploaded. Answers only for what this namespace holds, whatever others hold, and leases
-        what it finds, so that it is still there when the version is committed.
+        """Returns which of some blobs the namespace lacks. Blobs that it holds stay for at least an hour from now, so that
+        you can commit a version with them. Blobs of other namespaces don't count, and the answer does not depend on them.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchWriteBlobs(self, request, context):
-        """Stores small blobs whole. One status per item, in the order asked; every item with OK is durable.
+        """Stores small blobs. The answer has one status for each blob, in the order of the request; each with OK is durable.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartUpload(self, request, context):
-        """Opens a session that turns a stream into one blob. If the digest is given and this namespace holds the blob, the
-        answer is COMMITTED at once.
+        """Starts the upload of one blob. If the request has the digest and the namespace holds the blob, the upload is
+        STATE_COMMITTED at once. An unfinished upload is discarded 24 hours after the last write. A namespace has at most
+        1,000 unfinished uploads: RESOURCE_EXHAUSTED, TOO_MANY_UPLOADS.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WriteBlob(self, request_iterator, context):
-        """Appends to an upload. The end of the stream commits nothing: only a message with `finish_write` does, after the
-        exact size has arrived and the server's own sha256 agrees. A stream that breaks leaves a prefix; ask GetUpload for
-        its size and go on from there. One live writer per upload: a later one takes over from one that stalls, and the
-        loser gets ABORTED, UPLOAD_BUSY.
+        """Appends to an upload.
+
+        Only a message with `finish_write` stores the blob, after exactly the declared size has arrived and the server's
+        SHA-256 agrees. The end of the stream, a cancellation or a broken connection store nothing and lose nothing that
+        arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
+        until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
+        DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without a message.
+
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUpload(self, request, context):
-        """How far an upload is.
+        """Returns how far an upload is.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelUpload(self, request, context):
-        """Ends an upload and discards its bytes. A committed upload's blob stays.
+        """Ends an upload and discards its bytes. The blob of a committed upload stays.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ComposeBlob(self, request, context):
-        """Joins stored blobs, in order, into one. The server hashes the whole again before it publishes it.
+        """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. May take
+        minutes.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReadFile(self, request, context):
-        """Streams the bytes of a file of a version, or a range of them. Bytes are reached through a version that names
-        them; a digest is never a right to read.
+        """Streams a file of a version, or a range of it. Bytes are read through a version that names them; knowing a digest
+        is not enough. To resume, call again with `read_offset` behind the last byte received. DEADLINE_EXCEEDED,
+        READER_STALLED, if the client takes nothing for 120 seconds.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchReadFiles(self, request, context):
-        """Small files of a version, whole, in the order asked: many in one answer, where a stream for each would cost more
-        than its bytes.
+        """Returns small files of a version in one message, in the order of the request.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -231,7 +265,16 @@ def add_ArtifactsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ArtifactsService(object):
-    """The bytes. Blobs first, then a version names them.
+    """The bytes of versions. Upload blobs first, then commit a version that names them.
+
+    To upload: FindMissingBlobs tells which blobs the namespace lacks. Send small ones with BatchWriteBlobs, others with
+    StartUpload and WriteBlob. A blob that no version names yet stays for at least an hour. A blob is stored only after
+    the server itself has computed its SHA-256. To download: ReadFile or BatchReadFiles; verify the SHA-256 before you
+    use the bytes.
+
+    All methods may be retried on UNAVAILABLE. Streams are resumed where they stopped.
+
+    Since: 0.1
     """
 
     @staticmethod

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
@@ -31,7 +32,7 @@ from modelyard.v1 import options_pb2 as modelyard_dot_v1_dot_options__pb2
 from modelyard.v1 import resources_pb2 as modelyard_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emodelyard/v1/deployments.proto\x12\x0cmodelyard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\xef\x01\n\x19RegisterDeploymentRequest\x12\x31\n\x06parent\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18modelyard.dev/Deployment\x12\x32\n\ndeployment\x18\x02 \x01(\x0b\x32\x18.modelyard.v1.DeploymentB\x04\xe2\x41\x01\x02\x12,\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\rvalidate_only\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"Y\n\x1aRegisterDeploymentResponse\x12,\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.modelyard.v1.Deployment\x12\r\n\x05lease\x18\x02 \x01(\t\"\xb2\x01\n\x1aHeartbeatDeploymentRequest\x12/\n\x04name\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\n\x18modelyard.dev/Deployment\x12\x13\n\x05lease\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12/\n\x07version\x18\x03 \x01(\tB\x1e\xe2\x41\x01\x01\xfa\x41\x17\n\x15modelyard.dev/Version\x12\x1d\n\x0fobserved_digest\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"\x8f\x01\n\x17\x44\x65leteDeploymentRequest\x12/\n\x04name\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\n\x18modelyard.dev/Deployment\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12 \n\nrequest_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x13\n\x05lease\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"G\n\x14GetDeploymentRequest\x12/\n\x04name\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\n\x18modelyard.dev/Deployment\"\x94\x01\n\x16ListDeploymentsRequest\x12\x31\n\x06parent\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18modelyard.dev/Deployment\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"a\n\x17ListDeploymentsResponse\x12-\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x18.modelyard.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x11GetRolloutRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xfa\x41\x15\n\x13modelyard.dev/Alias\x12\x19\n\x0b\x65nvironment\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x8b\x01\n\x07Rollout\x12\"\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x13.modelyard.v1.Alias\x12\x16\n\x0ematching_count\x18\x02 \x01(\x03\x12\x17\n\x0f\x64iffering_count\x18\x03 \x01(\x03\x12+\n\tdiffering\x18\x04 \x03(\x0b\x32\x18.modelyard.v1.Deployment\"?\n\x0fGetUsageRequest\x12,\n\x04name\x18\x01 \x01(\tB\x1e\xe2\x41\x01\x02\xfa\x41\x17\n\x15modelyard.dev/Version\"\xc7\x01\n\x05Usage\x12+\n\x07version\x18\x01 \x01(\tB\x1a\xfa\x41\x17\n\x15modelyard.dev/Version\x12\x16\n\x0e\x64ownload_count\x18\x02 \x01(\x03\x12\x31\n\rdownload_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08use_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64\x65ployment_count\x18\x05 \x01(\x03\x32\xa0\x07\n\x12\x44\x65ploymentsService\x12\x9c\x01\n\x12RegisterDeployment\x12\'.modelyard.v1.RegisterDeploymentRequest\x1a(.modelyard.v1.RegisterDeploymentResponse\"3\x90\x02\x02\xda\xe2\x18\x14\x64\x65ployments.register\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xf0\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x88\x01\n\x13HeartbeatDeployment\x12(.modelyard.v1.HeartbeatDeploymentRequest\x1a\x18.modelyard.v1.Deployment\"-\x90\x02\x02\xda\xe2\x18\x14\x64\x65ployments.register\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x80\x01\n\x10\x44\x65leteDeployment\x12%.modelyard.v1.DeleteDeploymentRequest\x1a\x18.modelyard.v1.Deployment\"+\x90\x02\x02\xda\xe2\x18\x12\x64\x65ployments.delete\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12w\n\rGetDeployment\x12\".modelyard.v1.GetDeploymentRequest\x1a\x18.modelyard.v1.Deployment\"(\x90\x02\x01\xda\xe2\x18\x0f\x64\x65ployments.get\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x8b\x01\n\x0fListDeployments\x12$.modelyard.v1.ListDeploymentsRequest\x1a%.modelyard.v1.ListDeploymentsResponse\"+\x90\x02\x01\xda\xe2\x18\x10\x64\x65ployments.list\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12o\n\nGetRollout\x12\x1f.modelyard.v1.GetRolloutRequest\x1a\x15.modelyard.v1.Rollout\")\x90\x02\x01\xda\xe2\x18\x10\x64\x65ployments.list\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x65\n\x08GetUsage\x12\x1d.modelyard.v1.GetUsageRequest\x1a\x13.modelyard.v1.Usage\"%\x90\x02\x01\xda\xe2\x18\x0cversions.get\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x42`\n\x10\x64\x65v.modelyard.v1B\x10\x44\x65ploymentsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emodelyard/v1/deployments.proto\x12\x0cmodelyard.v1\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\xef\x01\n\x19RegisterDeploymentRequest\x12\x31\n\x06parent\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18modelyard.dev/Deployment\x12\x32\n\ndeployment\x18\x02 \x01(\x0b\x32\x18.modelyard.v1.DeploymentB\x04\xe2\x41\x01\x02\x12,\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\rvalidate_only\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"^\n\x1aRegisterDeploymentResponse\x12,\n\ndeployment\x18\x01 \x01(\x0b\x32\x18.modelyard.v1.Deployment\x12\x12\n\x05lease\x18\x02 \x01(\tB\x03\x80\x01\x01\"\xb5\x01\n\x1aHeartbeatDeploymentRequest\x12/\n\x04name\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\n\x18modelyard.dev/Deployment\x12\x16\n\x05lease\x18\x02 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x02\x12/\n\x07version\x18\x03 \x01(\tB\x1e\xe2\x41\x01\x01\xfa\x41\x17\n\x15modelyard.dev/Version\x12\x1d\n\x0fobserved_digest\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"\x92\x01\n\x17\x44\x65leteDeploymentRequest\x12/\n\x04name\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\n\x18modelyard.dev/Deployment\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12 \n\nrequest_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x16\n\x05lease\x18\x04 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x01\"G\n\x14GetDeploymentRequest\x12/\n\x04name\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\n\x18modelyard.dev/Deployment\"\x94\x01\n\x16ListDeploymentsRequest\x12\x31\n\x06parent\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18modelyard.dev/Deployment\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"a\n\x17ListDeploymentsResponse\x12-\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x18.modelyard.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x11GetRolloutRequest\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xe2\x41\x01\x02\xfa\x41\x15\n\x13modelyard.dev/Alias\x12\x19\n\x0b\x65nvironment\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x8b\x01\n\x07Rollout\x12\"\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x13.modelyard.v1.Alias\x12\x16\n\x0ematching_count\x18\x02 \x01(\x03\x12\x17\n\x0f\x64iffering_count\x18\x03 \x01(\x03\x12+\n\tdiffering\x18\x04 \x03(\x0b\x32\x18.modelyard.v1.Deployment\"?\n\x0fGetUsageRequest\x12,\n\x04name\x18\x01 \x01(\tB\x1e\xe2\x41\x01\x02\xfa\x41\x17\n\x15modelyard.dev/Version\"\xc7\x01\n\x05Usage\x12+\n\x07version\x18\x01 \x01(\tB\x1a\xfa\x41\x17\n\x15modelyard.dev/Version\x12\x16\n\x0e\x64ownload_count\x18\x02 \x01(\x03\x12\x31\n\rdownload_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08use_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64\x65ployment_count\x18\x05 \x01(\x03\x32\xf9\x07\n\x12\x44\x65ploymentsService\x12\xb0\x01\n\x12RegisterDeployment\x12\'.modelyard.v1.RegisterDeploymentRequest\x1a(.modelyard.v1.RegisterDeploymentResponse\"G\x90\x02\x02\xda\x41\x11parent,deployment\xda\xe2\x18\x14\x64\x65ployments.register\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xf0\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x95\x01\n\x13HeartbeatDeployment\x12(.modelyard.v1.HeartbeatDeploymentRequest\x1a\x18.modelyard.v1.Deployment\":\x90\x02\x02\xda\x41\nname,lease\xda\xe2\x18\x14\x64\x65ployments.register\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x87\x01\n\x10\x44\x65leteDeployment\x12%.modelyard.v1.DeleteDeploymentRequest\x1a\x18.modelyard.v1.Deployment\"2\x90\x02\x02\xda\x41\x04name\xda\xe2\x18\x12\x64\x65ployments.delete\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12~\n\rGetDeployment\x12\".modelyard.v1.GetDeploymentRequest\x1a\x18.modelyard.v1.Deployment\"/\x90\x02\x01\xda\x41\x04name\xda\xe2\x18\x0f\x64\x65ployments.get\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x94\x01\n\x0fListDeployments\x12$.modelyard.v1.ListDeploymentsRequest\x1a%.modelyard.v1.ListDeploymentsResponse\"4\x90\x02\x01\xda\x41\x06parent\xda\xe2\x18\x10\x64\x65ployments.list\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12v\n\nGetRollout\x12\x1f.modelyard.v1.GetRolloutRequest\x1a\x15.modelyard.v1.Rollout\"0\x90\x02\x01\xda\x41\x04name\xda\xe2\x18\x10\x64\x65ployments.list\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12l\n\x08GetUsage\x12\x1d.modelyard.v1.GetUsageRequest\x1a\x13.modelyard.v1.Usage\",\x90\x02\x01\xda\x41\x04name\xda\xe2\x18\x0cversions.get\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x1a\x11\xca\x41\x0elocalhost:4850B`\n\x10\x64\x65v.modelyard.v1B\x10\x44\x65ploymentsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,10 +50,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERDEPLOYMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\342\214\317\327\010\002\010\001'
   _globals['_REGISTERDEPLOYMENTREQUEST'].fields_by_name['validate_only']._loaded_options = None
   _globals['_REGISTERDEPLOYMENTREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_REGISTERDEPLOYMENTRESPONSE'].fields_by_name['lease']._loaded_options = None
+  _globals['_REGISTERDEPLOYMENTRESPONSE'].fields_by_name['lease']._serialized_options = b'\200\001\001'
   _globals['_HEARTBEATDEPLOYMENTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_HEARTBEATDEPLOYMENTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\032\n\030modelyard.dev/Deployment'
   _globals['_HEARTBEATDEPLOYMENTREQUEST'].fields_by_name['lease']._loaded_options = None
-  _globals['_HEARTBEATDEPLOYMENTREQUEST'].fields_by_name['lease']._serialized_options = b'\342A\001\002'
+  _globals['_HEARTBEATDEPLOYMENTREQUEST'].fields_by_name['lease']._serialized_options = b'\200\001\001\342A\001\002'
   _globals['_HEARTBEATDEPLOYMENTREQUEST'].fields_by_name['version']._loaded_options = None
   _globals['_HEARTBEATDEPLOYMENTREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\001\372A\027\n\025modelyard.dev/Version'
   _globals['_HEARTBEATDEPLOYMENTREQUEST'].fields_by_name['observed_digest']._loaded_options = None
@@ -62,7 +65,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEDEPLOYMENTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_DELETEDEPLOYMENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\342\214\317\327\010\002\010\001'
   _globals['_DELETEDEPLOYMENTREQUEST'].fields_by_name['lease']._loaded_options = None
-  _globals['_DELETEDEPLOYMENTREQUEST'].fields_by_name['lease']._serialized_options = b'\342A\001\001'
+  _globals['_DELETEDEPLOYMENTREQUEST'].fields_by_name['lease']._serialized_options = b'\200\001\001\342A\001\001'
   _globals['_GETDEPLOYMENTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETDEPLOYMENTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\032\n\030modelyard.dev/Deployment'
   _globals['_LISTDEPLOYMENTSREQUEST'].fields_by_name['parent']._loaded_options = None
@@ -81,42 +84,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSAGEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\027\n\025modelyard.dev/Version'
   _globals['_USAGE'].fields_by_name['version']._loaded_options = None
   _globals['_USAGE'].fields_by_name['version']._serialized_options = b'\372A\027\n\025modelyard.dev/Version'
+  _globals['_DEPLOYMENTSSERVICE']._loaded_options = None
+  _globals['_DEPLOYMENTSSERVICE']._serialized_options = b'\312A\016localhost:4850'
   _globals['_DEPLOYMENTSSERVICE'].methods_by_name['RegisterDeployment']._loaded_options = None
-  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['RegisterDeployment']._serialized_options = b'\220\002\002\332\342\030\024deployments.register\342\342\030\006parent\350\342\030\001\360\342\030\001\372\342\030\002\010\036'
+  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['RegisterDeployment']._serialized_options = b'\220\002\002\332A\021parent,deployment\332\342\030\024deployments.register\342\342\030\006parent\350\342\030\001\360\342\030\001\372\342\030\002\010\036'
   _globals['_DEPLOYMENTSSERVICE'].methods_by_name['HeartbeatDeployment']._loaded_options = None
-  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['HeartbeatDeployment']._serialized_options = b'\220\002\002\332\342\030\024deployments.register\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
+  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['HeartbeatDeployment']._serialized_options = b'\220\002\002\332A\nname,lease\332\342\030\024deployments.register\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
   _globals['_DEPLOYMENTSSERVICE'].methods_by_name['DeleteDeployment']._loaded_options = None
-  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['DeleteDeployment']._serialized_options = b'\220\002\002\332\342\030\022deployments.delete\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
+  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['DeleteDeployment']._serialized_options = b'\220\002\002\332A\004name\332\342\030\022deployments.delete\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
   _globals['_DEPLOYMENTSSERVICE'].methods_by_name['GetDeployment']._loaded_options = None
-  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['GetDeployment']._serialized_options = b'\220\002\001\332\342\030\017deployments.get\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
+  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['GetDeployment']._serialized_options = b'\220\002\001\332A\004name\332\342\030\017deployments.get\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
   _globals['_DEPLOYMENTSSERVICE'].methods_by_name['ListDeployments']._loaded_options = None
-  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['ListDeployments']._serialized_options = b'\220\002\001\332\342\030\020deployments.list\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
+  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['ListDeployments']._serialized_options = b'\220\002\001\332A\006parent\332\342\030\020deployments.list\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
   _globals['_DEPLOYMENTSSERVICE'].methods_by_name['GetRollout']._loaded_options = None
-  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['GetRollout']._serialized_options = b'\220\002\001\332\342\030\020deployments.list\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
+  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['GetRollout']._serialized_options = b'\220\002\001\332A\004name\332\342\030\020deployments.list\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
   _globals['_DEPLOYMENTSSERVICE'].methods_by_name['GetUsage']._loaded_options = None
-  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['GetUsage']._serialized_options = b'\220\002\001\332\342\030\014versions.get\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
-  _globals['_REGISTERDEPLOYMENTREQUEST']._serialized_start=261
-  _globals['_REGISTERDEPLOYMENTREQUEST']._serialized_end=500
-  _globals['_REGISTERDEPLOYMENTRESPONSE']._serialized_start=502
-  _globals['_REGISTERDEPLOYMENTRESPONSE']._serialized_end=591
-  _globals['_HEARTBEATDEPLOYMENTREQUEST']._serialized_start=594
-  _globals['_HEARTBEATDEPLOYMENTREQUEST']._serialized_end=772
-  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_start=775
-  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_end=918
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=920
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=991
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=994
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=1142
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=1144
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=1241
-  _globals['_GETROLLOUTREQUEST']._serialized_start=1243
-  _globals['_GETROLLOUTREQUEST']._serialized_end=1333
-  _globals['_ROLLOUT']._serialized_start=1336
-  _globals['_ROLLOUT']._serialized_end=1475
-  _globals['_GETUSAGEREQUEST']._serialized_start=1477
-  _globals['_GETUSAGEREQUEST']._serialized_end=1540
-  _globals['_USAGE']._serialized_start=1543
-  _globals['_USAGE']._serialized_end=1742
-  _globals['_DEPLOYMENTSSERVICE']._serialized_start=1745
-  _globals['_DEPLOYMENTSSERVICE']._serialized_end=2673
+  _globals['_DEPLOYMENTSSERVICE'].methods_by_name['GetUsage']._serialized_options = b'\220\002\001\332A\004name\332\342\030\014versions.get\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
+  _globals['_REGISTERDEPLOYMENTREQUEST']._serialized_start=286
+  _globals['_REGISTERDEPLOYMENTREQUEST']._serialized_end=525
+  _globals['_REGISTERDEPLOYMENTRESPONSE']._serialized_start=527
+  _globals['_REGISTERDEPLOYMENTRESPONSE']._serialized_end=621
+  _globals['_HEARTBEATDEPLOYMENTREQUEST']._serialized_start=624
+  _globals['_HEARTBEATDEPLOYMENTREQUEST']._serialized_end=805
+  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_start=808
+  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_end=954
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=956
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=1027
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=1030
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=1178
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=1180
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=1277
+  _globals['_GETROLLOUTREQUEST']._serialized_start=1279
+  _globals['_GETROLLOUTREQUEST']._serialized_end=1369
+  _globals['_ROLLOUT']._serialized_start=1372
+  _globals['_ROLLOUT']._serialized_end=1511
+  _globals['_GETUSAGEREQUEST']._serialized_start=1513
+  _globals['_GETUSAGEREQUEST']._serialized_end=1576
+  _globals['_USAGE']._serialized_start=1579
+  _globals['_USAGE']._serialized_end=1778
+  _globals['_DEPLOYMENTSSERVICE']._serialized_start=1781
+  _globals['_DEPLOYMENTSSERVICE']._serialized_end=2798
 # @@protoc_insertion_point(module_scope)

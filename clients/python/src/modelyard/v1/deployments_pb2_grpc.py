@@ -27,8 +27,12 @@ if _version_not_supported:
 
 
 class DeploymentsServiceStub(object):
-    """Who serves what: consumers say which version they have loaded, and go on saying so. While one does, its version is not
-    deleted.
+    """Which service serves which version. Consumers register the version that they have loaded and send heartbeats. While a
+    deployment lasts, its version cannot be deleted.
+
+    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def __init__(self, channel):
@@ -75,59 +79,72 @@ class DeploymentsServiceStub(object):
 
 
 class DeploymentsServiceServicer(object):
-    """Who serves what: consumers say which version they have loaded, and go on saying so. While one does, its version is not
-    deleted.
+    """Which service serves which version. Consumers register the version that they have loaded and send heartbeats. While a
+    deployment lasts, its version cannot be deleted.
+
+    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def RegisterDeployment(self, request, context):
-        """Registers what a consumer serves, or takes the registration of the same service, environment and instance over: who
-        registered it before learns that with its next heartbeat. A version that is deleted is NOT_FOUND; one that is
-        quarantined FAILED_PRECONDITION, QUARANTINED. An observed digest that is not the version's is recorded, and an event of
-        its own, `deployment.mismatched`.
+        """Registers the version that a consumer serves. If the same service, environment and instance is registered already,
+        this takes the registration over, and the earlier process learns that from its next heartbeat. An observed digest
+        that is not the version's is recorded and writes the event `deployment.mismatched`. NOT_FOUND if the version is
+        missing or deleted; FAILED_PRECONDITION, QUARANTINED, if it is quarantined; RESOURCE_EXHAUSTED,
+        TOO_MANY_DEPLOYMENTS, if the model has 10,000.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def HeartbeatDeployment(self, request, context):
-        """Says that a consumer is still there, and what it serves by now. ABORTED, LEASE_LOST, if another process has registered
-        as the same consumer since, or the lease is not that of this deployment. NOT_FOUND, DEPLOYMENT_NOT_FOUND, if it has
-        ended: register again.
+        """Extends a deployment, and tells if the consumer serves another version now. ABORTED, LEASE_LOST, if another process
+        has registered as the same consumer since. NOT_FOUND, DEPLOYMENT_NOT_FOUND, if the deployment has ended: register
+        again.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDeployment(self, request, context):
-        """Ends a deployment: its consumer stops, or an operator knows that it is gone.
+        """Ends a deployment, when its consumer stops or an operator knows that it is gone.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDeployment(self, request, context):
-        """One deployment that has not ended.
+        """Returns a deployment that has not ended.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeployments(self, request, context):
-        """Who serves what now: the deployments of a model that have not ended, the oldest first.
+        """Lists the deployments of a model that have not ended, oldest first.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRollout(self, request, context):
-        """Whether what runs is what an alias points at.
+        """Compares the version that an alias points at with the versions that are served.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUsage(self, request, context):
-        """How a version is used. Counted in memory and stored every few seconds: a server that dies takes the last ones along.
+        """Returns how a version is used. The numbers are counted in memory and stored every few seconds, so a crash loses the
+        last ones.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,8 +197,12 @@ def add_DeploymentsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DeploymentsService(object):
-    """Who serves what: consumers say which version they have loaded, and go on saying so. While one does, its version is not
-    deleted.
+    """Which service serves which version. Consumers register the version that they have loaded and send heartbeats. While a
+    deployment lasts, its version cannot be deleted.
+
+    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE.
+
+    Since: 0.1
     """
 
     @staticmethod

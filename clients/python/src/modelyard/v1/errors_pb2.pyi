@@ -136,12 +136,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_READ_PAST_END: _ErrorReason.ValueType  # 101
     """The read starts behind the end of the file. `readOffset` is where; `sizeBytes` is the file's size."""
     ERROR_REASON_REVISION_COMPACTED: _ErrorReason.ValueType  # 102
-    """The events asked for have been compacted. `compactedRevision` is the last revision that is gone, `oldestRevision` the
-    first one that is kept. Watchers list the resources anew, then watch from the revision of that list.
+    """The requested events have been removed. `compactedRevision` is the last revision that is gone, `oldestRevision` the
+    first one that is kept. Watchers list the resources again, then watch from the next revision.
     """
     ERROR_REASON_REVISION_FUTURE: _ErrorReason.ValueType  # 103
     """The watch starts at a revision that the log has not reached. `startRevision` was asked for; `latestRevision` is the
-    last one. The revision is from another registry, or this one was restored from a backup. Watchers list anew.
+    last one. The revision is from another registry, or this one was restored from a backup. Watchers list the resources again.
     """
     ERROR_REASON_TOO_MANY_UPLOADS: _ErrorReason.ValueType  # 120
     """The namespace has `limit` open uploads, which is the most. Finish or cancel some, or wait as RetryInfo says."""
@@ -194,6 +194,8 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 
     Errors without an ErrorInfo do not come from the registry. A proxy, the network or gRPC itself made them: treat
     UNAVAILABLE as RETRY_SAME_REQUEST.
+
+    Since: 0.1
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -310,12 +312,12 @@ ERROR_REASON_OFFSET_MISMATCH: ErrorReason.ValueType  # 100
 ERROR_REASON_READ_PAST_END: ErrorReason.ValueType  # 101
 """The read starts behind the end of the file. `readOffset` is where; `sizeBytes` is the file's size."""
 ERROR_REASON_REVISION_COMPACTED: ErrorReason.ValueType  # 102
-"""The events asked for have been compacted. `compactedRevision` is the last revision that is gone, `oldestRevision` the
-first one that is kept. Watchers list the resources anew, then watch from the revision of that list.
+"""The requested events have been removed. `compactedRevision` is the last revision that is gone, `oldestRevision` the
+first one that is kept. Watchers list the resources again, then watch from the next revision.
 """
 ERROR_REASON_REVISION_FUTURE: ErrorReason.ValueType  # 103
 """The watch starts at a revision that the log has not reached. `startRevision` was asked for; `latestRevision` is the
-last one. The revision is from another registry, or this one was restored from a backup. Watchers list anew.
+last one. The revision is from another registry, or this one was restored from a backup. Watchers list the resources again.
 """
 ERROR_REASON_TOO_MANY_UPLOADS: ErrorReason.ValueType  # 120
 """The namespace has `limit` open uploads, which is the most. Finish or cancel some, or wait as RetryInfo says."""

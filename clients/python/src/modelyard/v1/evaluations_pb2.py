@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
@@ -29,7 +30,7 @@ from modelyard.v1 import options_pb2 as modelyard_dot_v1_dot_options__pb2
 from modelyard.v1 import resources_pb2 as modelyard_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emodelyard/v1/evaluations.proto\x12\x0cmodelyard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\xe4\x01\n\x17\x43reateEvaluationRequest\x12\x31\n\x06parent\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18modelyard.dev/Evaluation\x12\x32\n\nevaluation\x18\x02 \x01(\x0b\x32\x18.modelyard.v1.EvaluationB\x04\xe2\x41\x01\x02\x12#\n\revaluation_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\rvalidate_only\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"G\n\x14GetEvaluationRequest\x12/\n\x04name\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\n\x18modelyard.dev/Evaluation\"~\n\x16ListEvaluationsRequest\x12\x31\n\x06parent\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18modelyard.dev/Evaluation\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"a\n\x17ListEvaluationsResponse\x12-\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x18.modelyard.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa0\x03\n\x12\x45valuationsService\x12\x82\x01\n\x10\x43reateEvaluation\x12%.modelyard.v1.CreateEvaluationRequest\x1a\x18.modelyard.v1.Evaluation\"-\x90\x02\x02\xda\xe2\x18\x12\x65valuations.create\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12w\n\rGetEvaluation\x12\".modelyard.v1.GetEvaluationRequest\x1a\x18.modelyard.v1.Evaluation\"(\x90\x02\x01\xda\xe2\x18\x0f\x65valuations.get\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x8b\x01\n\x0fListEvaluations\x12$.modelyard.v1.ListEvaluationsRequest\x1a%.modelyard.v1.ListEvaluationsResponse\"+\x90\x02\x01\xda\xe2\x18\x10\x65valuations.list\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x42`\n\x10\x64\x65v.modelyard.v1B\x10\x45valuationsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emodelyard/v1/evaluations.proto\x12\x0cmodelyard.v1\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\xe4\x01\n\x17\x43reateEvaluationRequest\x12\x31\n\x06parent\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18modelyard.dev/Evaluation\x12\x32\n\nevaluation\x18\x02 \x01(\x0b\x32\x18.modelyard.v1.EvaluationB\x04\xe2\x41\x01\x02\x12#\n\revaluation_id\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12 \n\nrequest_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x1b\n\rvalidate_only\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"G\n\x14GetEvaluationRequest\x12/\n\x04name\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\n\x18modelyard.dev/Evaluation\"~\n\x16ListEvaluationsRequest\x12\x31\n\x06parent\x18\x01 \x01(\tB!\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18modelyard.dev/Evaluation\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"a\n\x17ListEvaluationsResponse\x12-\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x18.modelyard.v1.Evaluation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd7\x03\n\x12\x45valuationsService\x12\x96\x01\n\x10\x43reateEvaluation\x12%.modelyard.v1.CreateEvaluationRequest\x1a\x18.modelyard.v1.Evaluation\"A\x90\x02\x02\xda\x41\x11parent,evaluation\xda\xe2\x18\x12\x65valuations.create\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12~\n\rGetEvaluation\x12\".modelyard.v1.GetEvaluationRequest\x1a\x18.modelyard.v1.Evaluation\"/\x90\x02\x01\xda\x41\x04name\xda\xe2\x18\x0f\x65valuations.get\xe2\xe2\x18\x04name\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x94\x01\n\x0fListEvaluations\x12$.modelyard.v1.ListEvaluationsRequest\x1a%.modelyard.v1.ListEvaluationsResponse\"4\x90\x02\x01\xda\x41\x06parent\xda\xe2\x18\x10\x65valuations.list\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x1a\x11\xca\x41\x0elocalhost:4850B`\n\x10\x64\x65v.modelyard.v1B\x10\x45valuationsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,20 +56,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVALUATIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTEVALUATIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTEVALUATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_EVALUATIONSSERVICE']._loaded_options = None
+  _globals['_EVALUATIONSSERVICE']._serialized_options = b'\312A\016localhost:4850'
   _globals['_EVALUATIONSSERVICE'].methods_by_name['CreateEvaluation']._loaded_options = None
-  _globals['_EVALUATIONSSERVICE'].methods_by_name['CreateEvaluation']._serialized_options = b'\220\002\002\332\342\030\022evaluations.create\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
+  _globals['_EVALUATIONSSERVICE'].methods_by_name['CreateEvaluation']._serialized_options = b'\220\002\002\332A\021parent,evaluation\332\342\030\022evaluations.create\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
   _globals['_EVALUATIONSSERVICE'].methods_by_name['GetEvaluation']._loaded_options = None
-  _globals['_EVALUATIONSSERVICE'].methods_by_name['GetEvaluation']._serialized_options = b'\220\002\001\332\342\030\017evaluations.get\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
+  _globals['_EVALUATIONSSERVICE'].methods_by_name['GetEvaluation']._serialized_options = b'\220\002\001\332A\004name\332\342\030\017evaluations.get\342\342\030\004name\350\342\030\001\372\342\030\002\010\036'
   _globals['_EVALUATIONSSERVICE'].methods_by_name['ListEvaluations']._loaded_options = None
-  _globals['_EVALUATIONSSERVICE'].methods_by_name['ListEvaluations']._serialized_options = b'\220\002\001\332\342\030\020evaluations.list\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=196
-  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=424
-  _globals['_GETEVALUATIONREQUEST']._serialized_start=426
-  _globals['_GETEVALUATIONREQUEST']._serialized_end=497
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=499
-  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=625
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=627
-  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=724
-  _globals['_EVALUATIONSSERVICE']._serialized_start=727
-  _globals['_EVALUATIONSSERVICE']._serialized_end=1143
+  _globals['_EVALUATIONSSERVICE'].methods_by_name['ListEvaluations']._serialized_options = b'\220\002\001\332A\006parent\332\342\030\020evaluations.list\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_start=221
+  _globals['_CREATEEVALUATIONREQUEST']._serialized_end=449
+  _globals['_GETEVALUATIONREQUEST']._serialized_start=451
+  _globals['_GETEVALUATIONREQUEST']._serialized_end=522
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_start=524
+  _globals['_LISTEVALUATIONSREQUEST']._serialized_end=650
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_start=652
+  _globals['_LISTEVALUATIONSRESPONSE']._serialized_end=749
+  _globals['_EVALUATIONSSERVICE']._serialized_start=752
+  _globals['_EVALUATIONSSERVICE']._serialized_end=1223
 # @@protoc_insertion_point(module_scope)

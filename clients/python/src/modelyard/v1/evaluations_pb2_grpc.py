@@ -27,7 +27,12 @@ if _version_not_supported:
 
 
 class EvaluationsServiceStub(object):
-    """What versions were measured to be, at any time after they were made. Evaluations are added and never changed.
+    """Metrics of versions on datasets, added at any time after the commit. Evaluations are added and never changed.
+
+    CreateEvaluation is one transaction and one event: it takes effect wholly or not at all. Repeat it with the same
+    request_id to learn the outcome of a lost answer. All methods may be retried on UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def __init__(self, channel):
@@ -54,26 +59,35 @@ class EvaluationsServiceStub(object):
 
 
 class EvaluationsServiceServicer(object):
-    """What versions were measured to be, at any time after they were made. Evaluations are added and never changed.
+    """Metrics of versions on datasets, added at any time after the commit. Evaluations are added and never changed.
+
+    CreateEvaluation is one transaction and one event: it takes effect wholly or not at all. Repeat it with the same
+    request_id to learn the outcome of a lost answer. All methods may be retried on UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def CreateEvaluation(self, request, context):
-        """Adds an evaluation to a READY version, else FAILED_PRECONDITION, VERSION_NOT_READY. The latest of each metric on each
-        data set can be searched and sorted by, as `evaluations.test-2026.auc`.
+        """Adds an evaluation to a READY version; FAILED_PRECONDITION, VERSION_NOT_READY, in any other state. ListVersions
+        filters and sorts by the latest value of each metric on each dataset, as `evaluations.test-2026.auc`.
+        FAILED_PRECONDITION, ALREADY_SUPERSEDED, if `supersedes` names an evaluation that has been corrected.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEvaluation(self, request, context):
-        """One evaluation.
+        """Returns an evaluation.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEvaluations(self, request, context):
-        """The evaluations of a version, newest first, those that were corrected included.
+        """Lists the evaluations of a version, newest first. Those that were corrected are included.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +120,12 @@ def add_EvaluationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EvaluationsService(object):
-    """What versions were measured to be, at any time after they were made. Evaluations are added and never changed.
+    """Metrics of versions on datasets, added at any time after the commit. Evaluations are added and never changed.
+
+    CreateEvaluation is one transaction and one event: it takes effect wholly or not at all. Repeat it with the same
+    request_id to learn the outcome of a lost answer. All methods may be retried on UNAVAILABLE.
+
+    Since: 0.1
     """
 
     @staticmethod

@@ -26,7 +26,12 @@ if _version_not_supported:
 
 
 class EventsServiceStub(object):
-    """The log of each namespace: every change, in the order in which it took effect, with who made it and what came of it.
+    """The log of each namespace: every change, in the order of the commits. Webhooks, watches, the history of aliases and
+    audits read this log.
+
+    All methods may be retried on UNAVAILABLE. CompactEvents may be repeated: it does nothing the second time.
+
+    Since: 0.1
     """
 
     def __init__(self, channel):
@@ -58,36 +63,45 @@ class EventsServiceStub(object):
 
 
 class EventsServiceServicer(object):
-    """The log of each namespace: every change, in the order in which it took effect, with who made it and what came of it.
+    """The log of each namespace: every change, in the order of the commits. Webhooks, watches, the history of aliases and
+    audits read this log.
+
+    All methods may be retried on UNAVAILABLE. CompactEvents may be repeated: it does nothing the second time.
+
+    Since: 0.1
     """
 
     def ListEvents(self, request, context):
-        """The events of a namespace or of one resource, oldest first or newest first.
+        """Lists the events of a namespace or of one resource, oldest first or newest first.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchEvents(self, request, context):
-        """The same as they happen. Events come in the order of their revisions, each once and none is left out; a stream that
-        broke is resumed at the revision behind the last one that came. It ends with UNAVAILABLE when the server stops,
-        and with OUT_OF_RANGE if what it should begin with is not kept any more, REVISION_COMPACTED, or lies ahead,
-        REVISION_FUTURE.
+        """Streams events as they happen. Events come in the order of their revisions, each exactly once, and none is left
+        out. The stream lasts until the client cancels it; set no deadline. It ends with UNAVAILABLE when the server stops
+        or the connection breaks: call again with `start_revision` behind the last revision received. OUT_OF_RANGE,
+        REVISION_COMPACTED, if events from there on have been removed; REVISION_FUTURE, if the log does not reach that far.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyEvents(self, request, context):
-        """Computes the hashes of some events anew. It reads at most 10,000 events; go on with what it answers.
+        """Recomputes the hashes of at most 10,000 events. Call again behind `verified_revision` while `more` is true.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompactEvents(self, request, context):
-        """Forgets the events up to a revision, for good: they are not listed, watched or told as history any more. Itself an
-        event. What is there now is not touched.
+        """Removes the events up to a revision for good: they are no longer listed, watched or used as history. Resources are
+        not touched. The compaction is itself an event. INVALID_ARGUMENT if the revision lies ahead of the log.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +139,12 @@ def add_EventsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EventsService(object):
-    """The log of each namespace: every change, in the order in which it took effect, with who made it and what came of it.
+    """The log of each namespace: every change, in the order of the commits. Webhooks, watches, the history of aliases and
+    audits read this log.
+
+    All methods may be retried on UNAVAILABLE. CompactEvents may be repeated: it does nothing the second time.
+
+    Since: 0.1
     """
 
     @staticmethod

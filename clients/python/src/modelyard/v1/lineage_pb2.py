@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import client_pb2 as google_dot_api_dot_client__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from modelyard.v1 import options_pb2 as modelyard_dot_v1_dot_options__pb2
 from modelyard.v1 import resources_pb2 as modelyard_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amodelyard/v1/lineage.proto\x12\x0cmodelyard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\xcd\x02\n\x13QueryLineageRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12\x11\n\x07version\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x64\x61taset\x18\x03 \x01(\tH\x00\x12\x10\n\x06\x63ommit\x18\x04 \x01(\tH\x00\x12\r\n\x03run\x18\x05 \x01(\tH\x00\x12\x44\n\tdirection\x18\x06 \x01(\x0e\x32+.modelyard.v1.QueryLineageRequest.DirectionB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x64\x65pth\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x01\"X\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44IRECTION_UPSTREAM\x10\x01\x12\x18\n\x14\x44IRECTION_DOWNSTREAM\x10\x02\x42\x08\n\x06origin\"}\n\x14QueryLineageResponse\x12(\n\x05nodes\x18\x01 \x03(\x0b\x32\x19.modelyard.v1.LineageNode\x12(\n\x05\x65\x64ges\x18\x02 \x03(\x0b\x32\x19.modelyard.v1.LineageEdge\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\xd1\x01\n\x0bLineageNode\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x64istance\x18\x02 \x01(\x05\x12(\n\x07version\x18\x03 \x01(\x0b\x32\x15.modelyard.v1.VersionH\x00\x12(\n\x07\x64\x61taset\x18\x04 \x01(\x0b\x32\x15.modelyard.v1.DatasetH\x00\x12&\n\x06source\x18\x05 \x01(\x0b\x32\x14.modelyard.v1.SourceH\x00\x12 \n\x03run\x18\x06 \x01(\x0b\x32\x11.modelyard.v1.RunH\x00\x42\x06\n\x04kind\"X\n\x0bLineageEdge\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x10\n\x08relation\x18\x03 \x01(\t\x12\x17\n\x0fmanifest_digest\x18\x04 \x01(\t2\x9d\x01\n\x0eLineageService\x12\x8a\x01\n\x0cQueryLineage\x12!.modelyard.v1.QueryLineageRequest\x1a\".modelyard.v1.QueryLineageResponse\"3\x90\x02\x01\xda\xe2\x18\rlineage.query\xe2\xe2\x18\x06parent\xe2\xe2\x18\x07version\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x42\\\n\x10\x64\x65v.modelyard.v1B\x0cLineageProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amodelyard/v1/lineage.proto\x12\x0cmodelyard.v1\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\xcd\x02\n\x13QueryLineageRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12\x11\n\x07version\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x64\x61taset\x18\x03 \x01(\tH\x00\x12\x10\n\x06\x63ommit\x18\x04 \x01(\tH\x00\x12\r\n\x03run\x18\x05 \x01(\tH\x00\x12\x44\n\tdirection\x18\x06 \x01(\x0e\x32+.modelyard.v1.QueryLineageRequest.DirectionB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x64\x65pth\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x01\"X\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44IRECTION_UPSTREAM\x10\x01\x12\x18\n\x14\x44IRECTION_DOWNSTREAM\x10\x02\x42\x08\n\x06origin\"}\n\x14QueryLineageResponse\x12(\n\x05nodes\x18\x01 \x03(\x0b\x32\x19.modelyard.v1.LineageNode\x12(\n\x05\x65\x64ges\x18\x02 \x03(\x0b\x32\x19.modelyard.v1.LineageEdge\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"\xd1\x01\n\x0bLineageNode\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x64istance\x18\x02 \x01(\x05\x12(\n\x07version\x18\x03 \x01(\x0b\x32\x15.modelyard.v1.VersionH\x00\x12(\n\x07\x64\x61taset\x18\x04 \x01(\x0b\x32\x15.modelyard.v1.DatasetH\x00\x12&\n\x06source\x18\x05 \x01(\x0b\x32\x14.modelyard.v1.SourceH\x00\x12 \n\x03run\x18\x06 \x01(\x0b\x32\x11.modelyard.v1.RunH\x00\x42\x06\n\x04kind\"\xdb\x03\n\x0bLineageEdge\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x34\n\x08relation\x18\x03 \x01(\x0e\x32\".modelyard.v1.LineageEdge.Relation\x12\x17\n\x0fmanifest_digest\x18\x04 \x01(\t\"\xdc\x02\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x1c\n\x18RELATION_FINE_TUNED_FROM\x10\x01\x12\x1b\n\x17RELATION_DISTILLED_FROM\x10\x02\x12\x1b\n\x17RELATION_QUANTIZED_FROM\x10\x03\x12\x18\n\x14RELATION_MERGED_FROM\x10\x04\x12\x17\n\x13RELATION_ADAPTER_OF\x10\x05\x12\x19\n\x15RELATION_DERIVED_FROM\x10\x06\x12\x1a\n\x16RELATION_TRAINING_DATA\x10\x07\x12\x1c\n\x18RELATION_VALIDATION_DATA\x10\x08\x12\x16\n\x12RELATION_TEST_DATA\x10\t\x12\x17\n\x13RELATION_OTHER_DATA\x10\n\x12\x13\n\x0fRELATION_SOURCE\x10\x0b\x12\x10\n\x0cRELATION_RUN\x10\x0c\x32\xcb\x01\n\x0eLineageService\x12\xa5\x01\n\x0cQueryLineage\x12!.modelyard.v1.QueryLineageRequest\x1a\".modelyard.v1.QueryLineageResponse\"N\x90\x02\x01\xda\x41\x18parent,version,direction\xda\xe2\x18\rlineage.query\xe2\xe2\x18\x06parent\xe2\xe2\x18\x07version\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x1a\x11\xca\x41\x0elocalhost:4850B\\\n\x10\x64\x65v.modelyard.v1B\x0cLineageProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,18 +43,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYLINEAGEREQUEST'].fields_by_name['direction']._serialized_options = b'\342A\001\002'
   _globals['_QUERYLINEAGEREQUEST'].fields_by_name['depth']._loaded_options = None
   _globals['_QUERYLINEAGEREQUEST'].fields_by_name['depth']._serialized_options = b'\342A\001\001'
+  _globals['_LINEAGESERVICE']._loaded_options = None
+  _globals['_LINEAGESERVICE']._serialized_options = b'\312A\016localhost:4850'
   _globals['_LINEAGESERVICE'].methods_by_name['QueryLineage']._loaded_options = None
-  _globals['_LINEAGESERVICE'].methods_by_name['QueryLineage']._serialized_options = b'\220\002\001\332\342\030\rlineage.query\342\342\030\006parent\342\342\030\007version\350\342\030\001\372\342\030\002\010\036'
-  _globals['_QUERYLINEAGEREQUEST']._serialized_start=163
-  _globals['_QUERYLINEAGEREQUEST']._serialized_end=496
-  _globals['_QUERYLINEAGEREQUEST_DIRECTION']._serialized_start=398
-  _globals['_QUERYLINEAGEREQUEST_DIRECTION']._serialized_end=486
-  _globals['_QUERYLINEAGERESPONSE']._serialized_start=498
-  _globals['_QUERYLINEAGERESPONSE']._serialized_end=623
-  _globals['_LINEAGENODE']._serialized_start=626
-  _globals['_LINEAGENODE']._serialized_end=835
-  _globals['_LINEAGEEDGE']._serialized_start=837
-  _globals['_LINEAGEEDGE']._serialized_end=925
-  _globals['_LINEAGESERVICE']._serialized_start=928
-  _globals['_LINEAGESERVICE']._serialized_end=1085
+  _globals['_LINEAGESERVICE'].methods_by_name['QueryLineage']._serialized_options = b'\220\002\001\332A\030parent,version,direction\332\342\030\rlineage.query\342\342\030\006parent\342\342\030\007version\350\342\030\001\372\342\030\002\010\036'
+  _globals['_QUERYLINEAGEREQUEST']._serialized_start=188
+  _globals['_QUERYLINEAGEREQUEST']._serialized_end=521
+  _globals['_QUERYLINEAGEREQUEST_DIRECTION']._serialized_start=423
+  _globals['_QUERYLINEAGEREQUEST_DIRECTION']._serialized_end=511
+  _globals['_QUERYLINEAGERESPONSE']._serialized_start=523
+  _globals['_QUERYLINEAGERESPONSE']._serialized_end=648
+  _globals['_LINEAGENODE']._serialized_start=651
+  _globals['_LINEAGENODE']._serialized_end=860
+  _globals['_LINEAGEEDGE']._serialized_start=863
+  _globals['_LINEAGEEDGE']._serialized_end=1338
+  _globals['_LINEAGEEDGE_RELATION']._serialized_start=990
+  _globals['_LINEAGEEDGE_RELATION']._serialized_end=1338
+  _globals['_LINEAGESERVICE']._serialized_start=1341
+  _globals['_LINEAGESERVICE']._serialized_end=1544
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,10 @@ if _version_not_supported:
 
 
 class LineageServiceStub(object):
-    """Where versions came from, and what came of them: the graph over versions, data sets, source commits and runs that
-    pushes record.
+    """The graph of versions, datasets, commits and runs, from the facts that pushes record. All methods may be retried on
+    UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def __init__(self, channel):
@@ -44,12 +46,15 @@ class LineageServiceStub(object):
 
 
 class LineageServiceServicer(object):
-    """Where versions came from, and what came of them: the graph over versions, data sets, source commits and runs that
-    pushes record.
+    """The graph of versions, datasets, commits and runs, from the facts that pushes record. All methods may be retried on
+    UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def QueryLineage(self, request, context):
-        """The part of the graph that can be reached from an origin in one direction, nearest first.
+        """Returns the part of the graph that can be reached from an origin in one direction, nearest first.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,8 +77,10 @@ def add_LineageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LineageService(object):
-    """Where versions came from, and what came of them: the graph over versions, data sets, source commits and runs that
-    pushes record.
+    """The graph of versions, datasets, commits and runs, from the facts that pushes record. All methods may be retried on
+    UNAVAILABLE.
+
+    Since: 0.1
     """
 
     @staticmethod

@@ -43,7 +43,9 @@ class _CallClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallClass.V
     """Waits for another system that the server calls."""
 
 class CallClass(_CallClass, metaclass=_CallClassEnumTypeWrapper):
-    """What a call costs a server."""
+    """What a call costs a server.
+    Since: 0.1
+    """
 
 CALL_CLASS_UNSPECIFIED: CallClass.ValueType  # 0
 """Not used."""
@@ -74,14 +76,16 @@ class _RetryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Retry.ValueType
     exponential backoff and jitter.
     """
     RETRY_RESUME: _Retry.ValueType  # 3
-    """A stream broke. Open a new one that goes on where the last one stopped: an upload at the size that GetUpload tells, a
-    download behind the last byte, a watch behind the last revision.
+    """A stream broke. Open a new one that goes on where the last one stopped: an upload at the size that GetUpload
+    returns, a download behind the last byte, a watch behind the last revision.
     """
     RETRY_READ_FIRST: _Retry.ValueType  # 4
     """Somebody else was faster. Read the resource again, decide, and send a new request with a new request_id."""
 
 class Retry(_Retry, metaclass=_RetryEnumTypeWrapper):
-    """Whether to retry a call that failed."""
+    """Whether to retry a call that failed.
+    Since: 0.1
+    """
 
 RETRY_UNSPECIFIED: Retry.ValueType  # 0
 """Not used."""
@@ -92,8 +96,8 @@ RETRY_SAME_REQUEST: Retry.ValueType  # 2
 exponential backoff and jitter.
 """
 RETRY_RESUME: Retry.ValueType  # 3
-"""A stream broke. Open a new one that goes on where the last one stopped: an upload at the size that GetUpload tells, a
-download behind the last byte, a watch behind the last revision.
+"""A stream broke. Open a new one that goes on where the last one stopped: an upload at the size that GetUpload
+returns, a download behind the last byte, a watch behind the last revision.
 """
 RETRY_READ_FIRST: Retry.ValueType  # 4
 """Somebody else was faster. Read the resource again, decide, and send a new request with a new request_id."""
@@ -101,7 +105,9 @@ Global___Retry: _TypeAlias = Retry  # noqa: Y015
 
 @_typing.final
 class ErrorHandling(_message.Message):
-    """How an error is handled."""
+    """How an error is handled.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -137,6 +143,7 @@ CALL_CLASS_FIELD_NUMBER: _builtins.int
 RETURNS_SECRET_FIELD_NUMBER: _builtins.int
 DEFAULT_DEADLINE_FIELD_NUMBER: _builtins.int
 ERROR_FIELD_NUMBER: _builtins.int
+EVENT_TYPE_FIELD_NUMBER: _builtins.int
 permission: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
 """The permission that a caller needs on the resource that the request names, as `resource.verb`."""
 resource_field: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
@@ -154,3 +161,5 @@ they may take as long as they move.
 """
 error: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___ErrorHandling]
 """How an error with this reason is handled."""
+event_type: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
+"""The text that stands for this type of event in `Event.type`, as `alias.moved`."""

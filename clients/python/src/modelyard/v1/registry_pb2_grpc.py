@@ -27,7 +27,14 @@ if _version_not_supported:
 
 
 class RegistryServiceStub(object):
-    """What exists, and who points at it. Every change is one transaction, and an event in its namespace's log.
+    """Namespaces, models, versions and aliases.
+
+    Every change is one transaction and writes one event of the namespace's log. It takes effect wholly or not at all. If
+    a change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
+    learn the outcome. Reads see all changes that were acknowledged before they began. All methods may be retried on
+    UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def __init__(self, channel):
@@ -164,190 +171,226 @@ class RegistryServiceStub(object):
 
 
 class RegistryServiceServicer(object):
-    """What exists, and who points at it. Every change is one transaction, and an event in its namespace's log.
+    """Namespaces, models, versions and aliases.
+
+    Every change is one transaction and writes one event of the namespace's log. It takes effect wholly or not at all. If
+    a change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
+    learn the outcome. Reads see all changes that were acknowledged before they began. All methods may be retried on
+    UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def CreateNamespace(self, request, context):
-        """Creates a namespace. ALREADY_EXISTS if the id is taken.
+        """Creates a namespace. ALREADY_EXISTS, NAMESPACE_EXISTS, if the id is taken.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetNamespace(self, request, context):
-        """One namespace.
+        """Returns a namespace.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListNamespaces(self, request, context):
-        """All namespaces, by id.
+        """Lists all namespaces by id.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateNamespace(self, request, context):
-        """Changes a namespace's display name, description, labels or annotations.
+        """Changes display name, description, labels or annotations of a namespace.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateModel(self, request, context):
-        """Creates a model without versions. ALREADY_EXISTS if the id is taken, also by a soft-deleted model.
+        """Creates a model without versions. ALREADY_EXISTS, MODEL_EXISTS, if the id is taken, also if a soft-deleted model
+        has it.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """One model, also a soft-deleted one.
+        """Returns a model, also a soft-deleted one.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """The models of a namespace: all, or those that match a filter; by id, or in another order.
+        """Lists the models of a namespace, filtered and ordered.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateModel(self, request, context):
-        """Changes a model's display name, description, owner, labels or annotations.
+        """Changes display name, description, owner, labels or annotations of a model.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModel(self, request, context):
-        """Soft-deletes a model: it, its versions and its aliases are hidden and nothing resolves, until it is restored.
-        FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set; VERSION_IN_USE, while one of them is
-        served, or something that lives was made from one.
+        """Soft-deletes a model. The model, its versions and its aliases are hidden, and references to them don't resolve,
+        until UndeleteModel. FAILED_PRECONDITION, MODEL_NOT_EMPTY, if it has versions and `force` is not set;
+        VERSION_IN_USE, if a live deployment serves one of them or a live version of another model was made from one.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UndeleteModel(self, request, context):
-        """Restores a soft-deleted model with its versions and aliases as they were. ALREADY_EXISTS, NOT_DELETED, if it is live.
+        """Restores a soft-deleted model, with its versions and aliases as they were. ALREADY_EXISTS, NOT_DELETED, if it is
+        live.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateVersion(self, request, context):
-        """Commits a version, in one transaction: every file's bytes are stored and visible to this namespace
-        (else FAILED_PRECONDITION, MISSING_BLOBS), the next number is allocated, the facts are frozen, the asked aliases
-        are set. The answer carries the files.
+        """Commits a version. In one transaction, the server checks that the namespace holds every file's bytes (else
+        FAILED_PRECONDITION, MISSING_BLOBS), gives out the next number, freezes the facts and sets the requested aliases.
+        Upload the bytes first: see ArtifactsService.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetVersion(self, request, context):
-        """One version with its files, also a soft-deleted one. `name` may end in an alias instead of a number; the answer
-        carries the canonical name.
+        """Returns a version, also a soft-deleted one. `name` may end in an alias id instead of a number; the answer has the
+        number.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SearchModels(self, request, context):
-        """The best matches of some words among the models of a namespace, best first: words of the id, the display name, the
-        description and the labels. There are no further pages: more words find fewer.
+        """Searches the models of a namespace for words in id, display name, description and labels, and returns the best
+        matches first. Soft-deleted models are left out. A model that changes between two pages may be on both or on
+        neither.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListVersions(self, request, context):
-        """The versions of a model, or of all models of a namespace: all, or those that match a filter; newest first, or in
-        another order, as the best by a metric first.
+        """Lists the versions of a model, or of all models of a namespace, filtered and ordered.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompareVersions(self, request, context):
-        """What is different between two versions, of one model or of two, in one namespace or in two.
+        """Compares two versions: of one model or of two, also of two namespaces.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateVersion(self, request, context):
-        """Changes a version's description, labels or annotations. Everything else is frozen: a changed frozen field is
-        INVALID_ARGUMENT, IMMUTABLE_FIELD.
+        """Changes description, labels or annotations of a version. All else is frozen: INVALID_ARGUMENT, IMMUTABLE_FIELD, if
+        the request would change a frozen field.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeprecateVersion(self, request, context):
-        """READY to DEPRECATED: it is still served, and clients warn. Else FAILED_PRECONDITION, ILLEGAL_TRANSITION.
+        """Deprecates a READY version: it is still served, and clients warn. FAILED_PRECONDITION, ILLEGAL_TRANSITION, in any
+        other state.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteVersion(self, request, context):
-        """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, while an alias points at it, a deployment serves it, or
-        something that lives was made from it.
+        """Soft-deletes a version. FAILED_PRECONDITION, VERSION_IN_USE, if an alias points at it, a live deployment serves it,
+        or a live version was made from it.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UndeleteVersion(self, request, context):
-        """Restores a soft-deleted version to the state it had. ALREADY_EXISTS, NOT_DELETED, if it is live.
+        """Restores a soft-deleted version to the state that it had. ALREADY_EXISTS, NOT_DELETED, if it is live.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAlias(self, request, context):
-        """One alias, as it is or as it was.
+        """Returns an alias as it is, or as it was at a time.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAliases(self, request, context):
-        """The aliases of a model, by id.
+        """Lists the aliases of a model by id.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetAlias(self, request, context):
-        """Points an alias at a version, creating it if need be. With `alias.etag` or `create_only` it is a compare-and-set:
-        the loser gets ABORTED, ETAG_MISMATCH, with the current etag.
+        """Points an alias at a version. Creates the alias if there is none. With `alias.etag` or `create_only` it is a
+        compare-and-set: ABORTED, ETAG_MISMATCH, for the loser. FAILED_PRECONDITION, QUARANTINED, if the version is
+        quarantined. Nothing changes, and there is no event, if the alias points there already.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RollbackAlias(self, request, context):
-        """Points an alias back at what it pointed at before its last move; again, at what it pointed at before that.
-        FAILED_PRECONDITION, NOTHING_TO_ROLL_BACK, if it was never moved or all its moves were rolled back.
+        """Points an alias back at the version before its last move; called again, at the one before that.
+        FAILED_PRECONDITION, NOTHING_TO_ROLL_BACK, if no move is left to undo.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAlias(self, request, context):
-        """Removes an alias and answers it as it last was. The version stays.
+        """Deletes an alias and returns it as it was. The version stays.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolveVersion(self, request, context):
-        """What a reference means now: the version with its files, and which rule matched, in one call.
+        """Returns the version that a reference means now, and how it was found. NOT_FOUND if it means none.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -490,7 +533,14 @@ def add_RegistryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RegistryService(object):
-    """What exists, and who points at it. Every change is one transaction, and an event in its namespace's log.
+    """Namespaces, models, versions and aliases.
+
+    Every change is one transaction and writes one event of the namespace's log. It takes effect wholly or not at all. If
+    a change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
+    learn the outcome. Reads see all changes that were acknowledged before they began. All methods may be retried on
+    UNAVAILABLE.
+
+    Since: 0.1
     """
 
     @staticmethod

@@ -23,8 +23,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Namespace(_message.Message):
-    """A team or tenant: the unit of access, quota, dedupe, revisions and audit. `namespaces/default` exists from the
-    first start of a registry.
+    """A team or tenant. Access, quotas, deduplication, revisions and the log are per namespace. `namespaces/default` exists
+    from the first start of a registry.
+    Since: 0.1
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -79,24 +80,24 @@ class Namespace(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`namespaces/{namespace}`; the id is `[a-z0-9]+([._-][a-z0-9]+)*`, at most 63 characters."""
+    """`namespaces/{namespace}`. The id matches `[a-z0-9]+([._-][a-z0-9]+)*` and has at most 63 characters."""
     uid: _builtins.str
-    """Never changes and is never reused, whatever happens to the name."""
-    display_name: _builtins.str
-    """What a person reads; at most 128 characters."""
-    description: _builtins.str
-    """Markdown; at most 1 MiB."""
-    etag: _builtins.str
-    """Changes with every change of the namespace. Send it back with an update to be told, by ABORTED, if someone else
-    was faster.
+    """A UUID4 that is given at creation. It never changes, and a resource that is created later under the same name has
+    another one.
     """
+    display_name: _builtins.str
+    """For people. One line of at most 128 characters."""
+    description: _builtins.str
+    """Markdown of at most 1 MiB."""
+    etag: _builtins.str
+    """Changes with every change of the namespace. Send it with an update to change only what you have read."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For selecting: at most 100, keys of at most 128 bytes, values of at most 4 KiB."""
+        """At most 100. Keys: 1 to 128 bytes on one line, not beginning with `sys/`. Values: at most 4 KiB."""
 
     @_builtins.property
     def annotations(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For machines, opaque to the server; same limits as labels."""
+        """For programs: kept and returned, not indexed. Same limits as `labels`."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -129,7 +130,9 @@ Global___Namespace: _TypeAlias = Namespace  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
-    """A named family of versions inside a namespace. Soft-deletable."""
+    """A named family of versions in a namespace. DeleteModel hides it for 30 days, in which UndeleteModel restores it.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -207,24 +210,28 @@ class Model(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     ALIASES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`namespaces/{namespace}/models/{model}`; the id follows the same rule as a namespace's."""
+    """`namespaces/{namespace}/models/{model}`. The id follows the rule for a namespace's id."""
     uid: _builtins.str
-    """Never changes and is never reused."""
+    """A UUID4 that is given at creation. It never changes, and a resource that is created later under the same name has
+    another one.
+    """
     display_name: _builtins.str
-    """What a person reads; at most 128 characters."""
+    """For people. One line of at most 128 characters."""
     description: _builtins.str
-    """Markdown; at most 1 MiB."""
+    """Markdown of at most 1 MiB."""
     owner: _builtins.str
-    """Who answers for the model: a person, a team, an address; at most 256 characters."""
+    """The person or team to ask about the model. One line of at most 256 characters."""
     etag: _builtins.str
-    """Changes with every change of the model."""
+    """Changes with every change of the model. Send it with an update to change only what you have read."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For selecting: at most 100, keys of at most 128 bytes, values of at most 4 KiB."""
+        """Indexed. At most 100. Keys: 1 to 128 bytes on one line, not beginning with `sys/`. Values: at most 4 KiB. Filter as
+        `labels.<key>`.
+        """
 
     @_builtins.property
     def annotations(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For machines, opaque to the server; same limits as labels."""
+        """For programs: kept and returned, not indexed. Same limits as `labels`."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -232,19 +239,19 @@ class Model(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When a field of the model last changed; a new version or a moved alias is not a change of the model."""
+        """When a field of the model last changed. New versions and moved aliases don't count."""
 
     @_builtins.property
     def delete_time(self) -> _timestamp_pb2.Timestamp:
-        """Set while the model is soft-deleted."""
+        """When the model was soft-deleted. Not set on a live model."""
 
     @_builtins.property
     def purge_time(self) -> _timestamp_pb2.Timestamp:
-        """Set while the model is soft-deleted: nothing is removed for good before this time."""
+        """Until when the model can be restored. Not set on a live model."""
 
     @_builtins.property
     def aliases(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """The model's aliases: id to the number of the version it points at."""
+        """Alias ids with the numbers of the versions that they point at."""
 
     def __init__(
         self,
@@ -273,7 +280,9 @@ Global___Model: _TypeAlias = Model  # noqa: Y015
 
 @_typing.final
 class Blob(_message.Message):
-    """The name of some bytes: their hash and their size, always together."""
+    """Bytes, named by hash and size together.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -282,7 +291,7 @@ class Blob(_message.Message):
     digest: _builtins.str
     """`sha256:` and 64 lower-case hexadecimal digits."""
     size_bytes: _builtins.int
-    """Size in bytes."""
+    """Size in bytes: 0 to 5 TiB."""
     def __init__(
         self,
         *,
@@ -299,16 +308,20 @@ Global___Blob: _TypeAlias = Blob  # noqa: Y015
 
 @_typing.final
 class File(_message.Message):
-    """One file of a version."""
+    """One file of a version.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PATH_FIELD_NUMBER: _builtins.int
     BLOB_FIELD_NUMBER: _builtins.int
     path: _builtins.str
-    """Relative, separated by `/`, at most 1,024 bytes, 255 a segment, 32 segments. No empty, `.` or `..` segment, no
-    control or invisible character, nothing that a common operating system would read as another path, and no two
-    paths in one version that differ only by case.
+    """A relative path with `/` between its parts, in Unicode normalization form C. At most 1,024 bytes in UTF-8, 32
+    parts, and 255 bytes per part. A path is refused if a common operating system could read it as another path: an
+    empty, `.` or `..` part; a part that ends in a dot or a space; a leading `/` or `~`; any of `< > : " | ? * \\`; a
+    percent escape such as `%2F`; a control or invisible character; a Windows device name such as `con` or `aux.txt`.
+    Two paths of one version must not differ only by case, and none may be a folder of another.
     """
     @_builtins.property
     def blob(self) -> Global___Blob:
@@ -330,7 +343,9 @@ Global___File: _TypeAlias = File  # noqa: Y015
 
 @_typing.final
 class ParamValue(_message.Message):
-    """One training parameter, with its type kept: 64-bit integers survive."""
+    """One training parameter. Its type is kept, so 64-bit integers survive.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -339,13 +354,13 @@ class ParamValue(_message.Message):
     DOUBLE_VALUE_FIELD_NUMBER: _builtins.int
     BOOL_VALUE_FIELD_NUMBER: _builtins.int
     string_value: _builtins.str
-    """Text, at most 4 KiB."""
+    """Text of at most 4 KiB."""
     int_value: _builtins.int
     """A signed 64-bit integer."""
     double_value: _builtins.float
-    """A finite double."""
+    """A finite double. NaN and infinities are refused."""
     bool_value: _builtins.bool
-    """A truth value."""
+    """True or false."""
     def __init__(
         self,
         *,
@@ -366,7 +381,9 @@ Global___ParamValue: _TypeAlias = ParamValue  # noqa: Y015
 
 @_typing.final
 class Dataset(_message.Message):
-    """Data that the version was made from or measured on."""
+    """Data that a version was made from or evaluated on.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -377,25 +394,25 @@ class Dataset(_message.Message):
     class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Dataset._Role.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         ROLE_UNSPECIFIED: Dataset._Role.ValueType  # 0
-        """Not told; read as OTHER."""
+        """Not given. Read as ROLE_OTHER."""
         ROLE_TRAINING: Dataset._Role.ValueType  # 1
         """The model was fitted to it."""
         ROLE_VALIDATION: Dataset._Role.ValueType  # 2
-        """Choices were made with it."""
+        """Choices were made with it, such as hyperparameters or the checkpoint."""
         ROLE_TEST: Dataset._Role.ValueType  # 3
         """The model was measured on it, and nothing was chosen with it."""
         ROLE_OTHER: Dataset._Role.ValueType  # 4
         """Anything else."""
 
     class Role(_Role, metaclass=_RoleEnumTypeWrapper):
-        """What the data was for."""
+        """What the data was used for."""
 
     ROLE_UNSPECIFIED: Dataset.Role.ValueType  # 0
-    """Not told; read as OTHER."""
+    """Not given. Read as ROLE_OTHER."""
     ROLE_TRAINING: Dataset.Role.ValueType  # 1
     """The model was fitted to it."""
     ROLE_VALIDATION: Dataset.Role.ValueType  # 2
-    """Choices were made with it."""
+    """Choices were made with it, such as hyperparameters or the checkpoint."""
     ROLE_TEST: Dataset.Role.ValueType  # 3
     """The model was measured on it, and nothing was chosen with it."""
     ROLE_OTHER: Dataset.Role.ValueType  # 4
@@ -408,21 +425,21 @@ class Dataset(_message.Message):
     class _FingerprintEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Dataset._Fingerprint.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         FINGERPRINT_UNSPECIFIED: Dataset._Fingerprint.ValueType  # 0
-        """No digest, or not told."""
+        """Not given, or there is no digest."""
         FINGERPRINT_EXACT: Dataset._Fingerprint.ValueType  # 1
         """Every byte."""
         FINGERPRINT_SAMPLED: Dataset._Fingerprint.ValueType  # 2
-        """A sample: an equal digest is a hint, not proof."""
+        """A sample. An equal digest is a hint and no proof."""
 
     class Fingerprint(_Fingerprint, metaclass=_FingerprintEnumTypeWrapper):
         """How much of the data the digest covers."""
 
     FINGERPRINT_UNSPECIFIED: Dataset.Fingerprint.ValueType  # 0
-    """No digest, or not told."""
+    """Not given, or there is no digest."""
     FINGERPRINT_EXACT: Dataset.Fingerprint.ValueType  # 1
     """Every byte."""
     FINGERPRINT_SAMPLED: Dataset.Fingerprint.ValueType  # 2
-    """A sample: an equal digest is a hint, not proof."""
+    """A sample. An equal digest is a hint and no proof."""
 
     NAME_FIELD_NUMBER: _builtins.int
     URI_FIELD_NUMBER: _builtins.int
@@ -431,15 +448,17 @@ class Dataset(_message.Message):
     ROW_COUNT_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """How people call it; unique within the version together with the role."""
+    """What people call it. One line of at most 4 KiB. Within a version, name and role together are unique."""
     uri: _builtins.str
-    """Where it is. Kept as text, never opened by the server."""
+    """Where it is. The registry keeps the text and never opens it. One line of at most 4 KiB."""
     digest: _builtins.str
-    """Any digest with its algorithm as prefix, `sha256:…`."""
+    """A digest with its algorithm as prefix, such as `sha256:…` or `md5:…`. The registry does not check it. One line of
+    at most 4 KiB.
+    """
     role: Global___Dataset.Role.ValueType
-    """What the data was for."""
+    """What the data was used for."""
     row_count: _builtins.int
-    """Number of rows, if it has rows."""
+    """Number of rows, if the data has rows. Not negative."""
     fingerprint: Global___Dataset.Fingerprint.ValueType
     """How much of the data the digest covers."""
     def __init__(
@@ -464,7 +483,9 @@ Global___Dataset: _TypeAlias = Dataset  # noqa: Y015
 
 @_typing.final
 class Source(_message.Message):
-    """The code that made the version."""
+    """The code that made a version. Each text is one line of at most 4 KiB.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -476,9 +497,9 @@ class Source(_message.Message):
     ENTRY_POINT_FIELD_NUMBER: _builtins.int
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
-    """The repository's address, without credentials."""
+    """Address of the repository, without credentials."""
     commit: _builtins.str
-    """The commit's full id."""
+    """Full id of the commit."""
     branch: _builtins.str
     """The branch, if one was checked out."""
     dirty: _builtins.bool
@@ -489,7 +510,7 @@ class Source(_message.Message):
     """The script or module that ran."""
     @_builtins.property
     def arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Its arguments, secrets masked by the client."""
+        """Its arguments: at most 10,000 of at most 4 KiB. Clients mask secrets before they send them."""
 
     def __init__(
         self,
@@ -512,7 +533,9 @@ Global___Source: _TypeAlias = Source  # noqa: Y015
 
 @_typing.final
 class Environment(_message.Message):
-    """Where the version was made."""
+    """Where a version was made. Maps have at most 10,000 entries, keys at most 255 bytes, texts at most 4 KiB.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -583,22 +606,22 @@ class Environment(_message.Message):
     IMAGE_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
     python: _builtins.str
-    """The interpreter, as `3.11.7`."""
+    """Version of the Python interpreter, such as `3.11.7`."""
     os: _builtins.str
     """Operating system and processor architecture."""
     image: _builtins.str
-    """The container image, best by digest."""
+    """The container image, preferably by digest."""
     @_builtins.property
     def packages(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Installed packages: name to version."""
+        """Installed packages with their versions."""
 
     @_builtins.property
     def hardware(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Facts about the machine: `cpu`, `cpu_count`, `memory_bytes`, `accelerators`, `host`."""
+        """The machine: `cpu`, `cpu_count`, `memory_bytes`, `accelerators`, `host`."""
 
     @_builtins.property
     def job(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Ids that the scheduler or CI gave the job: `ci`, `slurm_job_id`, `kubernetes_pod` and the like."""
+        """Ids that CI or the scheduler gave the job, such as `ci`, `slurm_job_id` or `kubernetes_pod`."""
 
     def __init__(
         self,
@@ -620,16 +643,18 @@ Global___Environment: _TypeAlias = Environment  # noqa: Y015
 
 @_typing.final
 class Framework(_message.Message):
-    """The library that loads the version."""
+    """The library that loads a version. Each text is one line of at most 4 KiB.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """As its package is called: `scikit-learn`, `torch`."""
+    """Name of its package, such as `scikit-learn` or `torch`."""
     version: _builtins.str
-    """Its version."""
+    """Version of that package."""
     def __init__(
         self,
         *,
@@ -646,7 +671,9 @@ Global___Framework: _TypeAlias = Framework  # noqa: Y015
 
 @_typing.final
 class Signature(_message.Message):
-    """What goes in and what comes out, as JSON Schemas."""
+    """Inputs and outputs of the model, as JSON Schemas.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -676,7 +703,9 @@ Global___Signature: _TypeAlias = Signature  # noqa: Y015
 
 @_typing.final
 class Parent(_message.Message):
-    """A version that this one was made from."""
+    """A version that another version was made from.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -687,35 +716,35 @@ class Parent(_message.Message):
     class _RelationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Parent._Relation.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         RELATION_UNSPECIFIED: Parent._Relation.ValueType  # 0
-        """Refused: a relation is always told."""
+        """Refused."""
         RELATION_FINE_TUNED_FROM: Parent._Relation.ValueType  # 1
         """Training went on from the parent's weights."""
         RELATION_DISTILLED_FROM: Parent._Relation.ValueType  # 2
         """A smaller model learned the parent's answers."""
         RELATION_QUANTIZED_FROM: Parent._Relation.ValueType  # 3
-        """The parent's weights with fewer bits."""
+        """The parent's weights, with fewer bits."""
         RELATION_MERGED_FROM: Parent._Relation.ValueType  # 4
-        """Weights of several parents joined."""
+        """The parent's weights, joined with those of other parents."""
         RELATION_ADAPTER_OF: Parent._Relation.ValueType  # 5
-        """An adapter that is only of use on top of the parent."""
+        """An adapter that is used on top of the parent."""
         RELATION_DERIVED_FROM: Parent._Relation.ValueType  # 6
         """Any other way."""
 
     class Relation(_Relation, metaclass=_RelationEnumTypeWrapper):
-        """How it was made from the parent."""
+        """How a version was made from its parent."""
 
     RELATION_UNSPECIFIED: Parent.Relation.ValueType  # 0
-    """Refused: a relation is always told."""
+    """Refused."""
     RELATION_FINE_TUNED_FROM: Parent.Relation.ValueType  # 1
     """Training went on from the parent's weights."""
     RELATION_DISTILLED_FROM: Parent.Relation.ValueType  # 2
     """A smaller model learned the parent's answers."""
     RELATION_QUANTIZED_FROM: Parent.Relation.ValueType  # 3
-    """The parent's weights with fewer bits."""
+    """The parent's weights, with fewer bits."""
     RELATION_MERGED_FROM: Parent.Relation.ValueType  # 4
-    """Weights of several parents joined."""
+    """The parent's weights, joined with those of other parents."""
     RELATION_ADAPTER_OF: Parent.Relation.ValueType  # 5
-    """An adapter that is only of use on top of the parent."""
+    """An adapter that is used on top of the parent."""
     RELATION_DERIVED_FROM: Parent.Relation.ValueType  # 6
     """Any other way."""
 
@@ -723,11 +752,13 @@ class Parent(_message.Message):
     RELATION_FIELD_NUMBER: _builtins.int
     MANIFEST_DIGEST_FIELD_NUMBER: _builtins.int
     version: _builtins.str
-    """`namespaces/{namespace}/models/{model}/versions/{version}`; it must exist."""
+    """Name of the parent, in any namespace. It must exist."""
     relation: Global___Parent.Relation.ValueType
-    """How this version was made from it."""
+    """How the version was made from it."""
     manifest_digest: _builtins.str
-    """The parent's manifest digest. If set, it must be right; the server fills it in otherwise."""
+    """The parent's manifest digest. If you send one, it must be right (else FAILED_PRECONDITION, DIGEST_CHANGED). If you
+    don't, the server fills it in.
+    """
     def __init__(
         self,
         *,
@@ -745,7 +776,9 @@ Global___Parent: _TypeAlias = Parent  # noqa: Y015
 
 @_typing.final
 class Run(_message.Message):
-    """The training run in an experiment tracker."""
+    """The run in an experiment tracker that made a version. Each text is one line of at most 4 KiB.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -753,11 +786,11 @@ class Run(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     tracker: _builtins.str
-    """The tracker: `mlflow`, `wandb`."""
+    """The tracker, such as `mlflow` or `wandb`."""
     id: _builtins.str
-    """The run's id there."""
+    """Id of the run in the tracker."""
     url: _builtins.str
-    """Its page."""
+    """Address of the run's page."""
     def __init__(
         self,
         *,
@@ -775,8 +808,9 @@ Global___Run: _TypeAlias = Run  # noqa: Y015
 
 @_typing.final
 class Version(_message.Message):
-    """An immutable snapshot: files and facts. It exists only if every byte of it is stored, hashed by the server and
-    frozen. Of all its fields only `description`, `labels` and `annotations` can be updated; its state moves by verbs.
+    """An immutable snapshot: files and facts. Only `description`, `labels`, `annotations` and the state can change. The
+    state changes by methods of its own, never by UpdateVersion. Files and facts together are at most 3.5 MiB.
+    Since: 0.1
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -792,25 +826,25 @@ class Version(_message.Message):
         STATE_READY: Version._State.ValueType  # 1
         """Can be pulled."""
         STATE_DEPRECATED: Version._State.ValueType  # 2
-        """Can still be pulled; the client warns."""
+        """Can still be pulled. Clients warn."""
         STATE_QUARANTINED: Version._State.ValueType  # 3
-        """Its bytes are refused."""
+        """Its bytes are not served, and no alias may point at it."""
         STATE_DELETED: Version._State.ValueType  # 4
-        """Soft-deleted: hidden, restorable until `purge_time`."""
+        """Soft-deleted: hidden, but can be restored until `purge_time`."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Clients must tolerate values that they don't know."""
+        """Where a version is in its life. Values may be added: treat one that you don't know as not usable."""
 
     STATE_UNSPECIFIED: Version.State.ValueType  # 0
     """Never sent."""
     STATE_READY: Version.State.ValueType  # 1
     """Can be pulled."""
     STATE_DEPRECATED: Version.State.ValueType  # 2
-    """Can still be pulled; the client warns."""
+    """Can still be pulled. Clients warn."""
     STATE_QUARANTINED: Version.State.ValueType  # 3
-    """Its bytes are refused."""
+    """Its bytes are not served, and no alias may point at it."""
     STATE_DELETED: Version.State.ValueType  # 4
-    """Soft-deleted: hidden, restorable until `purge_time`."""
+    """Soft-deleted: hidden, but can be restored until `purge_time`."""
 
     @_typing.final
     class ParamsEntry(_message.Message):
@@ -923,44 +957,55 @@ class Version(_message.Message):
     DEPRECATION_REASON_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`namespaces/{namespace}/models/{model}/versions/{version}`; the id is the version's number."""
+    """`namespaces/{namespace}/models/{model}/versions/{version}`. The id is the version's number."""
     uid: _builtins.str
-    """Never changes and is never reused."""
+    """A UUID4 that is given at the commit. It never changes and is never reused."""
     number: _builtins.int
-    """1, 2, 3 … in the order of commits; allocated by the server and never reused."""
+    """1, 2, 3 … in the order of commits. Given by the server and never reused, not even after a deletion."""
     state: Global___Version.State.ValueType
-    """Where the version is in its life."""
+    """Where the version is in its life. Filter as `state = READY`, without the prefix."""
     file_count: _builtins.int
-    """Number of files; set in every view."""
+    """Number of files. Set in every view."""
     total_size_bytes: _builtins.int
-    """Sum of the sizes of the files in bytes; set in every view."""
+    """Sum of the sizes of the files in bytes. Set in every view."""
     manifest_digest: _builtins.str
-    """`sha256:…` of the canonical JSON of the list of {path, sha256, size}: what a version is, in one line."""
+    """Identifies the files: two versions have the same manifest digest if and only if they have the same paths with the
+    same bytes. It is `sha256:` and the lower-case hexadecimal SHA-256 of the canonical JSON of the list of files,
+    which is this text in UTF-8:
+
+        [{"path":"<path>","sha256":"<64 hexadecimal digits>","size":<bytes>},…]
+
+    One object per file, sorted by the code points of the paths (which is the order of their UTF-8 bytes, and not that
+    of their UTF-16 units). The keys stand in this order. `sha256` is the blob's digest without `sha256:`. `size` is a
+    decimal number without sign, leading zeros, fraction or exponent. There is no white space and no trailing comma,
+    and no character is escaped: paths hold none that JSON would have to escape. This is RFC 8785. The empty list is
+    `[]`. `vectors/manifests.json` holds test vectors.
+    """
     format: _builtins.str
-    """How the files are laid out: `safetensors`, `onnx`, `sklearn`, …"""
+    """Layout of the files, such as `safetensors`, `onnx` or `sklearn`. One line of at most 128 bytes."""
     description: _builtins.str
-    """Markdown; at most 1 MiB."""
+    """Markdown of at most 1 MiB. Can be changed."""
     created_by: _builtins.str
-    """Who committed it."""
+    """The caller that committed it."""
     deprecation_reason: _builtins.str
-    """Why it was deprecated, and what to use instead."""
+    """Why it was deprecated and what to use instead."""
     etag: _builtins.str
-    """Changes with every change of a mutable field or of the state."""
+    """Changes with every change of the version. Send it with an update to change only what you have read."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___File]:
-        """The files, sorted by path: at most 10,000. Left out of lists unless `view` is FULL."""
+        """1 to 10,000 files, sorted by path. Left out of lists unless `view` is VERSION_VIEW_FULL."""
 
     @_builtins.property
     def params(self) -> _containers.MessageMap[_builtins.str, Global___ParamValue]:
-        """Training parameters."""
+        """Training parameters: at most 10,000, keys of at most 255 bytes on one line. Filter as `params.<key>`."""
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Finite numbers. NaN and infinities are refused."""
+        """Finite numbers: at most 10,000, keys of at most 255 bytes on one line. Filter and sort as `metrics.<key>`."""
 
     @_builtins.property
     def datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dataset]:
-        """Data it was made from or measured on."""
+        """Data that the version was made from or measured on. At most 10,000."""
 
     @_builtins.property
     def source(self) -> Global___Source:
@@ -972,27 +1017,29 @@ class Version(_message.Message):
 
     @_builtins.property
     def framework(self) -> Global___Framework:
-        """What loads it."""
+        """Library that loads it."""
 
     @_builtins.property
     def signature(self) -> Global___Signature:
-        """What goes in and what comes out."""
+        """Its inputs and outputs."""
 
     @_builtins.property
     def parents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Parent]:
-        """What it was made from."""
+        """Versions that it was made from. At most 10,000."""
 
     @_builtins.property
     def run(self) -> Global___Run:
-        """The run that made it."""
+        """Run that made it."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For selecting: at most 100, keys of at most 128 bytes, values of at most 4 KiB."""
+        """Indexed. Can be changed. At most 100. Keys: 1 to 128 bytes on one line, not beginning with `sys/`. Values: at most
+        4 KiB. Filter as `labels.<key>`.
+        """
 
     @_builtins.property
     def annotations(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For machines, opaque to the server; same limits as labels."""
+        """For programs: kept and returned, not indexed. Can be changed. Same limits as `labels`."""
 
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1004,15 +1051,15 @@ class Version(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When a mutable field or the state last changed."""
+        """When a field that can change, or the state, last changed."""
 
     @_builtins.property
     def delete_time(self) -> _timestamp_pb2.Timestamp:
-        """Set while the version is soft-deleted."""
+        """When the version was soft-deleted. Not set on a live version."""
 
     @_builtins.property
     def purge_time(self) -> _timestamp_pb2.Timestamp:
-        """Set while the version is soft-deleted: its bytes are not removed before this time."""
+        """Until when the version can be restored; its bytes are kept until then. Not set on a live version."""
 
     def __init__(
         self,
@@ -1057,8 +1104,9 @@ Global___Version: _TypeAlias = Version  # noqa: Y015
 
 @_typing.final
 class Alias(_message.Message):
-    """A movable pointer from a name to one version of the model. It has an etag of its own, so that a move is a
-    compare-and-set.
+    """A movable pointer from a name, such as `production`, to one version of the model. Its own etag makes a move a
+    compare-and-set. Its history is the log.
+    Since: 0.1
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1072,17 +1120,17 @@ class Alias(_message.Message):
     UPDATED_BY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`namespaces/{namespace}/models/{model}/aliases/{alias}`; the id is `[a-z][a-z0-9_-]{0,62}`, never `latest`, `main`
-    or `v` and digits.
+    """`namespaces/{namespace}/models/{model}/aliases/{alias}`. The id matches `[a-z][a-z0-9_-]{0,62}` and is not
+    `latest`, `main`, or `v` and digits.
     """
     uid: _builtins.str
-    """Never changes and is never reused: an alias deleted and set again has another."""
+    """A UUID4 that is given when the alias is first set. An alias that is deleted and set again has another one."""
     version: _builtins.str
-    """The version it points at."""
+    """Name of the version that it points at."""
     manifest_digest: _builtins.str
     """Manifest digest of that version."""
     updated_by: _builtins.str
-    """Who moved it last."""
+    """The caller that moved it last."""
     etag: _builtins.str
     """Changes with every move."""
     @_builtins.property
@@ -1091,7 +1139,7 @@ class Alias(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last moved."""
+        """When the alias last moved."""
 
     def __init__(
         self,
@@ -1115,7 +1163,9 @@ Global___Alias: _TypeAlias = Alias  # noqa: Y015
 
 @_typing.final
 class Evaluation(_message.Message):
-    """What a version was measured to be on some data. It never changes; a correction is another one."""
+    """Metrics of a version on a dataset. An evaluation never changes; a correction is another evaluation.
+    Since: 0.1
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1126,25 +1176,25 @@ class Evaluation(_message.Message):
     class _DirectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Evaluation._Direction.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         DIRECTION_UNSPECIFIED: Evaluation._Direction.ValueType  # 0
-        """It is not told."""
+        """Not known."""
         DIRECTION_HIGHER_IS_BETTER: Evaluation._Direction.ValueType  # 1
-        """As accuracy."""
+        """Higher is better, as for accuracy."""
         DIRECTION_LOWER_IS_BETTER: Evaluation._Direction.ValueType  # 2
-        """As loss."""
+        """Lower is better, as for loss."""
 
     class Direction(_Direction, metaclass=_DirectionEnumTypeWrapper):
         """Which way a metric is better."""
 
     DIRECTION_UNSPECIFIED: Evaluation.Direction.ValueType  # 0
-    """It is not told."""
+    """Not known."""
     DIRECTION_HIGHER_IS_BETTER: Evaluation.Direction.ValueType  # 1
-    """As accuracy."""
+    """Higher is better, as for accuracy."""
     DIRECTION_LOWER_IS_BETTER: Evaluation.Direction.ValueType  # 2
-    """As loss."""
+    """Lower is better, as for loss."""
 
     @_typing.final
     class Slice(_message.Message):
-        """Metrics of a part of the data."""
+        """Metrics on a part of the data."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
@@ -1171,10 +1221,10 @@ class Evaluation(_message.Message):
         NAME_FIELD_NUMBER: _builtins.int
         METRICS_FIELD_NUMBER: _builtins.int
         name: _builtins.str
-        """As `country = DE`."""
+        """Describes the part, such as `country = DE`. One line of at most 4 KiB."""
         @_builtins.property
         def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-            """Finite numbers."""
+            """Finite numbers. Same limits as `Evaluation.metrics`."""
 
         def __init__(
             self,
@@ -1239,30 +1289,30 @@ class Evaluation(_message.Message):
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`namespaces/{namespace}/models/{model}/versions/{version}/evaluations/{evaluation}`; the id is a UUID."""
+    """`namespaces/{namespace}/models/{model}/versions/{version}/evaluations/{evaluation}`. The id is a UUID4."""
     harness: _builtins.str
-    """What measured it, as `lm-eval 0.4.9`."""
+    """The program that measured, such as `lm-eval 0.4.9`. One line of at most 4 KiB."""
     supersedes: _builtins.str
-    """Name of the evaluation of the same version that this one corrects."""
+    """Name of the evaluation that this one corrects, of the same version."""
     superseded_by: _builtins.str
-    """Name of the evaluation that corrects this one; empty if none does."""
+    """Name of the evaluation that corrects this one. Empty if none does."""
     created_by: _builtins.str
-    """Who added it."""
+    """The caller that added it."""
     @_builtins.property
     def dataset(self) -> Global___Dataset:
-        """What it was measured on."""
+        """Data that the version was measured on."""
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """At least one; finite numbers."""
+        """Finite numbers: 1 to 10,000, keys of at most 255 bytes on one line."""
 
     @_builtins.property
     def directions(self) -> _containers.ScalarMap[_builtins.str, Global___Evaluation.Direction.ValueType]:
-        """Which way each metric is better, where that is known."""
+        """Which way each metric is better, where that is known. Keys are keys of `metrics`."""
 
     @_builtins.property
     def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Evaluation.Slice]:
-        """The same for parts of the data."""
+        """Metrics on parts of the data. At most 10,000."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -1292,8 +1342,9 @@ Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015
 
 @_typing.final
 class Deployment(_message.Message):
-    """What one consumer serves: an instance of a service that has loaded a version, for as long as it says so. It is a lease
-    and not a fact: its heartbeats are no events, and one that fell silent ends by itself.
+    """Says that one instance of a service has loaded a version. It is a lease and not a fact: heartbeats are not events,
+    and a deployment without heartbeats ends by itself. While it lasts, its version cannot be deleted.
+    Since: 0.1
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1315,44 +1366,46 @@ class Deployment(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`namespaces/{namespace}/models/{model}/deployments/{deployment}`; the id is a UUID that the server chooses."""
+    """`namespaces/{namespace}/models/{model}/deployments/{deployment}`. The id is a UUID4 that the server chooses."""
     uid: _builtins.str
-    """The same UUID."""
+    """The same UUID4."""
     service: _builtins.str
-    """What serves it, as `fraud-api`."""
+    """The service that serves the model, such as `fraud-api`. One line of at most 255 bytes."""
     environment: _builtins.str
-    """Where, as `production` or `eu-west`."""
+    """Where it runs, such as `production` or `eu-west`. One line of at most 255 bytes."""
     instance: _builtins.str
-    """Which of several alike, as the name of a host or a pod. Service, environment and instance together are one consumer."""
+    """Which of several equal instances, such as a host or pod name. One line of at most 255 bytes. Service, environment
+    and instance together identify a consumer.
+    """
     version: _builtins.str
-    """The version that it has loaded."""
+    """Name of the version that it has loaded."""
     manifest_digest: _builtins.str
     """Manifest digest of that version."""
     observed_digest: _builtins.str
-    """Manifest digest of the files that the consumer found on its own disk; empty if it did not look."""
+    """Manifest digest of the files on the consumer's disk. Empty if it did not look."""
     mismatched: _builtins.bool
-    """Whether the consumer has observed other bytes than those of the version."""
+    """True if the consumer observed other bytes than those of the version."""
     reference: _builtins.str
-    """What it follows, as `team/fraud@production`; empty if it follows nothing."""
+    """The reference that it follows, such as `team/fraud@production`. Empty if it follows none."""
     created_by: _builtins.str
-    """Who registered it."""
+    """The caller that registered it."""
     etag: _builtins.str
-    """Changes when what it serves changes, not with heartbeats."""
+    """Changes when the consumer changes what it serves, not with heartbeats."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was first registered."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When what it serves last changed."""
+        """When it last changed what it serves."""
 
     @_builtins.property
     def heartbeat_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was last heard of. Not told by events."""
+        """When its last heartbeat came. Not set in events."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends unless it is heard of. Not told by events."""
+        """When it ends if no heartbeat comes. Not set in events."""
 
     def __init__(
         self,
@@ -1384,8 +1437,9 @@ Global___Deployment: _TypeAlias = Deployment  # noqa: Y015
 
 @_typing.final
 class Webhook(_message.Message):
-    """Someone to be told of events: an HTTPS endpoint to which each is posted as a CloudEvent, at least once, those of one
-    model in order.
+    """An HTTPS endpoint that is sent events as CloudEvents. Each is delivered at least once; those of one model arrive in
+    order. A namespace has at most 100 webhooks.
+    Since: 0.1
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1403,36 +1457,40 @@ class Webhook(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`namespaces/{namespace}/webhooks/{webhook}`; the id is as that of a model."""
+    """`namespaces/{namespace}/webhooks/{webhook}`. The id follows the rule for a model's id."""
     uid: _builtins.str
-    """Never changes and is never reused."""
+    """A UUID4 that is given at creation. It never changes, and a resource that is created later under the same name has
+    another one.
+    """
     url: _builtins.str
-    """`https://host/path`, on an address that the registry may reach. The log tells its host alone: the rest may be a
-    secret.
+    """`https://host/path`. The host's address must be public, unless the operator allows its network. Events show the
+    host alone, as the rest may be a secret.
     """
     model: _builtins.str
-    """Only events of this model and what is in it; empty for the whole namespace."""
+    """Send only events of this model and what is in it. Empty: of the whole namespace."""
     description: _builtins.str
-    """For people."""
+    """For people. At most 4 KiB."""
     disabled: _builtins.bool
-    """Nothing is delivered while this is set, and what happens meanwhile is never. Deliveries that are under way wait."""
+    """While true, nothing is sent: new events are skipped for good, and deliveries that have begun wait."""
     secret: _builtins.str
-    """What deliveries are signed with, `whsec_` and base64. Told by CreateWebhook and RotateWebhookSecret alone."""
+    """Signs deliveries: `whsec_` and base64. Only CreateWebhook and RotateWebhookSecret return it."""
     created_by: _builtins.str
-    """Who made it."""
+    """The caller that created it."""
     etag: _builtins.str
-    """Changes with every change."""
+    """Changes with every change of the webhook. # registry"""
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Types of events, as `alias.moved`, or `alias.*` for all of a kind; none for all. At most 100."""
+        """Types of events to send, such as `alias.moved`, or `alias.*` for all of a kind. Empty: all. At most 100. EventType
+        lists them.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
+        """When it was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was last changed."""
+        """When it last changed."""
 
     def __init__(
         self,

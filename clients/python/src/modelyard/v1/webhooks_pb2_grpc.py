@@ -27,9 +27,14 @@ if _version_not_supported:
 
 
 class WebhooksServiceStub(object):
-    """Telling other systems what happens. Each event is posted as a CloudEvent 1.0, in JSON, and signed as Standard Webhooks
-    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day and at
-    least five times; the later events of the same model wait for it, those of other models do not.
+    """Sends events to other systems. Each event is posted as a CloudEvent 1.0 in JSON and signed as Standard Webhooks
+    specify. A 2xx answer within 10 seconds means delivered. Anything else is retried with pauses from 5 seconds up to an
+    hour, for at least 24 hours and at least 5 attempts. Later events of the same model wait meanwhile; events of other
+    models don't.
+
+    Changes are atomic and take a request_id. All methods but TestWebhook may be retried on UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def __init__(self, channel):
@@ -86,73 +91,89 @@ class WebhooksServiceStub(object):
 
 
 class WebhooksServiceServicer(object):
-    """Telling other systems what happens. Each event is posted as a CloudEvent 1.0, in JSON, and signed as Standard Webhooks
-    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day and at
-    least five times; the later events of the same model wait for it, those of other models do not.
+    """Sends events to other systems. Each event is posted as a CloudEvent 1.0 in JSON and signed as Standard Webhooks
+    specify. A 2xx answer within 10 seconds means delivered. Anything else is retried with pauses from 5 seconds up to an
+    hour, for at least 24 hours and at least 5 attempts. Later events of the same model wait meanwhile; events of other
+    models don't.
+
+    Changes are atomic and take a request_id. All methods but TestWebhook may be retried on UNAVAILABLE.
+
+    Since: 0.1
     """
 
     def CreateWebhook(self, request, context):
-        """Adds a webhook; it is told of what happens from now on. An address on this machine, in a private network or otherwise
-        not public is INVALID_ARGUMENT, ADDRESS_NOT_ALLOWED, unless the operator allows its network.
+        """Creates a webhook, which is sent events from now on, and returns its secret. INVALID_ARGUMENT, ADDRESS_NOT_ALLOWED,
+        if the address is on this machine, in a private network or otherwise not public, unless the operator allows its
+        network. RESOURCE_EXHAUSTED, TOO_MANY_WEBHOOKS, if the namespace has 100.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetWebhook(self, request, context):
-        """One webhook, without its secret.
+        """Returns a webhook without its secret.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListWebhooks(self, request, context):
-        """The webhooks of a namespace, by id.
+        """Lists the webhooks of a namespace by id, without their secrets.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateWebhook(self, request, context):
-        """Changes the fields that the mask names. One that is enabled again is told of what happens from then on.
+        """Changes a webhook. One that is enabled again is sent what happens from then on.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteWebhook(self, request, context):
-        """Removes a webhook, its deliveries and its secret, for good.
+        """Removes a webhook with its deliveries and its secret, for good.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RotateWebhookSecret(self, request, context):
-        """Gives a webhook a new secret, and tells it. For 24 h deliveries are signed with the old one too, so that the receiver
-        can change over.
+        """Gives a webhook a new secret and returns it. For 24 hours, deliveries are signed with the old one too, so that the
+        receiver can change over.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TestWebhook(self, request, context):
-        """Posts a test event now, once, whatever the types, and tells what came of it. It is in no log.
+        """Posts a test event now and once, whatever the types of the webhook, and returns the outcome. The event is not in
+        the log. A retry posts it again.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeliveries(self, request, context):
-        """What was sent, and is to be: the newest first. What ended is kept for a week.
+        """Lists the deliveries to a webhook, newest first. Those that have ended are kept for 7 days.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RedeliverDelivery(self, request, context):
-        """Sends an event again whose delivery has ended, as a delivery of its own behind those of its model that wait.
-        FAILED_PRECONDITION, DELIVERY_PENDING, for one that has not ended; OUT_OF_RANGE, REVISION_COMPACTED, if the event is
-        not kept any more.
+        """Sends the event of a delivery that has ended once more, as a new delivery, after those of its model that wait.
+        FAILED_PRECONDITION, DELIVERY_PENDING, if it has not ended; OUT_OF_RANGE, REVISION_COMPACTED, if the event has been
+        removed.
+        Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -215,9 +236,14 @@ def add_WebhooksServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WebhooksService(object):
-    """Telling other systems what happens. Each event is posted as a CloudEvent 1.0, in JSON, and signed as Standard Webhooks
-    say. What is answered with 2xx is delivered. All else is tried again, with longer and longer pauses, for a day and at
-    least five times; the later events of the same model wait for it, those of other models do not.
+    """Sends events to other systems. Each event is posted as a CloudEvent 1.0 in JSON and signed as Standard Webhooks
+    specify. A 2xx answer within 10 seconds means delivered. Anything else is retried with pauses from 5 seconds up to an
+    hour, for at least 24 hours and at least 5 attempts. Later events of the same model wait meanwhile; events of other
+    models don't.
+
+    Changes are atomic and take a request_id. All methods but TestWebhook may be retried on UNAVAILABLE.
+
+    Since: 0.1
     """
 
     @staticmethod

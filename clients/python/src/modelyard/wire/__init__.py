@@ -4,6 +4,7 @@ from modelyard.wire.enums import EnumMapping
 from modelyard.wire.facts import (
     DIRECTIONS,
     FINGERPRINTS,
+    LINEAGE_RELATIONS,
     RELATIONS,
     ROLES,
     dataset_from_proto,
@@ -25,6 +26,7 @@ from modelyard.wire.times import moment, optional_moment, timestamp
 __all__ = [
     "DIRECTIONS",
     "FINGERPRINTS",
+    "LINEAGE_RELATIONS",
     "RELATIONS",
     "ROLES",
     "EnumMapping",

@@ -11,6 +11,7 @@ from modelyard.core.facts import (
     Facts,
     Fingerprint,
     Framework,
+    LineageRelation,
     Param,
     Parent,
     Relation,
@@ -19,6 +20,7 @@ from modelyard.core.facts import (
     Source,
 )
 from modelyard.core.manifest import File
+from modelyard.v1 import lineage_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire.enums import EnumMapping
 from modelyard.wire.structs import struct_from_proto, struct_to_proto
@@ -26,6 +28,7 @@ from modelyard.wire.structs import struct_from_proto, struct_to_proto
 ROLES = EnumMapping(pb.Dataset.Role, DatasetRole)
 FINGERPRINTS = EnumMapping(pb.Dataset.Fingerprint, Fingerprint)
 RELATIONS = EnumMapping(pb.Parent.Relation, Relation)
+LINEAGE_RELATIONS = EnumMapping(lineage_pb2.LineageEdge.Relation, LineageRelation, unknown=LineageRelation.UNKNOWN)
 DIRECTIONS = EnumMapping(pb.Evaluation.Direction, Direction)
 
 
