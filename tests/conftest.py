@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support import shared
 from tests.support.calls import fraud
+from tests.support.launcher import die_with
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.prepared import Prepared, prepare
 from tests.support.registry import RunningRegistry, running_registry
@@ -18,6 +21,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # of pytest-xdist: it would notice only after a while that its runner is gone
+        die_with(os.getppid(), signal.SIGKILL)
+
+
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the settings, the cache or the home of who runs it."""
@@ -25,6 +33,11 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MODELYARD_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_by_all_workers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    shared.use(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -52,11 +65,11 @@ def prepared(request: pytest.FixtureRequest) -> Prepared:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh database of each dialect."""
+    """A new, migrated database of each dialect; `sqlite` for a file that is made where it is wanted."""
     if request.param == "sqlite":
         return "sqlite"
     cluster: Postgres = request.getfixturevalue("postgres")
-    return cluster.create()
+    return cluster.migrated()
 
 
 @pytest.fixture
@@ -71,7 +84,7 @@ async def fraud_yard(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningRegistry]:
     """One for all tests of a module, on each dialect, with the model `fraud`: for calls that change nothing of it."""
-    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").create()
+    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").migrated()
     async with running_registry(url, tmp_path_factory.mktemp("yard")) as running:
         await fraud(running)
         yield running

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 from tests.support.postgres import Postgres
+from tests.support.templates import sqlite_at
 
 from modelyard.names import NamespaceName
-from modelyard_server.db import schema
 from modelyard_server.db.engine import create_engine, parse_url, sqlite_url
 from modelyard_server.db.inventory import SqlInventory
 from modelyard_server.db.unit_of_work import SqlDatabase
@@ -24,12 +25,17 @@ from modelyard_server.services.database import Transaction
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+def _url(database_url: str, folder: Path) -> URL:
+    if database_url != "sqlite":
+        return parse_url(database_url)
+    file = folder / "test.db"
+    sqlite_at(file)
+    return sqlite_url(file)
+
+
 @pytest.fixture
 async def database(database_url: str, tmp_path: Path) -> AsyncIterator[SqlDatabase]:
-    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engine = create_engine(url)
-    await schema.upgrade(engine)
-    made = SqlDatabase(engine)
+    made = SqlDatabase(create_engine(_url(database_url, tmp_path)))
     yield made
     await made.close()
 
@@ -129,10 +135,8 @@ async def test_a_unit_outlives_its_caller(database: SqlDatabase) -> None:
 
 
 async def test_close_waits_for_units_that_run(database_url: str, tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engine = create_engine(url)
-    await schema.upgrade(engine)
-    database = SqlDatabase(engine)
+    url = _url(database_url, tmp_path)
+    database = SqlDatabase(create_engine(url))
     gate = Gate()
 
     async def work(transaction: Transaction) -> None:
@@ -170,8 +174,7 @@ async def test_cancelled_readers_leave_the_pool_whole(database: SqlDatabase) -> 
 
 async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None:
     """R10: had the slow unit drawn its revision first, a reader would see 2 without 1, and never look for 1 again."""
-    engine = create_engine(parse_url(postgres.create()))
-    await schema.upgrade(engine)
+    engine = create_engine(parse_url(postgres.migrated()))
     database = SqlDatabase(engine)
     gate = Gate()
     namespace = await database.write(lambda transaction: transaction.namespaces.add(_namespace("a")))

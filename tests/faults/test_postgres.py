@@ -13,14 +13,13 @@ import asyncpg
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.support.commands import run
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.proxy import ChaosProxy, Mode, chaos_proxy
 from tests.support.registry import refused
 from tests.support.requests import MODEL, NAMESPACE, request_id
 from tests.support.roundtrip import assert_works, random_file
 from tests.support.scale import SCALE
-from tests.support.server import BIN, ServerProcess
+from tests.support.server import ServerProcess
 from tests.support.waiting import until
 
 from modelyard import AsyncClient
@@ -37,12 +36,6 @@ def mortal() -> Iterator[Postgres]:
     """A cluster of our own, to be ill-treated. What it acknowledged outlives it."""
     with running_postgres(durable=True) as cluster:
         yield cluster
-
-
-def _migrated(cluster: Postgres) -> str:
-    url = cluster.create()
-    run(BIN / "modelyard-server", "migrate", "--database-url", url)
-    return url
 
 
 @asynccontextmanager
@@ -121,7 +114,7 @@ class _Load:
 
 async def test_clients_do_not_notice_that_postgresql_crashed(mortal: Postgres, tmp_path: Path) -> None:
     """F14, R14: it restarts in immediate mode under load, and nothing acknowledged is lost, nothing done twice."""
-    async with _serving(tmp_path, _migrated(mortal), 10) as server:
+    async with _serving(tmp_path, mortal.migrated(), 10) as server:
         load = _Load(server, tmp_path)
         workers = [asyncio.create_task(load.work(number)) for number in range(_CLIENTS)]
         try:
@@ -143,7 +136,7 @@ async def test_clients_do_not_notice_that_postgresql_crashed(mortal: Postgres, t
 
 async def test_no_free_connection_is_told_soon(mortal: Postgres, tmp_path: Path) -> None:
     """F17: at most 2 s, then RESOURCE_EXHAUSTED; health answers, and all is well when a connection is free again."""
-    url = _migrated(mortal)
+    url = mortal.migrated()
     async with (
         _serving(tmp_path, url, _POOL) as server,
         grpc.aio.insecure_channel(server.address) as channel,
@@ -167,7 +160,7 @@ async def test_no_free_connection_is_told_soon(mortal: Postgres, tmp_path: Path)
 
 async def test_a_slow_database_is_slow_and_no_more(mortal: Postgres, tmp_path: Path) -> None:
     """F18"""
-    url = _migrated(mortal)
+    url = mortal.migrated()
     async with chaos_proxy(mortal.port) as proxy, _serving(tmp_path, _through(proxy, mortal, url), 10) as server:
         proxy.latency = 0.01
         await assert_works(server.url)
@@ -175,7 +168,7 @@ async def test_a_slow_database_is_slow_and_no_more(mortal: Postgres, tmp_path: P
 
 async def test_a_database_that_takes_connections_and_says_nothing_is_down(mortal: Postgres, tmp_path: Path) -> None:
     """F18"""
-    url = _migrated(mortal)
+    url = mortal.migrated()
     async with (
         chaos_proxy(mortal.port) as proxy,
         _serving(tmp_path, _through(proxy, mortal, url), _POOL) as server,
@@ -238,7 +231,7 @@ async def test_a_database_that_hangs_blocks_nobody_for_ever(mortal: Postgres, tm
 async def _hang(
     mortal: Postgres, folder: Path, hang: Callable[[ChaosProxy, str], AbstractAsyncContextManager[None]]
 ) -> None:
-    url = _migrated(mortal)
+    url = mortal.migrated()
     async with (
         chaos_proxy(mortal.port) as proxy,
         _serving(folder, _through(proxy, mortal, url), _POOL) as server,

@@ -9,7 +9,6 @@ import pytest
 from tests.support.deaths import dying_at, sql
 from tests.support.fsck import assert_clean
 from tests.support.postgres import Postgres
-from tests.support.prepared import migrated
 from tests.support.receiver import CERTIFICATE, receiving
 from tests.support.server import ServerProcess
 from tests.support.waiting import until
@@ -26,7 +25,7 @@ def flags(request: pytest.FixtureRequest) -> tuple[str, ...]:
     if request.param == "sqlite":
         return _ALLOWED
     cluster: Postgres = request.getfixturevalue("postgres")
-    return (*_ALLOWED, "--database-url", migrated(cluster))
+    return (*_ALLOWED, "--database-url", cluster.migrated())
 
 
 @pytest.mark.parametrize(

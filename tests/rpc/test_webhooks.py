@@ -514,7 +514,7 @@ async def test_tests_hold_up_no_other_call(yard: RunningRegistry, receiver: Rece
 async def test_two_replicas_tell_each_event_once_and_in_order(
     postgres: Postgres, receiver: Receiver, tmp_path: Path
 ) -> None:
-    url = postgres.create()
+    url = postgres.migrated()
     async with (
         running_registry(url, tmp_path / "1", sender=HttpsSender([_LOOPBACK])) as yard,
         running_registry(url, tmp_path / "2", sender=HttpsSender([_LOOPBACK])) as replica,
