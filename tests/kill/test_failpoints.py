@@ -23,7 +23,9 @@ from modelyard.types import Version, VersionState
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1.resources_pb2 import Blob
 from modelyard_server.failpoints import POINTS
+from modelyard_server.rpc.methods import table
 
+_COMMIT: Final = ("before_commit", "after_commit")
 NAMESPACE: Final = "namespaces/default"
 BIG: Final = os.urandom(9 << 20)
 PARTS: Final = (b"first part, ", b"second part")
@@ -100,6 +102,11 @@ async def _stop_serving(client: AsyncClient, _: Path) -> None:
     await client.deployments.delete(served.deployment.name)
 
 
+async def _roll_back(client: AsyncClient, _: Path) -> None:
+    await client.set_alias("fraud", "production", 2)
+    assert (await client.rollback_alias("fraud", "production")).version.number == 1
+
+
 PUSH = Act(_push, ("version.created", "alias.created"))
 CHANGES: Final[Mapping[str, Act]] = {
     "CreateNamespace": Act(lambda client, _: client.create_namespace("team")),
@@ -116,6 +123,10 @@ CHANGES: Final[Mapping[str, Act]] = {
     "DeleteVersion": Act(lambda client, _: client.delete_version("fraud@2"), ("version.deleted",)),
     "UndeleteVersion": Act(lambda client, _: client.undelete_version("fraud@3"), ("version.restored",)),
     "SetAlias": Act(lambda client, _: client.set_alias("fraud", "production", 2), ("alias.moved",)),
+    "RollbackAlias": Act(_roll_back, ("alias.moved", "alias.rolled_back")),
+    "CreateEvaluation": Act(
+        lambda client, _: client.evaluate("fraud@1", "test", {"auc": 0.9}), ("evaluation.created",)
+    ),
     "DeleteAlias": Act(lambda client, _: client.delete_alias("fraud", "production"), ("alias.deleted",)),
     "CreateWebhook": Act(lambda client, _: _add_webhook(client), ("webhook.created",)),
     "UpdateWebhook": _changing_webhook(lambda webhooks: webhooks.update("ci", description="x"), "webhook.updated"),
@@ -155,10 +166,12 @@ STEPS: Final[Mapping[str, Act]] = {
     "upload.after_cancel": Act(_cancel),
     "compose.before_publish": Act(_compose),
     "compose.after_publish": Act(_compose),
-    **{f"{name}.{step}": act for (name, act), step in product(CHANGES.items(), ("before_commit", "after_commit"))},
+    **{f"{name}.{step}": act for (name, act), step in product(CHANGES.items(), _COMMIT)},
 }
 # Reached when a server starts, see test_starts.py, and when it tells webhooks, see test_webhooks.py.
 OTHERS: Final = {
+    "RedeliverDelivery.before_commit",
+    "RedeliverDelivery.after_commit",
     "webhook.after_fan_out",
     "webhook.after_post",
     "webhook.after_end",
@@ -172,6 +185,12 @@ OTHERS: Final = {
 
 def test_each_failpoint_has_its_death() -> None:
     assert {point.partition("@")[0] for point in STEPS} | OTHERS == POINTS
+
+
+def test_each_change_has_its_failpoints() -> None:
+    """Those that a client retries by its request_id. An upload's steps are points of their own."""
+    retried = {method.name for method in table().values() if "request_id" in method.request.DESCRIPTOR.fields_by_name}
+    assert {f"{name}.{step}" for name in retried - {"StartUpload"} for step in _COMMIT} <= POINTS
 
 
 async def _dies_and_comes_back(prepared: Prepared, folder: Path, point: str, act: Act) -> None:

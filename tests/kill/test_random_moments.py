@@ -13,7 +13,7 @@ from tests.support.workload import Workload
 _KILLS = 10
 
 
-@pytest.mark.timeout(120 * SCALE)
+@pytest.mark.timeout(600 * SCALE)
 async def test_killed_again_and_again(tmp_path: Path) -> None:
     moments = random.Random(20260301)
     server = ServerProcess(tmp_path).start()
