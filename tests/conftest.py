@@ -11,10 +11,13 @@ import pytest_asyncio
 from tests.support import shared
 from tests.support.calls import fraud
 from tests.support.launcher import die_with
+from tests.support.parsing import parse_undisturbed
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.prepared import Prepared, prepare
 from tests.support.registry import RunningRegistry, running_registry
 from tests.support.server import ServerProcess
+
+parse_undisturbed()
 
 # A shell has what runs in its background ignore Ctrl-C, and all that this starts would do so too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

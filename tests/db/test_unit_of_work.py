@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
+from tests.support.children import PATIENCE
 from tests.support.postgres import Postgres
 from tests.support.templates import sqlite_at
 
@@ -198,7 +199,7 @@ async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None
 
     begun_first = asyncio.create_task(database.write(slow))
     await gate.reached.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await database.write(quick)
     assert await log() == [(1, "quick")]
     gate.open()

@@ -13,6 +13,7 @@ import asyncpg
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.support.children import PATIENCE
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.proxy import ChaosProxy, Mode, chaos_proxy
 from tests.support.registry import refused
@@ -28,6 +29,10 @@ from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 _CRASHES = 3 * SCALE
 _CLIENTS = 6
+_BRIDGED = 60
+"""Seconds that a push may take over a crash. PostgreSQL is away for less than one, on a machine that is not busy."""
+_SOON = 30
+"""Seconds for what takes two to six. A call that waits for the database for ever takes longer."""
 _POOL = 2
 
 
@@ -66,12 +71,9 @@ async def _locking(url: str, table: str) -> AsyncIterator[Callable[[int], Awaita
         await stranger.close()
 
 
-async def _health(channel: grpc.aio.Channel) -> float:
-    """Seconds that the health check takes, which must say SERVING."""
-    started = time.monotonic()
-    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+async def _assert_healthy(channel: grpc.aio.Channel) -> None:
+    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    return time.monotonic() - started
 
 
 class _Load:
@@ -120,16 +122,16 @@ async def test_clients_do_not_notice_that_postgresql_crashed(mortal: Postgres, t
         try:
             for _ in range(_CRASHES):
                 goal = len(load.acknowledged) + 5 * _CLIENTS
-                await until(lambda: len(load.acknowledged) >= goal or any(w.done() for w in workers), 30)  # noqa: B023 (awaited here)
+                await until(lambda: len(load.acknowledged) >= goal or any(w.done() for w in workers))  # noqa: B023 (awaited here)
                 await asyncio.to_thread(mortal.stop, signal.SIGQUIT)
                 await asyncio.to_thread(mortal.start)
             goal = len(load.acknowledged) + 5 * _CLIENTS
-            await until(lambda: len(load.acknowledged) >= goal or any(w.done() for w in workers), 30)
+            await until(lambda: len(load.acknowledged) >= goal or any(w.done() for w in workers))
         finally:
             load.stop()
             await asyncio.gather(*workers)
         await load.verify()
-        assert load.longest < 15
+        assert load.longest < _BRIDGED
         await assert_works(server.url)
         assert "INTERNAL" not in server.log.read_text()
 
@@ -149,10 +151,12 @@ async def test_no_free_connection_is_told_soon(mortal: Postgres, tmp_path: Path)
             await until(lambda: waiting(_POOL))
             started = time.monotonic()
             told = await asyncio.gather(*(refused(stub.GetModel(request)) for _ in range(20)))
-            assert 1.5 < time.monotonic() - started < 3
+            assert 1.5 < time.monotonic() - started < _SOON
+            assert not any(call.done() for call in stuck)
             assert {(one.code, one.reason) for one in told} == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")}
             assert all("RetryInfo" in one.details for one in told)
-            assert await _health(channel) < 1
+            await _assert_healthy(channel)
+            assert not any(call.done() for call in stuck)
         for call in stuck:
             assert (await call).name == MODEL
         await assert_works(server.url)
@@ -180,8 +184,8 @@ async def test_a_database_that_takes_connections_and_says_nothing_is_down(mortal
         request = registry_pb2.ListModelsRequest(parent=NAMESPACE)
         told = await refused(RegistryServiceStub(channel).ListModels(request))
         assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "BACKEND_DOWN")
-        assert time.monotonic() - started < 8
-        assert await _health(channel) < 1
+        assert time.monotonic() - started < _SOON
+        await _assert_healthy(channel)
         proxy.mode = Mode.PASS
         await assert_works(server.url)
 
@@ -254,10 +258,10 @@ async def _hang(
                 started = time.monotonic()
                 codes = await asyncio.gather(*(_code(stub.GetModel(get, timeout=1)) for _ in range(10)))
                 assert changes.done() or set(codes) <= {grpc.StatusCode.DEADLINE_EXCEEDED, *_SHED}
-                assert time.monotonic() - started < 2
-                assert await _health(channel) < 1
+                assert time.monotonic() - started < _SOON
+                await _assert_healthy(channel)
             assert set(await changes) == {grpc.StatusCode.UNAVAILABLE}
-        await until(lambda: _answers(stub.GetModel(get, timeout=5)), 15)
+        await until(lambda: _answers(stub.GetModel(get, timeout=_SOON)))
         for creation in creations:  # a retry tells what became of them
             assert (await stub.CreateModel(creation)).name == f"{NAMESPACE}/models/{creation.model_id}"
         await assert_works(server.url)

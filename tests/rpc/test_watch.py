@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 from sqlalchemy import text
+from tests.support.children import PATIENCE
 from tests.support.registry import RunningRegistry, refusal, refused, running_registry
 from tests.support.requests import MODEL, NAMESPACE, commit, make_model
 
@@ -26,7 +27,7 @@ class Watcher:
         self._answers = self._call.__aiter__()
 
     async def next(self) -> rpc.WatchEventsResponse:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             return await anext(self._answers)
 
     async def revisions(self, count: int) -> list[int]:

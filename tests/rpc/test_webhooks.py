@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from tests.support.children import PATIENCE
 from tests.support.postgres import Postgres
 from tests.support.receiver import CERTIFICATE, Posted, Receiver, receiving
 from tests.support.registry import RunningRegistry, refused, running_registry
@@ -35,7 +36,7 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def yard(database_url: str, tmp_path: Path) -> AsyncIterator[RunningRegistry]:
     """A registry that may post to this machine."""
-    sender = HttpsSender([_LOOPBACK], deadline=10.0)
+    sender = HttpsSender([_LOOPBACK], deadline=PATIENCE)
     async with running_registry(database_url, tmp_path / "yard", sender=sender) as running:
         yield running
 
