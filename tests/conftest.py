@@ -67,12 +67,15 @@ def prepared(request: pytest.FixtureRequest) -> Prepared:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A new, migrated database of each dialect; `sqlite` for a file that is made where it is wanted."""
     if request.param == "sqlite":
-        return "sqlite"
+        yield "sqlite"
+        return
     cluster: Postgres = request.getfixturevalue("postgres")
-    return cluster.migrated()
+    url = cluster.migrated()
+    yield url
+    cluster.drop(url)
 
 
 @pytest.fixture

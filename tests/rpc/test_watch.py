@@ -235,10 +235,11 @@ async def test_watches_end_so_that_they_can_be_resumed_when_the_server_stops(
     ],
     ids=str,
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_wrong_watches_are_refused(
-    yard: RunningRegistry, request_: rpc.WatchEventsRequest, fields: list[str]
+    fraud_yard: RunningRegistry, request_: rpc.WatchEventsRequest, fields: list[str]
 ) -> None:
-    got = await refused(_first(yard, request_))
+    got = await refused(_first(fraud_yard, request_))
 
     assert (got.code, got.fields) == (grpc.StatusCode.INVALID_ARGUMENT, fields)
 

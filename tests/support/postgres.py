@@ -84,8 +84,12 @@ class Postgres:
         """The URL of a new database, which is empty or a copy of another one."""
         self._databases += 1
         name = f"test_{self._databases}"
-        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Removes a database: with hundreds of them, the end of the run would take a minute."""
+        self.sql(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
     def migrated(self) -> str:
         """The URL of a new database that a server can start on."""
@@ -149,6 +153,6 @@ def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
             cluster.start()
             yield cluster
         finally:
-            cluster.stop()
+            cluster.stop(signal.SIGQUIT)  # nobody will need what it has not written yet
     finally:
         shutil.rmtree(folder, ignore_errors=True)
