@@ -198,10 +198,8 @@ async def _dies_and_comes_back(prepared: Prepared, folder: Path, point: str, act
     before = await log_of(server)
     try:
         async with AsyncClient(server.url, cache_dir=folder / "cache") as client:
-            server.start()
-            await client.get_namespace("default")
-            server.stop()
             async with dying_at(server, point):
+                await client.get_namespace("default")  # a client waits only for a server that it has known
                 await act.run(client, folder / "work")
             assert await log_of(server) == [*before, *act.events]
         await _all_is_whole(server, folder)

@@ -13,7 +13,9 @@ from tests.support.server import ServerProcess
 
 @asynccontextmanager
 async def dying_at(server: ServerProcess, failpoint: str, *, fresh: bool = False) -> AsyncIterator[None]:
-    """Inside, ``server`` dies once, at ``failpoint``, and comes back. Fails if it never got there.
+    """Inside, ``server`` serves, dies once at ``failpoint``, and comes back. Fails if it never got there.
+
+    If it dies while it starts, it has come back before the inside begins.
 
     ``fresh`` is that of :meth:`ServerProcess.start`.
     """
@@ -21,6 +23,7 @@ async def dying_at(server: ServerProcess, failpoint: str, *, fresh: bool = False
     server.start(wait=False, failpoints=armed, fresh=fresh)
     dead = asyncio.create_task(asyncio.to_thread(_revive, server))
     try:
+        await asyncio.to_thread(server.await_health, may_die=True)
         yield
     finally:
         code = await dead

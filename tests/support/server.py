@@ -71,19 +71,22 @@ class ServerProcess:
         with self.log.open("ab") as log:
             self._process = spawn(command, entry=self.entry, stdout=log.fileno(), stderr=log.fileno(), env=environment)
         if wait:
-            self._await_health()
+            self.await_health()
         return self
 
-    def _await_health(self) -> None:
+    def await_health(self, *, may_die: bool = False) -> None:
+        """Waits for it to serve. With ``may_die``, for that or the next process that is started for it."""
         with grpc.insecure_channel(self.address, options=_TRY_OFTEN) as channel:
-            health = health_pb2_grpc.HealthStub(channel)
-            request = health_pb2.HealthCheckRequest()
-            answering = health.Check.future(request, timeout=PATIENCE, wait_for_ready=True)
+            check = health_pb2_grpc.HealthStub(channel).Check
+            answering = check.future(health_pb2.HealthCheckRequest(), timeout=PATIENCE, wait_for_ready=True)
             while not answering.done():
-                assert self.running, self.log.read_text()
+                assert may_die or self.running, self.log.read_text()
                 with suppress(grpc.FutureTimeoutError):
                     answering.exception(timeout=0.2)
-            assert answering.result().status == health_pb2.HealthCheckResponse.SERVING, self.log.read_text()
+            died = may_die and answering.code() is grpc.StatusCode.UNAVAILABLE
+            assert died or answering.result().status == health_pb2.HealthCheckResponse.SERVING, self.log.read_text()
+        if died:  # in the middle of the call
+            self.await_health(may_die=True)
 
     def wait(self) -> int:
         """Waits for its end; its exit code."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 from modelyard.names import DeliveryName, WebhookName
+from modelyard_server import failpoints
 from modelyard_server.domain.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.domain.resources import Delivery, DeliveryState, Webhook
 from modelyard_server.domain.webhooks import Message, headers, keys
@@ -66,9 +67,11 @@ class Deliveries:
             await transaction.deliveries.add(webhook, [again])
             if webhook.disabled:
                 await transaction.deliveries.pause(webhook.key)
+            failpoints.hit(f"{attempt.method}.before_commit")
             return again
 
         again = await self.mutations.database.write(work)
+        failpoints.hit(f"{attempt.method}.after_commit")
         self.wake()
         return again
 
