@@ -109,7 +109,7 @@ _TOO_LARGE: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 @pytest.mark.parametrize("attack", _TOO_LARGE)
-async def test_what_is_too_large_is_refused_before_it_is_looked_at(victim: Victim, attack: str) -> None:
+async def test_too_large_messages_are_refused_unread(victim: Victim, attack: str) -> None:
     async with grpc.aio.insecure_channel(victim.address) as channel, unharmed_memory(victim):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await _TOO_LARGE[attack](RegistryServiceStub(channel))
@@ -152,7 +152,7 @@ async def _read_to_the_end(reader: asyncio.StreamReader) -> None:
         pytest.param(b"", id="A48 nothing"),
     ],
 )
-async def test_what_is_no_http2_is_closed(victim: Victim, junk: bytes) -> None:
+async def test_connections_without_http2_are_closed(victim: Victim, junk: bytes) -> None:
     async with unharmed(victim):
         reader, writer = await asyncio.open_connection("127.0.0.1", victim.port)
         writer.write(junk)
@@ -163,7 +163,7 @@ async def test_what_is_no_http2_is_closed(victim: Victim, junk: bytes) -> None:
         writer.close()
 
 
-async def test_rapid_resets_hurt_nobody(victim: Victim) -> None:
+async def test_rapid_resets_do_not_affect_others(victim: Victim) -> None:
     """A51: calls that are made and given up at once, as fast as they can be sent."""
     headers = http2.request_headers(_GET, victim.address)
     async with unharmed(victim), http2.connected(victim.address) as connection:
@@ -183,7 +183,7 @@ async def test_a_flood_of_pings_ends_the_connection_it_comes_from(victim: Victim
             await asyncio.sleep(0)
 
 
-async def test_headers_without_an_end_are_not_kept(victim: Victim) -> None:
+async def test_endless_headers_are_not_kept(victim: Victim) -> None:
     """A51: 10 MB of CONTINUATION frames."""
     headers = http2.request_headers(_GET, victim.address)
     more = http2.header_block({f"x-{number:03}": "y" * 100 for number in range(140)})
@@ -209,7 +209,7 @@ async def test_headers_without_an_end_are_not_kept(victim: Victim) -> None:
         "/modelyard.v1.registryservice/getnamespace",
     ],
 )
-async def test_what_is_not_served_is_not_named(victim: Victim, path: str) -> None:
+async def test_unknown_methods_reveal_no_names(victim: Victim, path: str) -> None:
     """A55, A109"""
     async with grpc.aio.insecure_channel(victim.address) as channel:
         call: Any = channel.unary_unary(path)

@@ -136,7 +136,7 @@ async def test_clients_do_not_notice_that_postgresql_crashed(mortal: Postgres, t
         assert "INTERNAL" not in server.log.read_text()
 
 
-async def test_no_free_connection_is_told_soon(mortal: Postgres, tmp_path: Path) -> None:
+async def test_calls_are_refused_soon_without_a_free_connection(mortal: Postgres, tmp_path: Path) -> None:
     """F17: at most 2 s, then RESOURCE_EXHAUSTED; health answers, and all is well when a connection is free again."""
     url = mortal.migrated()
     async with (
@@ -162,7 +162,7 @@ async def test_no_free_connection_is_told_soon(mortal: Postgres, tmp_path: Path)
         await assert_works(server.url)
 
 
-async def test_a_slow_database_is_slow_and_no_more(mortal: Postgres, tmp_path: Path) -> None:
+async def test_calls_succeed_on_a_slow_database(mortal: Postgres, tmp_path: Path) -> None:
     """F18"""
     url = mortal.migrated()
     async with chaos_proxy(mortal.port) as proxy, _serving(tmp_path, _through(proxy, mortal, url), 10) as server:
@@ -170,7 +170,7 @@ async def test_a_slow_database_is_slow_and_no_more(mortal: Postgres, tmp_path: P
         await assert_works(server.url)
 
 
-async def test_a_database_that_takes_connections_and_says_nothing_is_down(mortal: Postgres, tmp_path: Path) -> None:
+async def test_a_database_that_accepts_and_does_not_answer_is_unavailable(mortal: Postgres, tmp_path: Path) -> None:
     """F18"""
     url = mortal.migrated()
     async with (
@@ -218,7 +218,7 @@ async def _stopped_backends(_proxy: ChaosProxy, url: str) -> AsyncIterator[None]
                 os.kill(pid, signal.SIGCONT)
 
 
-async def test_a_database_that_hangs_blocks_nobody_for_ever(mortal: Postgres, tmp_path: Path) -> None:
+async def test_calls_end_when_the_database_hangs(mortal: Postgres, tmp_path: Path) -> None:
     """F18: callers hear of it at their deadline or before, calls do not pile up, and no lock is left behind.
 
     Whether the network lost the connections or the processes behind them stand still. Each on a server of its own, but

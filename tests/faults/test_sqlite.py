@@ -34,7 +34,7 @@ def _locked(server: ServerProcess) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-async def test_a_locked_database_is_waited_for_then_told(server: ServerProcess) -> None:
+async def test_writers_wait_for_a_locked_database_and_are_then_refused(server: ServerProcess) -> None:
     """F10: after 5 s each writer hears UNAVAILABLE, however many of them wait. Readers are answered meanwhile."""
     async with grpc.aio.insecure_channel(server.address, options=[("grpc.enable_retries", 0)]) as channel:
         stub = RegistryServiceStub(channel)
@@ -138,7 +138,7 @@ async def test_a_damaged_database_is_not_served(server: ServerProcess, what: str
     await assert_works(server.url)
 
 
-async def test_a_database_that_is_damaged_while_it_is_served_is_no_bug_of_ours(server: ServerProcess) -> None:
+async def test_damage_of_a_served_database_is_reported_as_unavailable(server: ServerProcess) -> None:
     """A disk that goes may read like this before it fails: callers hear that the database is away, not INTERNAL."""
     await assert_works(server.url)
     assert server.stop() == 0
@@ -158,7 +158,7 @@ async def test_a_database_that_is_damaged_while_it_is_served_is_no_bug_of_ours(s
 
 
 @pytest.mark.parametrize("how", ["missing", "empty"])
-async def test_a_database_that_got_lost_is_not_made_anew_beside_its_blobs(server: ServerProcess, how: str) -> None:
+async def test_a_missing_database_is_not_recreated_beside_its_blobs(server: ServerProcess, how: str) -> None:
     await assert_works(server.url)
     assert server.stop() == 0
     database = server.folder / "data" / "modelyard.db"
@@ -176,7 +176,7 @@ async def test_a_database_that_got_lost_is_not_made_anew_beside_its_blobs(server
     await assert_works(server.url)
 
 
-async def test_a_second_server_on_the_same_data_goes_and_the_first_stays(server: ServerProcess) -> None:
+async def test_a_second_server_on_the_same_data_is_refused(server: ServerProcess) -> None:
     """F13"""
     second = ServerProcess(server.folder)
 

@@ -183,11 +183,11 @@ OTHERS: Final = {
 }
 
 
-def test_each_failpoint_has_its_death() -> None:
+def test_every_failpoint_is_tested() -> None:
     assert {point.partition("@")[0] for point in STEPS} | OTHERS == POINTS
 
 
-def test_each_change_has_its_failpoints() -> None:
+def test_every_retried_method_has_failpoints() -> None:
     """Those that a client retries by its request_id. An upload's steps are points of their own."""
     retried = {method.name for method in table().values() if "request_id" in method.request.DESCRIPTOR.fields_by_name}
     assert {f"{name}.{step}" for name in retried - {"StartUpload"} for step in _COMMIT} <= POINTS
@@ -225,13 +225,15 @@ async def _ready(client: AsyncClient) -> AsyncIterator[Version]:
 
 
 @pytest.mark.parametrize("point", STEPS)
-async def test_it_dies_and_nothing_is_lost(prepared_on_sqlite: Prepared, tmp_path: Path, point: str) -> None:
+async def test_acknowledged_changes_survive_a_death_at_each_step(
+    prepared_on_sqlite: Prepared, tmp_path: Path, point: str
+) -> None:
     await _dies_and_comes_back(prepared_on_sqlite, tmp_path, point, STEPS[point])
 
 
 # A bounded share, each time the same: what differs between the dialects is a transaction's commit.
 @pytest.mark.parametrize("point", [point for point in STEPS if SCALE > 1 or point.startswith(("commit", "Set"))])
-async def test_it_dies_and_nothing_is_lost_on_postgresql(
+async def test_acknowledged_changes_survive_a_death_at_each_commit_on_postgresql(
     prepared_on_postgresql: Prepared, tmp_path: Path, point: str
 ) -> None:
     await _dies_and_comes_back(prepared_on_postgresql, tmp_path, point, STEPS[point])

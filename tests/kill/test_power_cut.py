@@ -37,7 +37,7 @@ def flags(request: pytest.FixtureRequest) -> list[str]:
 
 
 @pytest.mark.timeout(600 * SCALE)
-async def test_what_was_acknowledged_outlives_a_power_cut(disk: LoopDisk, tmp_path: Path, flags: list[str]) -> None:
+async def test_acknowledged_changes_survive_a_power_cut(disk: LoopDisk, tmp_path: Path, flags: list[str]) -> None:
     moments = random.Random(20260304)
     server = ServerProcess(disk.path, *flags).start(fresh=True)  # a copied database would not be on the disk yet
     try:

@@ -14,7 +14,7 @@ _KILLS = 10
 
 
 @pytest.mark.timeout(600 * SCALE)
-async def test_killed_again_and_again(tmp_path: Path) -> None:
+async def test_a_server_killed_at_random_moments_loses_nothing(tmp_path: Path) -> None:
     moments = random.Random(20260301)
     server = ServerProcess(tmp_path).start()
     try:

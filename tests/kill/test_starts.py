@@ -17,7 +17,7 @@ MIGRATIONS = ("migration.before", "migration.before_commit", "migration.after_co
 
 
 @pytest.mark.parametrize("point", MIGRATIONS)
-async def test_the_first_start_dies_and_the_second_serves(tmp_path: Path, point: str) -> None:
+async def test_a_start_completes_a_migration_that_was_killed(tmp_path: Path, point: str) -> None:
     """R12"""
     server = ServerProcess(tmp_path)
     try:
@@ -32,7 +32,7 @@ async def test_the_first_start_dies_and_the_second_serves(tmp_path: Path, point:
 
 
 @pytest.mark.parametrize("point", MIGRATIONS)
-def test_a_migration_by_hand_dies_and_the_next_ends_it(tmp_path: Path, postgres: Postgres, point: str) -> None:
+def test_a_migration_command_completes_one_that_was_killed(tmp_path: Path, postgres: Postgres, point: str) -> None:
     url = postgres.create()
     armed = {**clean_environment(), "MODELYARD_FAILPOINTS": f"{point}=kill"}
 
@@ -50,7 +50,7 @@ def test_a_migration_by_hand_dies_and_the_next_ends_it(tmp_path: Path, postgres:
 @pytest.mark.parametrize(
     "point", ["expiry.after_commit", "expiry.after_discard", "commit.before_db", "commit.after_db"]
 )
-async def test_the_sweep_dies_and_the_next_ends_it(tmp_path: Path, point: str) -> None:
+async def test_the_next_sweep_completes_one_that_was_killed(tmp_path: Path, point: str) -> None:
     server = ServerProcess(tmp_path).start()
     try:
         await _stage(server, 3)

@@ -39,7 +39,7 @@ def flags(request: pytest.FixtureRequest) -> tuple[str, ...]:
     ],
     indirect=["flags"],
 )
-async def test_what_is_told_is_told_to_the_end(
+async def test_webhooks_are_delivered_in_order_when_the_server_dies(
     flags: tuple[str, ...], point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
@@ -74,7 +74,7 @@ async def test_what_is_told_is_told_to_the_end(
 
 @pytest.mark.parametrize("flags", ["sqlite", "postgresql"], indirect=True)
 @pytest.mark.parametrize("point", ["RedeliverDelivery.before_commit", "RedeliverDelivery.after_commit"])
-async def test_an_event_is_sent_again_once(
+async def test_a_redelivery_is_added_once_when_the_server_dies(
     flags: tuple[str, ...], point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R11: the server dies in the middle of the call, and the client retries it."""
@@ -104,9 +104,7 @@ async def _delivered(client: AsyncClient, count: int) -> bool:
     return len([each async for each in client.webhooks.deliveries("ci", state=DeliveryState.DELIVERED)]) == count
 
 
-async def test_a_server_that_stops_lets_go_of_what_it_was_telling(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_stopping_server_releases_its_deliveries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next server tells it at once, instead of waiting for claims to run out."""
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     server = ServerProcess(tmp_path, *_ALLOWED)

@@ -130,7 +130,7 @@ async def test_a_page_goes_on_with_its_own_query_only(yard: RunningRegistry) -> 
     ],
 )
 @pytest.mark.asyncio(loop_scope="module")
-async def test_wrong_queries_teach(
+async def test_wrong_queries_say_what_is_wrong(
     fraud_yard: RunningRegistry, field: str, value: str, parent: str, message: str
 ) -> None:
     request = rpc.ListVersionsRequest(parent=parent)
@@ -143,7 +143,7 @@ async def test_wrong_queries_teach(
 
 
 @pytest.mark.parametrize("text", ["x' OR 1=1 --", "'; DROP TABLE versions;--", "%", "_", "\\"])
-async def test_values_are_values(yard: RunningRegistry, text: str) -> None:
+async def test_sql_in_filter_values_is_text(yard: RunningRegistry, text: str) -> None:
     """A33, A35."""
     await make_model(yard)
     await push(yard, labels={"note": "anything"})

@@ -128,9 +128,7 @@ async def test_what_another_process_commits_is_found(yard: RunningRegistry) -> N
     assert [event.actor for event in told.events] == ["elsewhere"]
 
 
-async def test_one_who_is_far_behind_reads_on_from_the_database(
-    yard: RunningRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_watch_reads_from_the_database(yard: RunningRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "_KEPT", 3)
     await make_model(yard)
     async with watcher(yard, start=1) as watch:
@@ -153,7 +151,7 @@ async def test_a_broken_watch_is_resumed_behind_the_last_event(yard: RunningRegi
     assert seen == list(range(1, 23))
 
 
-async def test_idle_watches_tell_that_they_are(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_idle_watches_report_progress(tmp_path_factory: pytest.TempPathFactory) -> None:
     limits = Limits(watch_progress=0.01)
     async with running_registry("sqlite", tmp_path_factory.mktemp("idle"), limits=limits) as yard:
         await make_model(yard)
@@ -176,7 +174,7 @@ async def _take(watch: Watcher, seen: list[int], last: int) -> None:
         seen += [event.revision for event in (await watch.next()).events]
 
 
-async def test_nothing_is_skipped_silently(yard: RunningRegistry) -> None:
+async def test_compacted_revisions_are_refused_not_skipped(yard: RunningRegistry) -> None:
     await make_model(yard)
     for number in range(3):
         await label(yard, number)
@@ -189,9 +187,7 @@ async def test_nothing_is_skipped_silently(yard: RunningRegistry) -> None:
         assert await watch.revisions(3) == [4, 5, 6]
 
 
-async def test_one_who_is_overtaken_by_a_compaction_hears_of_it(
-    yard: RunningRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_watch_is_told_of_a_compaction(yard: RunningRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "_KEPT", 1)
     monkeypatch.setattr(watching, "_PAGE", 1)
     await make_model(yard)

@@ -68,7 +68,7 @@ async def test_the_data_directory_is_for_its_owner_only(tmp_path: Path) -> None:
         server.close()
 
 
-def test_a_second_server_leaves_the_folder_alone(server: ServerProcess) -> None:
+def test_a_second_server_on_the_same_folder_is_refused(server: ServerProcess) -> None:
     told = _fails("serve", "--data-dir", str(server.folder / "data"), "--listen", "127.0.0.1:0")
 
     assert f"another server (process {server.pid}) works in" in told
@@ -86,7 +86,7 @@ def test_a_taken_metrics_port_is_told(server: ServerProcess, tmp_path: Path) -> 
     assert "can't serve metrics on" in _fails("serve", *flags)
 
 
-async def test_what_was_answered_is_there_after_kill_9(server: ServerProcess) -> None:
+async def test_answered_changes_survive_kill_9(server: ServerProcess) -> None:
     made = await _create(server.address, "fraud")
 
     server.kill()
@@ -98,7 +98,7 @@ async def test_what_was_answered_is_there_after_kill_9(server: ServerProcess) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_it_cleanly(server: ServerProcess, number: int) -> None:
+def test_signals_stop_the_server_cleanly(server: ServerProcess, number: int) -> None:
     assert server.stop(number) == 0
     assert [record["event"] for record in _records(server)][-2:] == ["draining", "stopped"]
 
@@ -239,7 +239,7 @@ async def test_metrics_count_calls_and_name_no_models(tmp_path: Path) -> None:
     assert "very-secret-name" not in text
 
 
-async def test_a_log_that_takes_nothing_fails_no_call(tmp_path: Path) -> None:
+async def test_calls_succeed_when_the_log_cannot_be_written(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
     server.log = Path("/dev/full")
     server.start()
@@ -309,7 +309,7 @@ async def test_transport_limits_hold(server: ServerProcess) -> None:
     await _create(server.address, "fraud")
 
 
-def test_junk_on_the_port_hurts_nobody(server: ServerProcess) -> None:
+def test_junk_on_the_port_is_closed(server: ServerProcess) -> None:
     """A48"""
     host, _, port = server.address.partition(":")
     for junk in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(4096), b""):
