@@ -260,7 +260,8 @@ async def _hang(
                 assert changes.done() or set(codes) <= {grpc.StatusCode.DEADLINE_EXCEEDED, *_SHED}
                 assert time.monotonic() - started < _SOON
                 await _assert_healthy(channel)
-            assert set(await changes) == {grpc.StatusCode.UNAVAILABLE}
+            # One that the server tries again may find that the other calls have all connections.
+            assert set(await changes) <= _SHED
         await until(lambda: _answers(stub.GetModel(get, timeout=_SOON)))
         for creation in creations:  # a retry tells what became of them
             assert (await stub.CreateModel(creation)).name == f"{NAMESPACE}/models/{creation.model_id}"

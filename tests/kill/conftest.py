@@ -2,13 +2,10 @@
 
 import pytest
 from tests.support.children import PATIENCE
-
-from modelyard._connection import Connection
+from tests.support.patience import set_patience
 
 
 @pytest.fixture(autouse=True)
 def clients_wait_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client waits for 15 s for a server to come back. On a busy machine a start may take longer."""
-    defaults = Connection.call.__kwdefaults__
-    assert defaults is not None
-    monkeypatch.setitem(defaults, "patience", PATIENCE)
+    """On a busy machine a server may take long to start, and that is not what is tested."""
+    set_patience(monkeypatch, PATIENCE)
