@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.support import shared
 from tests.support.calls import fraud
+from tests.support.children import launcher
 from tests.support.launcher import die_with
 from tests.support.parsing import parse_undisturbed
 from tests.support.postgres import Postgres, running_postgres
@@ -41,6 +42,8 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def shared_by_all_workers(tmp_path_factory: pytest.TempPathFactory) -> None:
     shared.use(tmp_path_factory)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        launcher.start()  # while the first tests run
 
 
 @pytest.fixture(scope="session")

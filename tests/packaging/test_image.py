@@ -21,7 +21,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.packaging.dockerfile import Context, Stage, parse
-from tests.support.children import PATIENCE
+from tests.support.children import PATIENCE, runner_mark
 from tests.support.commands import ROOT, UV, run
 from tests.support.postgres import free_port
 from tests.support.server import clean_environment
@@ -172,7 +172,9 @@ class Container:
         self.address = f"127.0.0.1:{ports['4850']}"
         self._start = [*as_user(image.environment / "bin/python"), *RUN.only("ENTRYPOINT").command]
         self._health_check = [*self._start[:-1], *RUN.only("HEALTHCHECK").command]
-        self._variables = RUN.environment | {"HOME": "/nonexistent", "MODELYARD_SERVER_DATA_DIR": str(volume)}
+        self._variables = (
+            RUN.environment | runner_mark() | {"HOME": "/nonexistent", "MODELYARD_SERVER_DATA_DIR": str(volume)}
+        )
         self._variables["PATH"] = f"{image.environment / 'bin'}:/usr/bin:/bin"
         for name in ("MODELYARD_SERVER_LISTEN", "MODELYARD_SERVER_ADMIN_LISTEN"):
             host, _, port = RUN.environment[name].rpartition(":")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 from tests.support.postgres import Postgres
@@ -12,6 +13,7 @@ def test_it(server: ServerProcess, postgres: Postgres) -> None:
     folder = server.folder / "second"
     folder.mkdir()
     second = ServerProcess(folder, "--database-url", postgres.migrated()).start()
-    pids = (os.getpid(), server.pid, second.pid, postgres.pid)
+    other = subprocess.Popen(["/bin/sleep", "1000"])
+    pids = (os.getpid(), server.pid, second.pid, postgres.pid, other.pid)
     Path(os.environ["TOLD"]).write_text(f"{' '.join(map(str, pids))} {postgres.folder}\n")
     signal.pause()

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final
+from uuid import uuid4
 
 from tests.support.launcher import HEADER
 
@@ -24,9 +25,17 @@ SERVER: Final = "modelyard_server.cli:main"
 PATIENCE: Final = 100.0
 """Seconds: how long tests wait for what must come, on a machine however busy."""
 
-_RUN: Final = "import sys; from tests.support.launcher import main; del sys.path[0]; sys.exit(main(int(sys.argv[1])))"
+_RUN: Final = """
+import sys
+from tests.support.launcher import main
+del sys.path[0]
+sys.exit(main(int(sys.argv[1]), sys.argv[2]))
+"""
 # As it was before any test changed it.
 _ENVIRONMENT: Final = dict(os.environ)
+_VARIABLE: Final = "TEST_RUNNER"
+# All that this runner starts has it, unless a test gives it another environment.
+os.environ[_VARIABLE] = str(uuid4())
 
 
 class Child:
@@ -92,12 +101,17 @@ class Launcher:
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
+    def start(self) -> None:
+        """Does so without a child, for those that a test starts by itself."""
+        with self._lock:
+            self._started()
+
     def _started(self) -> socket.socket:
         if self._control is None:
             self._control, theirs = socket.socketpair()
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-c", _RUN, str(theirs.fileno())],
+                    [sys.executable, "-c", _RUN, str(theirs.fileno()), f"{_VARIABLE}={os.environ[_VARIABLE]}"],
                     cwd=ROOT,
                     env=_ENVIRONMENT,
                     pass_fds=[theirs.fileno()],
@@ -158,8 +172,9 @@ class Launcher:
         return Child(ours)
 
 
-spawn = Launcher().spawn
-"""Starts a child of this test runner."""
+launcher: Final = Launcher()
+"""Of this test runner."""
+spawn: Final = launcher.spawn
 
 
 def run_server(*arguments: str | Path, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
@@ -176,3 +191,8 @@ def run_server(*arguments: str | Path, env: Mapping[str, str] | None = None) -> 
 def clean_environment() -> dict[str, str]:
     """Ours, without what would make a test depend on who runs it."""
     return {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD")}
+
+
+def runner_mark() -> dict[str, str]:
+    """The variable that what this runner starts has in its environment, so that it ends with the runner."""
+    return {_VARIABLE: os.environ[_VARIABLE]}

@@ -6,7 +6,7 @@ else is executed as usual.
 
 The runner keeps one socket to the launcher, and one for each child. The kernel closes them when the runner dies. The
 launcher then ends the child, and removes its folder. If the launcher itself dies, the kernel ends its children (on
-Linux).
+Linux). What the runner has started by itself carries the runner's mark in its environment, and is ended last.
 
 Nothing here may start a thread or use gRPC before a fork: importing gRPC is safe, using it is not.
 """
@@ -26,6 +26,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 HEADER: Final = struct.Struct(">I")
@@ -184,7 +185,15 @@ def die_with(parent: int, number: int) -> None:
         os._exit(1)
 
 
-def main(descriptor: int) -> object:
+def _end_marked(mark: str) -> None:
+    """Ends all processes that were started with ``mark`` in their environment (on Linux)."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is not ours
+            if mark.encode() in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+def main(descriptor: int, mark: str) -> object:
     """Serves the runner at the other end of ``descriptor``; in a forked child, runs what the child is for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -194,5 +203,8 @@ def main(descriptor: int) -> object:
     gc.collect()
     gc.freeze()  # or the first collection of each child would copy all that is imported
     work = Launcher(control).serve()
+    if work is None:
+        _end_marked(mark)
+        return None
     # The launcher's frames are behind us: in a child, only its own work remains, and then Python's usual end.
-    return None if work is None else work()
+    return work()
