@@ -11,7 +11,7 @@ _SECTIONS = wire.EnumMapping(registry_pb2.Difference.Section, Section)
 
 
 def comparison_message(comparison: Comparison, size: int) -> registry_pb2.CompareVersionsResponse:
-    """With as many differences as about ``size`` bytes hold."""
+    """The message, with differences up to about ``size`` bytes."""
     message = registry_pb2.CompareVersionsResponse(
         base=version_message(replace(comparison.base, files=None)),
         other=version_message(replace(comparison.other, files=None)),

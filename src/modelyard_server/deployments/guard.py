@@ -1,4 +1,4 @@
-"""Keeps versions that are served."""
+"""Refuses to delete versions that are served."""
 
 from collections.abc import Sequence
 
@@ -30,8 +30,8 @@ class ServedStay:
 def _is_served(name: VersionName | ModelName, deployments: Sequence[Deployment]) -> FailedPrecondition:
     consumers = ", ".join(dict.fromkeys(map(_consumer, deployments)))
     return FailedPrecondition(
-        f"{name} is served by {consumers}; let them load another version or stop them first, or end the deployments of"
-        " those that are gone",
+        f"{name} can't be deleted: it is served by {consumers}. Stop them or let them load another version first. End"
+        " the deployments of consumers that no longer run.",
         reason="VERSION_IN_USE",
         violations=[
             PreconditionViolation("DEPLOYMENT", str(each.name), f"{_consumer(each)} serves {each.version}")
@@ -42,6 +42,6 @@ def _is_served(name: VersionName | ModelName, deployments: Sequence[Deployment])
 
 
 def _consumer(deployment: Deployment) -> str:
-    """As a person says it: `fraud-api in production (pod-1)`."""
+    """The consumer for people: `fraud-api in production (pod-1)`."""
     where = f" in {deployment.environment}" if deployment.environment else ""
     return f"{deployment.service}{where}" + (f" ({deployment.instance})" if deployment.instance else "")

@@ -1,4 +1,4 @@
-"""Keeps versions that others were made from."""
+"""Refuses to delete versions that other live versions are derived from."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,8 @@ class ParentsStay:
 def _has_children(name: VersionName | ModelName, children: Sequence[Version]) -> FailedPrecondition:
     names = [str(child.name) for child in children]
     return FailedPrecondition(
-        f"{name} is what {', '.join(names)} {'was' if len(names) == 1 else 'were'} made from; delete those first",
+        f"{name} can't be deleted: {', '.join(names)} {'was' if len(names) == 1 else 'were'} made from it. Delete"
+        f" {'that' if len(names) == 1 else 'those'} first.",
         reason="VERSION_IN_USE",
         violations=[PreconditionViolation("CHILD", child, "was made from the version") for child in names],
         metadata={"resource": str(name), "children": ",".join(names)},

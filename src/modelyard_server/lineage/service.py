@@ -1,4 +1,4 @@
-"""Where versions came from, and what came of them."""
+"""Reads the origins and the descendants of versions."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +20,7 @@ class Lineage:
     database: Database
 
     async def upstream(self, caller: Caller, name: VersionName | AliasName, depth: int) -> Graph:
-        """What a version was made from."""
+        """The origins of a version."""
 
         async def work(transaction: Transaction) -> Graph:
             graph, frontier = Graph(NODES), [await named(transaction, name)]
@@ -37,7 +37,7 @@ class Lineage:
         return await self.database.read(work)
 
     async def downstream(self, caller: Caller, name: VersionName | AliasName, depth: int) -> Graph:
-        """What was made from a version."""
+        """The versions made from a version."""
 
         async def work(transaction: Transaction) -> Graph:
             graph, first = Graph(NODES), await named(transaction, name)
@@ -48,7 +48,7 @@ class Lineage:
         return await self.database.read(work)
 
     async def descendants(self, caller: Caller, parent: NamespaceName, origin: Origin, value: str, depth: int) -> Graph:
-        """What was made from a thing that is no version, in a namespace and behind it."""
+        """The versions of a namespace that were made from a data set, a commit or a run, and their descendants."""
 
         async def work(transaction: Transaction) -> Graph:
             graph = Graph(NODES)
@@ -67,7 +67,7 @@ class Lineage:
 
     @staticmethod
     async def _parents(transaction: Transaction, graph: Graph, versions: list[Version], distance: int) -> list[Version]:
-        """Adds the parents of versions; those that are new."""
+        """Adds the parents of versions. Returns the parents that are new."""
         edges = [edge for version in versions for edge in parents_of(version)]
         found = await LineageRepository(transaction).parents([version.key for version in versions], NODES + 1)
         new = [version for version in found if graph.add(version, distance)]

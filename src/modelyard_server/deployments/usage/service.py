@@ -1,4 +1,4 @@
-"""Counts how versions are used: in memory, stored every few seconds. It costs a call no statement, and fails none."""
+"""Counts the uses of versions in memory, and stores them every few seconds. A call needs no statement for it."""
 
 import asyncio
 from contextlib import suppress
@@ -14,12 +14,12 @@ from modelyard_server.log.changes import Mutations
 
 _log: Final = structlog.get_logger("modelyard.server")
 _SECONDS: Final = 5.0
-# Between two that come early, also while the database is away.
+# Seconds between two early flushes, also while the database is unreachable.
 _PAUSE: Final = 1.0
 
 
 class UsageCounter(Job):
-    """What was used since it was last stored. Bounded: while the database is away, what finds no room is lost."""
+    """Counts since the last flush. Bounded: while the database is unreachable, counts of further versions are lost."""
 
     def __init__(self, mutations: Mutations) -> None:
         self._database = mutations.database
@@ -30,11 +30,11 @@ class UsageCounter(Job):
         self._flushing: asyncio.Task[None] | None = None
 
     def used(self, version_key: int) -> None:
-        """A reference was resolved to a version, or something of it is read."""
+        """Counts a resolution of a reference to the version, or a read of its files."""
         self._count(version_key, VersionUse(self._clock()))
 
     def downloaded(self, version_key: int) -> None:
-        """A version is fetched by somebody who had nothing of it."""
+        """Counts a download of the version by a client that had none of its files."""
         now = self._clock()
         self._count(version_key, VersionUse(now, 1, now))
 
@@ -47,7 +47,7 @@ class UsageCounter(Job):
             self._full.set()
 
     async def flush(self) -> None:
-        """Stores what was counted; what can't be stored now is kept for the next time."""
+        """Stores the counts. If the database is unreachable, they are kept for the next flush."""
         uses, self._uses = self._uses, {}
         self._full.clear()
         if not uses:
@@ -72,7 +72,7 @@ class UsageCounter(Job):
         await self.flush()
 
     async def _flush_for_ever(self) -> None:
-        """Stores every few seconds, sooner if much was counted."""
+        """Flushes every few seconds, or earlier if many versions have counts."""
         while True:
             await asyncio.sleep(_PAUSE)
             with suppress(TimeoutError):
