@@ -48,7 +48,7 @@ async def test_migrating_twice_is_migrating_once(engine: Engine) -> None:
 
 
 async def test_an_empty_database_is_refused_until_it_is_migrated(engine: Engine) -> None:
-    with pytest.raises(schema.SchemaError, match="run 'modelyard-server migrate'"):
+    with pytest.raises(schema.SchemaError, match="Run 'modelyard-server migrate'"):
         await schema.require_current(engine)
 
 

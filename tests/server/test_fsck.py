@@ -553,7 +553,7 @@ def test_where_there_is_no_registry_it_says_so_and_makes_none(tmp_path: Path) ->
     done = run_fsck("--data-dir", tmp_path / "nothing")
 
     assert done.returncode == 2
-    assert "there is no registry in" in done.stderr
+    assert "There is no registry in" in done.stderr
     assert not (tmp_path / "nothing").exists()
 
 
@@ -563,7 +563,7 @@ def test_another_folder_than_the_servers_is_not_taken_for_a_loss(
     done = run_fsck("--data-dir", tmp_path / "nothing", *prepared_on_postgresql.copy(tmp_path).flags)
 
     assert done.returncode == 2
-    assert "give the --data-dir that the server has" in done.stderr
+    assert "Give the server's --data-dir." in done.stderr
     assert not (tmp_path / "nothing").exists()
 
 
@@ -571,8 +571,8 @@ def test_another_folder_than_the_servers_is_not_taken_for_a_loss(
     ("statement", "said"),
     [
         ("UPDATE alembic_version SET version_num = '9999'", "a newer one migrated it"),
-        ("DELETE FROM alembic_version", "run 'modelyard-server migrate'"),
-        ("DROP TABLE uploads", "does not answer as this release's schema says"),
+        ("DELETE FROM alembic_version", "Run 'modelyard-server migrate'"),
+        ("DROP TABLE uploads", "does not have the schema of this release"),
     ],
 )
 async def test_another_schema_is_not_checked(prepared: Prepared, tmp_path: Path, statement: str, said: str) -> None:

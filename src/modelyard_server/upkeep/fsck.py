@@ -10,7 +10,7 @@ from datetime import datetime
 
 from modelyard_server.blobs.store import BlobStore
 from modelyard_server.checking.look import Check, Kind, Look, Progress
-from modelyard_server.checking.report import MAX_TOLD, Report
+from modelyard_server.checking.report import MAX_LISTED, Report
 from modelyard_server.db.inspection import Inspector
 from modelyard_server.offers import Offers
 from modelyard_server.transfers.checks import Kind as TransfersKind
@@ -28,7 +28,7 @@ class ConsistencyCheck:
     async def run(self, *, read_data: bool) -> Report:
         """Checks everything; with ``read_data`` also that each blob's bytes are those of its digest."""
         first = await self._look(lambda _digest: read_data)
-        if first.clean or first.fault_count > MAX_TOLD:  # so many that no passing change explains them
+        if first.clean or first.fault_count > MAX_LISTED:  # so many that no passing change explains them
             return first
         changed = {finding.resource for finding in first.faults if finding.kind == TransfersKind.BLOB_CHANGED}
         return (await self._look(changed.__contains__)).confirming(first)

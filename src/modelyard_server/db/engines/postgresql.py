@@ -13,13 +13,13 @@ from modelyard_server.db.connection import Connection, dumps
 
 T = TypeVar("T")
 
-# Seconds for a connection to be made.
+# Seconds to connect.
 _CONNECT: Final = 5.0
-# Seconds for a unit of work. It may be that not even its end can be said to the database.
+# Seconds for a unit of work, because a rollback may hang too.
 _UNIT: Final = 12.0
-# The database's own limits. Without them, the locks of a server that vanished hold up all others until the system gives
-# its connection up, after two hours. What vanished between two messages of one statement is found by the keepalive
-# alone; before PostgreSQL 17, which can limit whole transactions.
+# Limits in the database. Without them, the locks of a server that vanished would block all others until the system
+# closes its connection, after two hours. PostgreSQL 17 can limit whole transactions. Before, only the keepalive detects
+# a server that vanished between two messages of one statement.
 _SETTINGS: Final = {
     "statement_timeout": "10s",
     "idle_in_transaction_session_timeout": "10s",
@@ -71,7 +71,7 @@ class PostgresqlEngine:
 
     async def migrate(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
         async with self._writer.begin() as connection:
-            # It may rewrite a large table, or wait for another server that does.
+            # A migration may rewrite a large table, or wait for another server that does.
             await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             await connection.exec_driver_sql(_LIMIT_TRANSACTIONS.format(limit=0, local=True))
             return await connection.run_sync(work)
