@@ -126,7 +126,7 @@ async def test_a_page_goes_on_with_its_own_query_only(yard: RunningRegistry) -> 
         ("filter", "metrics.auc >", MODEL, "at character 14, at the end: expected a value here; put text in quotes"),
         ("filter", "key_hash = 1", MODEL, "at character 1, before 'key_hash = 1': there is no field 'key_hash'"),
         ("order_by", "namespace_key", MODEL, "can't sort by 'namespace_key'"),
-        ("order_by", "number", ALL, "versions are numbered within their model; sort those of several models by"),
+        ("order_by", "number", ALL, "version numbers are per model. Sort versions of several models by create_time"),
     ],
 )
 @pytest.mark.asyncio(loop_scope="module")

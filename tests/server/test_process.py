@@ -83,7 +83,7 @@ def test_a_second_server_does_not_share_the_port(server: ServerProcess, tmp_path
 def test_a_taken_metrics_port_is_told(server: ServerProcess, tmp_path: Path) -> None:
     flags = ("--data-dir", str(tmp_path / "other"), "--listen", "127.0.0.1:0", "--admin-listen", server.address)
 
-    assert "can't serve metrics on" in _fails("serve", *flags)
+    assert "Can't serve metrics on" in _fails("serve", *flags)
 
 
 async def test_answered_changes_survive_kill_9(server: ServerProcess) -> None:

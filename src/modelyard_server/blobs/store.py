@@ -1,8 +1,8 @@
-"""What the services ask of a store of bytes. Its drivers live in ``blobs``; one conformance suite holds them to it.
+"""The interface of a store of bytes. One conformance suite tests all of its implementations.
 
-A blob's place is named by its digest and a generation, fresh for each publication, so that whoever removes one
-publication late can never remove a newer one. Methods raise the errors of ``domain.errors`` and nothing else for what a
-disk or an object store does to them: ``STORAGE_FULL``, ``BACKEND_DOWN``, ``BLOB_CORRUPT``.
+A blob is stored under its digest and a generation, which is new for each publication. So a late removal of one
+publication never removes a newer one. For failures of a disk or an object store, methods raise only errors of
+``calls.errors``: ``STORAGE_FULL``, ``BACKEND_DOWN``, ``BLOB_CORRUPT``.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -34,7 +34,7 @@ class BlobWriter(Protocol):
 
     @property
     def position(self) -> int:
-        """Bytes staged so far: where the next chunk goes."""
+        """Number of staged bytes: the offset of the next chunk."""
         ...
 
     async def append(self, chunks: Sequence[Chunk]) -> None:
@@ -58,7 +58,7 @@ class BlobWriter(Protocol):
         ...
 
     async def close(self) -> None:
-        """Lets go of the upload; the staged bytes stay for another writer. Idempotent."""
+        """Releases the upload. The staged bytes stay for another writer. Idempotent."""
         ...
 
 
@@ -77,7 +77,7 @@ class BlobStore(Protocol):
         ...
 
     async def persisted_size(self, upload: str) -> int:
-        """How many bytes of an upload are staged and will be there for the next writer; 0 for an unknown one."""
+        """Number of staged bytes that the next writer will find; 0 for an unknown upload."""
         ...
 
     async def discard(self, upload: str) -> None:
@@ -85,7 +85,7 @@ class BlobStore(Protocol):
         ...
 
     def staged(self) -> AsyncIterator[str]:
-        """Every upload for which something is staged, in any order: what a reaper compares with the rows it has."""
+        """Every upload with staged bytes, in any order. A sweep compares them with the rows."""
         ...
 
     async def put(self, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
@@ -117,7 +117,7 @@ class BlobStore(Protocol):
         ...
 
     def published(self) -> AsyncGenerator[Sequence[BlobKey], None]:
-        """Every publication with its stored size, in batches, in any order: what a check compares with the rows."""
+        """Every publication with its stored size, in batches, in any order. A check compares them with the rows."""
         ...
 
     async def remove(self, key: BlobKey) -> None:
@@ -125,5 +125,5 @@ class BlobStore(Protocol):
         ...
 
     async def close(self) -> None:
-        """Lets go of everything; called once, after the last call."""
+        """Releases all resources. Called once, after the last call."""
         ...

@@ -1,4 +1,4 @@
-"""Answers of changes that are stored for their retries as the log's snapshots are."""
+"""Stores the answers of changes for their retries, encoded like the log's snapshots."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

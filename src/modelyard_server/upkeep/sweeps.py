@@ -1,4 +1,4 @@
-"""Takes away what time takes away, every few minutes."""
+"""Removes expired data every few minutes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Sweeper(Job):
                 await self._sweeping
 
     async def sweep(self) -> dict[str, int]:
-        """Does all that is due; how much each sweep took away."""
+        """Runs all sweeps. Returns the number of removals of each."""
         return {sweep.name: await sweep.run() for sweep in self._sweeps}
 
     async def _sweep_for_ever(self) -> None:

@@ -31,7 +31,7 @@ class Namespaces:
             namespaces = NamespaceRepository(transaction)
             if await namespaces.find(namespace.name) is not None:
                 raise AlreadyExists(
-                    f"there is a namespace {namespace.name.namespace!r} already",
+                    f"There is already a namespace {namespace.name.namespace!r}. Use another id.",
                     reason="NAMESPACE_EXISTS",
                     kind="Namespace",
                     name=str(namespace.name),
