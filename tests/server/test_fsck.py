@@ -615,7 +615,7 @@ def test_a_check_that_fails_itself_does_not_say_that_the_registry_is_damaged(
     done = CliRunner().invoke(cli, ["fsck", "--data-dir", str(tmp_path)])
 
     assert done.exit_code == 2
-    assert "the check itself failed" in done.stderr
+    assert "The check itself failed" in done.stderr
 
 
 async def test_a_person_reads_what_is_wrong(prepared_on_sqlite: Prepared, tmp_path: Path) -> None:

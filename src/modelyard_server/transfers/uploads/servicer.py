@@ -51,7 +51,7 @@ class UploadsServicer:
                     request = await anext(requests, None)
             except TimeoutError:
                 raise DeadlineExceeded(
-                    f"No data arrived for {self._limits.stream_idle:.0f} s. Call GetUpload for the offset to resume at.",
+                    f"No data arrived for {self._limits.stream_idle:.0f} s. GetUpload returns the offset to resume at.",
                     reason="STREAM_IDLE",
                 ) from None
             if request is None:
