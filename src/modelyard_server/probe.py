@@ -8,7 +8,7 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-_SECONDS: Final = 3.0
+_TIMEOUT_SECONDS: Final = 3.0
 
 
 class ProbeError(Exception):
@@ -27,7 +27,7 @@ def certified_name(address: str, certificate: Path) -> str | None:
     try:
         context.load_verify_locations(certificate)
         with (
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS) as plain,
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT_SECONDS) as plain,
             context.wrap_socket(plain) as connection,
         ):
             shown = connection.getpeercert()
@@ -52,7 +52,9 @@ def probe(address: str, *, trusted: Path | None, authority: str | None) -> None:
     """Asks the health service at ``host:port`` or ``unix:path``, with TLS if trusted certificates are given."""
     with _channel(address, trusted, authority) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS
+            )
         except grpc.RpcError as error:
             raise ProbeError(f"{address} does not answer: {error.code().name}") from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:

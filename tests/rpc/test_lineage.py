@@ -133,7 +133,7 @@ async def test_depth_and_size_are_bounded_and_it_says_so(
     up = await query(yard, UP, 1, version=name("merged"))
     assert up.truncated
     assert "base/versions/1" not in ids(up)
-    monkeypatch.setattr(lineage, "NODES", 2)
+    monkeypatch.setattr(lineage, "MAX_NODES", 2)
     few = await query(yard, DOWN, version=name("base"))
     assert (len(few.nodes), few.truncated) == (2, True)
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 THREADS: Final = 8
 """More than processors, because threads wait for the disk. A slow fsync must not stop other transfers."""
-_PUT_WIDTH: Final = 4
+_PUT_THREADS: Final = 4
 """Threads that sync the small blobs of one message."""
 FLUSH_BYTES: Final = 256 << 20
 """Most bytes of an upload that a power cut loses. Syncs at this interval: 1.15 GB/s; one sync at the end: 1.0 GB/s."""
@@ -204,7 +204,9 @@ class LocalStore:
     async def put(self, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
         small = publishing.SmallBlobs(self._layout, blobs)
         try:
-            writes = [self._workers.start(small.write, slice(first, None, _PUT_WIDTH)) for first in range(_PUT_WIDTH)]
+            writes = [
+                self._workers.start(small.write, slice(first, None, _PUT_THREADS)) for first in range(_PUT_THREADS)
+            ]
             await outlast(asyncio.gather(*writes, return_exceptions=True))
             for written in writes:
                 written.result()

@@ -69,9 +69,9 @@ class BlobStore(Protocol):
     """Size in bytes from which uploading in parts and joining them pays; 0: never."""
 
     async def open_writer(self, upload: str, *, epoch: int) -> BlobWriter:
-        """The writer of an upload, positioned behind what is staged; fences every writer of a smaller epoch.
+        """Opens the writer of an upload, positioned after the staged bytes. Fences every writer of a smaller epoch.
 
-        Reads what is staged again, to go on with its hash. ``UPLOAD_BUSY`` if this or a later epoch is open already, or
+        Reads the staged bytes again to compute their hash. ``UPLOAD_BUSY`` if this or a later epoch is already open, or
         is opened meanwhile.
         """
         ...
@@ -81,7 +81,7 @@ class BlobStore(Protocol):
         ...
 
     async def discard(self, upload: str) -> None:
-        """Removes what is staged for an upload, fencing its writers. Idempotent."""
+        """Removes the staged bytes of an upload, and fences its writers. Idempotent."""
         ...
 
     def staged(self) -> AsyncIterator[str]:
@@ -102,9 +102,9 @@ class BlobStore(Protocol):
     def read(self, key: BlobKey, *, offset: int, limit: int, chunk_bytes: int) -> AsyncGenerator[Sequence[Chunk], None]:
         """Bytes ``offset`` to ``offset + limit`` of a blob, in batches of chunks of at most ``chunk_bytes``.
 
-        Every chunk carries its crc32c; an empty range has no batches. The next batch is read while the caller sends the
-        last one: who may leave early closes the generator (``contextlib.aclosing``). ``BLOB_CORRUPT`` if the blob is
-        missing or of another size.
+        Every chunk has its crc32c. An empty range has no batches. The next batch is read while the caller sends the
+        last one. So a caller that may stop early must close the generator (``contextlib.aclosing``).
+        ``BLOB_CORRUPT`` if the blob is missing or has another size.
         """
         ...
 

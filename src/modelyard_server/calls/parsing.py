@@ -97,7 +97,7 @@ def change(
 
 
 def time(field: str, message: Timestamp, collector: Collector) -> datetime | None:
-    """A moment; None and a violation for what is none."""
+    """Parses a time. None and a violation if it is invalid."""
     try:
         return message.ToDatetime(UTC)
     except (ValueError, OverflowError):

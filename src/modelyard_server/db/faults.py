@@ -73,6 +73,6 @@ async def explained() -> AsyncIterator[None]:
                 reason="WRITE_CONFLICT",
                 retry_after=0.1,
             ) from error
-        if (told := _explain(error)) is not None:
-            raise told from error
+        if (explained_error := _explain(error)) is not None:
+            raise explained_error from error
         raise

@@ -8,7 +8,7 @@ from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.deployments.repository import DeploymentRepository
 from modelyard_server.deployments.values import Deployment
 from modelyard_server.log.changes import Mutations
-from modelyard_server.registry.lookup import BLOCKERS
+from modelyard_server.registry.lookup import MAX_LISTED_BLOCKERS
 from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.versions.values import Version
 
@@ -18,12 +18,12 @@ class ServedStay:
 
     async def check_version_deletion(self, mutations: Mutations, transaction: Transaction, version: Version) -> None:
         deployments = DeploymentRepository(transaction)
-        if served := await deployments.of_version(version.key, mutations.clock(), BLOCKERS):
+        if served := await deployments.of_version(version.key, mutations.clock(), MAX_LISTED_BLOCKERS):
             raise _is_served(version.name, served)
 
     async def check_model_deletion(self, mutations: Mutations, transaction: Transaction, model: Model) -> None:
         deployments = DeploymentRepository(transaction)
-        if served := await deployments.of_model(model.key, mutations.clock(), BLOCKERS):
+        if served := await deployments.of_model(model.key, mutations.clock(), MAX_LISTED_BLOCKERS):
             raise _is_served(model.name, served)
 
 

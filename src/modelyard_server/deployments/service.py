@@ -105,16 +105,16 @@ class Deployments:
             if before is None:
                 await self._check_room(transaction, wanted)
                 added = await DeploymentRepository(transaction).add(wanted)
-                self._tell(transaction, attempt, None, added)
+                self._log_change(transaction, attempt, None, added)
                 return added
-            told = {
+            changed = {
                 field: getattr(wanted, field)
                 for field in (
                     *("version", "version_key", "manifest_digest", "observed_digest", "reference"),
                     *("heartbeat_time", "expire_time", "lease", "ttl"),
                 )
             }
-            return await self._save(transaction, attempt, before, replace(before, **told))
+            return await self._save(transaction, attempt, before, replace(before, **changed))
 
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
@@ -169,10 +169,12 @@ class Deployments:
             after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
         await DeploymentRepository(transaction).update(after)
         if moved:
-            self._tell(transaction, attempt, before, after)
+            self._log_change(transaction, attempt, before, after)
         return after
 
-    def _tell(self, transaction: Transaction, attempt: Attempt, before: Deployment | None, after: Deployment) -> None:
+    def _log_change(
+        self, transaction: Transaction, attempt: Attempt, before: Deployment | None, after: Deployment
+    ) -> None:
         verb = "moved" if before else "created"
         self.mutations.record(transaction, attempt, after.namespace_key, DEPLOYMENT, verb, before=before, after=after)
         known = before is not None and _observed(before) == _observed(after)

@@ -7,7 +7,7 @@ from modelyard_server.calls.errors import FailedPrecondition, PreconditionViolat
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.lineage.repository import LineageRepository
 from modelyard_server.log.changes import Mutations
-from modelyard_server.registry.lookup import BLOCKERS
+from modelyard_server.registry.lookup import MAX_LISTED_BLOCKERS
 from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.versions.values import Version
 
@@ -16,12 +16,12 @@ class ParentsStay:
     """See :class:`~modelyard_server.registry.guards.DeleteGuard`."""
 
     async def check_version_deletion(self, mutations: Mutations, transaction: Transaction, version: Version) -> None:
-        children = await LineageRepository(transaction).children([version.key], BLOCKERS, live=True)
+        children = await LineageRepository(transaction).children([version.key], MAX_LISTED_BLOCKERS, live=True)
         if children:
             raise _has_children(version.name, children)
 
     async def check_model_deletion(self, mutations: Mutations, transaction: Transaction, model: Model) -> None:
-        children = await LineageRepository(transaction).children_elsewhere(model.key, BLOCKERS)
+        children = await LineageRepository(transaction).children_elsewhere(model.key, MAX_LISTED_BLOCKERS)
         if children:
             raise _has_children(model.name, children)
 

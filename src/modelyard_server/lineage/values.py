@@ -96,14 +96,14 @@ def mentions(version: Version, origin: Origin, value: str) -> Iterator[tuple[Thi
     for thing, relation in sources_of(version):
         match origin, thing:
             case Origin.DATASET, Dataset():
-                told = {thing.name, thing.digest, thing.uri}
+                values = {thing.name, thing.digest, thing.uri}
             case Origin.COMMIT, Source():
-                told = {thing.commit}
+                values = {thing.commit}
             case Origin.RUN, Run():
-                told = {thing.id}
+                values = {thing.id}
             case _:
                 continue
-        if value in told:
+        if value in values:
             yield thing, relation
 
 

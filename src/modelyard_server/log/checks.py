@@ -59,7 +59,7 @@ async def _head(look: Look, log: LogRecord) -> LogHead | None:
 async def _at_log(look: Look, log: LogRecord) -> None:
     head = await _head(look, log)
     last = await _at_events(look, log, head)
-    # What came since the first look has moved the head too.
+    # New events since the first pass have moved the head too.
     head = await _head(look, log)
     if head is None:
         look.fault(Kind.HEAD_WRONG, log.name, f"its log has no head; its last event is {last}")

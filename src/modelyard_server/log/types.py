@@ -6,7 +6,7 @@ from typing import Final
 
 from modelyard_server.calls.errors import FieldViolation
 
-_EVERYTHING_OF: Final = ".*"
+_WILDCARD_SUFFIX: Final = ".*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +19,15 @@ class EventTypes:
         """Violations in the event types of a request. Unknown types are refused, because they are probably typos."""
         if len(types) > most:
             yield FieldViolation(field, f"has {len(types)} entries; at most {most} are allowed")
-        everything = {type_.partition(".")[0] + _EVERYTHING_OF for type_ in self.known}
+        wildcards = {type_.partition(".")[0] + _WILDCARD_SUFFIX for type_ in self.known}
         for index, type_ in enumerate(types):
-            if type_ not in self.known and type_ not in everything:
+            if type_ not in self.known and type_ not in wildcards:
                 of_kind = sorted(known for known in self.known if known.startswith(f"{type_.partition('.')[0]}."))
-                known = ", ".join(of_kind or sorted(everything))
+                known = ", ".join(of_kind or sorted(wildcards))
                 yield FieldViolation(f"{field}[{index}]", f"{type_[:80]!r} is not an event type. Use {known}.")
 
 
 def is_wanted(type_: str, wanted: Iterable[str]) -> bool:
     """Whether ``wanted`` has the type or a wildcard for it. An empty ``wanted`` has all types."""
     chosen = frozenset(wanted)
-    return not chosen or type_ in chosen or type_.partition(".")[0] + _EVERYTHING_OF in chosen
+    return not chosen or type_ in chosen or type_.partition(".")[0] + _WILDCARD_SUFFIX in chosen

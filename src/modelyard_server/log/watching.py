@@ -217,7 +217,7 @@ class Watching(Job, Generic[M]):
                 await self._catch_up(feed)
             except RegistryError as error:  # the database is down: the next poll tries again
                 _log.warning("can't read the log", reason=error.reason)
-            except Exception:  # noqa: BLE001 (it is told, and must not end the task)
+            except Exception:  # noqa: BLE001 (it is logged, and must not end the task)
                 # Watchers wait for this task, so it must survive every error. The next commit or poll tries again.
                 _log.exception("can't read the log")
 

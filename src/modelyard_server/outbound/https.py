@@ -26,10 +26,10 @@ from modelyard_server.outbound.sender import Answer
 from modelyard_server.outbound.urls import check_url
 
 # Seconds for the whole attempt: name, connection, TLS, request, and the head of the answer.
-_DEADLINE: Final = 10.0
-_SECONDS: Final = re.compile("[0-9]{1,5}")
+_DEADLINE_SECONDS: Final = 10.0
+_RETRY_AFTER: Final = re.compile("[0-9]{1,5}")
 # Threads for name lookups. A lookup can't be cancelled, and a silent name server blocks its thread for long.
-_LOOKUPS: Final = 16
+_LOOKUP_THREADS: Final = 16
 
 
 _UNREACHABLE: Final = "its name can't be resolved, or the registry may not connect to its address"
@@ -43,7 +43,7 @@ class _Resolver(AbstractResolver):
     """Asks the system's resolver in its own threads, so that slow lookups don't block other work of the process."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="names")
+        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="names")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -69,7 +69,7 @@ class _Resolver(AbstractResolver):
 class HttpsSender:
     """See :class:`~modelyard_server.outbound.sender.WebhookSender`."""
 
-    def __init__(self, allowed: Sequence[Network] = (), *, deadline: float = _DEADLINE) -> None:
+    def __init__(self, allowed: Sequence[Network] = (), *, deadline: float = _DEADLINE_SECONDS) -> None:
         """``allowed`` are non-public networks that the operator allows."""
         self._allowed = tuple(allowed)
         self._deadline = deadline
@@ -165,4 +165,4 @@ def _describe_failure(failure: Exception) -> str:
 
 def _seconds(value: str) -> float | None:
     """Seconds of a Retry-After header; None for a date or an unreasonable value."""
-    return float(value) if _SECONDS.fullmatch(value) else None
+    return float(value) if _RETRY_AFTER.fullmatch(value) else None

@@ -205,12 +205,12 @@ def text_condition(
     # The index finds the range of the prefix. The pattern checks the rest.
     if prefix := term.pieces[0]:
         fits = and_(column >= prefix, fits)
-        if (end := _behind(prefix)) is not None:
+        if (end := _prefix_end(prefix)) is not None:
             fits = and_(column < end, fits)
     return fits
 
 
-def _behind(prefix: str) -> str | None:
+def _prefix_end(prefix: str) -> str | None:
     """The smallest text that sorts after all texts with ``prefix``; None if there is none."""
     for length in range(len(prefix), 0, -1):
         following = ord(prefix[length - 1]) + 1

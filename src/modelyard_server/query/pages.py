@@ -40,7 +40,7 @@ from modelyard_server.query.terms import Term
 
 Keyed = TypeVar("Keyed", bound=Resource)
 
-FEW: Final = 2000
+MAX_SORTED_ROWS: Final = 2000
 """Up to this number of matching rows are sorted. More are read in the order of an index."""
 _CANDIDATES: Final = 4
 
@@ -194,7 +194,7 @@ class _Run:
 
     async def few(self) -> _Few | None:
         """The comparison with the fewest matches, if those are few."""
-        best, fewest = None, FEW
+        best, fewest = None, MAX_SORTED_ROWS
         for candidate, _ in zip(self._candidates(), range(_CANDIDATES), strict=False):
             bounded = candidate.keys.limit(fewest).subquery()
             count = int(await self._connection.scalar(select(func.count()).select_from(bounded)))

@@ -13,9 +13,9 @@ MAX_BYTES: Final = 4096
 MAX_DEPTH: Final = 20
 MAX_TERMS: Final = 100
 
-_SHOWN: Final = 20
+_EXCERPT_LENGTH: Final = 20
 _KEYWORDS: Final = frozenset({"AND", "OR", "NOT"})
-_ENDS_WORD: Final = frozenset("()<>=!,\"'")
+_WORD_DELIMITERS: Final = frozenset("()<>=!,\"'")
 _ESCAPES: Final = {"n": "\n", "t": "\t"}
 
 
@@ -82,7 +82,7 @@ class FilterError(ValueError):
     """The filter is invalid. The message has the position of the error in characters, counted from 1."""
 
     def __init__(self, text: str, at: int, why: str) -> None:
-        rest = text[at : at + _SHOWN]
+        rest = text[at : at + _EXCERPT_LENGTH]
         where = f"before {rest!r}" if rest else "at the end"
         super().__init__(f"at character {at + 1}, {where}: {why}")
         self.at = at
@@ -200,7 +200,7 @@ class _Parser:
         start = self._at
         while not self._ended():
             character = self._text[self._at]
-            if character in _ENDS_WORD or character in stops or character.isspace():
+            if character in _WORD_DELIMITERS or character in stops or character.isspace():
                 break
             self._at += 1
         return self._text[start : self._at]

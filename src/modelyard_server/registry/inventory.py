@@ -147,8 +147,8 @@ class AliasRecord(NamedTuple):
 
 def _alias(row: Row[Any]) -> AliasRecord:
     name = AliasName(model_name(row), row.id)
-    beside = None if row.number is None else logged(row, ALIAS, alias_rows.from_row(row))
-    return AliasRecord(str(name), beside, bool(row.dangling))
+    logged_alias = None if row.number is None else logged(row, ALIAS, alias_rows.from_row(row))
+    return AliasRecord(str(name), logged_alias, bool(row.dangling))
 
 
 ALIASES: Final = Every(

@@ -15,7 +15,7 @@ from modelyard_server.registry.namespaces.values import Namespace
 from modelyard_server.registry.versions.repository import VersionRepository
 from modelyard_server.registry.versions.values import Version, VersionState
 
-BLOCKERS: Final = 20
+MAX_LISTED_BLOCKERS: Final = 20
 """Most resources that one error lists."""
 
 

@@ -25,7 +25,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _GRPC_CODES: Final = {Code(code.value[0]): code for code in grpc.StatusCode}
 # Seconds for a client to read its error.
-_LAST_WORD: Final = 1.0
+_ERROR_TIMEOUT_SECONDS: Final = 1.0
 
 
 class _GrpcDoor:
@@ -41,7 +41,7 @@ class _GrpcDoor:
         proto = status.to_proto(error)
         trailer = ((_DETAILS_KEY, proto.SerializeToString()),)
         try:
-            async with asyncio.timeout(_LAST_WORD):
+            async with asyncio.timeout(_ERROR_TIMEOUT_SECONDS):
                 await self._context.abort(_GRPC_CODES[code], proto.message, trailing_metadata=trailer)
         except TimeoutError:
             # The client reads nothing. The status stays queued, and the call ends.

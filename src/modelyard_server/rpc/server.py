@@ -46,7 +46,7 @@ _OPTIONS: Final[Sequence[tuple[str, int]]] = (
 # A last resort. The limits of the classes of calls are much lower.
 _MAX_CALLS: Final = 4096
 # Seconds to send the last answers after the last call.
-_LAST_WORD: Final = 0.2
+_FLUSH_SECONDS: Final = 0.2
 
 
 class ListenError(Exception):
@@ -141,5 +141,5 @@ class Server:
         await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
         # Only health watches are left. They have the new status, and must not use up the grace period.
-        await self._server.stop(min(grace, _LAST_WORD))
+        await self._server.stop(min(grace, _FLUSH_SECONDS))
         await stopping

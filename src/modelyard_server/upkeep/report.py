@@ -8,7 +8,7 @@ from typing import Final, TextIO
 
 from modelyard_server.checking.report import Finding, Report
 
-_QUIET: Final = 1.0
+_PROGRESS_DELAY_SECONDS: Final = 1.0
 """Seconds before progress is shown."""
 
 
@@ -17,7 +17,7 @@ class Meter:
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
-        self._next = time.monotonic() + _QUIET if stream.isatty() else float("inf")
+        self._next = time.monotonic() + _PROGRESS_DELAY_SECONDS if stream.isatty() else float("inf")
         self._width = 0
 
     def show(self, what: str, done: int) -> None:

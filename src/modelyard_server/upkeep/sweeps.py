@@ -12,7 +12,7 @@ from modelyard_server.capability import Sweep
 from modelyard_server.jobs import Job
 
 _log: Final = structlog.get_logger("modelyard.server")
-_SECONDS: Final = 600.0
+_INTERVAL_SECONDS: Final = 600.0
 
 
 class Sweeper(Job):
@@ -43,4 +43,4 @@ class Sweeper(Job):
                     _log.info("swept", **taken)
             except RegistryError as error:  # the disk or the database is down: the next round tries again
                 _log.warning("sweep failed", reason=error.reason)
-            await asyncio.sleep(_SECONDS)
+            await asyncio.sleep(_INTERVAL_SECONDS)

@@ -17,7 +17,7 @@ _FIELDS_1: Final = COMMON | {
 }
 
 
-def told_url(url: str) -> dict[str, str]:
+def logged_url(url: str) -> dict[str, str]:
     """The parts of a URL in the log: every caller can read the log, and the path of a URL is often a secret."""
     parts = urlsplit(url)
     return {
@@ -29,7 +29,7 @@ def told_url(url: str) -> dict[str, str]:
 def encode(webhook: Webhook) -> Json:
     return {
         **common(webhook, webhook.name),
-        **told_url(webhook.url),
+        **logged_url(webhook.url),
         "types": list(webhook.types),
         "model_id": webhook.model_id,
         "description": webhook.description,

@@ -20,7 +20,7 @@ from modelyard_server.webhooks.messages import webhook_message
 from modelyard_server.webhooks.service import Webhooks
 from modelyard_server.webhooks.values import Webhook
 
-_GIVEN: Final = ("types", "model", "description", "disabled")
+_EDITABLE_FIELDS: Final = ("types", "model", "description", "disabled")
 
 
 class WebhooksServicer:
@@ -47,7 +47,7 @@ class WebhooksServicer:
         webhook = Webhook(
             uid="", create_time=now, update_time=now, name=WebhookName(parent.namespace, identity), url=given.url
         )
-        created = await self._webhooks.create(attempt, _with(webhook, given, _GIVEN))
+        created = await self._webhooks.create(attempt, _with(webhook, given, _EDITABLE_FIELDS))
         return webhook_message(created, secret=self._webhooks.secret(created))
 
     def _check(self, given: pb.Webhook, namespace: NamespaceName | None, collector: Collector) -> None:

@@ -14,9 +14,9 @@ from modelyard_server.db.connection import Connection, dumps
 T = TypeVar("T")
 
 # Seconds to connect.
-_CONNECT: Final = 5.0
+_CONNECT_SECONDS: Final = 5.0
 # Seconds for a unit of work, because a rollback may hang too.
-_UNIT: Final = 12.0
+_UNIT_SECONDS: Final = 12.0
 # Limits in the database. Without them, the locks of a server that vanished would block all others until the system
 # closes its connection, after two hours. PostgreSQL 17 can limit whole transactions. Before, only the keepalive detects
 # a server that vanished between two messages of one statement.
@@ -47,26 +47,26 @@ class PostgresqlEngine:
             pool_timeout=pool_timeout,
             pool_pre_ping=True,
             isolation_level="READ COMMITTED",
-            connect_args={"timeout": _CONNECT, "server_settings": settings},
+            connect_args={"timeout": _CONNECT_SECONDS, "server_settings": settings},
         )
 
         @event.listens_for(self._writer.sync_engine, "connect")
         def connect(connection: Any, _record: object) -> None:
-            limit = _LIMIT_TRANSACTIONS.format(limit=f"{_UNIT:.0f}s", local=False)
+            limit = _LIMIT_TRANSACTIONS.format(limit=f"{_UNIT_SECONDS:.0f}s", local=False)
             connection.run_async(lambda driver: driver.execute(limit))
 
         # One snapshot for all statements of a read.
         self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with asyncio.timeout(_UNIT), self._reader.connect() as connection:
+        async with asyncio.timeout(_UNIT_SECONDS), self._reader.connect() as connection:
             return await work(connection)
 
     async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         return await self.read(work)
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with asyncio.timeout(_UNIT), self._writer.connect() as connection:
+        async with asyncio.timeout(_UNIT_SECONDS), self._writer.connect() as connection:
             return await work(connection)
 
     async def migrate(self, work: Callable[[sqlalchemy.Connection], T]) -> T:

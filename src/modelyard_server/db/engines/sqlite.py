@@ -31,9 +31,9 @@ _log: Final = structlog.get_logger("modelyard.database")
 _SYNC_FAILED: Final = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 _EX_SOFTWARE: Final = 70
 # How long a statement waits for another process's lock on the file, in milliseconds.
-_BUSY_TIMEOUT: Final = 5000
+_BUSY_TIMEOUT_MS: Final = 5000
 # Seconds that a writer waits in the queue. It is less than the above, so that writers behind a blocked one fail early.
-_TURN: Final = 4.0
+_QUEUE_SECONDS: Final = 4.0
 _PRAGMAS: Final = (
     "journal_mode=WAL",
     # In the power cut test, NORMAL lost every acknowledged commit, and FULL lost none.
@@ -106,7 +106,7 @@ def _read_only(url: URL) -> URL:
 
 
 def _engine(
-    url: URL, *, begin: str, size: int, busy_timeout: int = _BUSY_TIMEOUT, pragmas: Sequence[str] = _PRAGMAS
+    url: URL, *, begin: str, size: int, busy_timeout: int = _BUSY_TIMEOUT_MS, pragmas: Sequence[str] = _PRAGMAS
 ) -> sqlalchemy.Engine:
     engine = sqlalchemy.create_engine(
         url,
@@ -163,7 +163,7 @@ class SqliteEngine:
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         waiting = self._writing.submit(contextvars.copy_context().run, _write_unit, self._writer, work)
         done = asyncio.wrap_future(waiting)
-        await asyncio.wait((done,), timeout=_TURN)
+        await asyncio.wait((done,), timeout=_QUEUE_SECONDS)
         if waiting.cancel():  # only possible before it has begun
             raise database_down()
         return await done

@@ -13,9 +13,9 @@ from modelyard_server.jobs import Job
 from modelyard_server.log.changes import Mutations
 
 _log: Final = structlog.get_logger("modelyard.server")
-_SECONDS: Final = 5.0
+_FLUSH_SECONDS: Final = 5.0
 # Seconds between two early flushes, also while the database is unreachable.
-_PAUSE: Final = 1.0
+_MIN_PAUSE_SECONDS: Final = 1.0
 
 
 class UsageCounter(Job):
@@ -60,7 +60,7 @@ class UsageCounter(Job):
                 self._count(key, use)
 
     async def start(self) -> None:
-        self._flushing = asyncio.create_task(self._flush_for_ever())
+        self._flushing = asyncio.create_task(self._flush_periodically())
 
     async def stop(self) -> None:
         if self._flushing is not None:
@@ -71,11 +71,11 @@ class UsageCounter(Job):
     async def finish(self) -> None:
         await self.flush()
 
-    async def _flush_for_ever(self) -> None:
+    async def _flush_periodically(self) -> None:
         """Flushes every few seconds, or earlier if many versions have counts."""
         while True:
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_MIN_PAUSE_SECONDS)
             with suppress(TimeoutError):
-                async with asyncio.timeout(_SECONDS - _PAUSE):
+                async with asyncio.timeout(_FLUSH_SECONDS - _MIN_PAUSE_SECONDS):
                     await self._full.wait()
             await self.flush()

@@ -58,7 +58,7 @@ def _page_of(matches: Select[Any], after: Position | None) -> Select[Any]:
 
 
 # The limit of one text in the index.
-_LONGEST: Final = 32 << 10
+_MAX_TEXT_LENGTH: Final = 32 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Words:
 def _words_of(model: Model) -> Words:
     labels = " ".join(f"{key} {value}" for key, value in sorted(model.labels.items()))
     texts = (model.name.model, model.display_name, model.description, labels)
-    return Words(*(" ".join(words(text[:_LONGEST])) for text in texts))
+    return Words(*(" ".join(words(text[:_MAX_TEXT_LENGTH])) for text in texts))
 
 
 def _is_sqlite(connection: Connection) -> bool:

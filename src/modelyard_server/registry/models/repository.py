@@ -67,8 +67,8 @@ def from_row(row: Row[Any]) -> Model:
     )
 
 
-def _aliases(told: str | None) -> dict[str, int]:
-    pairs = (each.split(":") for each in told.split(",")) if told else ()
+def _aliases(text: str | None) -> dict[str, int]:
+    pairs = (each.split(":") for each in text.split(",")) if text else ()
     return {alias: int(number) for alias, number in pairs}
 
 

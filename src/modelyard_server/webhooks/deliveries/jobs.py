@@ -45,7 +45,7 @@ _EVENTS_PER_TRANSACTION: Final = 500
 _MAX_IN_FLIGHT: Final = 32
 _MAX_IN_FLIGHT_PER_WEBHOOK: Final = 8
 """A webhook whose receiver hangs must not occupy the slots of all others."""
-_CLAIM: Final = timedelta(seconds=20)
+_CLAIM_DURATION: Final = timedelta(seconds=20)
 """Longer than an attempt may take. A delivery of a server that died is tried again after this time."""
 _MAX_ERROR: Final = 500
 _chance: Final = random.SystemRandom()
@@ -129,7 +129,7 @@ class Dispatcher(Job):
             await step
         except RegistryError as error:  # the database is down
             _log.warning("webhooks wait for the database", reason=error.reason)
-        except Exception:  # noqa: BLE001 (it is told, and must not end the task)
+        except Exception:  # noqa: BLE001 (it is logged, and must not end the task)
             _log.exception("webhooks wait for the next round")
 
     # From the log to deliveries
@@ -185,7 +185,7 @@ class Dispatcher(Job):
         under_way = Counter(each.webhook.key for each, _ in self._running.values())
         due = await self._database.write(
             lambda transaction: DeliveryRepository(transaction).claim(
-                now, now + _CLAIM, claim, limit=free, each=_MAX_IN_FLIGHT_PER_WEBHOOK, under_way=under_way
+                now, now + _CLAIM_DURATION, claim, limit=free, each=_MAX_IN_FLIGHT_PER_WEBHOOK, under_way=under_way
             )
         )
         for each in due:
@@ -262,9 +262,9 @@ class Dispatcher(Job):
 
         if await self._database.write(work):
             failpoints.hit("webhook.after_end")
-            self._tell(due, ended)
+            self._report(due, ended)
 
-    def _tell(self, due: DueDelivery, ended: Delivery) -> None:
+    def _report(self, due: DueDelivery, ended: Delivery) -> None:
         outcome = {DeliveryState.DELIVERED: "delivered", DeliveryState.FAILED: "given_up"}.get(ended.state, "failed")
         self._observe(outcome)
         if outcome != "delivered":

@@ -89,9 +89,9 @@ class DeliveryRepository:
         ]
         await self._connection.execute(insert(_TABLE), values)
         for delivery in {delivery.lane: delivery for delivery in deliveries}.values():
-            await self._go_on(webhook.key, delivery.lane, delivery.create_time)
+            await self._schedule_first(webhook.key, delivery.lane, delivery.create_time)
 
-    async def _go_on(self, webhook_key: int, lane: str, now: datetime) -> None:
+    async def _schedule_first(self, webhook_key: int, lane: str, now: datetime) -> None:
         """Makes the first pending delivery of a lane due, if it has no time for its next attempt."""
         first = select(func.min(_DELIVERIES.key)).where(
             _PENDING, _DELIVERIES.webhook_key == webhook_key, _DELIVERIES.lane == lane
@@ -169,7 +169,7 @@ class DeliveryRepository:
             return False
         if ended and not paused:
             assert delivery.next_attempt_time is not None
-            await self._go_on(delivery.webhook_key, delivery.lane, delivery.next_attempt_time)
+            await self._schedule_first(delivery.webhook_key, delivery.lane, delivery.next_attempt_time)
         return True
 
     async def release(self, claims: Collection[str], now: datetime) -> None:
