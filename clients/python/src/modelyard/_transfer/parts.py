@@ -9,6 +9,7 @@ from modelyard._transfer.stream import send_blob
 from modelyard._transfer.threads import for_each, in_thread
 from modelyard.errors import VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.resources_pb2 import Blob
 
 _COMPOSE: Final = 120.0
@@ -62,7 +63,7 @@ async def _compose(destination: Destination, blob: Blob, parts: list[Blob]) -> N
     connection = destination.connection
     request = pb.ComposeBlobRequest(parent=destination.parent, blob=blob, parts=parts)
     timeout = _COMPOSE * (1 + blob.size_bytes // _COMPOSE_BYTES)
-    composed = await connection.call(connection.artifacts.ComposeBlob, request, timeout=timeout)
+    composed = await connection.call(connection.stub(ArtifactsServiceStub).ComposeBlob, request, timeout=timeout)
     if composed != blob:
         raise VerificationError(
             f"the registry joined parts to {composed.digest[:80]!r}, but the file is {blob.digest}",
