@@ -218,7 +218,7 @@ async def test_the_observed_digest_is_that_of_the_files(yard: AsyncClient, tmp_p
 
 async def test_what_is_no_reference_is_raised(yard: AsyncClient) -> None:
     serving = yard.serving("fraud-api")
-    with pytest.raises(RuntimeError, match="inside of 'with'"):
+    with pytest.raises(RuntimeError, match="inside of its 'with' block"):
         await serving.loaded("fraud@1")
     for service, ttl in (("", 90.0), ("fraud-api", 9.0), ("fraud-api", float("nan"))):
         with pytest.raises(InvalidArgumentError):

@@ -22,7 +22,7 @@ def test_legal_ids(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "A", "-a", "a-", "a--b", "a..b", "a/b", "a b", "x" * 64, "\u0430", "a\n", ".."])
 def test_illegal_ids_are_told_the_rule(value: str) -> None:
-    with pytest.raises(ValueError, match="use lower-case letters"):
+    with pytest.raises(ValueError, match="Use lower-case letters"):
         check_id(value, "model")
 
 
