@@ -47,12 +47,12 @@ async def test_what_is_told_is_told_to_the_end(
     try:
         async with receiving() as receiver, AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:
             server.start()
-            await client.create_model("fraud")
+            await client.models.create("fraud")
             await client.webhooks.create("ci", receiver.url, types=["model.updated"])
             server.stop()
             async with dying_at(server, point):
                 for number in range(_COUNT):
-                    await client.update_model("fraud", owner=str(number))
+                    await client.models.update("fraud", owner=str(number))
                     if number < 4:  # one after the other, so that the third is a round of its own
                         await receiver.has(number + 1)
             async with asyncio.timeout(60), receiver.came:
@@ -83,7 +83,7 @@ async def test_a_server_that_stops_lets_go_of_what_it_was_telling(
             server.start()
             receiver.hold = asyncio.Event()
             await client.webhooks.create("ci", receiver.url, types=["model.created"])
-            await client.create_model("fraud")
+            await client.models.create("fraud")
             await receiver.has(1)
             assert await asyncio.to_thread(server.stop) == 0
             assert await sql(server, "SELECT state, claim FROM webhook_deliveries") == [("PENDING", "")]
