@@ -88,8 +88,8 @@ async def _history(client: AsyncClient, model: str) -> Call:
 
 
 async def _search(client: AsyncClient, _model: str, words: str) -> Call:
-    async def search() -> list[Model]:
-        return [found async for found in client.models.search(words)]
+    async def search() -> tuple[Model, ...]:
+        return await anext(client.models.search(words).pages())
 
     return search
 

@@ -15,7 +15,7 @@ import pytest
 from tests.support.deaths import sql
 from tests.support.fsck import database_url_of, fsck, run_fsck
 from tests.support.postgres import Postgres
-from tests.support.prepared import Prepared, migrated
+from tests.support.prepared import Prepared
 from tests.support.server import BIN, ServerProcess, clean_environment
 from typer.testing import CliRunner
 
@@ -401,7 +401,7 @@ async def busy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     flags: tuple[str, ...] = ()
     if request.param == "postgresql":
         cluster: Postgres = request.getfixturevalue("postgres")
-        flags = ("--database-url", migrated(cluster))
+        flags = ("--database-url", cluster.migrated())
     process = ServerProcess(tmp_path, *flags).start()
     yield process
     process.close()
