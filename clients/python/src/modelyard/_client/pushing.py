@@ -1,7 +1,7 @@
 """A push: bytes first, then one commit that names them. Nothing is visible before, and nothing half."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +24,7 @@ from modelyard.types import Progress, Version
 from modelyard.v1 import registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
-from modelyard.wire import facts_into_proto, files_to_proto
+from modelyard.wire import environment_to_proto, facts_into_proto, files_to_proto, parent_to_proto, source_to_proto
 
 _T = TypeVar("_T")
 
@@ -51,13 +51,7 @@ class Push:
         with self.connection.in_use():
             parents = [await self._pin(parent) for parent in self.described.facts.parents]
             captured, uploaded = await asyncio.gather(self._capture(), self._with_homes(self._upload))
-            facts = replace(
-                self.described.facts,
-                parents=tuple(parents),
-                source=self.described.facts.source or captured.source,
-                environment=self.described.facts.environment or captured.environment,
-            )
-            message = self._message(facts)
+            self._complete(message, parents, captured)
             try:
                 return await self._with_homes(partial(self._commit, message, uploaded))
             except FailedPreconditionError as error:
@@ -124,6 +118,15 @@ class Push:
             return replace(parent, version=str(named.model.version(int(named.value))))
         found = (await resolve(self.connection, named, files=False)).version
         return replace(parent, version=found.name, manifest_digest=parent.manifest_digest or found.manifest_digest)
+
+    def _complete(self, message: pb.Version, parents: Iterable[Parent], captured: Captured) -> None:
+        """Adds what was not known before: the versions that parents mean, and what was captured."""
+        del message.parents[:]
+        message.parents.extend(map(parent_to_proto, parents))
+        if captured.source is not None and not message.HasField("source"):
+            message.source.CopyFrom(source_to_proto(captured.source))
+        if captured.environment is not None and not message.HasField("environment"):
+            message.environment.CopyFrom(environment_to_proto(captured.environment))
 
     def _message(self, facts: Facts) -> pb.Version:
         message = pb.Version(
