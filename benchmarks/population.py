@@ -4,15 +4,17 @@ import json
 import random
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from modelyard.core.names import ModelName
-from modelyard_server.log.values import change, event_hash
-from modelyard_server.registry.values import Alias
+from modelyard_server.log.changes import change_of
+from modelyard_server.log.encoding import columns_of, encode, event_hash
+from modelyard_server.registry.aliases.events import ALIAS
+from modelyard_server.registry.aliases.values import Alias
 
 MODEL: Final = "model-00007"
 """One of the models of a population."""
@@ -138,14 +140,20 @@ def _add_promotions(database: sqlite3.Connection, namespace: int, promoted: "lis
     for each in promoted:
         before = aliases.get(each.place.key)
         after = aliases[each.place.key] = each.alias(before)
-        type_ = "alias.moved" if before else "alias.created"
-        given: dict[str, Any] = {"actor": each.author, "request_id": "", "time": each.time}
-        told = change(namespace, type_, before=before, after=after, **given)
+        told = change_of(
+            ALIAS,
+            "moved" if before else "created",
+            namespace_key=namespace,
+            before=before,
+            after=after,
+            actor=each.author,
+            request_id="",
+            time=each.time,
+        )
         revision += 1
-        digest = event_hash(previous, revision, told)
-        row = {**asdict(told), "revision": revision, "model_id": each.place.name, "previous_hash": previous}
-        row |= {"hash": digest, "time": _micros(told.time)}
-        row |= {"changes": json.dumps(told.changes), "snapshot": json.dumps(told.snapshot)}
+        payload = encode(previous, revision, told)
+        digest = event_hash(payload)
+        row = columns_of(told) | {"revision": revision, "payload": payload, "hash": digest, "time": _micros(told.time)}
         events.append(row)
         previous = digest
     _insert(database, "events", events)

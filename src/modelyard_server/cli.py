@@ -15,6 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from modelyard_server import app as application
+from modelyard_server import offline
 from modelyard_server.allocator import keep_freed_memory
 from modelyard_server.calls.errors import RegistryError
 from modelyard_server.calls.methods import ContractError
@@ -160,7 +161,7 @@ def migrate(
     """Bring the database's schema up to this release; `serve` does it by itself for the embedded database."""
     settings = _settings(config, data_dir=data_dir, database_url=database_url, development=development)
     os.umask(_OWNER_ONLY)
-    before, after = _run(lambda: application.migrate(settings))
+    before, after = _run(lambda: offline.migrate(settings))
     typer.echo(f"schema {after}: up to date" if before == after else f"schema {before or 'none'} -> {after}")
 
 
@@ -180,7 +181,7 @@ def fsck(
     settings = _settings(config, failure=2, data_dir=data_dir, database_url=database_url)
     with closing(fsck_report.Meter(sys.stderr)) as meter:
         try:
-            report = _run(lambda: application.check(settings, read_data=read_data, progress=meter.show), code=2)
+            report = _run(lambda: offline.check(settings, read_data=read_data, progress=meter.show), code=2)
         except KeyboardInterrupt:
             _fail("interrupted; not everything was checked", code=2)
         except typer.Exit:

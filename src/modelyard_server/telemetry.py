@@ -95,14 +95,6 @@ class Metrics:
         self._sent = Counter("modelyard_sent_bytes", "Bytes of responses.", ("method",), registry=self.registry)
         self.in_flight = Gauge("modelyard_rpcs_in_flight", "Calls being served.", registry=self.registry)
 
-        self._deliveries = Counter(
-            "modelyard_webhook_attempts", "Deliveries tried, by outcome.", ("outcome",), registry=self.registry
-        )
-
-    def delivered(self, outcome: str) -> None:
-        """Counts an attempt to tell a webhook: `delivered`, `failed` or `given_up`."""
-        self._deliveries.labels(outcome).inc()
-
     def observe(self, method: str, code: str, seconds: float, bytes_in: int, bytes_out: int) -> None:
         self._calls.labels(method, code).inc()
         self._seconds.labels(method).observe(seconds)

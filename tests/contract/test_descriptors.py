@@ -21,7 +21,8 @@ from modelyard.v1 import (
     resources_pb2,
     webhooks_pb2,
 )
-from modelyard_server.calls.methods import SERVICES, ContractError, table
+from modelyard_server.app import SERVICES
+from modelyard_server.calls.methods import ContractError, table
 
 _FILES = (
     registry_pb2.DESCRIPTOR,

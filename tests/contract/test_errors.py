@@ -13,8 +13,7 @@ from google.rpc import code_pb2
 
 import modelyard_server
 from modelyard.v1 import errors_pb2, options_pb2
-from modelyard_server.calls import errors
-from modelyard_server.rpc import status
+from modelyard_server.calls import codes, errors
 
 _PREFIX = "ERROR_REASON_"
 _VALUES = {
@@ -37,7 +36,7 @@ class Raised:
 
 def _kinds() -> dict[str, type[errors.RegistryError]]:
     classes = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind)}
-    kinds = {name: kind for name, kind in classes.items() if kind in status.CODES}
+    kinds = {name: kind for name, kind in classes.items() if kind in codes.CODES}
     return {**kinds, "invalid": errors.InvalidArgument}
 
 
@@ -66,7 +65,7 @@ def _raised(file: Path) -> Iterator[Raised]:
         assert isinstance(reason, ast.Constant), f"{place}: the reason is not a literal"
         assert isinstance(metadata, ast.Dict), f"{place}: the metadata is not a literal"
         keys = {ast.literal_eval(key) for key in metadata.keys if key is not None}
-        code = status.CODES[kinds[name]].value[0]
+        code = int(codes.CODES[kinds[name]])
         yield Raised(place, str(reason.value), code, frozenset(keys | _implied(kinds[name])))
 
 

@@ -1,7 +1,10 @@
 """The contract lists the types of events that the server writes."""
 
 from modelyard.v1 import event_types_pb2, options_pb2
-from modelyard_server.log.values import EVENT_TYPES
+from modelyard_server.app import CAPABILITIES, offers_of
+from modelyard_server.log.kinds import Kind, Kinds
+
+EVENT_TYPES = Kinds(offers_of(CAPABILITIES).of(Kind)).types
 
 _VALUES = {
     value.name: value.GetOptions().Extensions[options_pb2.event_type]

@@ -6,7 +6,7 @@ import pytest
 from google.api import client_pb2, field_behavior_pb2
 
 from modelyard.v1 import options_pb2, resources_pb2
-from modelyard_server.calls.methods import SERVICES
+from modelyard_server.app import SERVICES
 
 _FILES = [resources_pb2.DESCRIPTOR, *{service.file.name: service.file for service in SERVICES}.values()]
 _METHODS = [method for service in SERVICES for method in service.methods]

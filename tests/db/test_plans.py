@@ -13,12 +13,18 @@ from tests.support.registry import RunningRegistry, running_registry
 
 from modelyard.core.names import ModelName, NamespaceName
 from modelyard_server.db.connection import Connection
-from modelyard_server.deployments.repository import SqlDeployments
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.deployments.fields import FIELDS as DEPLOYMENT_FIELDS
+from modelyard_server.deployments.repository import DeploymentRepository
+from modelyard_server.deployments.values import DeploymentListing
+from modelyard_server.log.repository import append
 from modelyard_server.query import pages, terms
-from modelyard_server.query.listing import DeploymentListing, Position
+from modelyard_server.query.listing import Position
 from modelyard_server.query.order import Order
-from modelyard_server.query.subject import VERSIONS
-from modelyard_server.registry.values import Model, Namespace
+from modelyard_server.registry.models.values import Model
+from modelyard_server.registry.namespaces.values import Namespace
+from modelyard_server.registry.versions.fields import FIELDS as VERSION_FIELDS
+from modelyard_server.registry.versions.subject import SUBJECT
 
 _NOW = datetime(2026, 3, 8, tzinfo=UTC)
 _COUNT = 20_000
@@ -31,7 +37,7 @@ async def large(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningRegistry]:
     """20,000 versions of 20 models, and what they are searched by."""
-    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").create()
+    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").migrated()
     async with running_registry(url, tmp_path_factory.mktemp("yard")) as yard:
         await yard.engine.migrate(_fill)
         yield yard
@@ -181,11 +187,11 @@ async def test_a_page_is_read_off_indexes(
 ) -> None:
     field, _, direction = order_by.partition(" ")
     query = pages.Query(
-        subject=VERSIONS,
+        subject=SUBJECT,
         namespace_key=1,
         of_model=of_model,
         show_deleted=False,
-        where=terms.parse(where, terms.VERSION_FIELDS, _NOW),
+        where=terms.parse(where, VERSION_FIELDS, _NOW),
         order=Order(field, descending=bool(direction)),
     )
     value = 0.4 if field.startswith("metrics") else 1000 + _COUNT // 2
@@ -212,6 +218,10 @@ async def _is_read_off_indexes(large: RunningRegistry, ask: Callable[[Connection
     return plans
 
 
+def _deployments(connection: Connection) -> DeploymentRepository:
+    return DeploymentRepository(Transaction(connection, append))
+
+
 _THEN = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACES: dict[str, Model | Namespace] = {
     "model": Model(key=7, uid="", create_time=_THEN, update_time=_THEN, name=ModelName("default", "m007")),
@@ -226,20 +236,18 @@ _PLACES: dict[str, Model | Namespace] = {
 async def test_who_runs_a_version_is_read_off_indexes(
     large: RunningRegistry, place: str, where: str, after: int | None
 ) -> None:
-    listing = DeploymentListing(
-        now=_THEN, where=terms.parse(where, terms.DEPLOYMENT_FIELDS, _NOW), after=after, size=51
-    )
+    listing = DeploymentListing(now=_THEN, where=terms.parse(where, DEPLOYMENT_FIELDS, _NOW), after=after, size=51)
 
-    await _is_read_off_indexes(large, lambda c: SqlDeployments(c).page(_PLACES[place], listing))
+    await _is_read_off_indexes(large, lambda c: _deployments(c).page(_PLACES[place], listing))
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_whether_a_version_is_served_is_read_off_its_index(large: RunningRegistry) -> None:
     for ask in (
-        lambda c: SqlDeployments(c).of_version(7, _THEN, 20),
-        lambda c: SqlDeployments(c).count(7, _THEN),
+        lambda c: _deployments(c).of_version(7, _THEN, 20),
+        lambda c: _deployments(c).count(7, _THEN),
     ):
         (plan,) = await _is_read_off_indexes(large, ask)
         assert "ix_deployments_version_key_expire_time" in plan
-    await _is_read_off_indexes(large, lambda c: SqlDeployments(c).of_model(7, _THEN, 20))
-    await _is_read_off_indexes(large, lambda c: SqlDeployments(c).expired(_THEN, 100))
+    await _is_read_off_indexes(large, lambda c: _deployments(c).of_model(7, _THEN, 20))
+    await _is_read_off_indexes(large, lambda c: _deployments(c).expired(_THEN, 100))

@@ -7,15 +7,22 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
+from tests.support.postgres import Postgres
 
-from modelyard_server.db import schema, tables
+from modelyard_server import app  # noqa: F401 (it brings all tables)
+from modelyard_server.db import schema
 from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
+from modelyard_server.db.metadata import metadata
 
 
-@pytest.fixture
-async def engine(database_url: str, tmp_path: Path) -> AsyncIterator[Engine]:
-    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
+    """Of an empty database."""
+    url = sqlite_url(tmp_path / "test.db")
+    if request.param == "postgresql":
+        cluster: Postgres = request.getfixturevalue("postgres")
+        url = parse_url(cluster.create())
     made = create_engine(url)
     yield made
     await made.dispose()
@@ -24,7 +31,7 @@ async def engine(database_url: str, tmp_path: Path) -> AsyncIterator[Engine]:
 def _differences(connection: Connection) -> list[object]:
     # What full text is searched in is each dialect's own, and no table that the metadata could describe.
     options = {"include_name": lambda name, *_: not str(name).startswith("model_words")}
-    return list(compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata))
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
 async def test_migrations_make_what_the_tables_say(engine: Engine) -> None:

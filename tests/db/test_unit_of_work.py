@@ -8,28 +8,45 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
+from tests.support.children import PATIENCE
 from tests.support.postgres import Postgres
+from tests.support.templates import sqlite_at
 
 from modelyard.core.names import NamespaceName
 from modelyard_server.calls.errors import Aborted, RegistryError, invalid
-from modelyard_server.db import schema
+from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
-from modelyard_server.db.protocols import Transaction
-from modelyard_server.db.unit_of_work import SqlDatabase
-from modelyard_server.log.values import Event, change
-from modelyard_server.registry.values import Namespace
-from modelyard_server.upkeep.sql_inventory import SqlInventory
+from modelyard_server.db.secrets import shared_secret
+from modelyard_server.db.unit_of_work import Database, Transaction
+from modelyard_server.log.changes import change_of
+from modelyard_server.log.repository import EventListing, EventRepository, append
+from modelyard_server.registry.namespaces.events import NAMESPACE
+from modelyard_server.registry.namespaces.repository import NamespaceRepository
+from modelyard_server.registry.namespaces.values import Namespace
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+def _url(database_url: str, folder: Path) -> URL:
+    if database_url != "sqlite":
+        return parse_url(database_url)
+    file = folder / "test.db"
+    sqlite_at(file)
+    return sqlite_url(file)
+
+
 @pytest.fixture
-async def database(database_url: str, tmp_path: Path) -> AsyncIterator[SqlDatabase]:
-    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engine = create_engine(url)
-    await schema.upgrade(engine)
-    made = SqlDatabase(engine)
+async def engine(database_url: str, tmp_path: Path) -> AsyncIterator[Engine]:
+    made = create_engine(_url(database_url, tmp_path))
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+async def database(engine: Engine) -> AsyncIterator[Database]:
+    made = Database(engine, append)
     yield made
     await made.close()
 
@@ -59,14 +76,14 @@ class Gate:
             assert self._open_for_threads.wait(30)
 
 
-async def _names(database: SqlDatabase) -> list[str]:
-    found = await database.read(lambda transaction: transaction.namespaces.page(after="", limit=1000))
+async def _names(database: Database) -> list[str]:
+    found = await database.read(lambda transaction: NamespaceRepository(transaction).page(after="", limit=1000))
     return [namespace.name.namespace for namespace in found]
 
 
-async def test_a_failing_unit_leaves_nothing(database: SqlDatabase) -> None:
+async def test_a_failing_unit_leaves_nothing(database: Database) -> None:
     async def work(transaction: Transaction) -> None:
-        await transaction.namespaces.add(_namespace("a"))
+        await NamespaceRepository(transaction).add(_namespace("a"))
         raise invalid("x", "no")
 
     with pytest.raises(RegistryError):
@@ -75,33 +92,33 @@ async def test_a_failing_unit_leaves_nothing(database: SqlDatabase) -> None:
     assert await _names(database) == []
 
 
-async def test_a_discarded_unit_answers_and_leaves_nothing(database: SqlDatabase) -> None:
+async def test_a_discarded_unit_answers_and_leaves_nothing(database: Database) -> None:
     async def work(transaction: Transaction) -> Namespace:
         transaction.discard()
-        return await transaction.namespaces.add(_namespace("a"))
+        return await NamespaceRepository(transaction).add(_namespace("a"))
 
     assert (await database.write(work)).key == 1
     assert await _names(database) == []
 
 
-async def test_a_unit_runs_again_when_another_was_in_its_way(database: SqlDatabase) -> None:
+async def test_a_unit_runs_again_when_another_was_in_its_way(database: Database) -> None:
     runs = 0
 
     async def work(transaction: Transaction) -> str:
         nonlocal runs
         runs += 1
-        if await transaction.namespaces.find(NamespaceName("a")):
+        if await NamespaceRepository(transaction).find(NamespaceName("a")):
             return "seen"
         if runs == 1:
             raise IntegrityError("", None, Exception("duplicate key"))
-        await transaction.namespaces.add(_namespace("a"))
+        await NamespaceRepository(transaction).add(_namespace("a"))
         return "added"
 
     assert await database.write(work) == "added"
     assert runs == 2
 
 
-async def test_a_unit_that_never_gets_through_is_aborted(database: SqlDatabase) -> None:
+async def test_a_unit_that_never_gets_through_is_aborted(database: Database) -> None:
     async def work(transaction: Transaction) -> None:
         raise IntegrityError("", None, Exception("duplicate key"))
 
@@ -110,11 +127,11 @@ async def test_a_unit_that_never_gets_through_is_aborted(database: SqlDatabase) 
     assert (error.value.reason, error.value.retry_after) == ("WRITE_CONFLICT", 0.1)
 
 
-async def test_a_unit_outlives_its_caller(database: SqlDatabase) -> None:
+async def test_a_unit_outlives_its_caller(database: Database) -> None:
     gate = Gate()
 
     async def work(transaction: Transaction) -> None:
-        await transaction.namespaces.add(_namespace("a"))
+        await NamespaceRepository(transaction).add(_namespace("a"))
         await gate()
 
     caller = asyncio.create_task(database.write(work))
@@ -123,21 +140,19 @@ async def test_a_unit_outlives_its_caller(database: SqlDatabase) -> None:
     with pytest.raises(asyncio.CancelledError):
         await caller
     gate.open()
-    await database.write(lambda transaction: transaction.namespaces.add(_namespace("b")))
+    await database.write(lambda transaction: NamespaceRepository(transaction).add(_namespace("b")))
     while await _names(database) != ["a", "b"]:
         await asyncio.sleep(0)
 
 
 async def test_close_waits_for_units_that_run(database_url: str, tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engine = create_engine(url)
-    await schema.upgrade(engine)
-    database = SqlDatabase(engine)
+    url = _url(database_url, tmp_path)
+    database = Database(create_engine(url), append)
     gate = Gate()
 
     async def work(transaction: Transaction) -> None:
         await gate()
-        await transaction.namespaces.add(_namespace("late"))
+        await NamespaceRepository(transaction).add(_namespace("late"))
 
     unit = asyncio.create_task(database.write(work))
     await gate.reached.wait()
@@ -145,16 +160,16 @@ async def test_close_waits_for_units_that_run(database_url: str, tmp_path: Path)
     gate.open()
     await asyncio.gather(unit, closing)
 
-    again = SqlDatabase(create_engine(url))
+    again = Database(create_engine(url), append)
     assert await _names(again) == ["late"]
     await again.close()
 
 
-async def test_cancelled_readers_leave_the_pool_whole(database: SqlDatabase) -> None:
+async def test_cancelled_readers_leave_the_pool_whole(database: Database) -> None:
     gate = Gate()
 
     async def stuck(transaction: Transaction) -> None:
-        await transaction.namespaces.page(after="", limit=1)
+        await NamespaceRepository(transaction).page(after="", limit=1)
         await gate()
 
     for _ in range(40):
@@ -170,17 +185,23 @@ async def test_cancelled_readers_leave_the_pool_whole(database: SqlDatabase) -> 
 
 async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None:
     """R10: had the slow unit drawn its revision first, a reader would see 2 without 1, and never look for 1 again."""
-    engine = create_engine(parse_url(postgres.create()))
-    await schema.upgrade(engine)
-    database = SqlDatabase(engine)
+    engine = create_engine(parse_url(postgres.migrated()))
+    database = Database(engine, append)
     gate = Gate()
-    namespace = await database.write(lambda transaction: transaction.namespaces.add(_namespace("a")))
+    namespace = await database.write(lambda transaction: NamespaceRepository(transaction).add(_namespace("a")))
 
     def record(transaction: Transaction, actor: str) -> None:
-        event = "namespace.updated"
-        transaction.record(
-            change(namespace.key, event, before=None, after=namespace, actor=actor, request_id="", time=_NOW)
+        change = change_of(
+            NAMESPACE,
+            "updated",
+            namespace_key=namespace.key,
+            before=None,
+            after=namespace,
+            actor=actor,
+            request_id="",
+            time=_NOW,
         )
+        transaction.record(change)
 
     async def slow(transaction: Transaction) -> None:
         record(transaction, "slow")
@@ -190,12 +211,18 @@ async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None
         record(transaction, "quick")
 
     async def log() -> list[tuple[int, str]]:
-        events = SqlInventory(engine).events(namespace.key)
-        return [(event.revision, event.change.actor) async for event in events if isinstance(event, Event)]
+        async def work(transaction: Transaction) -> list[tuple[int, str]]:
+            events = EventRepository(transaction)
+            head = await events.head(namespace.name)
+            assert head is not None
+            page = await events.page(head, EventListing(place=namespace.name, size=100))
+            return [(event.revision, event.change.actor) for event in page]
+
+        return await database.read(work)
 
     begun_first = asyncio.create_task(database.write(slow))
     await gate.reached.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await database.write(quick)
     assert await log() == [(1, "quick")]
     gate.open()
@@ -204,35 +231,40 @@ async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None
     await database.close()
 
 
-async def test_thirty_two_writers_all_get_through(database: SqlDatabase) -> None:
-    base = await database.write(lambda transaction: transaction.namespaces.add(_namespace("a")))
+async def test_thirty_two_writers_all_get_through(database: Database) -> None:
+    base = await database.write(lambda transaction: NamespaceRepository(transaction).add(_namespace("a")))
 
     async def bump(_: int) -> None:
         async def work(transaction: Transaction) -> None:
-            before = await transaction.namespaces.find(base.name, lock=True)
+            before = await NamespaceRepository(transaction).find(base.name, lock=True)
             assert before is not None
-            await transaction.namespaces.update(replace(before, row_version=before.row_version + 1))
+            await NamespaceRepository(transaction).update(replace(before, row_version=before.row_version + 1))
 
         await database.write(work)
 
     await asyncio.gather(*(bump(number) for number in range(32)))
 
-    after = await database.read(lambda transaction: transaction.namespaces.find(base.name))
+    after = await database.read(lambda transaction: NamespaceRepository(transaction).find(base.name))
     assert after is not None
     assert after.row_version == 33
 
 
-async def test_secrets_are_made_once_and_kept(database: SqlDatabase) -> None:
-    first, other = await database.secret("a"), await database.secret("b")
+async def test_secrets_are_made_once_and_kept(engine: Engine) -> None:
+    first, other = await shared_secret(engine, "a"), await shared_secret(engine, "b")
 
-    assert await database.secret("a") == first
+    assert await shared_secret(engine, "a") == first
     assert len(first) == 32
     assert first != other
 
 
-async def test_text_sorts_by_code_point(database: SqlDatabase) -> None:
+async def test_text_sorts_by_code_point(database: Database) -> None:
     names = ["z.a", "a_b", "a.b", "a-b", "a0", "b"]
     for name in names:
-        await database.write(lambda transaction, name=name: transaction.namespaces.add(_namespace(name)))  # type: ignore[misc]  # the lambda's default binds the loop's name
+        namespace = _namespace(name)
+
+        async def add(transaction: Transaction, namespace: Namespace = namespace) -> None:
+            await NamespaceRepository(transaction).add(namespace)
+
+        await database.write(add)
 
     assert await _names(database) == sorted(names)

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.support.children import PATIENCE
 from tests.support.registry import Refusal, refused
 from tests.support.requests import NAMESPACE, blob_of
 from tests.support.roundtrip import assert_holds, assert_works, random_file
@@ -64,7 +65,7 @@ def _staged(server: ServerProcess) -> list[str]:
 
 async def _healthy(server: ServerProcess) -> bool:
     async with grpc.aio.insecure_channel(server.address) as channel:
-        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 

@@ -22,8 +22,11 @@ from modelyard.errors import NotFoundError
 from modelyard.types import Version, VersionState
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1.resources_pb2 import Blob
+from modelyard_server.app import SERVICES
+from modelyard_server.calls.methods import table
 from modelyard_server.failpoints import POINTS
 
+_COMMIT: Final = ("before_commit", "after_commit")
 NAMESPACE: Final = "namespaces/default"
 BIG: Final = os.urandom(9 << 20)
 PARTS: Final = (b"first part, ", b"second part")
@@ -100,6 +103,11 @@ async def _stop_serving(client: AsyncClient, _: Path) -> None:
     await client.deployments.delete(served.deployment.name)
 
 
+async def _roll_back(client: AsyncClient, _: Path) -> None:
+    await client.set_alias("fraud", "production", 2)
+    assert (await client.rollback_alias("fraud", "production")).version.number == 1
+
+
 PUSH = Act(_push, ("version.created", "alias.created"))
 CHANGES: Final[Mapping[str, Act]] = {
     "CreateNamespace": Act(lambda client, _: client.create_namespace("team")),
@@ -116,6 +124,10 @@ CHANGES: Final[Mapping[str, Act]] = {
     "DeleteVersion": Act(lambda client, _: client.delete_version("fraud@2"), ("version.deleted",)),
     "UndeleteVersion": Act(lambda client, _: client.undelete_version("fraud@3"), ("version.restored",)),
     "SetAlias": Act(lambda client, _: client.set_alias("fraud", "production", 2), ("alias.moved",)),
+    "RollbackAlias": Act(_roll_back, ("alias.moved", "alias.rolled_back")),
+    "CreateEvaluation": Act(
+        lambda client, _: client.evaluate("fraud@1", "test", {"auc": 0.9}), ("evaluation.created",)
+    ),
     "DeleteAlias": Act(lambda client, _: client.delete_alias("fraud", "production"), ("alias.deleted",)),
     "CreateWebhook": Act(lambda client, _: _add_webhook(client), ("webhook.created",)),
     "UpdateWebhook": _changing_webhook(lambda webhooks: webhooks.update("ci", description="x"), "webhook.updated"),
@@ -155,10 +167,12 @@ STEPS: Final[Mapping[str, Act]] = {
     "upload.after_cancel": Act(_cancel),
     "compose.before_publish": Act(_compose),
     "compose.after_publish": Act(_compose),
-    **{f"{name}.{step}": act for (name, act), step in product(CHANGES.items(), ("before_commit", "after_commit"))},
+    **{f"{name}.{step}": act for (name, act), step in product(CHANGES.items(), _COMMIT)},
 }
 # Reached when a server starts, see test_starts.py, and when it tells webhooks, see test_webhooks.py.
 OTHERS: Final = {
+    "RedeliverDelivery.before_commit",
+    "RedeliverDelivery.after_commit",
     "webhook.after_fan_out",
     "webhook.after_post",
     "webhook.after_end",
@@ -170,8 +184,16 @@ OTHERS: Final = {
 }
 
 
-def test_each_failpoint_has_its_death() -> None:
+def test_every_failpoint_is_tested() -> None:
     assert {point.partition("@")[0] for point in STEPS} | OTHERS == POINTS
+
+
+def test_every_retried_method_has_failpoints() -> None:
+    """Those that a client retries by its request_id. An upload's steps are points of their own."""
+    retried = {
+        method.name for method in table(SERVICES).values() if "request_id" in method.request.DESCRIPTOR.fields_by_name
+    }
+    assert {f"{name}.{step}" for name in retried - {"StartUpload"} for step in _COMMIT} <= POINTS
 
 
 async def _dies_and_comes_back(prepared: Prepared, folder: Path, point: str, act: Act) -> None:
@@ -179,10 +201,8 @@ async def _dies_and_comes_back(prepared: Prepared, folder: Path, point: str, act
     before = await log_of(server)
     try:
         async with AsyncClient(server.url, cache_dir=folder / "cache") as client:
-            server.start()
-            await client.get_namespace("default")
-            server.stop()
             async with dying_at(server, point):
+                await client.get_namespace("default")  # a client waits only for a server that it has known
                 await act.run(client, folder / "work")
             assert await log_of(server) == [*before, *act.events]
         await _all_is_whole(server, folder)
@@ -208,13 +228,15 @@ async def _ready(client: AsyncClient) -> AsyncIterator[Version]:
 
 
 @pytest.mark.parametrize("point", STEPS)
-async def test_it_dies_and_nothing_is_lost(prepared_on_sqlite: Prepared, tmp_path: Path, point: str) -> None:
+async def test_acknowledged_changes_survive_a_death_at_each_step(
+    prepared_on_sqlite: Prepared, tmp_path: Path, point: str
+) -> None:
     await _dies_and_comes_back(prepared_on_sqlite, tmp_path, point, STEPS[point])
 
 
 # A bounded share, each time the same: what differs between the dialects is a transaction's commit.
 @pytest.mark.parametrize("point", [point for point in STEPS if SCALE > 1 or point.startswith(("commit", "Set"))])
-async def test_it_dies_and_nothing_is_lost_on_postgresql(
+async def test_acknowledged_changes_survive_a_death_at_each_commit_on_postgresql(
     prepared_on_postgresql: Prepared, tmp_path: Path, point: str
 ) -> None:
     await _dies_and_comes_back(prepared_on_postgresql, tmp_path, point, STEPS[point])

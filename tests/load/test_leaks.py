@@ -49,7 +49,7 @@ async def _push(client: AsyncClient, folder: Path, count: int) -> None:
         await client.pull(version.name)
 
 
-@pytest.mark.timeout(120 * SCALE)
+@pytest.mark.timeout(600 * SCALE)
 async def test_files_threads_and_memory_come_back(server: ServerProcess, tmp_path: Path) -> None:
     async with AsyncClient(server.url, cache_dir=tmp_path / "cache", cache_bytes=10 * _MIB) as client:
         await client.create_model("fraud")

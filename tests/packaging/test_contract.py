@@ -19,7 +19,7 @@ from modelyard._connection import service_config
 from modelyard.v1 import events_pb2, registry_pb2
 from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
-from modelyard_server.calls.methods import SERVICES
+from modelyard_server.app import SERVICES
 
 if TYPE_CHECKING:  # this name exists in the stubs' types only
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub

@@ -9,7 +9,8 @@ from tests.property.values import facts, moments
 from modelyard import wire
 from modelyard.core.facts import Facts
 from modelyard.v1 import resources_pb2 as pb
-from modelyard_server.log.codec import facts_from_json, facts_to_json, format_time
+from modelyard_server.log.encoding import format_time
+from modelyard_server.registry.versions.facts import facts_from_json, facts_to_json
 
 
 def _typed(given: Facts) -> list[tuple[str, type, object]]:

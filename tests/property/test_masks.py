@@ -12,7 +12,7 @@ from modelyard.core.names import ModelName
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls import masks
 from modelyard_server.calls.errors import InvalidArgument
-from modelyard_server.registry.values import Model
+from modelyard_server.registry.models.values import Model
 
 _TEXTS = ("display_name", "description", "owner")
 _MAPS = ("labels", "annotations")

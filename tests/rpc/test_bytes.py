@@ -347,7 +347,7 @@ async def test_uploads_expire(yard: RunningRegistry) -> None:
 
     yard.clock.advance(yard.limits.upload_ttl + 1)
     late = await refused(write(yard, one_frame(upload.name, 1000)))
-    expired = await yard.app.maintenance.sweep()
+    expired = (await yard.app.sweeper.sweep())["uploads"]
 
     assert (late.code, late.reason) == (grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND")
     assert expired == 1
@@ -359,7 +359,7 @@ async def test_the_sweep_leaves_what_is_alive(yard: RunningRegistry) -> None:
     upload = await start(yard, DATA)
     await yard.artifacts.WriteBlob(frames(upload.name, DATA[:1000], finish=False))
 
-    assert await yard.app.maintenance.sweep() == 0
+    assert (await yard.app.sweeper.sweep())["uploads"] == 0
     assert await _progress(yard, upload.name) == 1000
 
 
@@ -376,7 +376,7 @@ async def test_too_many_open_uploads_are_refused(tmp_path_factory: pytest.TempPa
 
 async def test_an_idle_stream_is_ended(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A49"""
-    limits = Limits(stream_idle=0.05)
+    limits = Limits(stream_idle=2.0)  # enough for the first bytes to come, on a busy machine too
     async with running_registry("sqlite", tmp_path_factory.mktemp("idle"), limits=limits) as yard:
         upload = await start(yard, DATA)
 
@@ -393,7 +393,7 @@ async def test_an_idle_stream_is_ended(tmp_path_factory: pytest.TempPathFactory)
 
 async def test_a_reader_that_takes_nothing_is_cut_off(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A50"""
-    limits = Limits(reader_stall=0.1)
+    limits = Limits(reader_stall=1.0)
     async with running_registry("sqlite", tmp_path_factory.mktemp("slow"), limits=limits) as yard:
         await make_model(yard)
         await yard.artifacts.WriteBlob(frames((await start(yard, DATA)).name, DATA, chunk=1 << 20))

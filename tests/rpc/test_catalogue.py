@@ -388,12 +388,12 @@ async def test_every_change_is_one_event_in_a_gap_free_chain(yard: RunningRegist
         "model.updated",
         "version.deleted",
     ]
-    assert [event.previous_hash for event in events] == [GENESIS, *(event.hash for event in events[:-1])]
-    moved = events[5]
-    changes = moved.changes if isinstance(moved.changes, dict) else json.loads(moved.changes)
-    assert changes["version"] == [one.name, two.name]
-    assert (moved.reason, moved.request_id, moved.actor) == ("better", retried, "anonymous")
-    snapshot = events[2].snapshot if isinstance(events[2].snapshot, dict) else json.loads(events[2].snapshot)
+    payloads = [json.loads(bytes(event.payload)) for event in events]
+    assert [payload["previous"] for payload in payloads] == [GENESIS, *(event.hash for event in events[:-1])]
+    moved = payloads[5]
+    assert moved["changes"]["version"] == [one.name, two.name]
+    assert (moved["reason"], moved["request_id"], moved["actor"]) == ("better", retried, "anonymous")
+    snapshot = payloads[2]["snapshot"]
     assert "files" not in snapshot
     assert snapshot["manifest_digest"] == one.manifest_digest
 

@@ -108,7 +108,7 @@ async def test_it_lives_as_long_as_it_is_heard_of(yard: RunningRegistry) -> None
         assert (got.code, got.reason) == (Code.NOT_FOUND, "DEPLOYMENT_NOT_FOUND")
     assert await listed(yard) == []
     assert await logged(yard) == ["created"]
-    await yard.app.maintenance.sweep()
+    await yard.app.sweeper.sweep()
     assert await logged(yard) == ["created", "expired"]
     assert await yard.sql("SELECT * FROM deployments") == []
 
@@ -121,7 +121,7 @@ async def test_the_sweep_ends_all_that_are_silent(yard: RunningRegistry) -> None
     await register(yard, deployment(service="late"))
     yard.clock.advance(31)
 
-    await yard.app.maintenance.sweep()
+    await yard.app.sweeper.sweep()
 
     assert await listed(yard) == ["late"]
     (counted,) = await yard.sql("SELECT COUNT(*) AS n FROM events WHERE type = 'deployment.expired'")
@@ -288,7 +288,7 @@ async def test_a_version_is_deleted_or_served_and_never_both(yard: RunningRegist
         assert sum(isinstance(answer, grpc.aio.AioRpcError) for answer in answers) == 1
         assert len(await yard.sql(live)) == served
         yard.clock.advance(91)
-        await yard.app.maintenance.sweep()
+        await yard.app.sweeper.sweep()
 
 
 @pytest.mark.parametrize("what", ["version", "model"])

@@ -197,8 +197,17 @@ async def test_a_sound_log_is_verified(yard: RunningRegistry) -> None:
 @pytest.mark.parametrize(
     ("damage", "revision", "fault"),
     [
-        ("UPDATE events SET actor = 'mallory' WHERE revision = 3", 3, "is not what was written"),
-        ("UPDATE events SET hash = previous_hash WHERE revision = 3", 3, "is not what was written"),
+        (
+            "UPDATE events SET actor = 'mallory' WHERE revision = 3",
+            3,
+            "is not what was written: its columns actor are not as its bytes",
+        ),
+        ("UPDATE events SET hash = 'f' WHERE revision = 3", 3, "is not what was written"),
+        (
+            "UPDATE events SET payload = (SELECT payload FROM events WHERE revision = 2) WHERE revision = 3",
+            3,
+            "is not what was written",
+        ),
         ("DELETE FROM events WHERE revision = 3", 3, "is missing"),
         ("DELETE FROM events WHERE revision = 5", 5, "is missing"),
         ("UPDATE log_heads SET hash = 'f'", 5, "does not have the hash that the log ends with"),
@@ -232,7 +241,7 @@ async def test_what_is_compacted_is_gone_and_says_so(yard: RunningRegistry) -> N
         (8, "alias.moved", ""),
         (9, "log.compacted", "retention"),
     ]
-    await yard.app.maintenance.sweep()
+    await yard.app.sweeper.sweep()
     assert await yard.sql("SELECT revision FROM events ORDER BY 1") == [(8,), (9,)]
     assert (await verdict(yard, 8)).verified_revision == 9
     assert (await events(yard))[0].hash == hash_
@@ -281,16 +290,18 @@ async def test_compacting_twice_is_compacting_once_and_never_ahead(yard: Running
     ],
     ids=str,
 )
-async def test_wrong_requests_are_refused(yard: RunningRegistry, request_: object, field: str) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_wrong_requests_are_refused(fraud_yard: RunningRegistry, request_: object, field: str) -> None:
     name = type(request_).__name__.removesuffix("Request")
-    got = await refused(getattr(yard.events, name)(request_))
+    got = await refused(getattr(fraud_yard.events, name)(request_))
 
     assert (got.code, got.reason, got.fields) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", [field])
 
 
 @pytest.mark.parametrize("method", ["ListEvents", "VerifyEvents"])
-async def test_a_missing_namespace_is_not_found(yard: RunningRegistry, method: str) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_missing_namespace_is_not_found(fraud_yard: RunningRegistry, method: str) -> None:
     request = getattr(rpc, f"{method}Request")(parent="namespaces/nowhere")
-    got = await refused(getattr(yard.events, method)(request))
+    got = await refused(getattr(fraud_yard.events, method)(request))
 
     assert (got.code, got.reason) == (grpc.StatusCode.NOT_FOUND, "NAMESPACE_NOT_FOUND")

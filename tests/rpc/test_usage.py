@@ -12,6 +12,8 @@ from modelyard.v1 import deployments_pb2 as rpc
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls.errors import Unavailable
+from modelyard_server.deployments.usage.repository import UsageRepository
+from modelyard_server.deployments.usage.service import UsageCounter
 from modelyard_server.deployments.usage.values import VersionUse
 
 V1 = f"{MODEL}/versions/1"
@@ -24,7 +26,7 @@ async def a_version(yard: RunningRegistry) -> None:
 
 
 async def usage(yard: RunningRegistry, name: str = V1) -> rpc.Usage:
-    await yard.app.usage.flush()
+    await yard.app.job(UsageCounter).flush()
     return await yard.deployments.GetUsage(rpc.GetUsageRequest(name=name))
 
 
@@ -61,7 +63,7 @@ async def test_a_download_is_a_read_of_the_largest_file_from_its_start(yard: Run
     yard.clock.advance(60)
     for paths in (["small.txt", "large.bin"], ["small.txt"]):
         await yard.artifacts.BatchReadFiles(artifacts.BatchReadFilesRequest(version=V1, paths=paths))
-        await yard.app.usage.flush()
+        await yard.app.job(UsageCounter).flush()
 
     told = await usage(yard)
 
@@ -75,10 +77,10 @@ async def test_replicas_add_up_whatever_the_order(yard: RunningRegistry) -> None
     (row,) = await yard.sql("SELECT key FROM versions")
     earlier = VersionUse(now.replace(hour=1), 2, now.replace(hour=1))
     adds = [{row.key: use} for use in (VersionUse(now, 1, now), earlier, VersionUse(now.replace(hour=2)))]
-    database = yard.app.maintenance.mutations.database
+    database = yard.database
 
     async def add(uses: Any) -> None:
-        await database.write(lambda transaction: transaction.usage.add(uses))
+        await database.write(lambda transaction: UsageRepository(transaction).add(uses))
 
     await asyncio.gather(*map(add, adds * 3))
 
@@ -91,7 +93,7 @@ async def test_no_call_fails_and_nothing_is_lost_while_it_can_not_be_stored(
     yard: RunningRegistry, monkeypatch: Any
 ) -> None:
     await a_version(yard)
-    counter = yard.app.usage
+    counter = yard.app.job(UsageCounter)
 
     async def away(*_: Any) -> None:
         raise Unavailable("away", reason="DATABASE_UNAVAILABLE")
@@ -106,7 +108,7 @@ async def test_no_call_fails_and_nothing_is_lost_while_it_can_not_be_stored(
 
 
 async def test_memory_is_bounded(yard: RunningRegistry) -> None:
-    counter = yard.app.usage
+    counter = yard.app.job(UsageCounter)
     for key in range(yard.limits.usage_versions + 5):
         counter.used(key)
     assert len(counter._uses) == yard.limits.usage_versions

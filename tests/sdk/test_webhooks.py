@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modelyard.errors import VerificationError
 from modelyard.webhooks import verify
-from modelyard_server.webhooks.values import Message, headers, spelled
+from modelyard_server.webhooks.signing import Message, headers, spelled
 
 _KEY = bytes(range(32))
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

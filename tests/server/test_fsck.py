@@ -15,18 +15,18 @@ import pytest
 from tests.support.deaths import sql
 from tests.support.fsck import database_url_of, fsck, run_fsck
 from tests.support.postgres import Postgres
-from tests.support.prepared import Prepared, migrated
+from tests.support.prepared import Prepared
 from tests.support.server import BIN, ServerProcess, clean_environment
 from typer.testing import CliRunner
 
 from modelyard import AsyncClient
 from modelyard.core.facts import Dataset, DatasetRole, Direction, Parent, Relation, Run, Signature
 from modelyard.v1 import events_pb2
-from modelyard_server import app
+from modelyard_server import offline
+from modelyard_server.checking.report import Report
 from modelyard_server.cli import cli
 from modelyard_server.config import Settings
-from modelyard_server.db import tables
-from modelyard_server.upkeep.fsck import Report
+from modelyard_server.db.metadata import metadata
 
 DEFAULT = "namespaces/default"
 FRAUD = f"{DEFAULT}/models/fraud"
@@ -50,11 +50,11 @@ async def check(server: ServerProcess, progress: Callable[[str, int], None] = la
     """Everything, bytes too, without a process of its own for each of many."""
     values: dict[str, Any] = {"data_dir": server.folder / "data", "database_url": database_url_of(server)}
     settings = Settings(**values)
-    return await app.check(settings, read_data=True, progress=progress)
+    return await offline.check(settings, read_data=True, progress=progress)
 
 
 def told(report: Report) -> set[tuple[str, str]]:
-    return {(fault.kind.value, fault.resource) for fault in report.faults}
+    return {(fault.kind, fault.resource) for fault in report.faults}
 
 
 def files_of(server: ServerProcess) -> dict[str, tuple[int, str]]:
@@ -74,7 +74,7 @@ async def rows_of(server: ServerProcess) -> list[object]:
     """All rows of a database that is not in the data directory."""
     if database_url_of(server) is None:
         return []
-    return [await sql(server, f"SELECT * FROM {name} ORDER BY 1, 2") for name in tables.metadata.tables]
+    return [await sql(server, f"SELECT * FROM {name} ORDER BY 1, 2") for name in metadata.tables]
 
 
 def stored(server: ServerProcess) -> Path:
@@ -342,7 +342,7 @@ async def test_leftovers_of_a_crash_are_told_and_no_fault(prepared: Prepared, tm
     report = await check(server)
 
     assert report.clean
-    assert {(note.kind.value, note.resource) for note in report.notes} == {
+    assert {(note.kind, note.resource) for note in report.notes} == {
         ("BLOB_UNREFERENCED", f"sha256:{'0' * 64}.{'0' * 32}"),
         ("STAGED_UNREFERENCED", staged.name),
         ("UPLOAD_EXPIRED", f"{DEFAULT}/uploads/u"),
@@ -400,7 +400,7 @@ async def busy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     flags: tuple[str, ...] = ()
     if request.param == "postgresql":
         cluster: Postgres = request.getfixturevalue("postgres")
-        flags = ("--database-url", migrated(cluster))
+        flags = ("--database-url", cluster.migrated())
     process = ServerProcess(tmp_path, *flags).start()
     yield process
     process.close()
@@ -610,7 +610,7 @@ def test_a_check_that_fails_itself_does_not_say_that_the_registry_is_damaged(
     async def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(app, "check", fail)
+    monkeypatch.setattr(offline, "check", fail)
 
     done = CliRunner().invoke(cli, ["fsck", "--data-dir", str(tmp_path)])
 

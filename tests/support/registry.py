@@ -19,16 +19,19 @@ from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.lineage_pb2_grpc import LineageServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceStub
-from modelyard_server.app import Registry, Secrets
+from modelyard_server.app import Registry
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.calls.limits import Limits
-from modelyard_server.db import schema, tables
 from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
-from modelyard_server.db.unit_of_work import SqlDatabase
+from modelyard_server.db.metadata import metadata
+from modelyard_server.db.unit_of_work import Database
+from modelyard_server.log.repository import append
 from modelyard_server.outbound.https import HttpsSender
-from modelyard_server.outbound.sender import WebhookSender
+from modelyard_server.outbound.sender import Sender
 from modelyard_server.telemetry import Metrics
+from tests.support.children import PATIENCE
+from tests.support.templates import sqlite_at
 
 if TYPE_CHECKING:
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from modelyard.v1.registry_pb2_grpc import RegistryServiceAsyncStub
     from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceAsyncStub
 
-_TABLES: Final = tables.metadata.sorted_tables
+_TABLES: Final = metadata.sorted_tables
 
 
 class Clock:
@@ -69,6 +72,7 @@ class RunningRegistry:
     channel: grpc.aio.Channel
     address: str
     engine: Engine
+    database: Database
     store: LocalStore
     root: Path
     clock: Clock
@@ -90,21 +94,24 @@ class RunningRegistry:
 
 @asynccontextmanager
 async def running_registry(
-    database_url: str, root: Path, *, limits: Limits | None = None, sender: WebhookSender | None = None
+    database_url: str, root: Path, *, limits: Limits | None = None, sender: Sender | None = None
 ) -> AsyncIterator[RunningRegistry]:
-    """``database_url`` may be ``sqlite``: a file below ``root`` then."""
+    """``database_url`` is that of a migrated database. ``sqlite`` is a file below ``root``, made if it is missing."""
     root.mkdir(parents=True, exist_ok=True)
-    url = sqlite_url(root / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engine = create_engine(url)
-    await schema.upgrade(engine)
-    database = SqlDatabase(engine)
+    file = root / "test.db"
+    if database_url == "sqlite" and not file.exists():
+        sqlite_at(file)
+    url = sqlite_url(file) if database_url == "sqlite" else parse_url(database_url)
+    # A busy machine is no overload that a test wants to hear of: that is tested with a server of its own.
+    engine = create_engine(url, pool_timeout=PATIENCE)
+    database = Database(engine, append)
     store = await LocalStore.open(root)
     clock, metrics, limits = Clock(), Metrics(), limits or Limits()
     app = Registry(
         database,
         store,
         sender=sender or HttpsSender(),
-        secrets=Secrets(page_tokens=b"k" * 32, webhooks=b"w" * 32),
+        secrets={"page_tokens": b"k" * 32, "webhooks": b"w" * 32},
         limits=limits,
         metrics=metrics,
         reflect=True,
@@ -125,6 +132,7 @@ async def running_registry(
                 channel=channel,
                 address=f"127.0.0.1:{port}",
                 engine=engine,
+                database=database,
                 store=store,
                 root=root,
                 clock=clock,

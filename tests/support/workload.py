@@ -15,6 +15,7 @@ from uuid import uuid4
 from modelyard import AsyncClient
 from modelyard.errors import AlreadyExistsError, DeadlineExceededError, NotFoundError, UnavailableError
 from modelyard.types import Version, VersionState
+from tests.support.children import PATIENCE
 
 MIB: Final = 1 << 20
 _WRITERS: Final = 3
@@ -78,7 +79,7 @@ class Workload:
     async def further(self, count: int) -> None:
         """Waits for ``count`` more acknowledgements."""
         goal = self.acknowledged + count
-        async with asyncio.timeout(60), self._moved:
+        async with asyncio.timeout(PATIENCE), self._moved:
             await self._moved.wait_for(lambda: self.acknowledged >= goal or any(t.done() for t in self._tasks))
         for task in self._tasks:
             if task.done():

@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from modelyard_server.query import syntax, terms
-from modelyard_server.query.order import Order, parse_model_order, parse_version_order
+from modelyard_server.query.order import Order
 from modelyard_server.query.syntax import FilterError, Operator
-from modelyard_server.query.terms import VERSION_FIELDS, All, Any, Contains, Moment, Negation, Number, Text
+from modelyard_server.query.terms import All, Any, Contains, Moment, Negation, Number, Text
+from modelyard_server.registry.models.fields import parse_model_order
+from modelyard_server.registry.versions.fields import FIELDS as VERSION_FIELDS
+from modelyard_server.registry.versions.fields import parse_version_order
 
 NOW = datetime(2026, 3, 8, 12, tzinfo=UTC)
 A, B, C = (Number(f"metrics.{name}", Operator.EQUAL, 1.0) for name in "abc")

@@ -1,17 +1,27 @@
-"""One call on its way through the server."""
+"""One call on its way through the server, whatever door it came in by."""
 
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Final
+from typing import NoReturn, Protocol
 
-import grpc
 from google.protobuf.message import Message
 
+from modelyard_server.calls.caller import ANONYMOUS, Caller
+from modelyard_server.calls.codes import Code
+from modelyard_server.calls.errors import RegistryError
 from modelyard_server.calls.methods import Method
 
-# The first that a request has names what it is about; for the log only.
-_RESOURCE_FIELDS: Final = ("name", "parent", "reference", "upload", "version")
+
+class Door(Protocol):
+    """What a call is asked for that each protocol answers in its own way."""
+
+    def remaining(self) -> float | None:
+        """Seconds that the caller still waits; None if it set no deadline."""
+        ...
+
+    async def refuse(self, code: Code, error: RegistryError) -> NoReturn:
+        """Ends the call with an error."""
+        ...
 
 
 @dataclass(slots=True)
@@ -19,12 +29,14 @@ class Call:
     """What is known of a call; the stages and the servicers add to it."""
 
     method: Method
-    context: "grpc.aio.ServicerContext[Any, Any]"
+    door: Door
     id: str
-    """The caller's `x-request-id`, or one of ours: what joins its log to ours."""
-    actor: str = "anonymous"
+    """Of this call, made by the server: what joins a caller's log to ours."""
+    caller: Caller = ANONYMOUS
+    origin: dict[str, str] = field(default_factory=dict)
+    """Where it came from, for the log: peer, user agent, the caller's own ids."""
     resource: str = ""
-    code: grpc.StatusCode = grpc.StatusCode.OK
+    code: Code = Code.OK
     reason: str = ""
     error_id: str = ""
     bytes_in: int = 0
@@ -32,19 +44,15 @@ class Call:
     started: float = field(default_factory=perf_counter)
 
     def describe(self, request: Message) -> None:
-        """Notes what a request is about."""
-        fields = request.DESCRIPTOR.fields_by_name
-        for name in _RESOURCE_FIELDS:
-            value = getattr(request, name, None) if name in fields else None
-            if isinstance(value, str) and value:
+        """Notes what a request is about, for the log."""
+        for path in self.method.resource_fields:
+            if value := _text_at(request, path):
                 self.resource = value
                 return
-        for name in ("model", "namespace", "alias", "version"):
-            # In some requests it is a name, and that may be missing.
-            if name in fields and isinstance(inner := getattr(request, name), Message):
-                self.resource = getattr(inner, "name", "")
-                return
 
 
-current: Final[ContextVar[Call]] = ContextVar("current_call")
-"""The call that this task serves."""
+def _text_at(message: Message, path: str) -> str:
+    value: object = message
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value if isinstance(value, str) else ""

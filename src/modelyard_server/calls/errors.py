@@ -22,6 +22,8 @@ message is in ``metadata`` too. Codes and details on the wire are the business o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from modelyard.core.names import NamespaceName
+
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
@@ -219,4 +221,13 @@ def blob_corrupt(digest: str) -> DataLoss:
         f"the stored bytes of {digest} are missing or damaged; tell the registry's operator",
         reason="BLOB_CORRUPT",
         metadata={"digest": digest},
+    )
+
+
+def namespace_not_found(name: NamespaceName) -> NotFound:
+    return NotFound(
+        f"there is no namespace {name.namespace!r}; create it first",
+        reason="NAMESPACE_NOT_FOUND",
+        kind="Namespace",
+        name=str(name),
     )

@@ -102,12 +102,6 @@ def _known(descriptors: Mapping[str, Descriptor]) -> str:
     return f"it can be of {', '.join(_mutable(descriptors))}"
 
 
-def check_frozen(patch: Patch, given: Message, stored: Message, field_name: str) -> None:
-    """Raises ``IMMUTABLE_FIELD`` for frozen fields that were named with another value than they have."""
-    violations = [
-        FieldViolation(f"{field_name}.{name}", "is frozen with the version; commit a new version instead")
-        for name in sorted(patch.frozen)
-        if getattr(given, name) != getattr(stored, name)
-    ]
-    if violations:
-        raise InvalidArgument(violations, reason="IMMUTABLE_FIELD")
+def of(request: Any) -> FieldMask | None:
+    """The mask of an update, if it has one."""
+    return request.update_mask if request.HasField("update_mask") else None

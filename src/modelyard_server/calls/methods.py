@@ -2,44 +2,47 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 
-from modelyard.v1 import (
-    artifacts_pb2,
-    deployments_pb2,
-    evaluations_pb2,
-    events_pb2,
-    lineage_pb2,
-    options_pb2,
-    registry_pb2,
-    webhooks_pb2,
-)
-
-SERVICES = (
-    registry_pb2.DESCRIPTOR.services_by_name["RegistryService"],
-    artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"],
-    events_pb2.DESCRIPTOR.services_by_name["EventsService"],
-    lineage_pb2.DESCRIPTOR.services_by_name["LineageService"],
-    evaluations_pb2.DESCRIPTOR.services_by_name["EvaluationsService"],
-    webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
-    deployments_pb2.DESCRIPTOR.services_by_name["DeploymentsService"],
-)
+from modelyard.v1 import options_pb2
 
 
-@dataclass(frozen=True, slots=True)
+class CallClass(IntEnum):
+    """What a call costs. Calls of each class are bounded apart, so that none starves the others."""
+
+    SMALL = options_pb2.CALL_CLASS_SMALL
+    UPLOAD = options_pb2.CALL_CLASS_UPLOAD
+    DOWNLOAD = options_pb2.CALL_CLASS_DOWNLOAD
+    WATCH = options_pb2.CALL_CLASS_WATCH
+    OUTBOUND = options_pb2.CALL_CLASS_OUTBOUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """One RPC."""
 
-    path: str
-    """`/modelyard.v1.RegistryService/GetModel`."""
+    service: str
+    """`modelyard.v1.RegistryService`."""
     name: str
     permission: str
+    resource_fields: tuple[str, ...]
+    """Paths of the fields that name the resources the permission is for; none for the registry as a whole."""
+    call_class: CallClass
+    returns_secret: bool
+    deadline: float
+    """Seconds that a unary call may take; 0 for streams that last as long as they move."""
     request: type[Message]
     client_streaming: bool
     server_streaming: bool
+
+    @property
+    def path(self) -> str:
+        """`/modelyard.v1.RegistryService/GetModel`."""
+        return f"/{self.service}/{self.name}"
 
     @property
     def unary(self) -> bool:
@@ -50,21 +53,32 @@ class ContractError(Exception):
     """The contract lacks something that the server can't do without."""
 
 
-def table(services: Iterable[Any] = SERVICES) -> dict[str, Method]:
-    """All methods by path. A method without a permission is refused: nobody can forget it."""
-    methods = {}
-    for service in services:
-        for descriptor in service.methods:
-            path = f"/{service.full_name}/{descriptor.name}"
-            permission = descriptor.GetOptions().Extensions[options_pb2.permission]
-            if not permission:
-                raise ContractError(f"{path} has no (modelyard.v1.permission) option; give it one in the contract")
-            methods[path] = Method(
-                path=path,
-                name=descriptor.name,
-                permission=permission,
-                request=message_factory.GetMessageClass(descriptor.input_type),
-                client_streaming=descriptor.client_streaming,
-                server_streaming=descriptor.server_streaming,
-            )
-    return methods
+def table(services: Iterable[Any]) -> dict[str, Method]:
+    """All methods of services, by path. A method without one of our options is refused: nobody can forget it."""
+    methods = (_method(service, descriptor) for service in services for descriptor in service.methods)
+    return {method.path: method for method in methods}
+
+
+def _method(service: Any, descriptor: Any) -> Method:
+    options = descriptor.GetOptions()
+    path = f"/{service.full_name}/{descriptor.name}"
+    given = {
+        "permission": bool(options.Extensions[options_pb2.permission]),
+        "call_class": bool(options.Extensions[options_pb2.call_class]),
+    }
+    for option, is_given in given.items():
+        if not is_given:
+            raise ContractError(f"{path} has no (modelyard.v1.{option}) option; give it one in the contract")
+    deadline = options.Extensions[options_pb2.default_deadline]
+    return Method(
+        service=service.full_name,
+        name=descriptor.name,
+        permission=options.Extensions[options_pb2.permission],
+        resource_fields=tuple(options.Extensions[options_pb2.resource_field]),
+        call_class=CallClass(options.Extensions[options_pb2.call_class]),
+        returns_secret=options.Extensions[options_pb2.returns_secret],
+        deadline=deadline.seconds + deadline.nanos / 1e9,
+        request=message_factory.GetMessageClass(descriptor.input_type),
+        client_streaming=descriptor.client_streaming,
+        server_streaming=descriptor.server_streaming,
+    )

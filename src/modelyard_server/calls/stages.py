@@ -1,4 +1,4 @@
-"""The stages that every call passes, outermost first: outcome, errors, authentication, deadline, limits.
+"""The stages that every call passes, outermost first: outcome, errors, caller, deadline, limits.
 
 A stage is a context manager around the whole call, streams included, so that nothing a stream raises half-way escapes.
 """
@@ -8,27 +8,22 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Final
+from typing import Final, NoReturn
 from uuid import uuid4
 
-import grpc
 import structlog
 
 from modelyard_server.calls.call import Call
+from modelyard_server.calls.caller import ANONYMOUS
+from modelyard_server.calls.codes import Code, code_of
 from modelyard_server.calls.errors import DeadlineExceeded, Internal, RegistryError, ResourceExhausted
-from modelyard_server.calls.methods import Method
-from modelyard_server.rpc import status
+from modelyard_server.calls.methods import CallClass
 from modelyard_server.telemetry import Metrics
 
 Stage = Callable[[Call], AbstractAsyncContextManager[None]]
 
 _log: Final = structlog.get_logger("modelyard.rpc")
 _MAX_LOGGED: Final = 200
-# Seconds that a client may take to take an error.
-_LAST_WORD: Final = 1.0
-
-# What a unary call may take that has more to do than to read or write some rows, in seconds.
-_LONG: Final[Mapping[str, float]] = {"ComposeBlob": 900.0}
 
 
 class Outcome:
@@ -52,8 +47,8 @@ class Outcome:
         try:
             yield
         except asyncio.CancelledError:
-            if call.code is grpc.StatusCode.OK:
-                call.code, call.reason = grpc.StatusCode.CANCELLED, "CANCELLED"
+            if call.code is Code.OK:
+                call.code, call.reason = Code.CANCELLED, "CANCELLED"
             raise
         finally:
             self.metrics.in_flight.dec()
@@ -65,18 +60,18 @@ class Outcome:
     def _tell(self, call: Call) -> None:
         seconds = perf_counter() - call.started
         self.metrics.observe(call.method.name, call.code.name, seconds, call.bytes_in, call.bytes_out)
-        failed = call.code in {grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}
-        facts = {"reason": call.reason, "error_id": call.error_id}
+        failed = call.code in {Code.INTERNAL, Code.DATA_LOSS}
+        facts = {"reason": call.reason, "error_id": call.error_id, **call.origin}
         (_log.error if failed else _log.info)(
             "rpc",
             method=call.method.name,
             resource=call.resource[:_MAX_LOGGED],
             code=call.code.name,
-            **{name: value for name, value in facts.items() if value},
+            **{name: value[:_MAX_LOGGED] for name, value in facts.items() if value},
             duration_ms=round(seconds * 1000, 2),
             bytes_in=call.bytes_in,
             bytes_out=call.bytes_out,
-            actor=call.actor,
+            actor=call.caller.actor,
             request_id=call.id[:_MAX_LOGGED],
         )
 
@@ -91,13 +86,11 @@ async def errors(call: Call) -> AsyncIterator[None]:
         if task is not None and task.cancelling():  # the client, its deadline or the server's stop asked for it
             raise
         # One that leaked from our own code would leave the client waiting until its deadline.
-        await _abort(call, _bug(call))
+        await _refuse(call, _bug(call))
     except RegistryError as error:
-        await _abort(call, error)
-    except grpc.aio.AbortError:
-        raise
+        await _refuse(call, error)
     except Exception:  # noqa: BLE001 (the last wall: whatever it is, the client must not see it)
-        await _abort(call, _bug(call))
+        await _refuse(call, _bug(call))
 
 
 def _bug(call: Call) -> Internal:
@@ -110,47 +103,35 @@ def _bug(call: Call) -> Internal:
     )
 
 
-async def _abort(call: Call, error: RegistryError) -> None:
+async def _refuse(call: Call, error: RegistryError) -> NoReturn:
     if error.__cause__ is not None:
         _log.warning("cause", reason=error.reason, request_id=call.id, cause=repr(error.__cause__)[:2000])
-    proto = status.to_proto(error)
-    call.code, call.reason = status.code(error), error.reason
-    trailer = ((status.DETAILS_KEY, proto.SerializeToString()),)
-    try:
-        async with asyncio.timeout(_LAST_WORD):
-            await call.context.abort(call.code, proto.message, trailing_metadata=trailer)
-    except TimeoutError:
-        # The client takes nothing at all: the status stays queued behind what it was sent, and we let go.
-        raise asyncio.CancelledError from None
+    call.code, call.reason = code_of(error), error.reason
+    await call.door.refuse(call.code, error)
 
 
 @asynccontextmanager
-async def authentication(call: Call) -> AsyncIterator[None]:
+async def caller(call: Call) -> AsyncIterator[None]:
     """Until there is access control everybody is `anonymous`, whatever they claim to be."""
-    call.actor = "anonymous"
+    call.caller = ANONYMOUS
     yield
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """No unary call runs for longer than ``cap`` seconds, and none starts whose caller has given up."""
-
-    cap: float
-
-    @asynccontextmanager
-    async def __call__(self, call: Call) -> AsyncIterator[None]:
-        remaining = call.context.time_remaining()
-        if remaining is not None and remaining <= 0:
-            raise _too_late()
-        if not call.method.unary:
+@asynccontextmanager
+async def deadline(call: Call) -> AsyncIterator[None]:
+    """No unary call runs for longer than the contract says, and none starts whose caller has given up."""
+    remaining = call.door.remaining()
+    if remaining is not None and remaining <= 0:
+        raise _too_late()
+    if not call.method.unary:
+        yield
+        return
+    longest = call.method.deadline
+    try:
+        async with asyncio.timeout(longest if remaining is None else min(remaining, longest)):
             yield
-            return
-        cap = _LONG.get(call.method.name, self.cap)
-        try:
-            async with asyncio.timeout(cap if remaining is None else min(remaining, cap)):
-                yield
-        except TimeoutError:
-            raise _too_late() from None
+    except TimeoutError:
+        raise _too_late() from None
 
 
 def _too_late() -> DeadlineExceeded:
@@ -195,24 +176,17 @@ class Admission:
     """Keeps classes of calls apart, so that transfers never starve the small calls, nor those the health check."""
 
     def __init__(self) -> None:
-        self._unary = _Gate(running=128, waiting=1024)
-        self._uploads = _Gate(running=64, waiting=256)
-        self._downloads = _Gate(running=64, waiting=256)
-        # Each may wait for ten seconds for somebody else's server.
-        self._trials = _Gate(running=8, waiting=0)
-        # They run for days, and all but always wait.
-        self._watches = _Gate(running=2048, waiting=0)
-
-    def _gate(self, method: Method) -> _Gate:
-        if method.client_streaming or method.name in {"BatchWriteBlobs", "ComposeBlob"}:
-            return self._uploads
-        if method.name == "WatchEvents":
-            return self._watches
-        if method.name == "TestWebhook":
-            return self._trials
-        return self._downloads if method.server_streaming or method.name == "BatchReadFiles" else self._unary
+        self._gates: Mapping[CallClass, _Gate] = {
+            CallClass.SMALL: _Gate(running=128, waiting=1024),
+            CallClass.UPLOAD: _Gate(running=64, waiting=256),
+            CallClass.DOWNLOAD: _Gate(running=64, waiting=256),
+            # They run for days, and all but always wait.
+            CallClass.WATCH: _Gate(running=2048, waiting=0),
+            # Each may wait for ten seconds for somebody else's server.
+            CallClass.OUTBOUND: _Gate(running=8, waiting=0),
+        }
 
     @asynccontextmanager
     async def __call__(self, call: Call) -> AsyncIterator[None]:
-        async with self._gate(call.method).slot():
+        async with self._gates[call.method.call_class].slot():
             yield

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from modelyard.core.facts import Facts, Param, Signature
-from modelyard_server.registry.values import Version
+from modelyard_server.registry.versions.values import Version
 
 
 class Section(Enum):

@@ -1,12 +1,14 @@
 """The outcomes of requests that carried a request_id, for replay."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select
 
 from modelyard_server.db import tables
-from modelyard_server.db.connection import Connection
-from modelyard_server.db.protocols import StoredOutcome
+from modelyard_server.db.unit_of_work import Transaction
 
 _REQUESTS = tables.requests.c
 _INSERT = insert(tables.requests)
@@ -17,9 +19,19 @@ _FIND = select(_REQUESTS.payload_hash, _REQUESTS.snapshot, _REQUESTS.resource_ke
 )
 
 
-class SqlRequests:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+@dataclass(frozen=True, slots=True)
+class StoredOutcome:
+    """What a request with a request_id came to."""
+
+    payload_hash: str
+    snapshot: Mapping[str, Any]
+    key: int
+    """Of the resource that it answered."""
+
+
+class RequestRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
 
     async def find(self, actor: str, method: str, request_id: str) -> StoredOutcome | None:
         parameters = {"actor": actor, "method": method, "request_id": request_id}
@@ -38,5 +50,7 @@ class SqlRequests:
         }
         await self._connection.execute(_INSERT, values)
 
-    async def sweep(self, before: datetime) -> None:
-        await self._connection.execute(delete(tables.requests).where(_REQUESTS.create_time < before))
+    async def sweep(self, before: datetime) -> int:
+        """Removes those that are older; how many those were."""
+        old = delete(tables.requests).where(_REQUESTS.create_time < before)
+        return (await self._connection.execute(old)).rowcount

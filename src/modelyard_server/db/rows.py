@@ -1,13 +1,13 @@
-"""Rows to records: the columns that several tables share."""
+"""What repositories share: columns that every resource has, and statements of bounded length."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Row, bindparam
+from sqlalchemy import Row
+from sqlalchemy.dialects import postgresql, sqlite
 
-from modelyard.core.names import ModelName, NamespaceName
-from modelyard_server.db import tables
-from modelyard_server.registry.values import Namespace, Resource
+from modelyard_server.calls.resource import Resource
+from modelyard_server.db.connection import Connection
 
 T = TypeVar("T")
 
@@ -15,23 +15,16 @@ T = TypeVar("T")
 MAX_BINDS: Final = 500
 
 
-# Statements of frequent calls are built once: building one takes longer than SQLite takes to run it.
-OF_MODEL: Final = (
-    tables.namespaces.c.id == bindparam("namespace_id"),
-    tables.models.c.id == bindparam("model_id"),
-)
-
-
-def of_model(name: ModelName, **more: Any) -> dict[str, Any]:
-    """The parameters of :data:`OF_MODEL`, and ``more``."""
-    return {"namespace_id": name.namespace, "model_id": name.model, **more}
-
-
 def batches(values: Iterable[T]) -> Iterator[Sequence[T]]:
     """``values`` in lists short enough for one statement."""
     sequence = list(values)
     for start in range(0, len(sequence), MAX_BINDS):
         yield sequence[start : start + MAX_BINDS]
+
+
+def insert_for(connection: Connection) -> Any:
+    """The dialect's INSERT with ON CONFLICT: both spell it alike, each with a construct of its own."""
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
 
 def common(row: Row[Any]) -> dict[str, Any]:
@@ -51,18 +44,3 @@ def common_values(resource: Resource) -> dict[str, Any]:
         "update_time": resource.update_time,
         "row_version": resource.row_version,
     }
-
-
-def namespace(row: Row[Any]) -> Namespace:
-    return Namespace(
-        **common(row),
-        name=NamespaceName(row.id),
-        display_name=row.display_name,
-        description=row.description,
-        labels=row.labels,
-        annotations=row.annotations,
-    )
-
-
-def model_name(row: Row[Any]) -> ModelName:
-    return ModelName(row.namespace_id, row.model_id)

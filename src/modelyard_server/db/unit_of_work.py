@@ -1,123 +1,104 @@
 """Transactions: opened and ended here and nowhere else."""
 
 import asyncio
-import os
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import groupby
-from typing import Any, Final, TypeVar
-
-from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
+from typing import Any, Final, Protocol, TypeVar
 
 from modelyard_server import failpoints
-from modelyard_server.db import tables
 from modelyard_server.db.connection import Connection, Engine
 from modelyard_server.db.faults import explained, is_conflict
-from modelyard_server.db.protocols import (
-    AliasRepository,
-    BlobRepository,
-    DeliveryRepository,
-    DeploymentRepository,
-    EvaluationRepository,
-    EventRepository,
-    ModelRepository,
-    NamespaceRepository,
-    RequestRepository,
-    Transaction,
-    UploadRepository,
-    UsageRepository,
-    VersionRepository,
-    WebhookRepository,
-)
-from modelyard_server.db.requests import SqlRequests
-from modelyard_server.deployments.repository import SqlDeployments
-from modelyard_server.deployments.usage.repository import SqlUsage
-from modelyard_server.evaluations.repository import SqlEvaluations
-from modelyard_server.log import repository as events
-from modelyard_server.log.repository import SqlEvents
-from modelyard_server.log.values import Change
-from modelyard_server.registry.aliases.repository import SqlAliases
-from modelyard_server.registry.models.repository import SqlModels
-from modelyard_server.registry.namespaces.repository import SqlNamespaces
-from modelyard_server.registry.versions.repository import SqlVersions
-from modelyard_server.transfers.blobs.repository import SqlBlobs
-from modelyard_server.transfers.uploads.repository import SqlUploads
-from modelyard_server.webhooks.deliveries.repository import SqlDeliveries
-from modelyard_server.webhooks.repository import SqlWebhooks
 
 T = TypeVar("T")
 
 _ATTEMPTS: Final = 5
 _BACKOFF: Final = 0.01
-_SECRET_BYTES: Final = 32
 
 
-class SqlTransaction:
-    """One transaction's repositories, and the changes that it will log."""
+class Loggable(Protocol):
+    """A change, as far as a transaction knows it."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.namespaces: NamespaceRepository = SqlNamespaces(connection)
-        self.models: ModelRepository = SqlModels(connection)
-        self.versions: VersionRepository = SqlVersions(connection)
-        self.aliases: AliasRepository = SqlAliases(connection)
-        self.blobs: BlobRepository = SqlBlobs(connection)
-        self.uploads: UploadRepository = SqlUploads(connection)
-        self.requests: RequestRepository = SqlRequests(connection)
-        self.events: EventRepository = SqlEvents(connection)
-        self.evaluations: EvaluationRepository = SqlEvaluations(connection)
-        self.webhooks: WebhookRepository = SqlWebhooks(connection)
-        self.deliveries: DeliveryRepository = SqlDeliveries(connection)
-        self.deployments: DeploymentRepository = SqlDeployments(connection)
-        self.usage: UsageRepository = SqlUsage(connection)
-        self._connection = connection
-        self._changes: list[Change] = []
+    @property
+    def namespace_key(self) -> int:
+        """Of the namespace whose log tells of it."""
+        ...
+
+
+Append = Callable[[Connection, int, Sequence[Any]], Awaitable[None]]
+"""Writes the changes of one transaction to the log of one namespace, by its key. Called just before the commit."""
+
+
+class Transaction:
+    """One transaction. It commits when the work that was given it returns, and not otherwise.
+
+    Repositories are made of it: ``ModelRepository(transaction)``. In a write transaction every read of a row that the
+    transaction goes on to change locks it, so that a check made on it still holds at the commit.
+    """
+
+    def __init__(self, connection: Connection, append: Append) -> None:
+        self.connection = connection
+        self._append = append
+        self._changes: list[Loggable] = []
         self._discarded = False
 
-    def record(self, change: Change) -> None:
+    def record(self, change: Loggable) -> None:
+        """Adds a change to the log. Revisions are taken when all the work is done, so that they follow commit order."""
         self._changes.append(change)
 
     def discard(self) -> None:
+        """Lets the transaction roll back although its work returns: for ``validate_only``."""
         self._discarded = True
 
     async def finish(self) -> Collection[int]:
         """Commits; the keys of the namespaces whose logs went on."""
         if self._discarded:
-            await self._connection.rollback()
+            await self.connection.rollback()
             return ()
         # Namespaces in one order everywhere, so that two transactions never lock two heads crosswise.
         ordered = sorted(self._changes, key=lambda change: change.namespace_key)
         if ordered:
             failpoints.hit("commit.before_events")
         for namespace_key, changes in groupby(ordered, key=lambda change: change.namespace_key):
-            await events.append(self._connection, namespace_key, list(changes))
+            await self._append(self.connection, namespace_key, list(changes))
         failpoints.hit("commit.before_db")
-        await self._connection.commit()
+        await self.connection.commit()
         failpoints.hit("commit.after_db")
         return {change.namespace_key for change in ordered}
 
 
-class SqlDatabase:
+Work = Callable[[Transaction], Awaitable[T]]
+Listener = Callable[[Collection[int]], None]
+
+
+class Database:
     """Runs units of work on one database."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, append: Append) -> None:
         self._engine = engine
+        self._append = append
         self._running: set[asyncio.Task[Any]] = set()
-        self._listeners: list[Callable[[Collection[int]], None]] = []
+        self._listeners: list[Listener] = []
 
-    def listen(self, listener: Callable[[Collection[int]], None]) -> None:
+    def listen(self, listener: Listener) -> None:
         """Tells ``listener`` of each commit by this process: the keys of the namespaces whose logs went on."""
         self._listeners.append(listener)
 
-    async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def read(self, work: Work[T]) -> T:
+        """Runs ``work`` on one consistent snapshot."""
         async with explained():
-            return await self._engine.read(lambda connection: work(SqlTransaction(connection)))
+            return await self._engine.read(lambda connection: work(Transaction(connection, self._append)))
 
-    async def look(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def look(self, work: Work[T]) -> T:
+        """The same for work that finds some rows by their keys, and reads no lists."""
         async with explained():
-            return await self._engine.look(lambda connection: work(SqlTransaction(connection)))
+            return await self._engine.look(lambda connection: work(Transaction(connection, self._append)))
 
-    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def write(self, work: Work[T]) -> T:
+        """Runs ``work`` in one transaction, again from its start if another transaction stood in the way.
+
+        It is shielded: if the caller is cancelled meanwhile, the transaction still runs to its end.
+        """
         # A transaction that is cancelled half-way may or may not have committed; one that runs to its end is known.
         task = asyncio.create_task(self._write(work))
         self._running.add(task)
@@ -129,11 +110,11 @@ class SqlDatabase:
         if not task.cancelled():
             task.exception()  # its caller may be gone; nobody else is to be told
 
-    async def _write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def _write(self, work: Work[T]) -> T:
         async with explained():
             for attempt in range(_ATTEMPTS):
                 try:
-                    result, changed = await self._engine.write(lambda connection: _attempt(connection, work))
+                    result, changed = await self._engine.write(lambda connection: self._attempt(connection, work))
                 except Exception as error:
                     if not is_conflict(error) or attempt == _ATTEMPTS - 1:
                         raise
@@ -145,29 +126,13 @@ class SqlDatabase:
                 await asyncio.sleep(_BACKOFF * 2**attempt * (1 + random.random()))  # noqa: S311 (no secret)
         raise AssertionError("unreachable")
 
-    async def secret(self, identity: str) -> bytes:
-        """32 random bytes that all replicas on this database share, made by the first that asks."""
-
-        async def work(connection: Connection) -> bytes:
-            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            fresh = insert(tables.secrets).values(id=identity, value=os.urandom(_SECRET_BYTES))
-            await connection.execute(fresh.on_conflict_do_nothing())
-            stored = select(tables.secrets.c.value).where(tables.secrets.c.id == identity)
-            secret = bytes((await connection.execute(stored)).scalar_one())
-            await connection.commit()
-            return secret
-
-        async with explained():
-            return await self._engine.write(work)
+    async def _attempt(self, connection: Connection, work: Work[T]) -> tuple[T, Collection[int]]:
+        transaction = Transaction(connection, self._append)
+        result = await work(transaction)
+        return result, await transaction.finish()
 
     async def close(self) -> None:
         """Lets running transactions end, then closes all connections."""
         if self._running:
             await asyncio.wait(self._running)
         await self._engine.dispose()
-
-
-async def _attempt(connection: Connection, work: Callable[[Transaction], Awaitable[T]]) -> tuple[T, Collection[int]]:
-    transaction = SqlTransaction(connection)
-    result = await work(transaction)
-    return result, await transaction.finish()

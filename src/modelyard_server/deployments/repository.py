@@ -7,33 +7,53 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from modelyard.core.names import DeploymentName, VersionName
-from modelyard_server.db import rows, tables
-from modelyard_server.db.connection import Connection
-from modelyard_server.deployments.usage.values import Rollout
+from modelyard_server.db import rows
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.deployments.tables import deployments
+from modelyard_server.deployments.values import Deployment, DeploymentListing, Rollout, RolloutQuery
 from modelyard_server.query.conditions import condition
-from modelyard_server.query.listing import DeploymentListing, RolloutQuery
-from modelyard_server.query.subject import DEPLOYMENTS
-from modelyard_server.registry.values import Alias, Deployment, Model, Namespace
+from modelyard_server.query.subject import Columns
+from modelyard_server.registry.aliases.values import Alias
+from modelyard_server.registry.models.tables import models
+from modelyard_server.registry.models.values import Model
+from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.registry.namespaces.values import Namespace
+from modelyard_server.registry.rows import OF_MODEL, model_name, of_model
+from modelyard_server.registry.versions.tables import versions
 
-_DEPLOYMENTS = tables.deployments.c
+_DEPLOYMENTS = deployments.c
+SUBJECT: Final = Columns(
+    table=deployments,
+    columns={
+        "model": models.c.id,
+        "version": versions.c.number,
+        **{
+            name: deployments.c[name]
+            for name in (
+                *("service", "environment", "instance", "reference", "observed_digest", "created_by"),
+                *("create_time", "update_time", "heartbeat_time"),
+            )
+        },
+    },
+)
 # Of deleted models too, and those that have fallen silent.
 EVERY: Final[Select[Any]] = (
     select(
-        tables.deployments,
-        tables.namespaces.c.id.label("namespace_id"),
-        tables.models.c.id.label("model_id"),
-        tables.versions.c.number,
-        tables.versions.c.manifest_digest,
+        deployments,
+        namespaces.c.id.label("namespace_id"),
+        models.c.id.label("model_id"),
+        versions.c.number,
+        versions.c.manifest_digest,
     )
-    .join_from(tables.deployments, tables.versions)
-    .join(tables.models, tables.models.c.key == tables.versions.c.model_key)
-    .join(tables.namespaces, tables.namespaces.c.key == tables.models.c.namespace_key)
+    .join_from(deployments, versions)
+    .join(models, models.c.key == versions.c.model_key)
+    .join(namespaces, namespaces.c.key == models.c.namespace_key)
 )
 
 _LIVE = EVERY.where(_DEPLOYMENTS.expire_time > bindparam("now"))
-_FIND = _LIVE.where(*rows.OF_MODEL, _DEPLOYMENTS.uid == bindparam("deployment_id"))
+_FIND = _LIVE.where(*OF_MODEL, _DEPLOYMENTS.uid == bindparam("deployment_id"))
 # Locked first and read then: a statement that waited for the lock would join the version of before its wait.
-_LOCK = _FIND.with_only_columns(_DEPLOYMENTS.key).with_for_update(of=tables.deployments)
+_LOCK = _FIND.with_only_columns(_DEPLOYMENTS.key).with_for_update(of=deployments)
 _CONSUMER = (
     _DEPLOYMENTS.model_key == bindparam("of_model"),
     _DEPLOYMENTS.service == bindparam("of_service"),
@@ -44,16 +64,16 @@ _LOCK_CONSUMER = select(_DEPLOYMENTS.key).where(*_CONSUMER).with_for_update()
 _FIND_CONSUMER = EVERY.where(*_CONSUMER)
 # Shared: the heartbeats of many consumers of one version don't wait for each other, only whoever deletes it for them.
 _HOLD = (
-    select(tables.versions.c.key)
-    .join_from(tables.models, tables.versions)
-    .join(tables.namespaces, tables.namespaces.c.key == tables.models.c.namespace_key)
+    select(versions.c.key)
+    .join_from(models, versions)
+    .join(namespaces, namespaces.c.key == models.c.namespace_key)
     .where(
-        *rows.OF_MODEL,
-        tables.versions.c.number == bindparam("number"),
-        tables.versions.c.delete_time.is_(None),
-        tables.models.c.delete_time.is_(None),
+        *OF_MODEL,
+        versions.c.number == bindparam("number"),
+        versions.c.delete_time.is_(None),
+        models.c.delete_time.is_(None),
     )
-    .with_for_update(read=True, of=(tables.models, tables.versions))
+    .with_for_update(read=True, of=(models, versions))
 )
 _OF_VERSION = _LIVE.where(_DEPLOYMENTS.version_key == bindparam("of_version")).order_by(_DEPLOYMENTS.key)
 _OF_MODEL = _LIVE.where(_DEPLOYMENTS.model_key == bindparam("of_model")).order_by(_DEPLOYMENTS.key)
@@ -66,12 +86,12 @@ _EXPIRED = (
     .order_by(_DEPLOYMENTS.expire_time)
     .with_for_update(skip_locked=True)
 )
-_INSERT = insert(tables.deployments).returning(_DEPLOYMENTS.key)
-_UPDATE = update(tables.deployments).where(_DEPLOYMENTS.key == bindparam("row_key"))
+_INSERT = insert(deployments).returning(_DEPLOYMENTS.key)
+_UPDATE = update(deployments).where(_DEPLOYMENTS.key == bindparam("row_key"))
 
 
 def from_row(row: Row[Any]) -> Deployment:
-    model = rows.model_name(row)
+    model = model_name(row)
     return Deployment(
         **rows.common(row),
         name=DeploymentName(model, row.uid),
@@ -106,12 +126,12 @@ def _mutable(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-class SqlDeployments:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class DeploymentRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
 
     async def hold(self, version: VersionName) -> bool:
-        parameters = rows.of_model(version.model, number=version.number)
+        parameters = of_model(version.model, number=version.number)
         return await self._connection.scalar(_HOLD, parameters) is not None
 
     async def add(self, deployment: Deployment) -> Deployment:
@@ -130,10 +150,10 @@ class SqlDeployments:
         await self._connection.execute(_UPDATE, {"row_key": deployment.key, **_mutable(deployment)})
 
     async def remove(self, deployment: Deployment) -> None:
-        await self._connection.execute(delete(tables.deployments).where(_DEPLOYMENTS.key == deployment.key))
+        await self._connection.execute(delete(deployments).where(_DEPLOYMENTS.key == deployment.key))
 
     async def find(self, name: DeploymentName, now: datetime, *, lock: bool = False) -> Deployment | None:
-        parameters = rows.of_model(name.model, deployment_id=name.deployment, now=now)
+        parameters = of_model(name.model, deployment_id=name.deployment, now=now)
         if lock:
             await self._connection.execute(_LOCK, parameters)
         return await self._one(_FIND, parameters)
@@ -152,11 +172,11 @@ class SqlDeployments:
         query = _LIVE
         if isinstance(parent, Model):
             # Both, so that a filter by a version's number finds the version first, and then what serves it.
-            query = query.where(_DEPLOYMENTS.model_key == parent.key, tables.versions.c.model_key == parent.key)
+            query = query.where(_DEPLOYMENTS.model_key == parent.key, versions.c.model_key == parent.key)
         else:
             query = query.where(_DEPLOYMENTS.namespace_key == parent.key)
         if listing.where is not None:
-            query = query.where(condition(listing.where, DEPLOYMENTS))
+            query = query.where(condition(listing.where, SUBJECT))
         if listing.after is not None:
             query = query.where(_DEPLOYMENTS.key > listing.after)
         return await self._all(query.order_by(_DEPLOYMENTS.key).limit(listing.size), {"now": listing.now})
@@ -175,7 +195,7 @@ class SqlDeployments:
         return int(await self._connection.scalar(query))
 
     async def rollout(self, alias: Alias, query: RolloutQuery) -> Rollout:
-        of_model = select(tables.versions.c.model_key).where(tables.versions.c.key == alias.version_key)
+        of_model = select(versions.c.model_key).where(versions.c.key == alias.version_key)
         held = [_DEPLOYMENTS.model_key == of_model.scalar_subquery(), _DEPLOYMENTS.reference.in_(query.references)]
         if query.environment:
             held.append(_DEPLOYMENTS.environment == query.environment)

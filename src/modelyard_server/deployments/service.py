@@ -13,18 +13,24 @@ from uuid import uuid4
 
 from modelyard.core.names import PRODUCTION, AliasName, DeploymentName, ModelName, NamespaceName, VersionName
 from modelyard.core.references import Reference, Selector
+from modelyard_server.calls.caller import SYSTEM, Attempt, Caller
 from modelyard_server.calls.errors import Aborted, NotFound, ResourceExhausted
-from modelyard_server.db.protocols import StoredOutcome, Transaction
-from modelyard_server.deployments.usage.values import Rollout, Usage
-from modelyard_server.log.changes import Attempt, Mutations, check_etag, new_uid
-from modelyard_server.log.codec import deployment_from_snapshot
-from modelyard_server.query.listing import DeploymentListing, RolloutQuery
+from modelyard_server.calls.resource import check_etag, new_uid
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.deployments.events import DEPLOYMENT, encode_lease
+from modelyard_server.deployments.repository import DeploymentRepository
+from modelyard_server.deployments.usage.repository import UsageRepository
+from modelyard_server.deployments.usage.values import Usage
+from modelyard_server.deployments.values import Deployment, DeploymentListing, Rollout, RolloutQuery
+from modelyard_server.log.changes import Mutations
+from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.paging import Page
 from modelyard_server.registry import lookup
-from modelyard_server.registry.values import Deployment, Version
-from modelyard_server.registry.versions.service import named
+from modelyard_server.registry.lookup import named
+from modelyard_server.registry.versions.values import Version
 
-_SYSTEM: Final = Attempt(actor="system", method="expire", payload_hash="")
+_SYSTEM: Final = Attempt(caller=SYSTEM, method="expire", payload_hash="")
+_OUTCOMES: Final = SnapshotOutcomes(DEPLOYMENT, encode_lease)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +59,10 @@ class Heartbeat:
     """Empty if that has not changed, or is not known of a new version."""
 
 
-async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Deployment:
-    return replace(deployment_from_snapshot(dict(outcome.snapshot)), key=outcome.key)
-
-
 async def expire(mutations: Mutations, transaction: Transaction, silent: Deployment) -> None:
     """Ends a deployment that has fallen silent, within a transaction that has locked it."""
-    await transaction.deployments.remove(silent)
-    mutations.record(transaction, _SYSTEM, silent.namespace_key, "deployment.expired", before=silent)
+    await DeploymentRepository(transaction).remove(silent)
+    mutations.record(transaction, _SYSTEM, silent.namespace_key, DEPLOYMENT, "expired", before=silent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,13 @@ class Deployments:
                 version_key=version.key,
                 namespace_key=version.namespace_key,
             )
-            before = await transaction.deployments.find_consumer(wanted)
+            before = await DeploymentRepository(transaction).find_consumer(wanted)
             if before is not None and before.expire_time <= now:
                 await expire(self.mutations, transaction, before)
                 before = None
             if before is None:
                 await self._check_room(transaction, wanted)
-                added = await transaction.deployments.add(wanted)
+                added = await DeploymentRepository(transaction).add(wanted)
                 self._tell(transaction, attempt, None, added)
                 return added
             told = {
@@ -113,11 +115,11 @@ class Deployments:
             }
             return await self._save(transaction, attempt, before, replace(before, **told))
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def _check_room(self, transaction: Transaction, wanted: Deployment) -> None:
         most = self.mutations.limits.deployments
-        if await transaction.deployments.count_of_model(wanted.model_key) >= most:
+        if await DeploymentRepository(transaction).count_of_model(wanted.model_key) >= most:
             raise ResourceExhausted(
                 f"{wanted.name.model} has {most} deployments, which is the most; end those that are gone, or have"
                 " several instances register as one",
@@ -128,7 +130,7 @@ class Deployments:
 
     async def heartbeat(self, attempt: Attempt, beat: Heartbeat) -> Deployment:
         async def work(transaction: Transaction) -> Deployment:
-            before = await transaction.deployments.find(beat.name, self.mutations.clock(), lock=True)
+            before = await DeploymentRepository(transaction).find(beat.name, self.mutations.clock(), lock=True)
             if before is None:
                 raise await _not_found(transaction, beat.name)
             if not hmac.compare_digest(beat.lease.encode(), before.lease.encode()):
@@ -138,7 +140,7 @@ class Deployments:
                 assert beat.version is not None
                 version = await _held(transaction, beat.version)
             # It may have ended for a server whose clock is ahead, which then deleted what it served.
-            gone = version is None and not await transaction.deployments.hold(before.version)
+            gone = version is None and not await DeploymentRepository(transaction).hold(before.version)
             # The clock is asked last: what was ended while this waited for its locks stays ended.
             now = self.mutations.clock()
             if gone or before.expire_time <= now:
@@ -156,7 +158,7 @@ class Deployments:
                 after = replace(after, observed_digest=beat.observed_digest)
             return await self._save(transaction, attempt, before, after)
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def _save(
         self, transaction: Transaction, attempt: Attempt, before: Deployment, after: Deployment
@@ -164,42 +166,44 @@ class Deployments:
         moved = after != before  # its times and its lease don't count
         if moved:
             after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
-        await transaction.deployments.update(after)
+        await DeploymentRepository(transaction).update(after)
         if moved:
             self._tell(transaction, attempt, before, after)
         return after
 
     def _tell(self, transaction: Transaction, attempt: Attempt, before: Deployment | None, after: Deployment) -> None:
-        event = "deployment.moved" if before else "deployment.created"
-        self.mutations.record(transaction, attempt, after.namespace_key, event, before=before, after=after)
+        verb = "moved" if before else "created"
+        self.mutations.record(transaction, attempt, after.namespace_key, DEPLOYMENT, verb, before=before, after=after)
         known = before is not None and _observed(before) == _observed(after)
         if after.mismatched and not known:
-            self.mutations.record(transaction, attempt, after.namespace_key, "deployment.mismatched", after=after)
+            self.mutations.record(transaction, attempt, after.namespace_key, DEPLOYMENT, "mismatched", after=after)
 
     async def delete(self, attempt: Attempt, name: DeploymentName, *, etag: str, lease: str) -> Deployment:
         async def work(transaction: Transaction) -> Deployment:
-            before = await transaction.deployments.find(name, self.mutations.clock(), lock=True)
+            before = await DeploymentRepository(transaction).find(name, self.mutations.clock(), lock=True)
             if before is None:
                 raise await _not_found(transaction, name)
             check_etag(before, etag, name)
             if lease and not hmac.compare_digest(lease.encode(), before.lease.encode()):
                 raise _lease_lost(name)
-            await transaction.deployments.remove(before)
-            self.mutations.record(transaction, attempt, before.namespace_key, "deployment.deleted", before=before)
+            await DeploymentRepository(transaction).remove(before)
+            self.mutations.record(transaction, attempt, before.namespace_key, DEPLOYMENT, "deleted", before=before)
             return before
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
-    async def get(self, name: DeploymentName) -> Deployment:
+    async def get(self, caller: Caller, name: DeploymentName) -> Deployment:
         async def work(transaction: Transaction) -> Deployment:
-            found = await transaction.deployments.find(name, self.mutations.clock())
+            found = await DeploymentRepository(transaction).find(name, self.mutations.clock())
             if found is None:
                 raise await _not_found(transaction, name)
             return found
 
         return await self.mutations.database.look(work)
 
-    async def page(self, parent: ModelName | NamespaceName, listing: DeploymentListing) -> Page[Deployment]:
+    async def page(
+        self, caller: Caller, parent: ModelName | NamespaceName, listing: DeploymentListing
+    ) -> Page[Deployment]:
         async def work(transaction: Transaction) -> Page[Deployment]:
             place = (
                 await lookup.namespace(transaction, parent)
@@ -207,11 +211,12 @@ class Deployments:
                 else await lookup.model(transaction, parent)
             )
             one_more = replace(listing, size=listing.size + 1)
-            return Page.of(await transaction.deployments.page(place, one_more), listing.size)
+            found = await DeploymentRepository(transaction).page(place, one_more)
+            return Page.of(found, listing.size, lambda deployment: deployment.key)
 
         return await self.mutations.database.read(work)
 
-    async def rollout(self, name: AliasName, *, environment: str) -> Rollout:
+    async def rollout(self, caller: Caller, name: AliasName, *, environment: str) -> Rollout:
         query = RolloutQuery(
             now=self.mutations.clock(),
             references=_meaning(name),
@@ -220,15 +225,17 @@ class Deployments:
         )
 
         async def work(transaction: Transaction) -> Rollout:
-            return await transaction.deployments.rollout(await lookup.alias(transaction, name), query)
+            return await DeploymentRepository(transaction).rollout(await lookup.alias(transaction, name), query)
 
         return await self.mutations.database.read(work)
 
-    async def usage(self, name: VersionName | AliasName) -> Usage:
+    async def usage(self, caller: Caller, name: VersionName | AliasName) -> Usage:
         async def work(transaction: Transaction) -> Usage:
             version = await named(transaction, name)
-            use = await transaction.usage.find(version.key)
-            return Usage(version.name, use, await transaction.deployments.count(version.key, self.mutations.clock()))
+            use = await UsageRepository(transaction).find(version.key)
+            return Usage(
+                version.name, use, await DeploymentRepository(transaction).count(version.key, self.mutations.clock())
+            )
 
         return await self.mutations.database.read(work)
 
@@ -247,7 +254,7 @@ def _meaning(name: AliasName) -> Sequence[str]:
 
 async def _held(transaction: Transaction, name: VersionName) -> Version:
     """A version that may be served, and is not deleted until the commit."""
-    held = await transaction.deployments.hold(name)
+    held = await DeploymentRepository(transaction).hold(name)
     version = await lookup.servable(transaction, name)
     if not held:  # restored a moment ago, and not held: the next try will
         raise lookup.version_deleted(name)

@@ -6,32 +6,38 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select
 
 from modelyard.core.names import EvaluationName, VersionName
-from modelyard_server.db import rows, tables
-from modelyard_server.db.connection import Connection
-from modelyard_server.log.codec import evaluation_values, recorded
-from modelyard_server.registry.values import Evaluation, Version
+from modelyard_server.db import rows
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.evaluations.events import decode_measured, encode_measured
+from modelyard_server.evaluations.tables import evaluations
+from modelyard_server.evaluations.values import Evaluation
+from modelyard_server.registry.models.tables import models
+from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.registry.rows import model_name
+from modelyard_server.registry.versions.tables import version_numbers, versions
+from modelyard_server.registry.versions.values import Version
 
-_EVALUATIONS = tables.evaluations.c
-_LATER = tables.evaluations.alias()
+_EVALUATIONS = evaluations.c
+_LATER = evaluations.alias()
 _SUPERSEDED_BY = (
     select(func.min(_LATER.c.uid))
     .where(_LATER.c.version_key == _EVALUATIONS.version_key, _LATER.c.supersedes == _EVALUATIONS.uid)
-    .correlate(tables.evaluations)
+    .correlate(evaluations)
     .scalar_subquery()
     .label("superseded_by")
 )
 # Of deleted versions and models too.
 EVERY: Final[Select[Any]] = (
     select(
-        tables.evaluations,
-        tables.namespaces.c.id.label("namespace_id"),
-        tables.models.c.id.label("model_id"),
-        tables.versions.c.number,
+        evaluations,
+        namespaces.c.id.label("namespace_id"),
+        models.c.id.label("model_id"),
+        versions.c.number,
         _SUPERSEDED_BY,
     )
-    .join_from(tables.evaluations, tables.versions)
-    .join(tables.models, tables.models.c.key == tables.versions.c.model_key)
-    .join(tables.namespaces, tables.namespaces.c.key == tables.models.c.namespace_key)
+    .join_from(evaluations, versions)
+    .join(models, models.c.key == versions.c.model_key)
+    .join(namespaces, namespaces.c.key == models.c.namespace_key)
 )
 _FIND = EVERY.where(_EVALUATIONS.version_key == bindparam("of_version"), _EVALUATIONS.uid == bindparam("evaluation_id"))
 _OF_VERSION = EVERY.where(_EVALUATIONS.version_key == bindparam("of_version")).order_by(_EVALUATIONS.key.desc())
@@ -40,35 +46,33 @@ _CURRENT = EVERY.where(
     _EVALUATIONS.dataset_name == bindparam("dataset_name"),
     _SUPERSEDED_BY.is_(None),
 ).order_by(_EVALUATIONS.key)
-_INSERT = insert(tables.evaluations).returning(_EVALUATIONS.key)
-_NUMBERS = tables.version_numbers.c
+_INSERT = insert(evaluations).returning(_EVALUATIONS.key)
+_NUMBERS = version_numbers.c
 
 
 def from_row(row: Row[Any]) -> Evaluation:
-    version = VersionName(rows.model_name(row), row.number)
-    stored = {"dataset": row.dataset, "directions": row.directions, "slices": row.slices}
+    version = VersionName(model_name(row), row.number)
+    stored = {name: getattr(row, name) for name in ("dataset", "metrics", "directions", "slices")}
     return Evaluation(
         uid=row.uid,
         create_time=row.create_time,
         update_time=row.create_time,
         key=row.key,
         name=EvaluationName(version, row.uid),
-        metrics=row.metrics,
         harness=row.harness,
         supersedes=str(EvaluationName(version, row.supersedes)) if row.supersedes else "",
         superseded_by=str(EvaluationName(version, row.superseded_by)) if row.superseded_by else "",
         created_by=row.created_by,
         version_key=row.version_key,
-        **evaluation_values(stored),
+        **decode_measured(stored),
     )
 
 
-class SqlEvaluations:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class EvaluationRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
 
     async def add(self, evaluation: Evaluation, version: Version) -> Evaluation:
-        stored = recorded(evaluation)
         values = {
             "uid": evaluation.uid,
             "version_key": version.key,
@@ -77,7 +81,7 @@ class SqlEvaluations:
             "supersedes": evaluation.supersedes.rpartition("/")[2],
             "created_by": evaluation.created_by,
             "create_time": evaluation.create_time,
-            **{name: stored[name] for name in ("dataset", "metrics", "directions", "slices")},
+            **encode_measured(evaluation),
         }
         added = replace(evaluation, key=await self._connection.scalar(_INSERT, values), version_key=version.key)
         await self._index(version, evaluation.dataset.name)
@@ -96,11 +100,11 @@ class SqlEvaluations:
             before.update(f"{prefix}{name}" for name in row.metrics)
         for fields in rows.batches(before):
             gone = _NUMBERS.version_key == version.key, _NUMBERS.field.in_(fields)
-            await self._connection.execute(delete(tables.version_numbers).where(*gone))
+            await self._connection.execute(delete(version_numbers).where(*gone))
         place = {"version_key": version.key, "model_key": version.model_key, "namespace_key": version.namespace_key}
         numbers = [{**place, "field": f"{prefix}{name}", "value": value} for name, value in latest.items()]
         if numbers:
-            await self._connection.execute(insert(tables.version_numbers), numbers)
+            await self._connection.execute(insert(version_numbers), numbers)
 
     async def find(self, version_key: int, evaluation_id: str) -> Evaluation | None:
         parameters = {"of_version": version_key, "evaluation_id": evaluation_id}

@@ -1,19 +1,22 @@
 """Evaluations: added to versions, never changed."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from modelyard.core.names import EvaluationName, VersionName
+from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import AlreadyExists, FailedPrecondition, NotFound, PreconditionViolation
-from modelyard_server.db.protocols import StoredOutcome, Transaction
-from modelyard_server.log.changes import Attempt, Mutations
-from modelyard_server.log.codec import evaluation_from_snapshot
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.evaluations.events import EVALUATION
+from modelyard_server.evaluations.repository import EvaluationRepository
+from modelyard_server.evaluations.values import Evaluation
+from modelyard_server.log.changes import Mutations
+from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.paging import Page
 from modelyard_server.registry import lookup
-from modelyard_server.registry.values import Evaluation, Version, VersionState
+from modelyard_server.registry.versions.values import Version, VersionState
 
-
-async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Evaluation:
-    return replace(evaluation_from_snapshot(dict(outcome.snapshot)), key=outcome.key)
+_OUTCOMES: Final = SnapshotOutcomes(EVALUATION, lambda evaluation: {"superseded_by": evaluation.superseded_by})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Evaluations:
             # Locked, so that of two corrections of one evaluation only the first is taken.
             version = await lookup.version(transaction, name.version, lock=True)
             _check_ready(version)
-            if await transaction.evaluations.find(version.key, name.evaluation) is not None:
+            if await EvaluationRepository(transaction).find(version.key, name.evaluation) is not None:
                 raise AlreadyExists(
                     f"there is an evaluation {name.evaluation} of {name.version} already",
                     reason="EVALUATION_EXISTS",
@@ -39,31 +42,31 @@ class Evaluations:
                 corrected = await _find(transaction, version, EvaluationName.parse(evaluation.supersedes))
                 _check_current(corrected)
             now = self.mutations.clock()
-            added = await transaction.evaluations.add(
+            added = await EvaluationRepository(transaction).add(
                 replace(evaluation, create_time=now, update_time=now, created_by=attempt.actor), version
             )
-            self.mutations.record(transaction, attempt, version.namespace_key, "evaluation.created", after=added)
+            self.mutations.record(transaction, attempt, version.namespace_key, EVALUATION, "created", after=added)
             return added
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
-    async def get(self, name: EvaluationName) -> Evaluation:
+    async def get(self, caller: Caller, name: EvaluationName) -> Evaluation:
         async def work(transaction: Transaction) -> Evaluation:
             return await _find(transaction, await lookup.version(transaction, name.version, deleted=True), name)
 
         return await self.mutations.database.look(work)
 
-    async def page(self, parent: VersionName, *, before: int | None, size: int) -> Page[Evaluation]:
+    async def page(self, caller: Caller, parent: VersionName, *, before: int | None, size: int) -> Page[Evaluation]:
         async def work(transaction: Transaction) -> Page[Evaluation]:
             version = await lookup.version(transaction, parent, deleted=True)
-            found = await transaction.evaluations.page(version.key, before=before, limit=size + 1)
-            return Page.of(found, size)
+            found = await EvaluationRepository(transaction).page(version.key, before=before, limit=size + 1)
+            return Page.of(found, size, lambda evaluation: evaluation.key)
 
         return await self.mutations.database.read(work)
 
 
 async def _find(transaction: Transaction, version: Version, name: EvaluationName) -> Evaluation:
-    found = await transaction.evaluations.find(version.key, name.evaluation)
+    found = await EvaluationRepository(transaction).find(version.key, name.evaluation)
     if found is None:
         raise NotFound(
             f"there is no evaluation {name.evaluation} of {name.version}",

@@ -2,38 +2,34 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, TypeAlias
 from uuid import UUID, uuid4
-
-import grpc
 
 from modelyard import wire
 from modelyard.core.facts import Slice
 from modelyard.core.names import EvaluationName, VersionName
 from modelyard.v1 import evaluations_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
-from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceServicer
 from modelyard_server.calls import parsing, validation
+from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.limits import Limits
-from modelyard_server.calls.page_tokens import PageTokens
 from modelyard_server.calls.parsing import Collector
+from modelyard_server.evaluations import rules
+from modelyard_server.evaluations.messages import evaluation_message
 from modelyard_server.evaluations.service import Evaluations
-from modelyard_server.registry import messages as convert
-from modelyard_server.registry.values import Evaluation
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+from modelyard_server.evaluations.values import Evaluation
+from modelyard_server.query.requests import Lists
 
 
-class EvaluationsServicer(EvaluationsServiceServicer):
+class EvaluationsServicer:
     """What versions were measured to be."""
 
-    def __init__(self, evaluations: Evaluations, page_tokens: PageTokens, limits: Limits) -> None:
+    def __init__(self, evaluations: Evaluations, lists: Lists, limits: Limits) -> None:
         self._evaluations = evaluations
-        self._page_tokens = page_tokens
+        self._lists = lists
         self._limits = limits
 
-    async def CreateEvaluation(self, request: rpc.CreateEvaluationRequest, context: Context) -> pb.Evaluation:
+    async def CreateEvaluation(self, request: rpc.CreateEvaluationRequest, call: Call) -> pb.Evaluation:
         collector = Collector()
         parent = collector.parse("parent", VersionName.parse, request.parent)
         if request.evaluation_id:
@@ -42,10 +38,10 @@ class EvaluationsServicer(EvaluationsServiceServicer):
         collector.add(unknown)
         if parent is not None and not unknown:
             evaluation = self._parsed(request, parent, self._evaluations.mutations.clock())
-            collector.add(validation.evaluation("evaluation", evaluation, self._limits))
-        attempt = parsing.attempt(request, collector)
+            collector.add(rules.evaluation("evaluation", evaluation, self._limits))
+        attempt = parsing.attempt(call, request, collector)
         collector.raise_any()
-        return convert.evaluation(await self._evaluations.create(attempt, evaluation))
+        return evaluation_message(await self._evaluations.create(attempt, evaluation))
 
     @staticmethod
     def _parsed(request: rpc.CreateEvaluationRequest, parent: VersionName, now: datetime) -> Evaluation:
@@ -71,23 +67,19 @@ class EvaluationsServicer(EvaluationsServiceServicer):
             supersedes=given.supersedes,
         )
 
-    async def GetEvaluation(self, request: rpc.GetEvaluationRequest, context: Context) -> pb.Evaluation:
+    async def GetEvaluation(self, request: rpc.GetEvaluationRequest, call: Call) -> pb.Evaluation:
         name = parsing.one("name", EvaluationName.parse, request.name)
-        return convert.evaluation(await self._evaluations.get(name))
+        return evaluation_message(await self._evaluations.get(call.caller, name))
 
-    async def ListEvaluations(
-        self, request: rpc.ListEvaluationsRequest, context: Context
-    ) -> rpc.ListEvaluationsResponse:
+    async def ListEvaluations(self, request: rpc.ListEvaluationsRequest, call: Call) -> rpc.ListEvaluationsResponse:
         collector = Collector()
         parent = collector.parse("parent", VersionName.parse, request.parent)
-        query = parsing.query(request, self._page_tokens, self._limits, collector)
+        query = self._lists.query(request, collector)
         assert parent is not None
-        before = query.position if isinstance(query.position, int) else None
-        page = await self._evaluations.page(parent, before=before, size=query.size)
-        return rpc.ListEvaluationsResponse(
-            evaluations=map(convert.evaluation, page.items),
-            next_page_token=self._page_tokens.seal(query.text, page.items[-1].key) if page.more else "",
-        )
+        before = query.after_key
+        page = await self._evaluations.page(call.caller, parent, before=before, size=query.size)
+        evaluations, token = self._lists.answer(query, page, evaluation_message)
+        return rpc.ListEvaluationsResponse(evaluations=evaluations, next_page_token=token)
 
 
 def _unknown(message: pb.Evaluation) -> Iterable[FieldViolation]:

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelyard.core.names import AliasName, NamespaceName, VersionName
-from modelyard_server.db.protocols import Database, Transaction
+from modelyard_server.calls.caller import Caller
+from modelyard_server.db.unit_of_work import Database, Transaction
+from modelyard_server.lineage.repository import LineageRepository
 from modelyard_server.lineage.values import Edge, Graph, Origin, id_of, mentions, parents_of, sources_of
 from modelyard_server.registry import lookup
-from modelyard_server.registry.values import Version
-from modelyard_server.registry.versions.service import named
+from modelyard_server.registry.lookup import named
+from modelyard_server.registry.versions.values import Version
 
 NODES: Final = 1000
 
@@ -17,7 +19,7 @@ NODES: Final = 1000
 class Lineage:
     database: Database
 
-    async def upstream(self, name: VersionName | AliasName, depth: int) -> Graph:
+    async def upstream(self, caller: Caller, name: VersionName | AliasName, depth: int) -> Graph:
         """What a version was made from."""
 
         async def work(transaction: Transaction) -> Graph:
@@ -34,7 +36,7 @@ class Lineage:
 
         return await self.database.read(work)
 
-    async def downstream(self, name: VersionName | AliasName, depth: int) -> Graph:
+    async def downstream(self, caller: Caller, name: VersionName | AliasName, depth: int) -> Graph:
         """What was made from a version."""
 
         async def work(transaction: Transaction) -> Graph:
@@ -45,13 +47,13 @@ class Lineage:
 
         return await self.database.read(work)
 
-    async def descendants(self, parent: NamespaceName, origin: Origin, value: str, depth: int) -> Graph:
+    async def descendants(self, caller: Caller, parent: NamespaceName, origin: Origin, value: str, depth: int) -> Graph:
         """What was made from a thing that is no version, in a namespace and behind it."""
 
         async def work(transaction: Transaction) -> Graph:
             graph = Graph(NODES)
             namespace = await lookup.namespace(transaction, parent)
-            found = await transaction.versions.mentioning(namespace.key, origin.value, value, NODES + 1)
+            found = await LineageRepository(transaction).mentioning(namespace.key, origin.value, value, NODES + 1)
             for version in found:
                 for thing, relation in mentions(version, origin, value):
                     graph.add(thing, 0)
@@ -67,7 +69,7 @@ class Lineage:
     async def _parents(transaction: Transaction, graph: Graph, versions: list[Version], distance: int) -> list[Version]:
         """Adds the parents of versions; those that are new."""
         edges = [edge for version in versions for edge in parents_of(version)]
-        found = await transaction.versions.parents([version.key for version in versions], NODES + 1)
+        found = await LineageRepository(transaction).parents([version.key for version in versions], NODES + 1)
         new = [version for version in found if graph.add(version, distance)]
         for edge in edges:
             graph.connect(edge)
@@ -76,14 +78,14 @@ class Lineage:
     @staticmethod
     async def _descend(transaction: Transaction, graph: Graph, frontier: list[Version], first: int, last: int) -> None:
         for distance in range(first, last + 1):
-            children = await transaction.versions.children([version.key for version in frontier], NODES + 1)
+            children = await LineageRepository(transaction).children([version.key for version in frontier], NODES + 1)
             frontier = [version for version in children if graph.add(version, distance)]
             for version in children:
                 for edge in parents_of(version):
                     graph.connect(edge)
             if not frontier:
                 return
-        graph.truncated |= bool(await transaction.versions.children([version.key for version in frontier], 1))
+        graph.truncated |= bool(await LineageRepository(transaction).children([version.key for version in frontier], 1))
 
 
 def _add_sources(graph: Graph, version: Version, distance: int) -> None:

@@ -1,36 +1,32 @@
 """LineageService: what was made from what."""
 
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
-
-import grpc
+from typing import Final
 
 from modelyard import wire
 from modelyard.core.facts import Dataset, Facts, Run
 from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH, MAX_LINEAGE_DEPTH
 from modelyard.core.names import NamespaceName, parse_version_or_alias
 from modelyard.v1 import lineage_pb2 as rpc
-from modelyard.v1.lineage_pb2_grpc import LineageServiceServicer
+from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.lineage.service import Lineage
 from modelyard_server.lineage.values import Graph, Node, Origin
-from modelyard_server.registry import messages as convert
-from modelyard_server.registry.values import Version
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+from modelyard_server.registry.versions.messages import version_message
+from modelyard_server.registry.versions.values import Version
 
 _ORIGINS: Final = {"dataset": Origin.DATASET, "commit": Origin.COMMIT, "run": Origin.RUN}
 _UPSTREAM, _DOWNSTREAM = rpc.QueryLineageRequest.DIRECTION_UPSTREAM, rpc.QueryLineageRequest.DIRECTION_DOWNSTREAM
 
 
-class LineageServicer(LineageServiceServicer):
+class LineageServicer:
     """The graph of versions, data sets, commits and runs."""
 
     def __init__(self, lineage: Lineage) -> None:
         self._lineage = lineage
 
-    async def QueryLineage(self, request: rpc.QueryLineageRequest, context: Context) -> rpc.QueryLineageResponse:
+    async def QueryLineage(self, request: rpc.QueryLineageRequest, call: Call) -> rpc.QueryLineageResponse:
         collector = Collector()
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         origin = request.WhichOneof("origin")
@@ -51,11 +47,11 @@ class LineageServicer(LineageServiceServicer):
         assert origin is not None
         depth = request.depth or DEFAULT_LINEAGE_DEPTH
         if version is None:
-            graph = await self._lineage.descendants(parent, _ORIGINS[origin], value, depth)
+            graph = await self._lineage.descendants(call.caller, parent, _ORIGINS[origin], value, depth)
         elif request.direction == _UPSTREAM:
-            graph = await self._lineage.upstream(version, depth)
+            graph = await self._lineage.upstream(call.caller, version, depth)
         else:
-            graph = await self._lineage.downstream(version, depth)
+            graph = await self._lineage.downstream(call.caller, version, depth)
         return _response(graph)
 
 
@@ -80,7 +76,7 @@ def _node(node: Node) -> rpc.LineageNode:
     match node.thing:
         case Version():
             bare = replace(node.thing, facts=Facts(), description="", labels={}, annotations={})
-            message.version.CopyFrom(convert.version(bare))
+            message.version.CopyFrom(version_message(bare))
         case Dataset():
             message.dataset.CopyFrom(wire.dataset_to_proto(node.thing))
         case Run():

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from modelyard.core.facts import Dataset, DatasetRole, LineageRelation, Run, Source
-from modelyard_server.registry.values import Version
+from modelyard_server.registry.versions.values import Version
 
 Thing = Version | Dataset | Source | Run
 

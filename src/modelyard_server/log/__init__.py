@@ -1,0 +1,45 @@
+"""The log of each namespace: every change is one event, in commit order, without gaps, chained by hash.
+
+Services record their changes with :class:`~modelyard_server.log.changes.Mutations`; the commit gives them revisions.
+Watches, history, webhooks and `fsck` all read this log. It knows kinds of resources by name only: each capability
+declares how its own stand in the log (:class:`~modelyard_server.log.kinds.Kind`).
+"""
+
+from typing import Final
+
+from modelyard.v1 import events_pb2
+from modelyard_server.capability import Capability, Parts, Running, Sweep
+from modelyard_server.log import tables
+from modelyard_server.log.changes import Mutations
+from modelyard_server.log.checks import check
+from modelyard_server.log.events import LOG
+from modelyard_server.log.kinds import Kind, Kinds
+from modelyard_server.log.messages import EventMessages
+from modelyard_server.log.service import Log
+from modelyard_server.log.servicer import EventsServicer
+from modelyard_server.log.sweeps import EventKeeper, ForgetEvents
+from modelyard_server.log.types import EventTypes
+from modelyard_server.log.watching import Watching
+
+
+def _build(parts: Parts) -> Running:
+    kinds = Kinds(parts.offers.of(Kind))
+    render = EventMessages(kinds)
+    types = EventTypes(kinds.types)
+    watching = Watching(parts.database, types, render, progress_seconds=parts.limits.watch_progress)
+    log = Log(Mutations(parts.database, parts.clock, parts.limits))
+    return Running(
+        servicers=[EventsServicer(log, watching, render, parts.lists, parts.limits)],
+        jobs=[watching],
+        sweeps=[Sweep("events", ForgetEvents(parts.database, parts.offers.of(EventKeeper)))],
+    )
+
+
+CAPABILITY: Final = Capability(
+    name="log",
+    tables=[tables.log_heads, tables.events],
+    services=[events_pb2.DESCRIPTOR.services_by_name["EventsService"]],
+    offers=[LOG],
+    checks=[check],
+    build=_build,
+)

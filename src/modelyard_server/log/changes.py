@@ -3,47 +3,29 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol, TypeVar
-from uuid import uuid4
+from typing import Protocol, TypeVar
 
 from modelyard_server import failpoints
-from modelyard_server.calls.errors import Aborted, RegistryError, invalid
+from modelyard_server.calls.caller import Attempt, Clock
+from modelyard_server.calls.errors import InvalidArgument, RegistryError, invalid
 from modelyard_server.calls.limits import Limits
-from modelyard_server.db.protocols import Database, StoredOutcome, Transaction
-from modelyard_server.log.codec import recorded
-from modelyard_server.log.values import change
-from modelyard_server.registry.values import AnyResource, Resource
+from modelyard_server.calls.resource import Resource
+from modelyard_server.db.requests import RequestRepository, StoredOutcome
+from modelyard_server.db.unit_of_work import Database, Transaction
+from modelyard_server.log.kinds import Kind
+from modelyard_server.log.values import Change, Json
 
-R = TypeVar("R", bound=AnyResource)
-R_co = TypeVar("R_co", bound=AnyResource, covariant=True)
-
-_ANSWERED_WITH_SECRETS: Final = frozenset({"CreateWebhook", "RotateWebhookSecret", "RegisterDeployment"})
-
-Clock = Callable[[], datetime]
-"""The time now, aware, in UTC."""
+R = TypeVar("R", bound=Resource)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One call that wants to change something."""
+class Outcomes(Protocol[R]):
+    """How the answer of a change is stored for its retries, and made anew from that."""
 
-    actor: str
-    method: str
-    payload_hash: str
-    """Of the request without its request_id: what tells a retry from another request under the same id."""
-    request_id: str = ""
-    validate_only: bool = False
+    def store(self, resource: R, /) -> Json:
+        """All that the answer tells, but for long lists that never change."""
+        ...
 
-    @property
-    def logged_id(self) -> str:
-        """What the log tells of the request_id: whoever knows it can have the answer again, secrets and all."""
-        return "" if self.method in _ANSWERED_WITH_SECRETS else self.request_id
-
-
-class Restore(Protocol[R_co]):
-    """Makes the answer of a stored outcome anew."""
-
-    async def __call__(self, transaction: Transaction, outcome: StoredOutcome, /) -> R_co: ...
+    async def restore(self, transaction: Transaction, outcome: StoredOutcome, /) -> R: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +36,28 @@ class Mutations:
     clock: Clock
     limits: Limits
 
-    async def run(self, attempt: Attempt, work: Callable[[Transaction], Awaitable[R]], restore: Restore[R]) -> R:
+    async def run(self, attempt: Attempt, work: Callable[[Transaction], Awaitable[R]], outcomes: Outcomes[R]) -> R:
         """Runs ``work`` in one transaction, or answers what it came to the first time."""
         made = False
 
         async def once(transaction: Transaction) -> R:
             nonlocal made
             made = False
-            if (replayed := await self._replay(transaction, attempt, restore)) is not None:
+            requests = RequestRepository(transaction)
+            if (replayed := await _replay(transaction, requests, attempt, outcomes)) is not None:
                 return replayed
             try:
                 result = await work(transaction)
             except RegistryError:
                 # Perhaps our twin, sent at the same time, made it so that this one can't: then it has our answer.
-                if (replayed := await self._replay(transaction, attempt, restore)) is not None:
+                if (replayed := await _replay(transaction, requests, attempt, outcomes)) is not None:
                     return replayed
                 raise
             if attempt.validate_only:
                 transaction.discard()
             elif attempt.request_id:
-                outcome = StoredOutcome(attempt.payload_hash, recorded(result), result.key)
-                at = self.clock()
-                await transaction.requests.add(attempt.actor, attempt.method, attempt.request_id, outcome, at)
+                outcome = StoredOutcome(attempt.payload_hash, outcomes.store(result), result.key)
+                await requests.add(attempt.actor, attempt.method, attempt.request_id, outcome, self.clock())
             failpoints.hit(f"{attempt.method}.before_commit")
             made = not attempt.validate_only
             return result
@@ -85,34 +67,24 @@ class Mutations:
             failpoints.hit(f"{attempt.method}.after_commit")
         return result
 
-    @staticmethod
-    async def _replay(transaction: Transaction, attempt: Attempt, restore: Restore[R]) -> R | None:
-        """The stored answer to this request, if it was made before."""
-        if not attempt.request_id:
-            return None
-        stored = await transaction.requests.find(attempt.actor, attempt.method, attempt.request_id)
-        if stored is None:
-            return None
-        if stored.payload_hash != attempt.payload_hash:
-            raise request_id_reused()
-        return await restore(transaction, stored)
-
     def record(
         self,
         transaction: Transaction,
         attempt: Attempt,
         namespace_key: int,
-        type_: str,
+        kind: Kind[R],
+        verb: str,
         *,
-        before: AnyResource | None = None,
-        after: AnyResource | None = None,
+        before: R | None = None,
+        after: R | None = None,
         reason: str = "",
     ) -> None:
-        """Logs one change of one resource."""
+        """Logs one change of one resource, from ``before`` to ``after``; one of them may be None."""
         transaction.record(
-            change(
-                namespace_key,
-                type_,
+            change_of(
+                kind,
+                verb,
+                namespace_key=namespace_key,
                 before=before,
                 after=after,
                 actor=attempt.actor,
@@ -127,23 +99,56 @@ class Mutations:
         return self.clock() + timedelta(seconds=seconds)
 
 
-def request_id_reused() -> Exception:
+def change_of(
+    kind: Kind[R],
+    verb: str,
+    *,
+    namespace_key: int,
+    before: R | None,
+    after: R | None,
+    actor: str,
+    request_id: str,
+    time: datetime,
+    reason: str = "",
+) -> Change:
+    """The step of one resource from ``before`` to ``after``; one of them may be None."""
+    assert verb in kind.verbs, verb
+    subject = after if after is not None else before
+    assert subject is not None
+    old = kind.snapshot(before) if before is not None else {}
+    new = kind.snapshot(after) if after is not None else {}
+    return Change(
+        namespace_key=namespace_key,
+        schema=kind.schema,
+        type=f"{kind.name}.{verb}",
+        resource=kind.resource_name(subject),
+        actor=actor,
+        request_id=request_id,
+        reason=reason,
+        time=time,
+        # A created resource is told by its snapshot; twice would only make the log longer.
+        changes=kind.changes(old, new) if old and new else {},
+        snapshot=new or old,
+    )
+
+
+async def _replay(
+    transaction: Transaction, requests: RequestRepository, attempt: Attempt, outcomes: Outcomes[R]
+) -> R | None:
+    """The stored answer to this request, if it was made before."""
+    if not attempt.request_id:
+        return None
+    stored = await requests.find(attempt.actor, attempt.method, attempt.request_id)
+    if stored is None:
+        return None
+    if stored.payload_hash != attempt.payload_hash:
+        raise request_id_reused()
+    return await outcomes.restore(transaction, stored)
+
+
+def request_id_reused() -> InvalidArgument:
     return invalid(
         "request_id",
         "this id was used for another request; use a fresh UUID for each request, the same only to retry it",
         reason="REQUEST_ID_REUSED",
     )
-
-
-def new_uid() -> str:
-    return str(uuid4())
-
-
-def check_etag(resource: Resource, etag: str, name: object) -> None:
-    """Raises ``ETAG_MISMATCH`` if the caller has seen another state of the resource than there is now."""
-    if etag and etag != resource.etag:
-        raise Aborted(
-            f"{name} was changed since you read it (its etag is {resource.etag}, not {etag}); read it again and decide",
-            reason="ETAG_MISMATCH",
-            metadata={"resource": str(name), "etag": etag, "currentEtag": resource.etag},
-        )

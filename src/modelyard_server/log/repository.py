@@ -1,66 +1,72 @@
 """The log of each namespace: gap-free revisions, chained by hash."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, select, tuple_, update
 
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
-from modelyard_server.db import tables
 from modelyard_server.db.connection import Connection
-from modelyard_server.log.values import Change, Event, LogHead, Place, event_hash
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.log import tables
+from modelyard_server.log.encoding import COPIED, columns_of, decode, encode, event_hash
+from modelyard_server.log.values import GENESIS, Change, Event, Heading, LogHead, Place, StoredEvent
 from modelyard_server.query.conditions import condition
-from modelyard_server.query.listing import EventListing
-from modelyard_server.query.subject import EVENTS
-from modelyard_server.registry.values import DeliveryState
-from modelyard_server.webhooks.values import Heading
+from modelyard_server.query.subject import Columns
+from modelyard_server.query.terms import Term
 
 _HEADS = tables.log_heads.c
 _EVENTS = tables.events.c
 _OF_NAMESPACE = _HEADS.namespace_key == bindparam("of_namespace")
-_HEAD = select(tables.log_heads).where(_OF_NAMESPACE)
-_HEAD_OF = select(tables.log_heads).join(tables.namespaces).where(tables.namespaces.c.id == bindparam("namespace_id"))
+_COLUMNS: Final[Sequence[ColumnElement[Any]]] = (
+    _HEADS.namespace_key,
+    _HEADS.revision,
+    _HEADS.hash,
+    _HEADS.floor,
+    _HEADS.floor_hash,
+)
+_HEAD: Final[Select[Any]] = select(*_COLUMNS).where(_OF_NAMESPACE)
+_HEAD_OF: Final[Select[Any]] = select(*_COLUMNS).where(_HEADS.namespace_id == bindparam("of_id"))
+_LOCK_HEAD_OF = _HEAD_OF.with_for_update()
 _LOCK = select(_HEADS.revision, _HEADS.hash).where(_OF_NAMESPACE).with_for_update()
 _MOVE = update(tables.log_heads).where(_OF_NAMESPACE)
 _INSERT = insert(tables.events)
-_MODELS: Final = "/models/"
-_DELIVERIES = tables.webhook_deliveries.c
-# By a webhook that does not know of it yet, or that is still to be told.
-_AWAITED: Final = or_(
-    exists().where(
-        tables.webhooks.c.namespace_key == _EVENTS.namespace_key,
-        tables.webhooks.c.disabled.is_(False),
-        tables.webhooks.c.queued_revision < _EVENTS.revision,
-    ),
-    exists().where(
-        _DELIVERIES.namespace_key == _EVENTS.namespace_key,
-        _DELIVERIES.revision == _EVENTS.revision,
-        _DELIVERIES.state == DeliveryState.PENDING.value,
-    ),
+_STORED: Final[Select[Any]] = select(_EVENTS.namespace_key, _EVENTS.payload, _EVENTS.hash)
+
+SUBJECT: Final = Columns(
+    table=tables.events,
+    columns={name: _EVENTS[name] for name in ("revision", "type", "resource", "actor", "reason", "request_id", "time")},
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventListing:
+    """Which events a caller wants."""
+
+    place: Place
+    where: Term | None = None
+    types: Collection[str] = ()
+    """All if there are none."""
+    descending: bool = False
+    after: int | None = None
+    """The last revision of the page before."""
+    size: int
+
+
 def from_row(row: Row[Any]) -> Event:
-    change = Change(
-        namespace_key=row.namespace_key,
-        type=row.type,
-        resource=row.resource,
-        actor=row.actor,
-        request_id=row.request_id,
-        reason=row.reason,
-        time=row.time,
-        changes=row.changes,
-        snapshot=row.snapshot,
-    )
-    return Event(row.revision, change, row.previous_hash, row.hash)
+    return decode(bytes(row.payload), namespace_key=row.namespace_key, stored_hash=row.hash)
+
+
+def stored_from_row(row: Row[Any]) -> StoredEvent:
+    columns = {name: getattr(row, name) for name in COPIED}
+    return StoredEvent(row.revision, bytes(row.payload), row.hash, columns)
 
 
 def _head(row: Row[Any] | None) -> LogHead | None:
-    return None if row is None else LogHead(row.namespace_key, row.revision, row.hash, row.floor, row.floor_hash)
-
-
-async def head(connection: Connection, *, namespace_key: int) -> LogHead | None:
-    return _head((await connection.execute(_HEAD, {"of_namespace": namespace_key})).one_or_none())
+    if row is None:
+        return None
+    return LogHead(row.namespace_key, row.revision, row.hash, row.floor, row.floor_hash)
 
 
 async def append(connection: Connection, namespace_key: int, changes: Sequence[Change]) -> None:
@@ -73,31 +79,11 @@ async def append(connection: Connection, namespace_key: int, changes: Sequence[C
     values = []
     for change in changes:
         revision += 1
-        digest = event_hash(previous, revision, change)
-        values.append(
-            {
-                "namespace_key": namespace_key,
-                "revision": revision,
-                "type": change.type,
-                "resource": change.resource,
-                "model_id": _model_of(change.resource),
-                "actor": change.actor,
-                "request_id": change.request_id,
-                "reason": change.reason,
-                "time": change.time,
-                "changes": change.changes,
-                "snapshot": change.snapshot,
-                "previous_hash": previous,
-                "hash": digest,
-            }
-        )
-        previous = digest
+        payload = encode(previous, revision, change)
+        previous = event_hash(payload)
+        values.append(columns_of(change) | {"revision": revision, "payload": payload, "hash": previous})
     await connection.execute(_INSERT, values)
     await connection.execute(_MOVE, {"of_namespace": namespace_key, "revision": revision, "hash": previous})
-
-
-def _model_of(resource: str) -> str:
-    return resource.partition(_MODELS)[2].partition("/")[0]
 
 
 def _at(place: Place) -> list[ColumnElement[bool]]:
@@ -110,34 +96,63 @@ def _at(place: Place) -> list[ColumnElement[bool]]:
             return [_EVENTS.resource == str(place)]
 
 
-class SqlEvents:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class EventRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
 
-    async def head(self, name: NamespaceName) -> LogHead | None:
-        parameters = {"namespace_id": name.namespace}
-        return _head((await self._connection.execute(_HEAD_OF, parameters)).one_or_none())
+    async def begin(self, name: NamespaceName, namespace_key: int) -> None:
+        """Makes the empty log of a new namespace."""
+        fresh = {"revision": 0, "hash": GENESIS, "floor": 0, "floor_hash": GENESIS}
+        values = {"namespace_key": namespace_key, "namespace_id": name.namespace, **fresh}
+        await self._connection.execute(insert(tables.log_heads).values(values))
+
+    async def head(self, name: NamespaceName, *, lock: bool = False) -> LogHead | None:
+        """None if there is no such namespace."""
+        query = _LOCK_HEAD_OF if lock else _HEAD_OF
+        return _head((await self._connection.execute(query, {"of_id": name.namespace})).one_or_none())
+
+    async def head_at(self, namespace_key: int) -> LogHead | None:
+        return _head((await self._connection.execute(_HEAD, {"of_namespace": namespace_key})).one_or_none())
 
     async def revisions(self, namespace_keys: Collection[int]) -> dict[int, int]:
+        """The last revision of each."""
         query = select(_HEADS.namespace_key, _HEADS.revision).where(_HEADS.namespace_key.in_(namespace_keys))
         return {row.namespace_key: row.revision for row in await self._connection.execute(query)}
 
     async def page(self, log: LogHead, listing: EventListing) -> list[Event]:
-        query: Select[Any] = select(tables.events).where(
+        """Events that are kept, up to the head of ``log``."""
+        query: Select[Any] = _STORED.where(
             _EVENTS.namespace_key == log.namespace_key,
             _EVENTS.revision > log.floor,
             _EVENTS.revision <= log.revision,
             *_at(listing.place),
         )
+        if listing.types:
+            query = query.where(_EVENTS.type.in_(listing.types))
         if listing.where is not None:
-            query = query.where(condition(listing.where, EVENTS))
+            query = query.where(condition(listing.where, SUBJECT))
         revision = _EVENTS.revision
         if listing.after is not None:
             query = query.where(revision < listing.after if listing.descending else revision > listing.after)
         query = query.order_by(revision.desc() if listing.descending else revision).limit(listing.size)
         return [from_row(row) for row in await self._connection.execute(query)]
 
+    async def stored(self, log: LogHead, *, after: int, limit: int) -> list[StoredEvent]:
+        """The next events as they lie in the database, whatever their bytes hold."""
+        query = (
+            select(tables.events)
+            .where(
+                _EVENTS.namespace_key == log.namespace_key,
+                _EVENTS.revision > after,
+                _EVENTS.revision <= log.revision,
+            )
+            .order_by(_EVENTS.revision)
+            .limit(limit)
+        )
+        return [stored_from_row(row) for row in await self._connection.execute(query)]
+
     async def headings(self, namespace_key: int, *, after: int, limit: int) -> list[Heading]:
+        """The next events, also where the log's floor lies above them by now."""
         query = (
             select(_EVENTS.revision, _EVENTS.type, _EVENTS.resource, _EVENTS.model_id)
             .where(_EVENTS.namespace_key == namespace_key, _EVENTS.revision > after)
@@ -147,23 +162,29 @@ class SqlEvents:
         return [Heading(*row) for row in await self._connection.execute(query)]
 
     async def at(self, namespace_key: int, revision: int) -> Event | None:
-        query = select(tables.events).where(_EVENTS.namespace_key == namespace_key, _EVENTS.revision == revision)
+        """One event, as long as it is stored."""
+        query = _STORED.where(_EVENTS.namespace_key == namespace_key, _EVENTS.revision == revision)
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else from_row(row)
 
     async def compact(self, namespace_key: int, revision: int, hash_: str) -> None:
+        """Moves the floor of a log up to an event of that hash."""
         values = {"of_namespace": namespace_key, "floor": revision, "floor_hash": hash_}
         await self._connection.execute(_MOVE, values)
 
-    async def forget(self, limit: int) -> int:
-        old = (
+    async def below_floor(self, *, after: tuple[int, int], limit: int) -> list[tuple[int, int]]:
+        """Namespace and revision of the next events that are not kept any more, and still stored."""
+        place = tuple_(_EVENTS.namespace_key, _EVENTS.revision)
+        query = (
             select(_EVENTS.namespace_key, _EVENTS.revision)
             .join(tables.log_heads, _HEADS.namespace_key == _EVENTS.namespace_key)
-            .where(_EVENTS.revision <= _HEADS.floor, ~_AWAITED)
+            .where(_EVENTS.revision <= _HEADS.floor, place > tuple_(*after))
+            .order_by(_EVENTS.namespace_key, _EVENTS.revision)
             .limit(limit)
         )
-        found = list(await self._connection.execute(old))
-        for row in found:
-            of_namespace = _EVENTS.namespace_key == row.namespace_key
-            await self._connection.execute(delete(tables.events).where(of_namespace, _EVENTS.revision == row.revision))
-        return len(found)
+        return [(row.namespace_key, row.revision) for row in await self._connection.execute(query)]
+
+    async def remove(self, namespace_key: int, revisions: Iterable[int]) -> None:
+        await self._connection.execute(
+            delete(tables.events).where(_EVENTS.namespace_key == namespace_key, _EVENTS.revision.in_(list(revisions)))
+        )

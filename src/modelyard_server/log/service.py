@@ -4,23 +4,25 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from modelyard.core.names import NamespaceName
+from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import invalid
-from modelyard_server.db.protocols import Transaction
+from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log import history
-from modelyard_server.log.changes import Attempt, Mutations
-from modelyard_server.log.codec import snapshot
-from modelyard_server.log.values import Change, Event, LogHead
-from modelyard_server.query.listing import EventListing
-from modelyard_server.registry import lookup
+from modelyard_server.log.chain import fault_of
+from modelyard_server.log.changes import Mutations
+from modelyard_server.log.events import LOG, Floor
+from modelyard_server.log.repository import EventListing, EventRepository
+from modelyard_server.log.values import Event, namespace_of
+from modelyard_server.query.paging import Page
 
 _VERIFIED_AT_ONCE: Final = 10_000
 _PAGE: Final = 500
+_STEP: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    events: list[Event]
-    more: bool
+    page: Page[Event]
     compacted_revision: int
 
 
@@ -39,15 +41,32 @@ class Verdict:
 class Log:
     mutations: Mutations
 
-    async def page(self, listing: EventListing) -> EventPage:
+    async def page(self, caller: Caller, listing: EventListing) -> EventPage:
+        """Ends early, but not before one event, at about ``list_bytes``."""
+
         async def work(transaction: Transaction) -> EventPage:
-            log = await history.log_of(transaction, history.namespace_of(listing.place))
-            found = await transaction.events.page(log, replace(listing, size=listing.size + 1))
-            return EventPage(found[: listing.size], len(found) > listing.size, log.floor)
+            log = await history.log_of(transaction, namespace_of(listing.place))
+            events = EventRepository(transaction)
+            found: list[Event] = []
+            room = self.mutations.limits.list_bytes
+            after = listing.after
+            # In small steps: a thousand events of a megabyte each are read as those few that fit.
+            while len(found) <= listing.size and room > 0:
+                step = min(listing.size + 1 - len(found), _STEP)
+                read = await events.page(log, replace(listing, after=after, size=step))
+                for event in read:
+                    found.append(event)
+                    room -= len(event.payload)
+                if len(read) < step:
+                    return EventPage(Page.of(found, listing.size, _revision), log.floor)
+                after = found[-1].revision
+            more = len(found) > listing.size or room <= 0
+            shown = found[: listing.size]
+            return EventPage(Page(shown, [event.revision for event in shown], more), log.floor)
 
         return await self.mutations.database.read(work)
 
-    async def verify(self, parent: NamespaceName, start: int) -> Verdict:
+    async def verify(self, caller: Caller, parent: NamespaceName, start: int) -> Verdict:
         """Checks the chain from revision ``start``, 0 for all that is kept."""
 
         async def work(transaction: Transaction) -> Verdict:
@@ -58,12 +77,12 @@ class Log:
             previous = log.floor_hash if first == log.floor + 1 else None
             last = min(first + _VERIFIED_AT_ONCE - 1, log.revision)
             revision = first - 1
+            events = EventRepository(transaction)
             while revision < last:
-                size = min(_PAGE, last - revision)
-                page = await transaction.events.page(log, EventListing(place=parent, after=revision, size=size))
+                page = await events.stored(log, after=revision, limit=min(_PAGE, last - revision))
                 for event in page:
-                    if fault := _fault(event, revision + 1, previous):
-                        return Verdict(revision, previous or "", False, revision + 1, fault)
+                    if fault := fault_of(event, revision + 1, previous):
+                        return Verdict(revision, previous or "", False, revision + 1, fault.text)
                     revision, previous = event.revision, event.hash
                 if not page:
                     return Verdict(revision, previous or "", False, revision + 1, "is missing")
@@ -77,39 +96,26 @@ class Log:
         """Forgets the events up to ``revision``; the floor there is then. They are removed by and by."""
 
         async def work(transaction: Transaction) -> int:
-            namespace = await lookup.namespace(transaction, parent, lock=True)
-            log = await history.log_of(transaction, parent)
+            log = await history.log_of(transaction, parent, lock=True)
             if revision > log.revision:
                 raise invalid("revision", f"{revision} lies ahead of the log, which ends with {log.revision}")
             if revision <= log.floor:
                 return log.floor
-            listing = EventListing(place=parent, after=revision - 1, size=1)
-            (last,) = await transaction.events.page(log, listing)
-            await transaction.events.compact(log.namespace_key, revision, last.hash)
-            transaction.record(
-                Change(
-                    namespace_key=log.namespace_key,
-                    type="log.compacted",
-                    resource=str(parent),
-                    actor=attempt.actor,
-                    request_id=attempt.request_id,
-                    reason=reason,
-                    time=self.mutations.clock(),
-                    changes={"compacted_revision": [log.floor, revision]},
-                    snapshot=snapshot(namespace),
-                )
+            events = EventRepository(transaction)
+            (last,) = await events.page(log, EventListing(place=parent, after=revision - 1, size=1))
+            await events.compact(log.namespace_key, revision, last.hash)
+            before, after = (self._floor(parent, each) for each in (log.floor, revision))
+            self.mutations.record(
+                transaction, attempt, log.namespace_key, LOG, "compacted", before=before, after=after, reason=reason
             )
             return revision
 
         return await self.mutations.database.write(work)
 
-    async def head(self, parent: NamespaceName) -> LogHead:
-        return await self.mutations.database.look(lambda transaction: history.log_of(transaction, parent))
+    def _floor(self, parent: NamespaceName, revision: int) -> Floor:
+        now = self.mutations.clock()
+        return Floor(uid="", create_time=now, update_time=now, name=parent, compacted_revision=revision)
 
 
-def _fault(event: Event, expected: int, previous: str | None) -> str:
-    if event.revision != expected:
-        return "is missing"
-    if previous is not None and event.previous_hash != previous:
-        return "is not chained to the event before it"
-    return "" if event.is_intact() else "is not what was written"
+def _revision(event: Event) -> int:
+    return event.revision

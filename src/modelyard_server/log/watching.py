@@ -8,21 +8,25 @@ nobody anything.
 """
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import structlog
 
 from modelyard.core.names import ModelName, NamespaceName
+from modelyard_server.calls.caller import Caller
 from modelyard_server.calls.errors import OutOfRange, RegistryError, Unavailable
-from modelyard_server.db.protocols import Database, Transaction
+from modelyard_server.db.unit_of_work import Database, Transaction
+from modelyard_server.jobs import Job
 from modelyard_server.log import history
-from modelyard_server.log.values import Event, LogHead
-from modelyard_server.query.listing import EventListing
+from modelyard_server.log.repository import EventListing, EventRepository
+from modelyard_server.log.types import EventTypes, is_wanted
+from modelyard_server.log.values import Event, LogHead, namespace_of
+
+M = TypeVar("M")
 
 _log: Final = structlog.get_logger("modelyard.watching")
 
@@ -33,15 +37,28 @@ _KEPT_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What a watcher is told: events, and the revision up to which that is all there was."""
+class News(Generic[M]):
+    """What a watcher is told: events as messages, and the revision up to which that is all there was."""
 
-    events: Sequence[Event]
+    events: Sequence[M]
     revision: int
 
 
 @dataclass(slots=True, eq=False)
-class _Feed:
+class _Item(Generic[M]):
+    """An event of a feed. It is rendered once, when the first watcher wants it, for all of them."""
+
+    event: Event
+    message: M | None = None
+
+    def rendered(self, render: Callable[[Event], M]) -> M:
+        if self.message is None:
+            self.message = render(self.event)
+        return self.message
+
+
+@dataclass(slots=True, eq=False)
+class _Feed(Generic[M]):
     """The newest events of one namespace."""
 
     key: int
@@ -49,7 +66,7 @@ class _Feed:
     """The last revision that watchers know of."""
     name: NamespaceName
     watchers: int = 0
-    recent: deque[tuple[Event, int]] = field(default_factory=deque)
+    recent: deque[_Item[M]] = field(default_factory=deque)
     bytes: int = 0
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     due: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,11 +75,10 @@ class _Feed:
 
     def add(self, events: Sequence[Event]) -> None:
         for event in events:
-            size = len(json.dumps(event.change.snapshot))
-            self.recent.append((event, size))
-            self.bytes += size
+            self.recent.append(_Item(event))
+            self.bytes += len(event.payload)
             while len(self.recent) > _KEPT or (self.bytes > _KEPT_BYTES and len(self.recent) > 1):
-                self.bytes -= self.recent.popleft()[1]
+                self.bytes -= len(self.recent.popleft().event.payload)
             self.head = event.revision
         self._wake()
 
@@ -78,21 +94,25 @@ class _Feed:
         self.moved.set()
         self.moved = asyncio.Event()
 
-    def behind(self, revision: int) -> list[Event] | None:
+    def behind(self, revision: int) -> list[_Item[M]] | None:
         """All events behind a revision; None if not all of them are kept here."""
-        if not self.recent or self.recent[0][0].revision > revision + 1:
+        if not self.recent or self.recent[0].event.revision > revision + 1:
             return None
         missing = self.head - revision
-        return [event for event, _ in list(self.recent)[-missing:]] if missing > 0 else []
+        return list(self.recent)[-missing:] if missing > 0 else []
 
 
-class Watching:
+class Watching(Job, Generic[M]):
     """The feeds of this process."""
 
-    def __init__(self, database: Database, *, progress_seconds: float) -> None:
+    def __init__(
+        self, database: Database, types: EventTypes, render: Callable[[Event], M], *, progress_seconds: float
+    ) -> None:
+        self.types = types
         self._database = database
+        self._render = render
         self._progress_seconds = progress_seconds
-        self._feeds: dict[int, _Feed] = {}
+        self._feeds: dict[int, _Feed[M]] = {}
         self._polling: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
@@ -102,7 +122,11 @@ class Watching:
             if (feed := self._feeds.get(key)) is not None:
                 feed.due.set()
 
-    async def close(self) -> None:
+    async def start(self) -> None:
+        """Listens to the commits of this process."""
+        self._database.listen(self.committed)
+
+    async def stop(self) -> None:
         """Ends all watches so that they can be resumed at another server."""
         self._closing.set()
         tasks = [feed.reading for feed in self._feeds.values()] + [self._polling]
@@ -114,10 +138,14 @@ class Watching:
                 await task
 
     async def watch(
-        self, place: NamespaceName | ModelName, types: frozenset[str], start: int
-    ) -> AsyncGenerator[News, None]:
-        """The events of a place from revision ``start``, 0 for the next one. Never ends by itself."""
-        namespace = history.namespace_of(place)
+        self, caller: Caller, place: NamespaceName | ModelName, types: Iterable[str], start: int
+    ) -> AsyncGenerator[News[M], None]:
+        """The events of a place from revision ``start``, 0 for the next one. Never ends by itself.
+
+        ``types`` are types of events or wildcards; none means all.
+        """
+        wanted = frozenset(types)
+        namespace = namespace_of(place)
         log = await self._database.look(lambda transaction: history.log_of(transaction, namespace))
         cursor = start - 1 if start else log.revision
         _check_start(log, start)
@@ -129,11 +157,11 @@ class Watching:
                     raise _stopping()
                 moved = feed.moved
                 if cursor < feed.head:
-                    events = feed.behind(cursor)
-                    if events is None:
-                        events = await self._read(namespace, cursor)
-                    told = [event for event in events if _concerns(event, place, types)]
-                    cursor = events[-1].revision if events else cursor
+                    items = feed.behind(cursor)
+                    if items is None:
+                        items = [_Item(event) for event in await self._read(namespace, cursor)]
+                    told = [item.rendered(self._render) for item in items if _concerns(item.event, place, wanted)]
+                    cursor = items[-1].event.revision if items else cursor
                     if told:
                         yield News(told, cursor)
                     continue
@@ -150,13 +178,13 @@ class Watching:
         async def work(transaction: Transaction) -> list[Event]:
             log = await history.log_of(transaction, namespace)
             _check_start(log, after + 1)
-            return await transaction.events.page(log, EventListing(place=namespace, after=after, size=_PAGE))
+            return await EventRepository(transaction).page(log, EventListing(place=namespace, after=after, size=_PAGE))
 
         return await self._database.read(work)
 
     # Feeds
 
-    def _follow(self, log: LogHead, namespace: NamespaceName) -> _Feed:
+    def _follow(self, log: LogHead, namespace: NamespaceName) -> _Feed[M]:
         feed = self._feeds.get(log.namespace_key)
         if feed is None:
             feed = self._feeds[log.namespace_key] = _Feed(log.namespace_key, log.revision, namespace)
@@ -167,7 +195,7 @@ class Watching:
         feed.due.set()
         return feed
 
-    async def _leave(self, feed: _Feed) -> None:
+    async def _leave(self, feed: _Feed[M]) -> None:
         feed.watchers -= 1
         if feed.watchers or self._feeds.get(feed.key) is not feed:
             return
@@ -181,7 +209,7 @@ class Watching:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _keep_up(self, feed: _Feed) -> None:
+    async def _keep_up(self, feed: _Feed[M]) -> None:
         """Reads what is new, whenever something may be."""
         while True:
             await feed.due.wait()
@@ -194,7 +222,7 @@ class Watching:
                 # Watchers wait for this task: whatever went wrong, the next commit or poll tries again.
                 _log.exception("can't read the log")
 
-    async def _catch_up(self, feed: _Feed) -> None:
+    async def _catch_up(self, feed: _Feed[M]) -> None:
         try:
             while events := await self._read(feed.name, feed.head):
                 feed.add(events)
@@ -207,7 +235,9 @@ class Watching:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                heads = await self._database.look(lambda transaction: transaction.events.revisions(list(self._feeds)))
+                heads = await self._database.look(
+                    lambda transaction: EventRepository(transaction).revisions(list(self._feeds))
+                )
             except RegistryError as error:
                 _log.warning("can't ask for new events", reason=error.reason)
                 continue
@@ -217,7 +247,7 @@ class Watching:
 
 
 def _concerns(event: Event, place: NamespaceName | ModelName, types: frozenset[str]) -> bool:
-    if types and event.change.type not in types:
+    if not is_wanted(event.change.type, types):
         return False
     if isinstance(place, NamespaceName):
         return True

@@ -1,4 +1,4 @@
-"""What deliveries need of the network. ``outbound`` implements it."""
+"""What capabilities ask of the network: posting to where somebody else says."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Answer:
     status_code: int
     """0 if the receiver did not answer."""
     error: str
-    """Why it does not count as delivered, for the owner of the webhook to read; empty if it does."""
+    """Why it does not count as delivered, in words for the owner of the URL; empty if it does."""
     latency: float
     """Seconds."""
     retry_after: float | None = None
@@ -23,7 +23,7 @@ class Answer:
         return not self.error
 
 
-class WebhookSender(Protocol):
+class Sender(Protocol):
     def check(self, url: str) -> None:
         """Raises ``ValueError`` if a URL can't be posted to, ``AddressNotAllowedError`` for where it leads."""
         ...

@@ -1,6 +1,5 @@
-"""URLs that webhooks may have, and what the log tells of one."""
+"""URLs that the registry may post to."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -81,12 +80,3 @@ def not_allowed(host: str) -> AddressNotAllowedError:
         f"the host {host[:80]!r} is not on the public internet; the registry's operator can allow a network with"
         " --webhook-networks"
     )
-
-
-def told_url(url: str) -> dict[str, str]:
-    """What the log says of a URL. Its path often is a secret, and the log is for all to read."""
-    parts = urlsplit(url)
-    return {
-        "url": f"{parts.scheme}://{parts.netloc}/…",
-        "url_digest": f"sha256:{hashlib.sha256(url.encode()).hexdigest()}",
-    }

@@ -28,12 +28,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
-from modelyard_server.db import tables
 from modelyard_server.query import terms
-from modelyard_server.query.attributes import indexed
 from modelyard_server.query.subject import Columns, Subject
 from modelyard_server.query.syntax import Operator
 from modelyard_server.query.terms import Term
+from modelyard_server.query.texts import indexed
 
 _COMPARE: Final[Mapping[Operator, Callable[[Any, Any], Any]]] = {
     Operator.EQUAL: operator.eq,
@@ -137,11 +136,11 @@ def condition(term: Term, subject: Columns) -> ColumnElement[bool]:
 def _elsewhere(term: Term, subject: Subject) -> ColumnElement[bool]:
     """A field that is no column of the row itself."""
     assert isinstance(term, terms.Text | terms.Contains | terms.Number | terms.Present)
-    if term.field != "alias":
+    if (related := subject.related.get(term.field)) is None:
         return attribute_exists(term, subject)
-    query = subject.aliases
+    query = related.rows
     if isinstance(term, terms.Text):
-        query = query.where(text_condition(tables.aliases.c.id, term))
+        query = query.where(text_condition(related.text, term))
     return query.correlate(subject.table).exists()
 
 

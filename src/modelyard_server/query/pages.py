@@ -25,16 +25,18 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from modelyard_server.db import rows, tables
+from modelyard_server.calls.resource import Resource
+from modelyard_server.db import rows
 from modelyard_server.db.connection import Connection
+from modelyard_server.db.metadata import Moment
 from modelyard_server.query import terms
 from modelyard_server.query.conditions import attribute_condition, condition, text_condition
-from modelyard_server.query.listing import Listed, Position
+from modelyard_server.query.listing import Position
 from modelyard_server.query.order import Order
+from modelyard_server.query.paging import Page
 from modelyard_server.query.subject import Subject
 from modelyard_server.query.syntax import Operator
 from modelyard_server.query.terms import Term
-from modelyard_server.registry.values import Resource
 
 Keyed = TypeVar("Keyed", bound=Resource)
 
@@ -99,13 +101,13 @@ async def fetch(
     build: Callable[[Row[Any]], Keyed],
     positions: Sequence[Position],
     size: int,
-) -> Listed[Keyed]:
+) -> Page[Keyed]:
     """The rows at the first ``size`` positions, by a query that takes their ``keys``."""
     shown = positions[:size]
     found: dict[int, Keyed] = {}
     for batch in rows.batches(position.key for position in shown):
         found.update((each.key, each) for each in map(build, await connection.execute(query, {"keys": batch})))
-    return Listed([found[position.key] for position in shown], shown, more=len(positions) > size)
+    return Page([found[position.key] for position in shown], shown, more=len(positions) > size)
 
 
 class _Run:
@@ -159,9 +161,7 @@ class _Run:
             query = query.select_from(table).where(self._placed(table))
         else:
             query = query.select_from(index).join(table, table.c.key == index.c[self._subject.owner])
-        models = tables.models
-        if table is not models:
-            query = query.join(models, models.c.key == table.c.model_key).where(models.c.delete_time.is_(None))
+        query = self._subject.living(query)
         return query if self._query.show_deleted else query.where(table.c.delete_time.is_(None))
 
     def _placed(self, table: FromClause) -> ColumnElement[bool]:
@@ -173,7 +173,7 @@ class _Run:
 
     async def read(self, source: _Source, few: _Few | None, after: Position | None, limit: int) -> list[Position]:
         # Times as the integers that they are: a position holds nothing else.
-        raw = BigInteger() if isinstance(source.value.type, tables.Moment) else source.value.type
+        raw = BigInteger() if isinstance(source.value.type, Moment) else source.value.type
         value, key = type_coerce(source.value, raw), source.subject.key
         query = source.found.add_columns(value.label("value"), key.label("key"))
         if self._query.of_model is not None:
@@ -204,12 +204,10 @@ class _Run:
 
     def _candidates(self) -> Iterator[_Few]:
         for term in self._conjuncts():
-            if isinstance(term, terms.Text) and term.field == "alias":
-                keys = (
-                    select(self._subject.aliased)
-                    .join(tables.models, tables.models.c.key == tables.aliases.c.model_key)
-                    .where(text_condition(tables.aliases.c.id, term), self._placed(tables.models))
-                )
+            related = self._subject.related.get(term.field) if isinstance(term, terms.Text) else None
+            if related is not None:
+                assert isinstance(term, terms.Text)
+                keys = related.keys.where(text_condition(related.text, term), self._placed(related.place))
                 yield _Few(term, keys)
             elif isinstance(term, terms.Text | terms.Number) and self._is_indexed(term):
                 table = self._subject.texts if isinstance(term, terms.Text) else self._numbers
@@ -223,7 +221,7 @@ class _Run:
 
     def _is_indexed(self, term: terms.Text | terms.Number) -> bool:
         """Whether what it matches is a range of an index."""
-        if term.field in self._subject.columns or term.field == "alias":
+        if term.field in self._subject.columns or term.field in self._subject.related:
             return False
         if isinstance(term, terms.Number):
             return term.operator is not Operator.NOT_EQUAL

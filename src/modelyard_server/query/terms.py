@@ -7,7 +7,7 @@ it is true.
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
@@ -16,7 +16,6 @@ from modelyard.core.names import VersionName
 from modelyard.core.references import Reference, Selector
 from modelyard_server.query import syntax
 from modelyard_server.query.syntax import Comparison, Expression, FilterError, Literal, Operator
-from modelyard_server.registry.values import VersionState
 
 _RELATIVE: Final = re.compile(r"now(?:-(\d{1,6})([smhdw]))?")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -30,7 +29,17 @@ class Kind(Enum):
     NUMBER = "a number"
     VALUE = "text or a number"
     TIME = "a time"
-    STATE = "a state"
+    VERSIONS = "several versions"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A field that has one of a few values."""
+
+    values: tuple[str, ...]
+
+
+FieldType = Kind | OneOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,70 +105,7 @@ class Any:
 Term = Text | Contains | Number | Moment | Present | Negation | All | Any
 
 # Maps are named by their first segment, and hold whatever keys there are.
-Fields = Mapping[str, Kind]
-
-MODEL_FIELDS: Final[Fields] = {
-    "id": Kind.TEXT,
-    "display_name": Kind.TEXT,
-    "description": Kind.TEXT,
-    "owner": Kind.TEXT,
-    "labels.*": Kind.TEXT,
-    "alias": Kind.TEXTS,
-    "create_time": Kind.TIME,
-    "update_time": Kind.TIME,
-}
-EVENT_FIELDS: Final[Fields] = {
-    "revision": Kind.NUMBER,
-    "type": Kind.TEXT,
-    "resource": Kind.TEXT,
-    "actor": Kind.TEXT,
-    "reason": Kind.TEXT,
-    "request_id": Kind.TEXT,
-    "time": Kind.TIME,
-}
-DEPLOYMENT_FIELDS: Final[Fields] = {
-    "model": Kind.TEXT,
-    "version": Kind.NUMBER,
-    "service": Kind.TEXT,
-    "environment": Kind.TEXT,
-    "instance": Kind.TEXT,
-    "reference": Kind.TEXT,
-    "observed_digest": Kind.TEXT,
-    "created_by": Kind.TEXT,
-    "create_time": Kind.TIME,
-    "update_time": Kind.TIME,
-    "heartbeat_time": Kind.TIME,
-}
-VERSION_FIELDS: Final[Fields] = {
-    "model": Kind.TEXT,
-    "number": Kind.NUMBER,
-    "state": Kind.STATE,
-    "description": Kind.TEXT,
-    "labels.*": Kind.TEXT,
-    "alias": Kind.TEXTS,
-    "create_time": Kind.TIME,
-    "update_time": Kind.TIME,
-    "created_by": Kind.TEXT,
-    "digest": Kind.TEXT,
-    "total_size_bytes": Kind.NUMBER,
-    "file_count": Kind.NUMBER,
-    "params.*": Kind.VALUE,
-    "metrics.*": Kind.NUMBER,
-    "evaluations.*": Kind.NUMBER,
-    "dataset": Kind.TEXTS,
-    "dataset.uri": Kind.TEXTS,
-    "dataset.digest": Kind.TEXTS,
-    "framework": Kind.TEXT,
-    "framework.version": Kind.TEXT,
-    "format": Kind.TEXT,
-    "source.repository": Kind.TEXT,
-    "source.commit": Kind.TEXT,
-    "source.branch": Kind.TEXT,
-    "parent": Kind.TEXTS,
-    "parent.digest": Kind.TEXTS,
-    "run": Kind.TEXT,
-    "run.tracker": Kind.TEXT,
-}
+Fields = Mapping[str, FieldType]
 
 
 def parse(text: str, fields: Fields, now: datetime) -> Term | None:
@@ -171,7 +117,7 @@ def parse(text: str, fields: Fields, now: datetime) -> Term | None:
     return None if expression is None else _Checker(text, fields, now).term(expression)
 
 
-def field_of(path: tuple[str, ...], fields: Fields) -> tuple[str, Kind] | None:
+def field_of(path: tuple[str, ...], fields: Fields) -> tuple[str, FieldType] | None:
     """The full name and the type of the field at a path; None if there is none. A map's key may hold dots."""
     name = ".".join(path)
     if name in fields and not name.endswith(".*"):
@@ -210,7 +156,9 @@ class _Checker:
         name, kind = found
         if comparison.operator is Operator.HAS and value.text == "*" and not value.quoted:
             return Present(name)
-        return _CHECKS[kind](self, name, comparison)
+        return (
+            self._one_of(name, comparison, kind) if isinstance(kind, OneOf) else _CHECKS[kind](self, name, comparison)
+        )
 
     def _error(self, value: Literal, why: str) -> FilterError:
         return FilterError(self.text, value.at, why)
@@ -239,7 +187,11 @@ class _Checker:
         pieces = comparison.value.pieces
         if pieces == ("",):
             raise self._error(comparison.value, f"say NOT {name}:* for those without one")
-        return Text(name, Operator.EQUAL, _canonical_version(pieces) if name == "parent" else pieces)
+        return Text(name, Operator.EQUAL, pieces)
+
+    def _versions(self, name: str, comparison: Comparison) -> Term:
+        value = replace(comparison.value, pieces=_canonical_version(comparison.value.pieces))
+        return self._texts(name, replace(comparison, value=value))
 
     def _number(self, name: str, comparison: Comparison) -> Term:
         number = _number(comparison.value)
@@ -258,21 +210,20 @@ class _Checker:
             raise self._error(comparison.value, f"{name} is a time; {examples}")
         return Moment(name, comparison.operator, moment)
 
-    def _state(self, name: str, comparison: Comparison) -> Term:
-        states = [state.value for state in VersionState]
-        if comparison.value.text not in states or comparison.operator not in _STATE_OPERATORS:
-            raise self._error(comparison.value, f"{name} is one of {', '.join(states)}; compare it with = or !=")
+    def _one_of(self, name: str, comparison: Comparison, known: OneOf) -> Term:
+        if comparison.value.text not in known.values or comparison.operator not in _ONE_OF_OPERATORS:
+            raise self._error(comparison.value, f"{name} is one of {', '.join(known.values)}; compare it with = or !=")
         return Text(name, self._ordering(comparison), comparison.value.pieces)
 
 
-_STATE_OPERATORS: Final = frozenset({Operator.EQUAL, Operator.NOT_EQUAL, Operator.HAS})
+_ONE_OF_OPERATORS: Final = frozenset({Operator.EQUAL, Operator.NOT_EQUAL, Operator.HAS})
 _CHECKS: Final[Mapping[Kind, Callable[[_Checker, str, Comparison], Term]]] = {
     Kind.TEXT: _Checker._text,  # noqa: SLF001 (its own table)
     Kind.TEXTS: _Checker._texts,  # noqa: SLF001
     Kind.NUMBER: _Checker._number,  # noqa: SLF001
     Kind.VALUE: _Checker._value,  # noqa: SLF001
     Kind.TIME: _Checker._time,  # noqa: SLF001
-    Kind.STATE: _Checker._state,  # noqa: SLF001
+    Kind.VERSIONS: _Checker._versions,  # noqa: SLF001
 }
 
 

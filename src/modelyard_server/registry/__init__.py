@@ -1,0 +1,85 @@
+"""What exists, and what points at it: namespaces, models, versions, aliases, and what a reference means.
+
+A version exists only if every byte of it is stored; its files and facts never change. Numbers have no gaps and are
+never reused. Aliases never dangle, and move by compare-and-set through one door (``aliases/moves.py``). Each resource
+has a folder of its own.
+"""
+
+from typing import Final
+
+from modelyard.core.names import DEFAULT_NAMESPACE, NamespaceName
+from modelyard.v1 import registry_pb2
+from modelyard_server.capability import Capability, Parts, Running
+from modelyard_server.jobs import Job
+from modelyard_server.log.changes import Mutations
+from modelyard_server.registry import inventory
+from modelyard_server.registry.aliases.events import ALIAS
+from modelyard_server.registry.aliases.moves import AliasMoves, MoveGuard
+from modelyard_server.registry.aliases.service import Aliases
+from modelyard_server.registry.aliases.servicer import AliasesServicer
+from modelyard_server.registry.aliases.tables import aliases
+from modelyard_server.registry.checks import check
+from modelyard_server.registry.guards import DeleteGuard, StoredBlobs, UseListener
+from modelyard_server.registry.models.events import MODEL
+from modelyard_server.registry.models.service import Models
+from modelyard_server.registry.models.servicer import ModelsServicer
+from modelyard_server.registry.models.tables import model_texts, models
+from modelyard_server.registry.namespaces.events import NAMESPACE
+from modelyard_server.registry.namespaces.service import Namespaces
+from modelyard_server.registry.namespaces.servicer import NamespacesServicer
+from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.registry.resolving.service import Resolver
+from modelyard_server.registry.resolving.servicer import ResolvingServicer
+from modelyard_server.registry.versions.events import VERSION
+from modelyard_server.registry.versions.service import Versions
+from modelyard_server.registry.versions.servicer import VersionsServicer
+from modelyard_server.registry.versions.tables import (
+    version_files,
+    version_numbers,
+    version_parents,
+    version_texts,
+    versions,
+)
+
+
+class _DefaultNamespace(Job):
+    """Exists from the first start."""
+
+    def __init__(self, namespaces: Namespaces) -> None:
+        self._namespaces = namespaces
+
+    async def start(self) -> None:
+        await self._namespaces.ensure_default(NamespaceName(DEFAULT_NAMESPACE))
+
+
+def _build(parts: Parts) -> Running:
+    mutations = Mutations(parts.database, parts.clock, parts.limits)
+    lists, limits, guards = parts.lists, parts.limits, parts.offers.of(DeleteGuard)
+    moves = AliasMoves(mutations, parts.offers.of(MoveGuard))
+    aliases_ = Aliases(mutations, moves)
+    namespaces_ = Namespaces(mutations)
+    versions_ = Versions(mutations, aliases_, parts.offers.one(StoredBlobs), guards)
+    resolver = Resolver(parts.database, parts.clock, parts.offers.of(UseListener))
+    return Running(
+        servicers=[
+            NamespacesServicer(namespaces_, lists, limits),
+            ModelsServicer(Models(mutations, moves, guards), lists, limits),
+            VersionsServicer(versions_, lists, limits),
+            AliasesServicer(aliases_, lists, limits),
+            ResolvingServicer(resolver),
+        ],
+        jobs=[_DefaultNamespace(namespaces_)],
+    )
+
+
+CAPABILITY: Final = Capability(
+    name="registry",
+    tables=[
+        *(namespaces, models, model_texts, versions, version_texts, version_numbers, version_files, version_parents),
+        aliases,
+    ],
+    services=[registry_pb2.DESCRIPTOR.services_by_name["RegistryService"]],
+    offers=[NAMESPACE, MODEL, VERSION, ALIAS, *inventory.FAMILIES],
+    checks=[check],
+    build=_build,
+)

@@ -1,44 +1,34 @@
 """Finding what a request names, or saying which part of the name is missing."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
-from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation
-from modelyard_server.db.protocols import Transaction
-from modelyard_server.registry.values import Alias, Deployment, Model, Namespace, Version, VersionState
+from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation, namespace_not_found
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.registry.aliases.repository import AliasRepository
+from modelyard_server.registry.aliases.values import Alias
+from modelyard_server.registry.models.repository import ModelRepository
+from modelyard_server.registry.models.values import Model
+from modelyard_server.registry.namespaces.repository import NamespaceRepository
+from modelyard_server.registry.namespaces.values import Namespace
+from modelyard_server.registry.versions.repository import VersionRepository
+from modelyard_server.registry.versions.values import Version, VersionState
 
 BLOCKERS: Final = 20
-"""That one refusal names."""
+"""Most resources that one refusal names."""
 
 
 async def namespace(transaction: Transaction, name: NamespaceName, *, lock: bool = False) -> Namespace:
-    found = await transaction.namespaces.find(name, lock=lock)
+    found = await NamespaceRepository(transaction).find(name, lock=lock)
     if found is None:
         raise namespace_not_found(name)
     return found
-
-
-async def revision(transaction: Transaction, name: NamespaceName) -> int:
-    """The last revision of a namespace's log."""
-    found = await transaction.namespaces.revision(name)
-    if found is None:
-        raise namespace_not_found(name)
-    return found
-
-
-def namespace_not_found(name: NamespaceName) -> NotFound:
-    return NotFound(
-        f"there is no namespace {name.namespace!r}; create it first",
-        reason="NAMESPACE_NOT_FOUND",
-        kind="Namespace",
-        name=str(name),
-    )
 
 
 async def model(transaction: Transaction, name: ModelName, *, lock: bool = False, deleted: bool = False) -> Model:
     """A live model; with ``deleted`` a soft-deleted one too."""
-    found = await transaction.models.find(name, lock=lock)
+    found = await ModelRepository(transaction).find(name, lock=lock)
     if found is None:
         await namespace(transaction, NamespaceName(name.namespace))
         raise NotFound(
@@ -77,7 +67,7 @@ def version_deleted(name: VersionName) -> NotFound:
 
 async def version(transaction: Transaction, name: VersionName, *, lock: bool = False, deleted: bool = False) -> Version:
     """A live version; with ``deleted`` a soft-deleted one too."""
-    found = await transaction.versions.find(name, lock=lock)
+    found = await VersionRepository(transaction).find(name, lock=lock)
     if found is None:
         await model(transaction, name.model)
         raise version_not_found(name.model, f"version {name.number}")
@@ -100,7 +90,7 @@ async def servable(transaction: Transaction, name: VersionName) -> Version:
 
 
 async def alias(transaction: Transaction, name: AliasName, *, lock: bool = False) -> Alias:
-    found = await transaction.aliases.find(name, lock=lock)
+    found = await AliasRepository(transaction).find(name, lock=lock)
     if found is None:
         await model(transaction, name.model)
         raise alias_not_found(name)
@@ -109,7 +99,7 @@ async def alias(transaction: Transaction, name: AliasName, *, lock: bool = False
 
 async def follow(transaction: Transaction, name: AliasName) -> tuple[Version, Alias]:
     """An alias and the live version that it points at."""
-    found = await transaction.versions.follow(name)
+    found = await AliasRepository(transaction).follow(name)
     if found is None:
         await model(transaction, name.model)
         raise alias_not_found(name)
@@ -127,31 +117,21 @@ def alias_not_found(name: AliasName) -> NotFound:
     )
 
 
-def has_children(name: VersionName | ModelName, children: Sequence[Version]) -> FailedPrecondition:
-    names = [str(child.name) for child in children]
+def digest_changed(version: Version, expected: str) -> FailedPrecondition:
     return FailedPrecondition(
-        f"{name} is what {', '.join(names)} {'was' if len(names) == 1 else 'were'} made from; delete those first",
-        reason="VERSION_IN_USE",
-        violations=[PreconditionViolation("CHILD", child, "was made from the version") for child in names],
-        metadata={"resource": str(name), "usedBy": ",".join(names)},
+        f"{version.name} has the manifest digest {version.manifest_digest}, not {expected}",
+        reason="DIGEST_CHANGED",
+        violations=[PreconditionViolation("DIGEST", str(version.name), "the manifest digest is another")],
+        metadata={"resource": str(version.name), "expected": expected, "actual": version.manifest_digest},
     )
 
 
-def is_served(name: VersionName | ModelName, deployments: Sequence[Deployment]) -> FailedPrecondition:
-    consumers = ", ".join(dict.fromkeys(map(_consumer, deployments)))
-    return FailedPrecondition(
-        f"{name} is served by {consumers}; let them load another version or stop them first, or end the deployments of"
-        " those that are gone",
-        reason="VERSION_IN_USE",
-        violations=[
-            PreconditionViolation("DEPLOYMENT", str(each.name), f"{_consumer(each)} serves {each.version}")
-            for each in deployments
-        ],
-        metadata={"resource": str(name), "usedBy": ",".join(str(each.name) for each in deployments)},
-    )
+async def named(transaction: Transaction, name: VersionName | AliasName) -> Version:
+    """The version, also a deleted one, or the version that the alias points at."""
+    if isinstance(name, AliasName):
+        return (await follow(transaction, name))[0]
+    return await version(transaction, name, deleted=True)
 
 
-def _consumer(deployment: Deployment) -> str:
-    """As a person says it: `fraud-api in production (pod-1)`."""
-    where = f" in {deployment.environment}" if deployment.environment else ""
-    return f"{deployment.service}{where}" + (f" ({deployment.instance})" if deployment.instance else "")
+async def with_files(transaction: Transaction, version: Version) -> Version:
+    return replace(version, files=await VersionRepository(transaction).files(version.key))

@@ -1,7 +1,7 @@
 """The gRPC server: options, services, health, reflection."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,26 +10,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
-from modelyard.v1.artifacts_pb2_grpc import add_ArtifactsServiceServicer_to_server
-from modelyard.v1.deployments_pb2_grpc import add_DeploymentsServiceServicer_to_server
-from modelyard.v1.evaluations_pb2_grpc import add_EvaluationsServiceServicer_to_server
-from modelyard.v1.events_pb2_grpc import add_EventsServiceServicer_to_server
-from modelyard.v1.lineage_pb2_grpc import add_LineageServiceServicer_to_server
-from modelyard.v1.registry_pb2_grpc import add_RegistryServiceServicer_to_server
-from modelyard.v1.webhooks_pb2_grpc import add_WebhooksServiceServicer_to_server
-from modelyard_server.calls import methods, stages
+from modelyard_server.calls import stages
 from modelyard_server.calls.limits import Limits
-from modelyard_server.deployments.servicer import DeploymentsServicer
-from modelyard_server.evaluations.servicer import EvaluationsServicer
-from modelyard_server.lineage.servicer import LineageServicer
-from modelyard_server.log.servicer import EventsServicer
-from modelyard_server.registry.servicer import RegistryServicer
-from modelyard_server.rpc.interceptor import PipelineInterceptor
+from modelyard_server.calls.methods import Method
+from modelyard_server.rpc.handlers import Handlers
 from modelyard_server.telemetry import Metrics
-from modelyard_server.transfers.servicer import ArtifactsServicer
-from modelyard_server.webhooks.servicer import WebhooksServicer
 
-_SERVICES: Final = tuple(service.full_name for service in methods.SERVICES)
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 
 _OPTIONS: Final[Sequence[tuple[str, int]]] = (
@@ -102,46 +88,29 @@ class Server:
 
     def __init__(
         self,
-        registry: RegistryServicer,
-        artifacts: ArtifactsServicer,
-        events: EventsServicer,
-        lineage: LineageServicer,
-        evaluations: EvaluationsServicer,
-        deployments: DeploymentsServicer,
-        webhooks: WebhooksServicer,
+        methods: Mapping[str, Method],
+        servicers: Sequence[object],
         *,
         limits: Limits,
         metrics: Metrics,
         reflect: bool,
     ) -> None:
         self._outcome = stages.Outcome(metrics)
-        pipeline = PipelineInterceptor(
-            methods.table(),
-            (
-                self._outcome,
-                stages.errors,
-                stages.authentication,
-                stages.Deadline(limits.unary_deadline),
-                stages.Admission(),
-            ),
+        handlers = Handlers(
+            (self._outcome, stages.errors, stages.caller, stages.deadline, stages.Admission()),
             reader_stall=limits.reader_stall,
-        )
+        ).of(methods.values(), servicers)
+        self._services = tuple(handlers)
         self._server = grpc.aio.server(
-            interceptors=(pipeline,),
             options=(*_OPTIONS, ("grpc.max_receive_message_length", limits.message_bytes)),
             maximum_concurrent_rpcs=_MAX_CALLS,
         )
-        add_RegistryServiceServicer_to_server(registry, self._server)
-        add_ArtifactsServiceServicer_to_server(artifacts, self._server)
-        add_EventsServiceServicer_to_server(events, self._server)
-        add_LineageServiceServicer_to_server(lineage, self._server)
-        add_EvaluationsServiceServicer_to_server(evaluations, self._server)
-        add_WebhooksServiceServicer_to_server(webhooks, self._server)
-        add_DeploymentsServiceServicer_to_server(deployments, self._server)
+        generic = [grpc.method_handlers_generic_handler(name, dict(each)) for name, each in handlers.items()]
+        self._server.add_generic_rpc_handlers(generic)
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflect:
-            names = (*_SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+            names = (*self._services, "grpc.health.v1.Health", reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
 
     def listen(self, address: str, certificate: CertificateFiles | None) -> int:
@@ -157,7 +126,7 @@ class Server:
 
     async def start(self) -> None:
         await self._server.start()
-        for name in ("", *_SERVICES):
+        for name in ("", *self._services):
             await self._health.set(name, _SERVING)
 
     async def idle(self) -> None:

@@ -1,0 +1,72 @@
+"""Bytes on their way in and out: blobs, uploads, downloads.
+
+An upload becomes a blob only by ``finish_write``, the exact size and the server's own sha256; the end of a stream is no
+commit. Bytes are read through a version that names them: a digest is no right to read.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from modelyard.v1 import artifacts_pb2
+from modelyard_server.capability import Capability, Parts, Running, Sweep
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.log.changes import Mutations
+from modelyard_server.registry.guards import UseListener
+from modelyard_server.transfers.blobs.repository import BlobRepository
+from modelyard_server.transfers.blobs.service import Blobs
+from modelyard_server.transfers.blobs.servicer import BlobsServicer
+from modelyard_server.transfers.blobs.tables import blobs, namespace_blobs
+from modelyard_server.transfers.checks import check
+from modelyard_server.transfers.downloads.largest import LargestFiles
+from modelyard_server.transfers.downloads.service import Downloads
+from modelyard_server.transfers.downloads.servicer import DownloadsServicer
+from modelyard_server.transfers.sweeps import DiscardStrays, ExpireUploads
+from modelyard_server.transfers.uploads.jobs import PublishToTheEnd
+from modelyard_server.transfers.uploads.service import Uploads
+from modelyard_server.transfers.uploads.servicer import UploadsServicer
+from modelyard_server.transfers.uploads.tables import uploads
+
+
+class _HeldBlobs:
+    """See :class:`~modelyard_server.registry.guards.StoredBlobs`."""
+
+    async def held_sizes(
+        self, transaction: Transaction, namespace_key: int, digests: Collection[str], *, lock: bool = False
+    ) -> Mapping[str, int]:
+        return await BlobRepository(transaction).visible(namespace_key, digests, lock=lock)
+
+
+def _build(parts: Parts) -> Running:
+    mutations, limits = Mutations(parts.database, parts.clock, parts.limits), parts.limits
+    blobs_ = Blobs(mutations, parts.store)
+    uploads_ = Uploads(mutations, blobs_, parts.store)
+    downloads = Downloads(
+        parts.database,
+        parts.store,
+        limits.preferred_chunk_bytes,
+        limits.batch_bytes,
+        LargestFiles(limits.usage_versions),
+        parts.offers.of(UseListener),
+    )
+    return Running(
+        servicers=[
+            BlobsServicer(blobs_, limits, parts.store.compose_threshold),
+            UploadsServicer(uploads_, limits, parts.draining),
+            DownloadsServicer(downloads, limits, parts.draining),
+        ],
+        jobs=[PublishToTheEnd(uploads_)],
+        sweeps=[
+            Sweep("uploads", ExpireUploads(mutations, parts.store)),
+            Sweep("staged", DiscardStrays(parts.database, parts.store)),
+        ],
+    )
+
+
+CAPABILITY: Final = Capability(
+    name="transfers",
+    tables=[blobs, namespace_blobs, uploads],
+    services=[artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"]],
+    offers=[_HeldBlobs()],
+    checks=[check],
+    build=_build,
+)

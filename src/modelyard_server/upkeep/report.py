@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Final, TextIO
 
-from modelyard_server.upkeep.fsck import Finding, Report
+from modelyard_server.checking.report import Finding, Report
 
 _QUIET: Final = 1.0
 """Seconds before anybody wants to know how far it is."""

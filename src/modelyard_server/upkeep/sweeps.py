@@ -1,73 +1,46 @@
-"""What time takes away: expired uploads, staged bytes of no upload, silent deployments, outcomes that are too old."""
+"""Takes away what time takes away, every few minutes."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
-from modelyard_server import failpoints
-from modelyard_server.blobs.store import BlobStore
-from modelyard_server.db.protocols import Transaction
-from modelyard_server.deployments.service import expire
-from modelyard_server.log.changes import Mutations
-from modelyard_server.registry.values import Upload
+import structlog
 
-_BATCH: Final = 100
+from modelyard_server.calls.errors import RegistryError
+from modelyard_server.capability import Sweep
+from modelyard_server.jobs import Job
+
+_log: Final = structlog.get_logger("modelyard.server")
+_SECONDS: Final = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Maintenance:
-    mutations: Mutations
-    store: BlobStore
+class Sweeper(Job):
+    """Runs the sweeps of all capabilities, one after the other."""
 
-    async def sweep(self) -> int:
-        """Does all that is due; the number of uploads that expired."""
-        now = self.mutations.clock()
-        oldest = now - timedelta(seconds=self.mutations.limits.request_id_ttl)
-        await self.mutations.database.write(lambda transaction: transaction.requests.sweep(oldest))
-        expired = 0
-        while batch := await self._expire_batch():
-            failpoints.hit("expiry.after_commit")
-            for upload in batch:
-                await self.store.discard(upload.name.upload)
-                failpoints.hit("expiry.after_discard")
-            expired += len(batch)
-        await self._discard_unknown()
-        while await self.mutations.database.write(self._expire_deployments):
-            continue
-        while await self.mutations.database.write(lambda transaction: transaction.events.forget(_BATCH)):
-            continue
-        ended = now - timedelta(seconds=self.mutations.limits.delivery_ttl)
-        while await self.mutations.database.write(lambda transaction: transaction.deliveries.forget(ended, _BATCH)):
-            continue
-        return expired
+    def __init__(self, sweeps: Sequence[Sweep]) -> None:
+        self._sweeps = sweeps
+        self._sweeping: asyncio.Task[None] | None = None
 
-    async def _expire_batch(self) -> list[Upload]:
-        async def work(transaction: Transaction) -> list[Upload]:
-            batch = await transaction.uploads.expired(self.mutations.clock(), _BATCH)
-            for upload in batch:
-                await transaction.uploads.remove(upload.name)
-            return batch
+    async def start(self) -> None:
+        self._sweeping = asyncio.create_task(self._sweep_for_ever())
 
-        return await self.mutations.database.write(work)
+    async def stop(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._sweeping
 
-    async def _expire_deployments(self, transaction: Transaction) -> int:
-        silent = await transaction.deployments.expired(self.mutations.clock(), _BATCH)
-        for deployment in silent:
-            await expire(self.mutations, transaction, deployment)
-        return len(silent)
+    async def sweep(self) -> dict[str, int]:
+        """Does all that is due; how much each sweep took away."""
+        return {sweep.name: await sweep.run() for sweep in self._sweeps}
 
-    async def _discard_unknown(self) -> None:
-        batch: list[str] = []
-        async for staged in self.store.staged():
-            batch.append(staged)
-            if len(batch) == _BATCH:
-                await self._discard_without_row(batch)
-                batch = []
-        if batch:
-            await self._discard_without_row(batch)
-
-    async def _discard_without_row(self, staged: list[str]) -> None:
-        known = await self.mutations.database.read(lambda transaction: transaction.uploads.known(staged))
-        for upload in staged:
-            if upload not in known:
-                await self.store.discard(upload)
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                taken = {name: count for name, count in (await self.sweep()).items() if count}
+                if taken:
+                    _log.info("swept", **taken)
+            except RegistryError as error:  # the disk or the database is down: the next round tries again
+                _log.warning("sweep failed", reason=error.reason)
+            await asyncio.sleep(_SECONDS)

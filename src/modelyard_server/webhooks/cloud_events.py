@@ -1,40 +1,49 @@
 """Events as CloudEvents 1.0, in JSON (structured mode). The data is the event as the contract has it."""
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf import json_format
 
 from modelyard.core.names import ModelName, NamespaceName
-from modelyard_server.log import messages as convert_events
-from modelyard_server.log.changes import Clock, new_uid
-from modelyard_server.log.codec import format_time
-from modelyard_server.log.values import Event
-from modelyard_server.registry.values import Webhook
-from modelyard_server.webhooks.values import TEST_TYPE, Message, message_id, source
+from modelyard_server.calls.caller import Clock
+from modelyard_server.calls.resource import new_uid
+from modelyard_server.log.encoding import format_time
+from modelyard_server.log.messages import EventMessages
+from modelyard_server.log.values import Event, model_of
+from modelyard_server.webhooks.signing import Message
+from modelyard_server.webhooks.values import Webhook
 
 _TYPES: Final = "dev.modelyard."
-_MODELS: Final = "/models/"
+TEST_TYPE: Final = "webhook.test"
+"""Of the event that a test posts. It is in no log."""
 
 
-def render(event: Event, namespace: NamespaceName, namespace_uid: str) -> Message:
-    """One event of a namespace's log."""
-    change = event.change
-    data = json_format.MessageToDict(convert_events.event(event), preserving_proto_field_name=True)
-    attributes = {
-        "id": message_id(namespace_uid, event.revision),
-        "type": f"{_TYPES}{change.type}",
-        "subject": change.resource,
-        "time": format_time(change.time),
-        # The extensions of CloudEvents for order and for what it is kept within: text that sorts as revisions do.
-        "sequence": f"{event.revision:020}",
-        "partitionkey": _partition(change.resource, namespace),
-    }
-    return _message(namespace, attributes, data)
+@dataclass(frozen=True, slots=True)
+class CloudEvents:
+    """Renders events of a namespace's log."""
+
+    messages: EventMessages
+
+    def __call__(self, event: Event, namespace: NamespaceName, namespace_uid: str) -> Message:
+        change = event.change
+        data = json_format.MessageToDict(self.messages(event), preserving_proto_field_name=True)
+        attributes = {
+            # The same however often it is sent: receivers know repetitions by it.
+            "id": f"{namespace_uid}-{event.revision}",
+            "type": f"{_TYPES}{change.type}",
+            "subject": change.resource,
+            "time": format_time(change.time),
+            # The extensions of CloudEvents for order and for what it is kept within: text that sorts as revisions do.
+            "sequence": f"{event.revision:020}",
+            "partitionkey": _partition(change.resource, namespace),
+        }
+        return _message(namespace, attributes, data)
 
 
 def _partition(resource: str, namespace: NamespaceName) -> str:
-    model = resource.partition(_MODELS)[2].partition("/")[0]
+    model = model_of(resource)
     return str(ModelName(namespace.namespace, model)) if model else str(namespace)
 
 
@@ -52,7 +61,7 @@ def trial(webhook: Webhook, clock: Clock) -> Message:
 def _message(namespace: NamespaceName, attributes: dict[str, str], data: dict[str, Any]) -> Message:
     envelope = {
         "specversion": "1.0",
-        "source": source(namespace),
+        "source": f"/{namespace}",
         **attributes,
         "datacontenttype": "application/json",
         "data": data,

@@ -7,15 +7,16 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 
 from modelyard.core.names import WebhookName
-from modelyard_server.db import rows, tables
-from modelyard_server.db.connection import Connection
-from modelyard_server.registry.values import Webhook
+from modelyard_server.db import rows
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.log.tables import log_heads
+from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.webhooks.tables import webhooks
+from modelyard_server.webhooks.values import Webhook
 
-_WEBHOOKS = tables.webhooks.c
-EVERY: Final[Select[Any]] = select(tables.webhooks, tables.namespaces.c.id.label("namespace_id")).join_from(
-    tables.webhooks, tables.namespaces
-)
-_FIND = EVERY.where(tables.namespaces.c.id == bindparam("namespace_id"), _WEBHOOKS.id == bindparam("webhook_id"))
+_WEBHOOKS = webhooks.c
+EVERY: Final[Select[Any]] = select(webhooks, namespaces.c.id.label("namespace_id")).join_from(webhooks, namespaces)
+_FIND = EVERY.where(namespaces.c.id == bindparam("namespace_id"), _WEBHOOKS.id == bindparam("webhook_id"))
 _KEY_OF = _FIND.with_only_columns(_WEBHOOKS.key)
 # Locked first and read then, as everywhere.
 _LOCK = select(_WEBHOOKS.key).where(_WEBHOOKS.key == bindparam("row_key")).with_for_update()
@@ -23,11 +24,11 @@ _BY_KEY = EVERY.where(_WEBHOOKS.key == bindparam("row_key"))
 _FOLLOWED = select(_WEBHOOKS.namespace_key).where(_WEBHOOKS.disabled.is_(False)).distinct()
 _BEHIND = (
     select(_WEBHOOKS.key)
-    .join_from(tables.webhooks, tables.log_heads, tables.log_heads.c.namespace_key == _WEBHOOKS.namespace_key)
-    .where(_WEBHOOKS.disabled.is_(False), _WEBHOOKS.queued_revision < tables.log_heads.c.revision)
+    .join_from(webhooks, log_heads, log_heads.c.namespace_key == _WEBHOOKS.namespace_key)
+    .where(_WEBHOOKS.disabled.is_(False), _WEBHOOKS.queued_revision < log_heads.c.revision)
     .order_by(_WEBHOOKS.key)
 )
-_UPDATE = update(tables.webhooks).where(_WEBHOOKS.key == bindparam("row_key"))
+_UPDATE = update(webhooks).where(_WEBHOOKS.key == bindparam("row_key"))
 
 
 def from_row(row: Row[Any]) -> Webhook:
@@ -61,9 +62,9 @@ def _mutable(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-class SqlWebhooks:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class WebhookRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
 
     async def add(self, webhook: Webhook) -> Webhook:
         values = {
@@ -72,7 +73,7 @@ class SqlWebhooks:
             "created_by": webhook.created_by,
             **_mutable(webhook),
         }
-        key = await self._connection.scalar(insert(tables.webhooks).returning(_WEBHOOKS.key), values)
+        key = await self._connection.scalar(insert(webhooks).returning(_WEBHOOKS.key), values)
         return replace(webhook, key=key)
 
     async def find(self, name: WebhookName, *, lock: bool = False) -> Webhook | None:
@@ -93,9 +94,8 @@ class SqlWebhooks:
         await self._connection.execute(_UPDATE, {"row_key": key, "queued_revision": queued_revision})
 
     async def remove(self, webhook: Webhook) -> None:
-        deliveries = tables.webhook_deliveries
-        await self._connection.execute(delete(deliveries).where(deliveries.c.webhook_key == webhook.key))
-        await self._connection.execute(delete(tables.webhooks).where(_WEBHOOKS.key == webhook.key))
+        """Its deliveries are removed before it."""
+        await self._connection.execute(delete(webhooks).where(_WEBHOOKS.key == webhook.key))
 
     async def count(self, namespace_key: int) -> int:
         query = select(func.count()).where(_WEBHOOKS.namespace_key == namespace_key)

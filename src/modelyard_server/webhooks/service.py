@@ -2,26 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from modelyard.core.names import ModelName, NamespaceName, WebhookName
+from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import AlreadyExists, NotFound, ResourceExhausted
-from modelyard_server.db.protocols import StoredOutcome, Transaction
+from modelyard_server.calls.resource import check_etag, new_uid
+from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log import history
-from modelyard_server.log.changes import Attempt, Mutations, check_etag, new_uid
-from modelyard_server.log.codec import webhook_from_snapshot
+from modelyard_server.log.changes import Mutations
+from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.paging import Page
 from modelyard_server.registry import lookup
-from modelyard_server.registry.values import Webhook
-from modelyard_server.webhooks.values import SECRET_OVERLAP, secret, spelled
+from modelyard_server.webhooks.deliveries.repository import DeliveryRepository
+from modelyard_server.webhooks.events import WEBHOOK, encode_whole
+from modelyard_server.webhooks.repository import WebhookRepository
+from modelyard_server.webhooks.signing import SECRET_OVERLAP, secret, spelled
+from modelyard_server.webhooks.values import Webhook
 
-
-async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Webhook:
-    return replace(webhook_from_snapshot(dict(outcome.snapshot)), key=outcome.key)
+_OUTCOMES: Final = SnapshotOutcomes(WEBHOOK, encode_whole)
 
 
 async def find(transaction: Transaction, name: WebhookName, *, lock: bool = False) -> Webhook:
     """The webhook of that name, or what is missing."""
-    found = await transaction.webhooks.find(name, lock=lock)
+    found = await WebhookRepository(transaction).find(name, lock=lock)
     if found is None:
         await lookup.namespace(transaction, NamespaceName(name.namespace))
         raise NotFound(
@@ -49,14 +53,14 @@ class Webhooks:
         async def work(transaction: Transaction) -> Webhook:
             place = NamespaceName(webhook.name.namespace)
             namespace = await lookup.namespace(transaction, place, lock=True)
-            if await transaction.webhooks.find(webhook.name) is not None:
+            if await WebhookRepository(transaction).find(webhook.name) is not None:
                 raise AlreadyExists(
                     f"there is a webhook {webhook.name.webhook!r} in namespace {place.namespace!r} already",
                     reason="WEBHOOK_EXISTS",
                     kind="Webhook",
                     name=str(webhook.name),
                 )
-            if await transaction.webhooks.count(namespace.key) >= (most := self.mutations.limits.webhooks):
+            if await WebhookRepository(transaction).count(namespace.key) >= (most := self.mutations.limits.webhooks):
                 raise ResourceExhausted(
                     f"the namespace {place.namespace!r} has {most} webhooks, which is the most; delete one first",
                     reason="TOO_MANY_WEBHOOKS",
@@ -66,26 +70,27 @@ class Webhooks:
             now = self.mutations.clock()
             log = await history.log_of(transaction, place)
             made = replace(webhook, uid=new_uid(), create_time=now, update_time=now, created_by=attempt.actor)
-            created = await transaction.webhooks.add(
+            created = await WebhookRepository(transaction).add(
                 replace(made, namespace_key=namespace.key, queued_revision=log.revision)
             )
-            self.mutations.record(transaction, attempt, namespace.key, "webhook.created", after=created)
+            self.mutations.record(transaction, attempt, namespace.key, WEBHOOK, "created", after=created)
             return created
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     @staticmethod
     async def _check_model(transaction: Transaction, webhook: Webhook) -> None:
         if webhook.model_id:
             await lookup.model(transaction, ModelName(webhook.name.namespace, webhook.model_id))
 
-    async def get(self, name: WebhookName) -> Webhook:
+    async def get(self, caller: Caller, name: WebhookName) -> Webhook:
         return await self.mutations.database.look(lambda transaction: find(transaction, name))
 
-    async def page(self, parent: NamespaceName, *, after: str, size: int) -> Page[Webhook]:
+    async def page(self, caller: Caller, parent: NamespaceName, *, after: str, size: int) -> Page[Webhook]:
         async def work(transaction: Transaction) -> Page[Webhook]:
             namespace = await lookup.namespace(transaction, parent)
-            return Page.of(await transaction.webhooks.page(namespace.key, after=after, limit=size + 1), size)
+            found = await WebhookRepository(transaction).page(namespace.key, after=after, limit=size + 1)
+            return Page.of(found, size, lambda webhook: webhook.name.webhook)
 
         return await self.mutations.database.read(work)
 
@@ -101,14 +106,14 @@ class Webhooks:
             if after.model_id != before.model_id:
                 await self._check_model(transaction, after)
             if after.disabled and not before.disabled:
-                await transaction.deliveries.pause(before.key)
+                await DeliveryRepository(transaction).pause(before.key)
             elif before.disabled and not after.disabled:
                 log = await history.log_of(transaction, NamespaceName(name.namespace))
                 after = replace(after, queued_revision=log.revision)
-                await transaction.deliveries.resume(before.key, self.mutations.clock())
-            return await self._save(transaction, attempt, "webhook.updated", before, after)
+                await DeliveryRepository(transaction).resume(before.key, self.mutations.clock())
+            return await self._save(transaction, attempt, "updated", before, after)
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def rotate(self, attempt: Attempt, name: WebhookName, *, etag: str) -> Webhook:
         """Gives it a new secret. The one before still signs for a day, those before that no more."""
@@ -121,24 +126,25 @@ class Webhooks:
                 secret_generation=before.secret_generation + 1,
                 overlap_end_time=self.mutations.clock() + SECRET_OVERLAP,
             )
-            return await self._save(transaction, attempt, "webhook.secret_rotated", before, after)
+            return await self._save(transaction, attempt, "secret_rotated", before, after)
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def delete(self, attempt: Attempt, name: WebhookName, *, etag: str) -> Webhook:
         async def work(transaction: Transaction) -> Webhook:
             before = await find(transaction, name, lock=True)
             check_etag(before, etag, name)
-            await transaction.webhooks.remove(before)
-            self.mutations.record(transaction, attempt, before.namespace_key, "webhook.deleted", before=before)
+            await DeliveryRepository(transaction).remove_all(before.key)
+            await WebhookRepository(transaction).remove(before)
+            self.mutations.record(transaction, attempt, before.namespace_key, WEBHOOK, "deleted", before=before)
             return before
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def _save(
-        self, transaction: Transaction, attempt: Attempt, event: str, before: Webhook, after: Webhook
+        self, transaction: Transaction, attempt: Attempt, verb: str, before: Webhook, after: Webhook
     ) -> Webhook:
         after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
-        await transaction.webhooks.update(after)
-        self.mutations.record(transaction, attempt, before.namespace_key, event, before=before, after=after)
+        await WebhookRepository(transaction).update(after)
+        self.mutations.record(transaction, attempt, before.namespace_key, WEBHOOK, verb, before=before, after=after)
         return after

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from modelyard_server.db.tables import metadata
+from modelyard_server.db.metadata import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

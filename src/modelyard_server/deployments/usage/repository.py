@@ -6,15 +6,15 @@ from typing import Any, Final
 from sqlalchemy import case, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from modelyard_server.db import tables
-from modelyard_server.db.connection import Connection
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.deployments.usage.tables import version_usage
 from modelyard_server.deployments.usage.values import VersionUse
 
-_USAGE = tables.version_usage.c
+_USAGE = version_usage.c
 
 
 def _upsert(insert: Any) -> Any:
-    fresh = insert(tables.version_usage)
+    fresh = insert(version_usage)
     added = fresh.excluded
     later = or_(_USAGE.download_time.is_(None), added.download_time > _USAGE.download_time)
     return fresh.on_conflict_do_update(
@@ -30,9 +30,9 @@ def _upsert(insert: Any) -> Any:
 _ADD: Final[Mapping[str, Any]] = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
 
 
-class SqlUsage:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class UsageRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
 
     async def add(self, uses: Mapping[int, VersionUse]) -> None:
         # In one order everywhere, so that two replicas never lock two rows crosswise.

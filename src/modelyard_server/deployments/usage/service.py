@@ -7,8 +7,9 @@ from typing import Final
 import structlog
 
 from modelyard_server.calls.errors import RegistryError
-from modelyard_server.db.protocols import Transaction
+from modelyard_server.deployments.usage.repository import UsageRepository
 from modelyard_server.deployments.usage.values import VersionUse
+from modelyard_server.jobs import Job
 from modelyard_server.log.changes import Mutations
 
 _log: Final = structlog.get_logger("modelyard.server")
@@ -17,7 +18,7 @@ _SECONDS: Final = 5.0
 _PAUSE: Final = 1.0
 
 
-class UsageCounter:
+class UsageCounter(Job):
     """What was used since it was last stored. Bounded: while the database is away, what finds no room is lost."""
 
     def __init__(self, mutations: Mutations) -> None:
@@ -26,7 +27,7 @@ class UsageCounter:
         self._room = mutations.limits.usage_versions
         self._uses: dict[int, VersionUse] = {}
         self._full = asyncio.Event()
-        self._largest: dict[int, str] = {}
+        self._flushing: asyncio.Task[None] | None = None
 
     def used(self, version_key: int) -> None:
         """A reference was resolved to a version, or something of it is read."""
@@ -36,15 +37,6 @@ class UsageCounter:
         """A version is fetched by somebody who had nothing of it."""
         now = self._clock()
         self._count(version_key, VersionUse(now, 1, now))
-
-    async def largest_file(self, transaction: Transaction, version_key: int) -> str:
-        """The digest that a download is told by. Files never change, so it is asked for once."""
-        known = self._largest.get(version_key)
-        if known is None:
-            if len(self._largest) >= self._room:
-                self._largest.clear()
-            known = self._largest[version_key] = await transaction.versions.largest_file(version_key)
-        return known
 
     def _count(self, version_key: int, use: VersionUse) -> None:
         before = self._uses.get(version_key)
@@ -61,13 +53,25 @@ class UsageCounter:
         if not uses:
             return
         try:
-            await self._database.write(lambda transaction: transaction.usage.add(uses))
+            await self._database.write(lambda transaction: UsageRepository(transaction).add(uses))
         except RegistryError as error:
             _log.warning("usage not stored", reason=error.reason)
             for key, use in uses.items():
                 self._count(key, use)
 
-    async def flush_for_ever(self) -> None:
+    async def start(self) -> None:
+        self._flushing = asyncio.create_task(self._flush_for_ever())
+
+    async def stop(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._flushing
+
+    async def finish(self) -> None:
+        await self.flush()
+
+    async def _flush_for_ever(self) -> None:
         """Stores every few seconds, sooner if much was counted."""
         while True:
             await asyncio.sleep(_PAUSE)

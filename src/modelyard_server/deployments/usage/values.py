@@ -1,11 +1,9 @@
 """Who runs a version, and how often it is fetched: what is told of versions and is no fact of theirs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from modelyard.core.names import VersionName
-from modelyard_server.registry.values import Alias, Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +32,3 @@ class Usage:
     use: VersionUse | None
     """None if it never was."""
     deployment_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """What runs, beside what an alias points at."""
-
-    alias: Alias
-    matching_count: int
-    differing_count: int
-    differing: Sequence[Deployment]
-    """The first of them."""

@@ -1,21 +1,28 @@
 """Aliases: a move is a compare-and-set."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from modelyard.core.names import AliasName, ModelName, VersionName
-from modelyard_server.calls.errors import Aborted, FailedPrecondition, PreconditionViolation
-from modelyard_server.db.protocols import StoredOutcome, Transaction
-from modelyard_server.log import history
-from modelyard_server.log.changes import Attempt, Mutations, check_etag, new_uid
-from modelyard_server.log.codec import alias_from_snapshot
+from modelyard_server.calls.caller import Attempt, Caller
+from modelyard_server.calls.errors import Aborted
+from modelyard_server.calls.resource import check_etag
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.log.changes import Mutations
+from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.paging import Page
 from modelyard_server.registry import lookup
-from modelyard_server.registry.values import Alias, Model, Version, VersionState
+from modelyard_server.registry.aliases import history
+from modelyard_server.registry.aliases.events import ALIAS
+from modelyard_server.registry.aliases.moves import AliasMoves
+from modelyard_server.registry.aliases.repository import AliasRepository
+from modelyard_server.registry.aliases.values import Alias
+from modelyard_server.registry.lookup import digest_changed
+from modelyard_server.registry.models.values import Model
+from modelyard_server.registry.versions.values import Version
 
-
-async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Alias:
-    return replace(alias_from_snapshot(dict(outcome.snapshot)), key=outcome.key)
+_OUTCOMES: Final = SnapshotOutcomes(ALIAS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +37,12 @@ class Precondition:
 @dataclass(frozen=True, slots=True)
 class Aliases:
     mutations: Mutations
+    moves: AliasMoves
 
-    async def get(self, name: AliasName) -> Alias:
+    async def get(self, caller: Caller, name: AliasName) -> Alias:
         return await self.mutations.database.look(lambda transaction: lookup.alias(transaction, name))
 
-    async def get_at(self, name: AliasName, time: datetime) -> Alias:
+    async def get_at(self, caller: Caller, name: AliasName, time: datetime) -> Alias:
         """The alias as it was at a time, by the log."""
         return await self.mutations.database.read(lambda transaction: history.alias_at(transaction, name, time))
 
@@ -47,17 +55,17 @@ class Aliases:
             check_etag(before, etag, name)
             earlier = await history.target_before(transaction, name)
             target = await lookup.version(transaction, earlier, lock=True)
-            _check_target(target, "")
-            return await self._move(
-                transaction, attempt, model, name, target, before=before, event="alias.rolled_back", reason=reason
+            return await self.moves.point(
+                transaction, attempt, model, name, target, before=before, verb="rolled_back", reason=reason
             )
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
-    async def page(self, parent: ModelName, *, after: str, size: int) -> Page[Alias]:
+    async def page(self, caller: Caller, parent: ModelName, *, after: str, size: int) -> Page[Alias]:
         async def work(transaction: Transaction) -> Page[Alias]:
             model = await lookup.model(transaction, parent)
-            return Page.of(await transaction.aliases.page(model.key, after=after, limit=size + 1), size)
+            found = await AliasRepository(transaction).page(model.key, after=after, limit=size + 1)
+            return Page.of(found, size, lambda alias: alias.name.alias)
 
         return await self.mutations.database.read(work)
 
@@ -68,10 +76,11 @@ class Aliases:
             model = await lookup.model(transaction, name.model)
             # Locked, so that it can't be deleted between this check and the commit: an alias never dangles.
             target = await lookup.version(transaction, version, lock=True)
-            _check_target(target, only_if.manifest_digest)
+            if only_if.manifest_digest not in {"", target.manifest_digest}:
+                raise digest_changed(target, only_if.manifest_digest)
             return await self.point(transaction, attempt, model, name, target, only_if=only_if, reason=reason)
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def point(
         self,
@@ -85,7 +94,7 @@ class Aliases:
         reason: str = "",
     ) -> Alias:
         """Moves or creates the alias within a transaction that has locked ``target``."""
-        before = await transaction.aliases.find(name, lock=True)
+        before = await AliasRepository(transaction).find(name, lock=True)
         if before is None:
             if only_if.etag:
                 raise lookup.alias_not_found(name)
@@ -99,73 +108,17 @@ class Aliases:
             check_etag(before, only_if.etag, name)
             if before.version_key == target.key:
                 return before
-        event = "alias.moved" if before else "alias.created"
-        return await self._move(transaction, attempt, model, name, target, before=before, event=event, reason=reason)
-
-    async def _move(
-        self,
-        transaction: Transaction,
-        attempt: Attempt,
-        model: Model,
-        name: AliasName,
-        target: Version,
-        *,
-        before: Alias | None,
-        event: str,
-        reason: str,
-    ) -> Alias:
-        now = self.mutations.clock()
-        after = Alias(
-            uid=before.uid if before else new_uid(),
-            create_time=before.create_time if before else now,
-            update_time=now,
-            row_version=before.row_version + 1 if before else 1,
-            key=before.key if before else 0,
-            name=name,
-            version=target.name,
-            manifest_digest=target.manifest_digest,
-            updated_by=attempt.actor,
-            version_key=target.key,
+        verb = "moved" if before else "created"
+        return await self.moves.point(
+            transaction, attempt, model, name, target, before=before, verb=verb, reason=reason
         )
-        if before is None:
-            after = await transaction.aliases.add(after, model.key)
-        else:
-            await transaction.aliases.update(after)
-        self.mutations.record(
-            transaction, attempt, model.namespace_key, event, before=before, after=after, reason=reason
-        )
-        return after
 
     async def delete(self, attempt: Attempt, name: AliasName, *, etag: str, reason: str) -> Alias:
         async def work(transaction: Transaction) -> Alias:
             model = await lookup.model(transaction, name.model)
             before = await lookup.alias(transaction, name, lock=True)
             check_etag(before, etag, name)
-            await transaction.aliases.remove(before)
-            self.mutations.record(
-                transaction, attempt, model.namespace_key, "alias.deleted", before=before, reason=reason
-            )
+            await self.moves.remove(transaction, attempt, model, before, reason=reason)
             return before
 
-        return await self.mutations.run(attempt, work, _restore)
-
-
-def _check_target(target: Version, expected_digest: str) -> None:
-    if target.state is VersionState.QUARANTINED:
-        raise FailedPrecondition(
-            f"{target.name} is quarantined; no alias may point at it",
-            reason="QUARANTINED",
-            violations=[PreconditionViolation("STATE", str(target.name), "the version is quarantined")],
-            metadata={"resource": str(target.name)},
-        )
-    if expected_digest and expected_digest != target.manifest_digest:
-        raise digest_changed(target, expected_digest)
-
-
-def digest_changed(version: Version, expected: str) -> FailedPrecondition:
-    return FailedPrecondition(
-        f"{version.name} has the manifest digest {version.manifest_digest}, not {expected}",
-        reason="DIGEST_CHANGED",
-        violations=[PreconditionViolation("DIGEST", str(version.name), "the manifest digest is another")],
-        metadata={"resource": str(version.name), "expected": expected, "actual": version.manifest_digest},
-    )
+        return await self.mutations.run(attempt, work, _OUTCOMES)

@@ -1,6 +1,6 @@
 """Full-text search of models, by the engine that each database has."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -19,18 +19,18 @@ from sqlalchemy import (
     text,
 )
 
-from modelyard_server.db import tables
 from modelyard_server.db.connection import Connection
 from modelyard_server.query.listing import Position
-from modelyard_server.query.words import words_of
-from modelyard_server.registry.values import Model
+from modelyard_server.query.words import words
+from modelyard_server.registry.models.tables import models
+from modelyard_server.registry.models.values import Model
 
 # Not among the tables of the metadata: one is a virtual table, the other has a column that PostgreSQL computes.
 _SQLITE: Final = table("model_words", *map(column, ("rowid", "id", "display_name", "description", "labels")))
 _POSTGRESQL: Final = table(
     "model_words", *map(column, ("model_key", "id", "display_name", "description", "labels", "document"))
 )
-_MODELS = tables.models.c
+_MODELS = models.c
 _PLACE: Final = (_MODELS.namespace_key == bindparam("of_namespace"), _MODELS.delete_time.is_(None))
 # The lower the score, the better the match. A word of the id counts ten times as much as one of the description.
 _SQLITE_MATCHES: Final = (
@@ -57,6 +57,26 @@ def _page_of(matches: Select[Any], after: Position | None) -> Select[Any]:
     return query.where(or_(found.c.score > score, and_(found.c.score == score, found.c.key > after.key)))
 
 
+# An index takes no more of one text.
+_LONGEST: Final = 32 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A model's texts, those that weigh most first; the words of each separated by spaces."""
+
+    id: str
+    display_name: str
+    description: str
+    labels: str
+
+
+def _words_of(model: Model) -> Words:
+    labels = " ".join(f"{key} {value}" for key, value in sorted(model.labels.items()))
+    texts = (model.name.model, model.display_name, model.description, labels)
+    return Words(*(" ".join(words(text[:_LONGEST])) for text in texts))
+
+
 def _is_sqlite(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
@@ -65,7 +85,7 @@ async def write(connection: Connection, model: Model) -> None:
     """Makes a model be found by the words that it has now, and by no others."""
     target, key = (_SQLITE, "rowid") if _is_sqlite(connection) else (_POSTGRESQL, "model_key")
     await connection.execute(delete(target).where(target.c[key] == model.key))
-    await connection.execute(insert(target), {key: model.key, **asdict(words_of(model))})
+    await connection.execute(insert(target), {key: model.key, **asdict(_words_of(model))})
 
 
 async def find(

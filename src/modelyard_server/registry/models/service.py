@@ -2,36 +2,39 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from modelyard.core.names import ModelName, NamespaceName
-from modelyard_server.calls.errors import (
-    AlreadyExists,
-    FailedPrecondition,
-    PreconditionViolation,
-)
-from modelyard_server.db.protocols import StoredOutcome, Transaction
-from modelyard_server.log.changes import Attempt, Mutations, check_etag, new_uid
-from modelyard_server.log.codec import model_from_snapshot
-from modelyard_server.query.listing import Listed, Listing
+from modelyard_server.calls.caller import Attempt, Caller
+from modelyard_server.calls.errors import AlreadyExists, FailedPrecondition, PreconditionViolation
+from modelyard_server.calls.resource import check_etag, new_uid
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.log.changes import Mutations
+from modelyard_server.log.outcomes import SnapshotOutcomes
+from modelyard_server.query.listing import Listing
+from modelyard_server.query.paging import Page
 from modelyard_server.registry import lookup
-from modelyard_server.registry.lookup import BLOCKERS, has_children, is_served
-from modelyard_server.registry.values import Model
+from modelyard_server.registry.aliases.moves import AliasMoves
+from modelyard_server.registry.guards import DeleteGuard
+from modelyard_server.registry.models.events import MODEL
+from modelyard_server.registry.models.repository import ModelRepository
+from modelyard_server.registry.models.values import Model
 
-
-async def _restore(_transaction: Transaction, outcome: StoredOutcome) -> Model:
-    return replace(model_from_snapshot(dict(outcome.snapshot)), key=outcome.key)
+_OUTCOMES: Final = SnapshotOutcomes(MODEL, lambda model: {"aliases": dict(model.aliases)})
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
     mutations: Mutations
+    moves: AliasMoves
+    guards: tuple[DeleteGuard, ...]
 
     async def create(self, attempt: Attempt, model: Model) -> Model:
         """Creates ``model``, whose uid and times are set here."""
 
         async def work(transaction: Transaction) -> Model:
             namespace = await lookup.namespace(transaction, NamespaceName(model.name.namespace))
-            existing = await transaction.models.find(model.name)
+            existing = await ModelRepository(transaction).find(model.name)
             if existing is not None:
                 hint = "; it is deleted: restore it, or choose another id" if existing.delete_time else ""
                 raise AlreadyExists(
@@ -41,31 +44,39 @@ class Models:
                     name=str(model.name),
                 )
             now = self.mutations.clock()
-            created = await transaction.models.add(
+            created = await ModelRepository(transaction).add(
                 replace(model, uid=new_uid(), create_time=now, update_time=now, namespace_key=namespace.key)
             )
-            self.mutations.record(transaction, attempt, namespace.key, "model.created", after=created)
+            self.mutations.record(transaction, attempt, namespace.key, MODEL, "created", after=created)
             return created
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
-    async def get(self, name: ModelName) -> Model:
+    async def get(self, caller: Caller, name: ModelName) -> Model:
         return await self.mutations.database.look(lambda transaction: lookup.model(transaction, name, deleted=True))
 
-    async def page(self, parent: NamespaceName, listing: Listing) -> Listed[Model]:
-        async def work(transaction: Transaction) -> Listed[Model]:
+    async def page(self, caller: Caller, parent: NamespaceName, listing: Listing) -> Page[Model]:
+        async def work(transaction: Transaction) -> Page[Model]:
             namespace = await lookup.namespace(transaction, parent)
-            return await transaction.models.page(namespace.key, listing)
+            return await ModelRepository(transaction).page(namespace.key, listing)
 
         return await self.mutations.database.read(work)
 
     async def update(self, attempt: Attempt, name: ModelName, patch: Callable[[Model], Model], etag: str) -> Model:
-        return await self._change(attempt, name, etag, "model.updated", patch)
+        async def work(transaction: Transaction) -> Model:
+            before = await lookup.model(transaction, name, lock=True)
+            check_etag(before, etag, name)
+            after = patch(before)
+            return before if after == before else await self._save(transaction, attempt, "updated", before, after)
 
-    async def search(self, parent: NamespaceName, words: list[str], listing: Listing) -> Listed[Model]:
-        async def work(transaction: Transaction) -> Listed[Model]:
+        return await self.mutations.run(attempt, work, _OUTCOMES)
+
+    async def search(self, caller: Caller, parent: NamespaceName, words: list[str], listing: Listing) -> Page[Model]:
+        """Models with words that begin with these, the best match first."""
+
+        async def work(transaction: Transaction) -> Page[Model]:
             namespace = await lookup.namespace(transaction, parent)
-            return await transaction.models.search(namespace.key, words, listing)
+            return await ModelRepository(transaction).search(namespace.key, words, listing)
 
         return await self.mutations.database.read(work)
 
@@ -73,51 +84,37 @@ class Models:
         async def work(transaction: Transaction) -> Model:
             before = await lookup.model(transaction, name, lock=True)
             check_etag(before, etag, name)
-            if not force and await transaction.models.has_versions(before.key):
+            if not force and await ModelRepository(transaction).has_versions(before.key):
                 raise FailedPrecondition(
                     f"{name} has versions; delete them first, or set force to hide them with it",
                     reason="MODEL_NOT_EMPTY",
                     violations=[PreconditionViolation("NOT_EMPTY", str(name), "the model has versions")],
                     metadata={"resource": str(name)},
                 )
-            if children := await transaction.versions.children_elsewhere(before.key, BLOCKERS):
-                raise has_children(name, children)
-            if deployments := await transaction.deployments.of_model(before.key, self.mutations.clock(), BLOCKERS):
-                raise is_served(name, deployments)
+            for guard in self.guards:
+                await guard.check_model_deletion(self.mutations, transaction, before)
             purge_time = self.mutations.later(self.mutations.limits.purge_after)
             after = replace(before, delete_time=self.mutations.clock(), purge_time=purge_time)
-            return await self._save(transaction, attempt, "model.deleted", before, after)
+            return await self._save(transaction, attempt, "deleted", before, after)
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def undelete(self, attempt: Attempt, name: ModelName, *, etag: str) -> Model:
-        def restored(model: Model) -> Model:
-            if model.delete_time is None:
-                raise AlreadyExists(f"{name} is not deleted", reason="NOT_DELETED", kind="Model", name=str(name))
-            return replace(model, delete_time=None, purge_time=None)
+        """Restores a model with its versions and aliases as they were."""
 
-        return await self._change(attempt, name, etag, "model.restored", restored, deleted=True)
-
-    async def _change(
-        self,
-        attempt: Attempt,
-        name: ModelName,
-        etag: str,
-        event: str,
-        patch: Callable[[Model], Model],
-        *,
-        deleted: bool = False,
-    ) -> Model:
         async def work(transaction: Transaction) -> Model:
-            before = await lookup.model(transaction, name, lock=True, deleted=deleted)
+            before = await lookup.model(transaction, name, lock=True, deleted=True)
             check_etag(before, etag, name)
-            after = patch(before)
-            return before if after == before else await self._save(transaction, attempt, event, before, after)
+            if before.delete_time is None:
+                raise AlreadyExists(f"{name} is not deleted", reason="NOT_DELETED", kind="Model", name=str(name))
+            await self.moves.restore(transaction, attempt, before)
+            after = replace(before, delete_time=None, purge_time=None)
+            return await self._save(transaction, attempt, "restored", before, after)
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
-    async def _save(self, transaction: Transaction, attempt: Attempt, event: str, before: Model, after: Model) -> Model:
+    async def _save(self, transaction: Transaction, attempt: Attempt, verb: str, before: Model, after: Model) -> Model:
         after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
-        await transaction.models.update(after)
-        self.mutations.record(transaction, attempt, before.namespace_key, event, before=before, after=after)
+        await ModelRepository(transaction).update(after)
+        self.mutations.record(transaction, attempt, before.namespace_key, MODEL, verb, before=before, after=after)
         return after

@@ -1,27 +1,31 @@
-"""Namespaces and the heads of their logs."""
+"""Namespaces."""
 
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from modelyard.core.names import NamespaceName
-from modelyard_server.db import rows, tables
-from modelyard_server.db.connection import Connection
-from modelyard_server.log.values import GENESIS
-from modelyard_server.registry.values import Namespace
+from modelyard_server.db import rows
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.log.repository import EventRepository
+from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.registry.namespaces.values import Namespace
 
-_FIND = select(tables.namespaces).where(tables.namespaces.c.id == bindparam("namespace_id"))
+_FIND = select(namespaces).where(namespaces.c.id == bindparam("namespace_id"))
 # Not the key too: each event that is written looks at that, with the head of the log locked.
 _LOCK = _FIND.with_for_update(key_share=True)
-_REVISION = (
-    select(tables.log_heads.c.revision)
-    .join(tables.namespaces)
-    .where(tables.namespaces.c.id == bindparam("namespace_id"))
-)
 
 
-_FRESH_LOG = {"revision": 0, "hash": GENESIS, "floor": 0, "floor_hash": GENESIS}
+def from_row(row: Row[Any]) -> Namespace:
+    return Namespace(
+        **rows.common(row),
+        name=NamespaceName(row.id),
+        display_name=row.display_name,
+        description=row.description,
+        labels=row.labels,
+        annotations=row.annotations,
+    )
 
 
 def _mutable(namespace: Namespace) -> dict[str, Any]:
@@ -34,38 +38,28 @@ def _mutable(namespace: Namespace) -> dict[str, Any]:
     }
 
 
-class SqlNamespaces:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class NamespaceRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
+        self._events = EventRepository(transaction)
 
     async def add(self, namespace: Namespace) -> Namespace:
         key = await self._connection.scalar(
-            insert(tables.namespaces)
-            .values(id=namespace.name.namespace, **_mutable(namespace))
-            .returning(tables.namespaces.c.key)
+            insert(namespaces).values(id=namespace.name.namespace, **_mutable(namespace)).returning(namespaces.c.key)
         )
-        await self._connection.execute(insert(tables.log_heads).values(_FRESH_LOG | {"namespace_key": key}))
+        await self._events.begin(namespace.name, key)
         return replace(namespace, key=key)
 
     async def find(self, name: NamespaceName, *, lock: bool = False) -> Namespace | None:
         parameters = {"namespace_id": name.namespace}
         row = (await self._connection.execute(_LOCK if lock else _FIND, parameters)).one_or_none()
-        return None if row is None else rows.namespace(row)
+        return None if row is None else from_row(row)
 
     async def update(self, namespace: Namespace) -> None:
         await self._connection.execute(
-            update(tables.namespaces).where(tables.namespaces.c.key == namespace.key).values(**_mutable(namespace))
+            update(namespaces).where(namespaces.c.key == namespace.key).values(**_mutable(namespace))
         )
 
     async def page(self, *, after: str, limit: int) -> list[Namespace]:
-        query = (
-            select(tables.namespaces)
-            .where(tables.namespaces.c.id > after)
-            .order_by(tables.namespaces.c.id)
-            .limit(limit)
-        )
-        return [rows.namespace(row) for row in await self._connection.execute(query)]
-
-    async def revision(self, name: NamespaceName) -> int | None:
-        found = await self._connection.scalar(_REVISION, {"namespace_id": name.namespace})
-        return None if found is None else int(found)
+        query = select(namespaces).where(namespaces.c.id > after).order_by(namespaces.c.id).limit(limit)
+        return [from_row(row) for row in await self._connection.execute(query)]

@@ -6,12 +6,16 @@ from enum import Enum
 
 from modelyard.core.names import PRODUCTION, NamespaceName
 from modelyard.core.references import Reference, Selector
-from modelyard_server.db.protocols import Database, Transaction
-from modelyard_server.deployments.usage.service import UsageCounter
-from modelyard_server.log.changes import Clock
+from modelyard_server.calls.caller import Caller, Clock
+from modelyard_server.db.unit_of_work import Database, Transaction
+from modelyard_server.log import history
 from modelyard_server.registry import lookup
-from modelyard_server.registry.values import Alias, Version
-from modelyard_server.registry.versions.service import with_files
+from modelyard_server.registry.aliases.repository import AliasRepository
+from modelyard_server.registry.aliases.values import Alias
+from modelyard_server.registry.guards import UseListener
+from modelyard_server.registry.lookup import with_files
+from modelyard_server.registry.versions.repository import VersionRepository
+from modelyard_server.registry.versions.values import Version
 
 
 class Rule(Enum):
@@ -38,23 +42,24 @@ class Resolution:
 class Resolver:
     database: Database
     clock: Clock
-    usage: UsageCounter
+    listeners: tuple[UseListener, ...]
 
-    async def resolve(self, reference: Reference) -> Resolution:
+    async def resolve(self, caller: Caller, reference: Reference, *, files: bool) -> Resolution:
         async def work(transaction: Transaction) -> Resolution:
             # Read before the answer: what is told may be newer than the revision says, never older.
-            revision = await lookup.revision(transaction, NamespaceName(reference.model.namespace))
+            log = await history.log_of(transaction, NamespaceName(reference.model.namespace))
             version, rule, alias = await _match(transaction, reference)
             return Resolution(
-                version=await with_files(transaction, version),
+                version=await with_files(transaction, version) if files else version,
                 rule=rule,
                 alias=alias,
-                revision=revision,
+                revision=log.revision,
                 serve_time=self.clock(),
             )
 
         resolution = await self.database.look(work)
-        self.usage.used(resolution.version.key)
+        for listener in self.listeners:
+            listener.used(resolution.version.key)
         return resolution
 
 
@@ -67,13 +72,17 @@ async def _match(transaction: Transaction, reference: Reference) -> tuple[Versio
             version, alias = await lookup.follow(transaction, model.alias(value))
             return version, Rule.ALIAS, alias
         case Selector.DIGEST:
-            found, rule, what = await transaction.versions.find_by_digest(model, value), Rule.MANIFEST_DIGEST, value
+            found, rule, what = (
+                await VersionRepository(transaction).find_by_digest(model, value),
+                Rule.MANIFEST_DIGEST,
+                value,
+            )
         case Selector.LATEST:
-            found, rule, what = await transaction.versions.find_latest(model), Rule.LATEST, "READY version"
+            found, rule, what = await VersionRepository(transaction).find_latest(model), Rule.LATEST, "READY version"
         case Selector.DEFAULT:
-            if (followed := await transaction.versions.follow(model.alias(PRODUCTION))) is not None:
+            if (followed := await AliasRepository(transaction).follow(model.alias(PRODUCTION))) is not None:
                 return followed[0], Rule.DEFAULT_ALIAS, followed[1]
-            found, rule = await transaction.versions.find_latest(model), Rule.DEFAULT_LATEST
+            found, rule = await VersionRepository(transaction).find_latest(model), Rule.DEFAULT_LATEST
             what = f"alias {PRODUCTION!r} and no READY version"
     if found is None:
         await lookup.model(transaction, model)

@@ -4,31 +4,37 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, func, insert, select, update
 
 from modelyard.core.facts import Parent
 from modelyard.core.manifest import File
-from modelyard.core.names import AliasName, ModelName, VersionName
-from modelyard_server.db import rows, tables
-from modelyard_server.db.connection import Connection
-from modelyard_server.log.codec import facts_from_json, facts_to_json
+from modelyard.core.names import ModelName, VersionName
+from modelyard_server.db import rows
+from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.query import pages
-from modelyard_server.query.attributes import indexed
-from modelyard_server.query.listing import Listed, Listing
+from modelyard_server.query.listing import Listing
 from modelyard_server.query.order import Order
-from modelyard_server.query.subject import VERSIONS
-from modelyard_server.registry import index as attributes
-from modelyard_server.registry.values import Alias, Model, Version, VersionState
+from modelyard_server.query.paging import Page
+from modelyard_server.registry.aliases.tables import aliases
+from modelyard_server.registry.models.tables import models
+from modelyard_server.registry.models.values import Model
+from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.registry.rows import OF_MODEL, model_name, of_model
+from modelyard_server.registry.versions import index
+from modelyard_server.registry.versions.facts import facts_from_json
+from modelyard_server.registry.versions.subject import SUBJECT
+from modelyard_server.registry.versions.tables import version_files, version_parents, versions
+from modelyard_server.registry.versions.values import Version, VersionState
 
-_VERSIONS = tables.versions.c
+_VERSIONS = versions.c
 _NEWEST_NUMBER: Final = Order("number", descending=True)
 _NEWEST_FIRST: Final = Order("create_time", descending=True)
-_FILES = tables.version_files.c
+_FILES = version_files.c
 # Ids of aliases hold no comma.
 _ALIASES = (
-    select(func.aggregate_strings(tables.aliases.c.id, ","))
-    .where(tables.aliases.c.version_key == _VERSIONS.key)
-    .correlate(tables.versions)
+    select(func.aggregate_strings(aliases.c.id, ","))
+    .where(aliases.c.version_key == _VERSIONS.key)
+    .correlate(versions)
     .scalar_subquery()
     .label("alias_ids")
 )
@@ -37,41 +43,27 @@ _ALIASES = (
 # Deleted ones, and those of deleted models too.
 EVERY: Final[Select[Any]] = (
     select(
-        tables.versions,
-        tables.namespaces.c.id.label("namespace_id"),
-        tables.models.c.id.label("model_id"),
+        versions,
+        namespaces.c.id.label("namespace_id"),
+        models.c.id.label("model_id"),
         _ALIASES,
     )
-    .join_from(tables.versions, tables.models)
-    .join(tables.namespaces)
+    .join_from(versions, models)
+    .join(namespaces)
 )
 # Versions of models that are not deleted.
-_SELECT = EVERY.where(tables.models.c.delete_time.is_(None))
-_OF_MODEL = _SELECT.where(*rows.OF_MODEL)
+LIVING: Final = EVERY.where(models.c.delete_time.is_(None))
+_OF_MODEL = LIVING.where(*OF_MODEL)
 _FIND = _OF_MODEL.where(_VERSIONS.number == bindparam("number"))
 # Locked first and read then: a statement that waited for the lock would see the aliases of before its wait.
-_LOCK = _FIND.with_only_columns(_VERSIONS.key).with_for_update(of=tables.versions)
-_FOLLOW = (
-    _OF_MODEL.add_columns(*(column.label(f"alias_{column.name}") for column in tables.aliases.c))
-    .join(tables.aliases, tables.aliases.c.version_key == _VERSIONS.key)
-    .where(tables.aliases.c.id == bindparam("alias_id"))
-)
+_LOCK = _FIND.with_only_columns(_VERSIONS.key).with_for_update(of=versions)
 _NEWEST = _OF_MODEL.where(_VERSIONS.delete_time.is_(None)).order_by(_VERSIONS.number.desc()).limit(1)
 _LATEST = _NEWEST.where(_VERSIONS.state == VersionState.READY.value)
 _BY_DIGEST = _NEWEST.where(_VERSIONS.manifest_digest == bindparam("digest"))
-_INSERT = insert(tables.versions).returning(_VERSIONS.key)
-_UPDATE = update(tables.versions).where(_VERSIONS.key == bindparam("row_key"))
-_INSERT_FILES = insert(tables.version_files)
+_INSERT = insert(versions).returning(_VERSIONS.key)
+_UPDATE = update(versions).where(_VERSIONS.key == bindparam("row_key"))
+_INSERT_FILES = insert(version_files)
 _WITH_KEYS = EVERY.where(_VERSIONS.key.in_(bindparam("keys", expanding=True)))
-_PARENTS = tables.version_parents.c
-_KEYS: Final[BindParameter[Any]] = bindparam("keys", expanding=True)
-_PARENTS_OF = EVERY.where(
-    _VERSIONS.key.in_(select(_PARENTS.parent_key).where(_PARENTS.version_key.in_(_KEYS)))
-).order_by(_VERSIONS.key)
-_CHILDREN_OF = EVERY.where(
-    _VERSIONS.key.in_(select(_PARENTS.version_key).where(_PARENTS.parent_key.in_(_KEYS)))
-).order_by(_VERSIONS.key)
-_LIVE_CHILDREN_OF = _CHILDREN_OF.where(_VERSIONS.delete_time.is_(None), tables.models.c.delete_time.is_(None))
 _FILES_OF = select(_FILES.path, _FILES.size, _FILES.digest).where(_FILES.version_key == bindparam("version_key"))
 _ALL_FILES = _FILES_OF.order_by(_FILES.path)
 _FILE_AT = _FILES_OF.where(_FILES.path == bindparam("path"))
@@ -83,13 +75,14 @@ _FILE_WITH = _FILES_OF.where(_FILES.digest == bindparam("digest")).limit(1)
 def from_row(row: Row[Any]) -> Version:
     return Version(
         **rows.common(row),
-        name=VersionName(rows.model_name(row), row.number),
+        name=VersionName(model_name(row), row.number),
         live_state=VersionState(row.state),
         files=None,
         file_count=row.file_count,
         total_size=row.total_size,
         manifest_digest=row.manifest_digest,
         facts=facts_from_json(row.facts),
+        stored_facts=row.facts,
         created_by=row.created_by,
         description=row.description,
         labels=row.labels,
@@ -116,9 +109,9 @@ def _mutable(version: Version) -> dict[str, Any]:
     }
 
 
-class SqlVersions:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class VersionRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
 
     async def add(self, version: Version) -> Version:
         values = {
@@ -128,7 +121,7 @@ class SqlVersions:
             "file_count": version.file_count,
             "total_size": version.total_size,
             "manifest_digest": version.manifest_digest,
-            "facts": facts_to_json(version.facts),
+            "facts": version.stored_facts,
             "created_by": version.created_by,
             **_mutable(version),
         }
@@ -139,11 +132,11 @@ class SqlVersions:
         ]
         await self._connection.execute(_INSERT_FILES, files)
         added = replace(version, key=key)
-        await attributes.add_version(self._connection, added)
+        await index.add(self._connection, added)
         parents = {await self._key(parent) for parent in version.facts.parents}
         if parents:
             pairs = [{"version_key": key, "parent_key": parent} for parent in parents]
-            await self._connection.execute(insert(tables.version_parents), pairs)
+            await self._connection.execute(insert(version_parents), pairs)
         return added
 
     async def _one(self, query: Select[Any], parameters: dict[str, Any]) -> Version | None:
@@ -151,36 +144,16 @@ class SqlVersions:
         return None if row is None else from_row(row)
 
     async def find(self, name: VersionName, *, lock: bool = False) -> Version | None:
-        parameters = rows.of_model(name.model, number=name.number)
+        parameters = of_model(name.model, number=name.number)
         if lock:
             await self._connection.execute(_LOCK, parameters)
         return await self._one(_FIND, parameters)
 
-    async def follow(self, name: AliasName) -> tuple[Version, Alias] | None:
-        parameters = rows.of_model(name.model, alias_id=name.alias)
-        row = (await self._connection.execute(_FOLLOW, parameters)).one_or_none()
-        if row is None:
-            return None
-        version = from_row(row)
-        alias = Alias(
-            uid=row.alias_uid,
-            create_time=row.alias_create_time,
-            update_time=row.alias_update_time,
-            row_version=row.alias_row_version,
-            key=row.alias_key,
-            name=name,
-            version=version.name,
-            manifest_digest=version.manifest_digest,
-            updated_by=row.alias_updated_by,
-            version_key=version.key,
-        )
-        return version, alias
-
     async def find_latest(self, name: ModelName) -> Version | None:
-        return await self._one(_LATEST, rows.of_model(name))
+        return await self._one(_LATEST, of_model(name))
 
     async def find_by_digest(self, name: ModelName, digest: str) -> Version | None:
-        return await self._one(_BY_DIGEST, rows.of_model(name, digest=digest))
+        return await self._one(_BY_DIGEST, of_model(name, digest=digest))
 
     async def files(self, key: int) -> tuple[File, ...]:
         return tuple(File(*row) for row in await self._connection.execute(_ALL_FILES, {"version_key": key}))
@@ -202,57 +175,22 @@ class SqlVersions:
 
     async def update(self, version: Version) -> None:
         await self._connection.execute(_UPDATE, {"row_key": version.key, **_mutable(version)})
-        await attributes.update_version(self._connection, version)
+        await index.update(self._connection, version)
 
     async def _key(self, parent: Parent) -> int:
         name = VersionName.parse(parent.version)
         keys = _FIND.with_only_columns(_VERSIONS.key)
-        return int(await self._connection.scalar(keys, rows.of_model(name.model, number=name.number)))
+        return int(await self._connection.scalar(keys, of_model(name.model, number=name.number)))
 
-    async def parents(self, keys: Collection[int], limit: int) -> list[Version]:
-        return await self._related(_PARENTS_OF, keys, limit)
-
-    async def children(self, keys: Collection[int], limit: int, *, live: bool = False) -> list[Version]:
-        return await self._related(_LIVE_CHILDREN_OF if live else _CHILDREN_OF, keys, limit)
-
-    async def _related(self, query: Select[Any], keys: Collection[int], limit: int) -> list[Version]:
-        found: dict[int, Version] = {}
-        for batch in rows.batches(keys):
-            result = await self._connection.execute(query.limit(limit), {"keys": batch})
-            found.update((version.key, version) for version in map(from_row, result))
-        return [found[key] for key in sorted(found)][:limit]
-
-    async def children_elsewhere(self, model_key: int, limit: int) -> list[Version]:
-        parent = tables.versions.alias()
-        keys = (
-            select(_PARENTS.version_key)
-            .join(parent, parent.c.key == _PARENTS.parent_key)
-            .where(parent.c.model_key == model_key, parent.c.delete_time.is_(None))
-        )
-        query = _SELECT.where(
-            _VERSIONS.key.in_(keys), _VERSIONS.model_key != model_key, _VERSIONS.delete_time.is_(None)
-        )
-        return [from_row(row) for row in await self._connection.execute(query.order_by(_VERSIONS.key).limit(limit))]
-
-    async def mentioning(self, namespace_key: int, fields: Collection[str], value: str, limit: int) -> list[Version]:
-        texts = tables.version_texts.c
-        keys = select(texts.version_key).where(
-            texts.namespace_key == namespace_key, texts.field.in_(fields), texts.value == indexed(value)
-        )
-        query = EVERY.where(_VERSIONS.key.in_(keys)).order_by(_VERSIONS.key).limit(limit)
-        return [from_row(row) for row in await self._connection.execute(query)]
-
-    async def page(self, model: Model, listing: Listing) -> Listed[Version]:
+    async def page(self, model: Model, listing: Listing) -> Page[Version]:
         return await self._page(listing, _NEWEST_NUMBER, namespace_key=model.namespace_key, of_model=model.key)
 
-    async def page_of_all(self, namespace_key: int, listing: Listing) -> Listed[Version]:
+    async def page_of_all(self, namespace_key: int, listing: Listing) -> Page[Version]:
         return await self._page(listing, _NEWEST_FIRST, namespace_key=namespace_key, of_model=None)
 
-    async def _page(
-        self, listing: Listing, order: Order, *, namespace_key: int, of_model: int | None
-    ) -> Listed[Version]:
+    async def _page(self, listing: Listing, order: Order, *, namespace_key: int, of_model: int | None) -> Page[Version]:
         query = pages.Query(
-            subject=VERSIONS,
+            subject=SUBJECT,
             namespace_key=namespace_key,
             of_model=of_model,
             show_deleted=listing.show_deleted,

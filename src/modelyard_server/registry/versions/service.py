@@ -1,11 +1,13 @@
 """Versions: commit, read, update, deprecate, delete, restore."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Final
 
-from modelyard.core.facts import Facts, Parent
+from modelyard.core.facts import Parent
 from modelyard.core.manifest import File, manifest_digest
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -13,50 +15,46 @@ from modelyard_server.calls.errors import (
     InvalidArgument,
     PreconditionViolation,
 )
-from modelyard_server.comparison.values import Comparison, compare
-from modelyard_server.db.protocols import StoredOutcome, Transaction
-from modelyard_server.log.changes import Attempt, Mutations, check_etag, new_uid
-from modelyard_server.log.codec import version_from_snapshot
-from modelyard_server.query.listing import Listed, Listing
+from modelyard_server.calls.resource import check_etag, new_uid
+from modelyard_server.db.requests import StoredOutcome
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.log.changes import Mutations
+from modelyard_server.log.values import Json
+from modelyard_server.query.listing import Listing
+from modelyard_server.query.paging import Page
 from modelyard_server.registry import lookup
-from modelyard_server.registry.aliases.service import Aliases, Precondition, digest_changed
-from modelyard_server.registry.values import Model, Version, VersionState
+from modelyard_server.registry.aliases.service import Aliases, Precondition
+from modelyard_server.registry.guards import DeleteGuard, StoredBlobs
+from modelyard_server.registry.lookup import digest_changed, named, with_files
+from modelyard_server.registry.models.repository import ModelRepository
+from modelyard_server.registry.models.values import Model
+from modelyard_server.registry.versions.events import VERSION
+from modelyard_server.registry.versions.facts import facts_to_json
+from modelyard_server.registry.versions.repository import VersionRepository
+from modelyard_server.registry.versions.values import NewVersion, Version, VersionState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewVersion:
-    """What a caller wants to commit."""
+class _Outcomes:
+    """See :class:`~modelyard_server.log.changes.Outcomes`. Files never change: they are read again."""
 
-    parent: ModelName
-    files: tuple[File, ...]
-    facts: Facts
-    description: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
-    annotations: dict[str, str] = field(default_factory=dict)
-    alias_ids: Sequence[str] = ()
-    if_changed: bool = False
+    @staticmethod
+    def store(version: Version) -> Json:
+        return VERSION.encode(version)
+
+    @staticmethod
+    async def restore(transaction: Transaction, outcome: StoredOutcome) -> Version:
+        return await with_files(transaction, replace(VERSION.decode(dict(outcome.snapshot)), key=outcome.key))
 
 
-async def _restore(transaction: Transaction, outcome: StoredOutcome) -> Version:
-    version = version_from_snapshot(dict(outcome.snapshot))
-    return replace(version, key=outcome.key, files=await transaction.versions.files(outcome.key))
-
-
-async def named(transaction: Transaction, name: VersionName | AliasName) -> Version:
-    """The version, also a deleted one, or what the alias points at."""
-    if isinstance(name, AliasName):
-        return (await lookup.follow(transaction, name))[0]
-    return await lookup.version(transaction, name, deleted=True)
-
-
-async def with_files(transaction: Transaction, version: Version) -> Version:
-    return replace(version, files=await transaction.versions.files(version.key))
+_OUTCOMES: Final = _Outcomes()
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
     mutations: Mutations
     aliases: Aliases
+    stored: StoredBlobs
+    guards: tuple[DeleteGuard, ...]
 
     async def create(self, attempt: Attempt, new: NewVersion) -> Version:
         digest = manifest_digest(new.files)
@@ -72,11 +70,11 @@ class Versions:
                 await self.aliases.point(transaction, attempt, model, alias, target, only_if=Precondition())
             return replace(target, aliases=tuple(sorted({*target.aliases, *new.alias_ids})))
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     @staticmethod
     async def _unchanged(transaction: Transaction, new: NewVersion, digest: str) -> Version | None:
-        latest = await transaction.versions.find_latest(new.parent)
+        latest = await VersionRepository(transaction).find_latest(new.parent)
         if latest is None or latest.manifest_digest != digest:
             return None
         locked = await lookup.version(transaction, latest.name, lock=True)
@@ -85,21 +83,23 @@ class Versions:
     async def _commit(
         self, transaction: Transaction, attempt: Attempt, model: Model, new: NewVersion, digest: str
     ) -> Version:
-        await _check_blobs(transaction, model.namespace_key, new.files)
+        await self._check_blobs(transaction, model.namespace_key, new.files)
         parents = tuple([await _pinned(transaction, parent) for parent in new.facts.parents])
+        facts = replace(new.facts, parents=parents)
         now = self.mutations.clock()
-        created = await transaction.versions.add(
+        created = await VersionRepository(transaction).add(
             Version(
                 uid=new_uid(),
                 create_time=now,
                 update_time=now,
-                name=new.parent.version(await transaction.models.allocate_number(model.key)),
+                name=new.parent.version(await ModelRepository(transaction).allocate_number(model.key)),
                 live_state=VersionState.READY,
                 files=tuple(sorted(new.files)),
                 file_count=len(new.files),
                 total_size=sum(file.size for file in new.files),
                 manifest_digest=digest,
-                facts=replace(new.facts, parents=parents),
+                facts=facts,
+                stored_facts=facts_to_json(facts),
                 created_by=attempt.actor,
                 description=new.description,
                 labels=new.labels,
@@ -108,40 +108,64 @@ class Versions:
                 namespace_key=model.namespace_key,
             )
         )
-        self.mutations.record(transaction, attempt, model.namespace_key, "version.created", after=created)
+        self.mutations.record(transaction, attempt, model.namespace_key, VERSION, "created", after=created)
         return created
 
-    async def get(self, name: VersionName | AliasName, *, files: bool) -> Version:
+    async def _check_blobs(self, transaction: Transaction, namespace_key: int, files: Sequence[File]) -> None:
+        digests = {file.digest for file in files}
+        held = await self.stored.held_sizes(transaction, namespace_key, digests, lock=True)
+        missing = {(file.digest, file.size) for file in files if file.digest not in held}
+        if missing:
+            raise FailedPrecondition(
+                f"{len(missing)} of the files' blobs are not stored in this namespace; upload them, then commit again",
+                reason="MISSING_BLOBS",
+                violations=[
+                    PreconditionViolation("MISSING", f"blobs/{digest}/{size}", "not stored in this namespace")
+                    for digest, size in sorted(missing)
+                ],
+                metadata={"missingCount": str(len(missing))},
+            )
+        wrong = [(index, file, held[file.digest]) for index, file in enumerate(files) if held[file.digest] != file.size]
+        if wrong:
+            _, first, actual = wrong[0]
+            raise InvalidArgument(
+                [
+                    FieldViolation(
+                        f"version.files[{index}].blob.size_bytes",
+                        f"{file.digest} is {size} bytes long, not {file.size}",
+                    )
+                    for index, file, size in wrong
+                ],
+                reason="SIZE_MISMATCH",
+                metadata={"expected": str(first.size), "actual": str(actual)},
+            )
+
+    async def get(self, caller: Caller, name: VersionName | AliasName, *, files: bool) -> Version:
         async def work(transaction: Transaction) -> Version:
             found = await named(transaction, name)
             return await with_files(transaction, found) if files else found
 
         return await self.mutations.database.look(work)
 
-    async def compare(self, base: VersionName | AliasName, other: VersionName | AliasName) -> Comparison:
-        async def work(transaction: Transaction) -> Comparison:
-            found = [await named(transaction, name) for name in (base, other)]
-            return compare(*[await with_files(transaction, version) for version in found])
-
-        return await self.mutations.database.read(work)
-
-    async def page(self, parent: ModelName | NamespaceName, listing: Listing, *, files: bool) -> Listed[Version]:
+    async def page(
+        self, caller: Caller, parent: ModelName | NamespaceName, listing: Listing, *, files: bool
+    ) -> Page[Version]:
         """Of a model, or of all models of a namespace.
 
         With ``files`` it ends early, but not before one version, at about ``list_bytes``.
         """
 
-        async def work(transaction: Transaction) -> Listed[Version]:
+        async def work(transaction: Transaction) -> Page[Version]:
             if isinstance(parent, NamespaceName):
                 namespace = await lookup.namespace(transaction, parent)
-                page = await transaction.versions.page_of_all(namespace.key, listing)
+                page = await VersionRepository(transaction).page_of_all(namespace.key, listing)
             else:
-                page = await transaction.versions.page(await lookup.model(transaction, parent), listing)
+                page = await VersionRepository(transaction).page(await lookup.model(transaction, parent), listing)
             return await self._with_files(transaction, page) if files else page
 
         return await self.mutations.database.read(work)
 
-    async def _with_files(self, transaction: Transaction, page: Listed[Version]) -> Listed[Version]:
+    async def _with_files(self, transaction: Transaction, page: Page[Version]) -> Page[Version]:
         full: list[Version] = []
         room = self.mutations.limits.list_bytes
         for version in page.items:
@@ -155,7 +179,7 @@ class Versions:
     async def update(
         self, attempt: Attempt, name: VersionName, patch: Callable[[Version], Version], etag: str
     ) -> Version:
-        return await self._change(attempt, name, etag, "version.updated", patch)
+        return await self._change(attempt, name, etag, "updated", patch)
 
     async def deprecate(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
         def deprecated(version: Version) -> Version:
@@ -168,7 +192,7 @@ class Versions:
                 )
             return replace(version, live_state=VersionState.DEPRECATED, deprecation_reason=reason)
 
-        return await self._change(attempt, name, etag, "version.deprecated", deprecated, reason=reason)
+        return await self._change(attempt, name, etag, "deprecated", deprecated, reason=reason)
 
     async def delete(self, attempt: Attempt, name: VersionName, *, etag: str) -> Version:
         def deleted(version: Version) -> Version:
@@ -191,15 +215,12 @@ class Versions:
         async def work(transaction: Transaction) -> Version:
             found = await lookup.version(transaction, name, lock=True)
             check_etag(found, etag, name)
-            if children := await transaction.versions.children([found.key], lookup.BLOCKERS, live=True):
-                raise lookup.has_children(name, children)
-            now = self.mutations.clock()
-            if deployments := await transaction.deployments.of_version(found.key, now, lookup.BLOCKERS):
-                raise lookup.is_served(name, deployments)
+            for guard in self.guards:
+                await guard.check_version_deletion(self.mutations, transaction, found)
             before = await with_files(transaction, found)
-            return await self._save(transaction, attempt, "version.deleted", before, deleted(before))
+            return await self._save(transaction, attempt, "deleted", before, deleted(before))
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def undelete(self, attempt: Attempt, name: VersionName, *, etag: str) -> Version:
         def restored(version: Version) -> Version:
@@ -207,14 +228,14 @@ class Versions:
                 raise AlreadyExists(f"{name} is not deleted", reason="NOT_DELETED", kind="Version", name=str(name))
             return replace(version, delete_time=None, purge_time=None)
 
-        return await self._change(attempt, name, etag, "version.restored", restored, deleted=True)
+        return await self._change(attempt, name, etag, "restored", restored, deleted=True)
 
     async def _change(
         self,
         attempt: Attempt,
         name: VersionName,
         etag: str,
-        event: str,
+        verb: str,
         patch: Callable[[Version], Version],
         *,
         reason: str = "",
@@ -227,54 +248,26 @@ class Versions:
             after = patch(before)
             if after == before:
                 return before
-            return await self._save(transaction, attempt, event, before, after, reason=reason)
+            return await self._save(transaction, attempt, verb, before, after, reason=reason)
 
-        return await self.mutations.run(attempt, work, _restore)
+        return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def _save(
         self,
         transaction: Transaction,
         attempt: Attempt,
-        event: str,
+        verb: str,
         before: Version,
         after: Version,
         *,
         reason: str = "",
     ) -> Version:
         after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
-        await transaction.versions.update(after)
+        await VersionRepository(transaction).update(after)
         self.mutations.record(
-            transaction, attempt, before.namespace_key, event, before=before, after=after, reason=reason
+            transaction, attempt, before.namespace_key, VERSION, verb, before=before, after=after, reason=reason
         )
         return after
-
-
-async def _check_blobs(transaction: Transaction, namespace_key: int, files: Sequence[File]) -> None:
-    held = await transaction.blobs.visible(namespace_key, {file.digest for file in files}, lock=True)
-    missing = {(file.digest, file.size) for file in files if file.digest not in held}
-    if missing:
-        raise FailedPrecondition(
-            f"{len(missing)} of the files' blobs are not stored in this namespace; upload them, then commit again",
-            reason="MISSING_BLOBS",
-            violations=[
-                PreconditionViolation("MISSING", f"blobs/{digest}/{size}", "not stored in this namespace")
-                for digest, size in sorted(missing)
-            ],
-            metadata={"missingCount": str(len(missing))},
-        )
-    wrong = [(index, file, held[file.digest]) for index, file in enumerate(files) if held[file.digest] != file.size]
-    if wrong:
-        _, first, actual = wrong[0]
-        raise InvalidArgument(
-            [
-                FieldViolation(
-                    f"version.files[{index}].blob.size_bytes", f"{file.digest} is {size} bytes long, not {file.size}"
-                )
-                for index, file, size in wrong
-            ],
-            reason="SIZE_MISMATCH",
-            metadata={"expected": str(first.size), "actual": str(actual)},
-        )
 
 
 async def _pinned(transaction: Transaction, parent: Parent) -> Parent:

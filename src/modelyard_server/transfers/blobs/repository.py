@@ -4,15 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, case, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from modelyard_server.blobs.store import BlobKey
-from modelyard_server.db import tables
-from modelyard_server.db.connection import Connection
-from modelyard_server.db.rows import batches
+from modelyard_server.db.rows import batches, insert_for
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.transfers.blobs.tables import blobs, namespace_blobs
 
-_BLOBS = tables.blobs.c
-_HELD = tables.namespace_blobs.c
+_BLOBS = blobs.c
+_HELD = namespace_blobs.c
 # In one order everywhere, so that two commits never lock the same blobs crosswise.
 _VISIBLE = (
     select(_HELD.digest, _HELD.size)
@@ -25,11 +24,10 @@ _LIVE = select(_BLOBS.digest, _BLOBS.generation, _BLOBS.size).where(
 )
 
 
-class SqlBlobs:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        # The two dialects spell ON CONFLICT alike, each with a construct of its own.
-        self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+class BlobRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
+        self._insert = insert_for(transaction.connection)
 
     async def visible(self, namespace_key: int, digests: Collection[str], *, lock: bool = False) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -49,7 +47,7 @@ class SqlBlobs:
     async def lease(self, namespace_key: int, digests: Collection[str], until: datetime) -> None:
         for batch in batches(sorted(digests)):
             await self._connection.execute(
-                update(tables.namespace_blobs)
+                update(namespace_blobs)
                 .where(_HELD.namespace_key == namespace_key, _HELD.digest.in_(batch), _HELD.lease_expire_time < until)
                 .values(lease_expire_time=until)
             )
@@ -66,10 +64,10 @@ class SqlBlobs:
             {"digest": key.digest, "generation": key.generation, "size": key.size, "state": "LIVE", "create_time": at}
             for key in keys
         ]
-        await self._connection.execute(self._insert(tables.blobs).on_conflict_do_nothing(), rows)
+        await self._connection.execute(self._insert(blobs).on_conflict_do_nothing(), rows)
 
     async def grant(self, namespace_key: int, keys: Sequence[BlobKey], *, at: datetime, until: datetime) -> None:
-        inserted = self._insert(tables.namespace_blobs)
+        inserted = self._insert(namespace_blobs)
         longer = case(
             (_HELD.lease_expire_time < until, inserted.excluded.lease_expire_time), else_=_HELD.lease_expire_time
         )

@@ -10,6 +10,7 @@ from uuid import uuid4
 from modelyard.core.names import NamespaceName
 from modelyard_server import failpoints
 from modelyard_server.blobs.store import BlobKey, BlobStore
+from modelyard_server.calls.caller import Caller
 from modelyard_server.calls.errors import (
     FailedPrecondition,
     FieldViolation,
@@ -19,17 +20,11 @@ from modelyard_server.calls.errors import (
     digest_mismatch,
 )
 from modelyard_server.calls.limits import Limits
-from modelyard_server.db.protocols import Database, Transaction
+from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.registry import lookup
-
-
-@dataclass(frozen=True, slots=True)
-class BlobRef:
-    """Bytes by their name, as a caller gives it."""
-
-    digest: str
-    size: int
+from modelyard_server.transfers.blobs.repository import BlobRepository
+from modelyard_server.transfers.blobs.values import BlobRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +51,19 @@ class Blobs:
     def _limits(self) -> Limits:
         return self.mutations.limits
 
-    async def find_missing(self, parent: NamespaceName, blobs: Sequence[BlobRef], sizes: Sequence[int]) -> Found:
+    async def find_missing(
+        self, caller: Caller, parent: NamespaceName, blobs: Sequence[BlobRef], sizes: Sequence[int]
+    ) -> Found:
         """Answers only for what this namespace holds, and leases that."""
         until = self.mutations.later(self._limits.lease_ttl)
 
         async def work(transaction: Transaction) -> Found:
             namespace = await lookup.namespace(transaction, parent)
-            held = await transaction.blobs.visible(namespace.key, {blob.digest for blob in blobs})
+            held = await BlobRepository(transaction).visible(namespace.key, {blob.digest for blob in blobs})
             present = {blob.digest for blob in blobs if held.get(blob.digest) == blob.size}
             if present:
-                await transaction.blobs.lease(namespace.key, present, until)
-            known = await transaction.blobs.known_sizes(namespace.key, set(sizes)) if sizes else set()
+                await BlobRepository(transaction).lease(namespace.key, present, until)
+            known = await BlobRepository(transaction).known_sizes(namespace.key, set(sizes)) if sizes else set()
             return Found(
                 missing=[blob for blob in blobs if blob.digest not in present],
                 known_sizes=[size for size in sizes if size in known],
@@ -76,7 +73,7 @@ class Blobs:
         return await (self._database.write(work) if blobs else self._database.read(work))
 
     async def write_batch(
-        self, parent: NamespaceName, items: Sequence[tuple[BlobRef, bytes]]
+        self, caller: Caller, parent: NamespaceName, items: Sequence[tuple[BlobRef, bytes]]
     ) -> list[RegistryError | None]:
         """Stores small blobs; what became of each, in order, None for those that are stored."""
         await self._database.look(lambda transaction: lookup.namespace(transaction, parent))
@@ -110,21 +107,21 @@ class Blobs:
         now, until = self.mutations.clock(), self.mutations.later(self._limits.lease_ttl)
         # In one order everywhere, so that two transactions never wait for each other.
         keys = sorted(keys, key=lambda key: key.digest)
-        await transaction.blobs.add(keys, now)
-        live = await transaction.blobs.live({key.digest for key in keys})
-        await transaction.blobs.grant(namespace.key, keys, at=now, until=until)
+        await BlobRepository(transaction).add(keys, now)
+        live = await BlobRepository(transaction).live({key.digest for key in keys})
+        await BlobRepository(transaction).grant(namespace.key, keys, at=now, until=until)
         return [key for key in keys if live.get(key.digest) != key]
 
-    async def compose(self, parent: NamespaceName, whole: BlobRef, parts: Sequence[BlobRef]) -> None:
+    async def compose(self, caller: Caller, parent: NamespaceName, whole: BlobRef, parts: Sequence[BlobRef]) -> None:
         """Joins blobs that the namespace holds into one."""
         _check_sum(whole, parts)
 
         async def work(transaction: Transaction) -> tuple[bool, list[BlobKey]]:
             namespace = await lookup.namespace(transaction, parent)
             digests = {part.digest for part in parts}
-            held = await transaction.blobs.visible(namespace.key, digests | {whole.digest})
+            held = await BlobRepository(transaction).visible(namespace.key, digests | {whole.digest})
             _check_parts(parts, held)
-            live = await transaction.blobs.live(digests)
+            live = await BlobRepository(transaction).live(digests)
             keys = [live[part.digest] for part in parts if part.digest in live]
             return held.get(whole.digest) == whole.size, keys
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from modelyard.core.manifest import File
 from modelyard.core.names import VersionName
 from modelyard_server.blobs.store import BlobKey, BlobStore, Chunk
+from modelyard_server.calls.caller import Caller
 from modelyard_server.calls.errors import (
     FieldViolation,
     InvalidArgument,
@@ -13,9 +14,12 @@ from modelyard_server.calls.errors import (
     OutOfRange,
     blob_corrupt,
 )
-from modelyard_server.db.protocols import Database, Transaction
-from modelyard_server.deployments.usage.service import UsageCounter
+from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.registry import lookup
+from modelyard_server.registry.guards import UseListener
+from modelyard_server.registry.versions.repository import VersionRepository
+from modelyard_server.transfers.blobs.repository import BlobRepository
+from modelyard_server.transfers.downloads.largest import LargestFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +28,20 @@ class Downloads:
     store: BlobStore
     chunk_bytes: int
     batch_bytes: int
-    usage: UsageCounter
+    largest: LargestFiles
+    listeners: tuple[UseListener, ...]
 
     async def read(
-        self, name: VersionName, *, path: str | None, digest: str | None, offset: int, limit: int
+        self, caller: Caller, name: VersionName, *, path: str | None, digest: str | None, offset: int, limit: int
     ) -> AsyncGenerator[Sequence[Chunk], None]:
         """Bytes from ``offset``, ``limit`` of them or, if that is 0, all. No transaction is open while they flow."""
 
         async def work(transaction: Transaction) -> tuple[File, BlobKey, int, bool]:
             version = await lookup.servable(transaction, name)
-            file = await transaction.versions.file(version.key, path=path, digest=digest)
+            file = await VersionRepository(transaction).file(version.key, path=path, digest=digest)
             if file is None:
                 raise _file_not_found(name, repr(path or digest))
-            key = _present(await transaction.blobs.live([file.digest]), file.digest)
+            key = _present(await BlobRepository(transaction).live([file.digest]), file.digest)
             return file, key, version.key, not offset and await self._is_download(transaction, version.key, [file])
 
         file, key, version_key, download = await self.database.look(work)
@@ -52,12 +57,12 @@ class Downloads:
             key, offset=offset, limit=min(limit, rest) if limit else rest, chunk_bytes=self.chunk_bytes
         )
 
-    async def read_batch(self, name: VersionName, paths: Sequence[str]) -> Sequence[Chunk]:
+    async def read_batch(self, caller: Caller, name: VersionName, paths: Sequence[str]) -> Sequence[Chunk]:
         """Small files of a version, whole, in the order asked."""
 
         async def work(transaction: Transaction) -> tuple[list[BlobKey], int, bool]:
             version = await lookup.servable(transaction, name)
-            files = await transaction.versions.files_at(version.key, paths)
+            files = await VersionRepository(transaction).files_at(version.key, paths)
             for path in paths:
                 if path not in files:
                     raise _file_not_found(name, repr(path))
@@ -65,7 +70,7 @@ class Downloads:
             if total > self.batch_bytes:
                 text = f"hold {total} bytes together; at most {self.batch_bytes} fit, use ReadFile for more"
                 raise InvalidArgument([FieldViolation("paths", text)])
-            live = await transaction.blobs.live({file.digest for file in files.values()})
+            live = await BlobRepository(transaction).live({file.digest for file in files.values()})
             keys = [_present(live, files[path].digest) for path in paths]
             return keys, version.key, await self._is_download(transaction, version.key, files.values())
 
@@ -75,14 +80,15 @@ class Downloads:
 
     async def _is_download(self, transaction: Transaction, version_key: int, files: Iterable[File]) -> bool:
         """Whether whoever reads these from their start fetches the version: by its largest file, which all need."""
-        largest = await self.usage.largest_file(transaction, version_key)
+        largest = await self.largest.of(transaction, version_key)
         return any(file.digest == largest for file in files)
 
     def _count(self, version_key: int, *, download: bool) -> None:
-        if download:
-            self.usage.downloaded(version_key)
-        else:
-            self.usage.used(version_key)
+        for listener in self.listeners:
+            if download:
+                listener.downloaded(version_key)
+            else:
+                listener.used(version_key)
 
 
 def _present(live: Mapping[str, BlobKey], digest: str) -> BlobKey:

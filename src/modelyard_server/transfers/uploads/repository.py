@@ -7,19 +7,18 @@ from typing import Any
 from sqlalchemy import Row, Select, delete, func, insert, select, update
 
 from modelyard.core.names import UploadName
-from modelyard_server.db import tables
-from modelyard_server.db.connection import Connection
 from modelyard_server.db.rows import batches
-from modelyard_server.registry.values import Upload, UploadState
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.transfers.uploads.tables import uploads
+from modelyard_server.transfers.uploads.values import Upload, UploadState
 
-_UPLOADS = tables.uploads.c
+_UPLOADS = uploads.c
 _OPEN = UploadState.OPEN.value
 
 
 def _select() -> Select[Any]:
-    return select(tables.uploads, tables.namespaces.c.id.label("namespace_id")).join_from(
-        tables.uploads, tables.namespaces
-    )
+    return select(uploads, namespaces.c.id.label("namespace_id")).join_from(uploads, namespaces)
 
 
 def _upload(row: Row[Any]) -> Upload:
@@ -35,13 +34,13 @@ def _upload(row: Row[Any]) -> Upload:
     )
 
 
-class SqlUploads:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class UploadRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
 
     async def add(self, upload: Upload, namespace_key: int) -> None:
         await self._connection.execute(
-            insert(tables.uploads).values(
+            insert(uploads).values(
                 id=upload.name.upload,
                 namespace_key=namespace_key,
                 size=upload.size,
@@ -55,9 +54,9 @@ class SqlUploads:
         )
 
     async def find(self, name: UploadName, *, lock: bool = False) -> Upload | None:
-        query = _select().where(_UPLOADS.id == name.upload, tables.namespaces.c.id == name.namespace)
+        query = _select().where(_UPLOADS.id == name.upload, namespaces.c.id == name.namespace)
         if lock:
-            query = query.with_for_update(of=tables.uploads)
+            query = query.with_for_update(of=uploads)
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _upload(row)
 
@@ -67,7 +66,7 @@ class SqlUploads:
 
     async def claim(self, name: UploadName, expire_time: datetime) -> int | None:
         epoch = await self._connection.scalar(
-            update(tables.uploads)
+            update(uploads)
             .where(_UPLOADS.id == name.upload, _UPLOADS.state == _OPEN)
             .values(epoch=_UPLOADS.epoch + 1, expire_time=expire_time)
             .returning(_UPLOADS.epoch)
@@ -76,13 +75,11 @@ class SqlUploads:
 
     async def commit(self, name: UploadName, digest: str) -> None:
         await self._connection.execute(
-            update(tables.uploads)
-            .where(_UPLOADS.id == name.upload)
-            .values(state=UploadState.COMMITTED.value, digest=digest)
+            update(uploads).where(_UPLOADS.id == name.upload).values(state=UploadState.COMMITTED.value, digest=digest)
         )
 
     async def remove(self, name: UploadName) -> None:
-        await self._connection.execute(delete(tables.uploads).where(_UPLOADS.id == name.upload))
+        await self._connection.execute(delete(uploads).where(_UPLOADS.id == name.upload))
 
     async def expired(self, now: datetime, limit: int) -> list[Upload]:
         query = _select().where(_UPLOADS.expire_time < now).order_by(_UPLOADS.expire_time).limit(limit)

@@ -23,21 +23,28 @@ import structlog
 from modelyard.core.names import DeliveryName, NamespaceName
 from modelyard_server import failpoints
 from modelyard_server.calls.errors import RegistryError
-from modelyard_server.db.protocols import DueDelivery, Transaction
-from modelyard_server.log.changes import Mutations, new_uid
-from modelyard_server.log.values import Event
-from modelyard_server.outbound.sender import Answer, WebhookSender
-from modelyard_server.registry.values import Delivery, DeliveryState, Webhook
-from modelyard_server.webhooks.values import Heading, Message, concerns, headers, keys, next_attempt
+from modelyard_server.calls.resource import new_uid
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.jobs import Job
+from modelyard_server.log.changes import Mutations
+from modelyard_server.log.repository import EventRepository
+from modelyard_server.log.values import Event, Heading
+from modelyard_server.outbound.sender import Answer, Sender
+from modelyard_server.webhooks.deliveries.repository import DeliveryRepository
+from modelyard_server.webhooks.deliveries.schedule import next_attempt
+from modelyard_server.webhooks.deliveries.values import Delivery, DeliveryState, DueDelivery
+from modelyard_server.webhooks.repository import WebhookRepository
+from modelyard_server.webhooks.signing import Message, headers, keys
+from modelyard_server.webhooks.values import Webhook, concerns
 
 _log: Final = structlog.get_logger("modelyard.webhooks")
 
 POLL_SECONDS: Final = 1.0
 """How soon is found what other processes committed, and what has become due."""
 _EVENTS: Final = 500
-"""That are looked at in one transaction."""
-_AT_ONCE: Final = 32
-_OF_ONE: Final = 8
+"""Most events that are looked at in one transaction."""
+_MAX_IN_FLIGHT: Final = 32
+_MAX_IN_FLIGHT_PER_WEBHOOK: Final = 8
 """Deliveries under way to one webhook: one that hangs must not take the place of all others."""
 _CLAIM: Final = timedelta(seconds=20)
 """Above what an attempt may take. What a server leaves that dies is tried again after it."""
@@ -48,13 +55,13 @@ Render = Callable[[Event, NamespaceName, str], Message]
 """An event of a namespace, by its name and uid, as it is posted."""
 
 
-class Dispatcher:
+class Dispatcher(Job):
     """The deliveries of this process."""
 
     def __init__(
         self,
         mutations: Mutations,
-        sender: WebhookSender,
+        sender: Sender,
         render: Render,
         master: bytes,
         *,
@@ -87,10 +94,11 @@ class Dispatcher:
         """There may be something due."""
         self._news.set()
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        self._database.listen(self.committed)
         self._dispatching = asyncio.create_task(self._dispatch())
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Starts nothing more, and lets go of what is under way: it is tried again, here or by another replica."""
         claims = {claim for _, claim in self._running.values()}
         tasks = [*filter(None, [self._dispatching]), *self._running]
@@ -103,7 +111,7 @@ class Dispatcher:
             await self._try(self._release(claims, now))
 
     async def _release(self, claims: Collection[str], now: datetime) -> None:
-        await self._database.write(lambda transaction: transaction.deliveries.release(claims, now))
+        await self._database.write(lambda transaction: DeliveryRepository(transaction).release(claims, now))
 
     async def _dispatch(self) -> None:
         while True:
@@ -129,7 +137,7 @@ class Dispatcher:
 
     async def _fan_out(self) -> None:
         async def work(transaction: Transaction) -> tuple[set[int], Sequence[int]]:
-            return await transaction.webhooks.followed(), await transaction.webhooks.behind()
+            return await WebhookRepository(transaction).followed(), await WebhookRepository(transaction).behind()
 
         self._followed, behind = await self._database.read(work)
         for key in behind:
@@ -143,15 +151,17 @@ class Dispatcher:
 
     async def _take(self, transaction: Transaction, *, key: int) -> bool:
         """Makes deliveries of a webhook's next events; whether there may be more."""
-        webhook = await transaction.webhooks.at(key, lock=True)
+        webhook = await WebhookRepository(transaction).at(key, lock=True)
         if webhook is None or webhook.disabled:
             return False
-        events = await transaction.events.headings(webhook.namespace_key, after=webhook.queued_revision, limit=_EVENTS)
+        events = await EventRepository(transaction).headings(
+            webhook.namespace_key, after=webhook.queued_revision, limit=_EVENTS
+        )
         if not events:
             return False
         if wanted := [self._delivery(webhook, event) for event in events if concerns(webhook, event)]:
-            await transaction.deliveries.add(webhook, wanted)
-        await transaction.webhooks.advance(key, events[-1].revision)
+            await DeliveryRepository(transaction).add(webhook, wanted)
+        await WebhookRepository(transaction).advance(key, events[-1].revision)
         return len(events) == _EVENTS
 
     def _delivery(self, webhook: Webhook, event: Heading) -> Delivery:
@@ -168,15 +178,15 @@ class Dispatcher:
     # From deliveries to receivers
 
     async def _deliver(self) -> None:
-        free = _AT_ONCE - len(self._running)
+        free = _MAX_IN_FLIGHT - len(self._running)
         now = self._mutations.clock()
-        if free <= 0 or not await self._database.look(lambda transaction: transaction.deliveries.any_due(now)):
+        if free <= 0 or not await self._database.look(lambda transaction: DeliveryRepository(transaction).any_due(now)):
             return
         claim = new_uid()
         under_way = Counter(each.webhook.key for each, _ in self._running.values())
         due = await self._database.write(
-            lambda transaction: transaction.deliveries.claim(
-                now, now + _CLAIM, claim, limit=free, each=_OF_ONE, under_way=under_way
+            lambda transaction: DeliveryRepository(transaction).claim(
+                now, now + _CLAIM, claim, limit=free, each=_MAX_IN_FLIGHT_PER_WEBHOOK, under_way=under_way
             )
         )
         for each in due:
@@ -214,7 +224,7 @@ class Dispatcher:
         async with self._rendering:
             if self._rendered is not None and self._rendered[0] == key:
                 return self._rendered[1]
-            event = await self._database.read(lambda transaction: transaction.events.at(*key))
+            event = await self._database.read(lambda transaction: EventRepository(transaction).at(*key))
             if event is None:
                 return None
             namespace = NamespaceName(due.webhook.name.namespace)
@@ -246,8 +256,10 @@ class Dispatcher:
         )
 
         async def work(transaction: Transaction) -> bool:
-            webhook = await transaction.webhooks.at(due.webhook.key, lock=True)
-            return webhook is not None and await transaction.deliveries.end(ended, claim, paused=webhook.disabled)
+            webhook = await WebhookRepository(transaction).at(due.webhook.key, lock=True)
+            return webhook is not None and await DeliveryRepository(transaction).end(
+                ended, claim, paused=webhook.disabled
+            )
 
         if await self._database.write(work):
             failpoints.hit("webhook.after_end")

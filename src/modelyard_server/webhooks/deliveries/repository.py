@@ -11,23 +11,25 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 
 from modelyard.core.names import DeliveryName, WebhookName
-from modelyard_server.db import tables
-from modelyard_server.db.connection import Connection
-from modelyard_server.db.protocols import DueDelivery
-from modelyard_server.registry.values import Delivery, DeliveryState, Webhook
-from modelyard_server.webhooks import repository as webhooks
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.webhooks import repository as webhook_rows
+from modelyard_server.webhooks.deliveries.tables import webhook_deliveries
+from modelyard_server.webhooks.deliveries.values import Delivery, DeliveryState, DueDelivery
+from modelyard_server.webhooks.tables import webhooks as webhook_table
+from modelyard_server.webhooks.values import Webhook
 
-_TABLE: Final = tables.webhook_deliveries
+_TABLE: Final = webhook_deliveries
 _DELIVERIES = _TABLE.c
 _PENDING: Final = _DELIVERIES.state == DeliveryState.PENDING.value
 _EVERY: Final[Select[Any]] = (
-    select(_TABLE, tables.webhooks.c.id.label("webhook_id"), tables.namespaces.c.id.label("namespace_id"))
-    .join_from(_TABLE, tables.webhooks)
-    .join(tables.namespaces, tables.namespaces.c.key == tables.webhooks.c.namespace_key)
+    select(_TABLE, webhook_table.c.id.label("webhook_id"), namespaces.c.id.label("namespace_id"))
+    .join_from(_TABLE, webhook_table)
+    .join(namespaces, namespaces.c.key == webhook_table.c.namespace_key)
 )
 _FIND = _EVERY.where(
-    tables.namespaces.c.id == bindparam("namespace_id"),
-    tables.webhooks.c.id == bindparam("webhook_id"),
+    namespaces.c.id == bindparam("namespace_id"),
+    webhook_table.c.id == bindparam("webhook_id"),
     _DELIVERIES.uid == bindparam("delivery_id"),
 )
 _OF_WEBHOOK = _EVERY.where(_DELIVERIES.webhook_key == bindparam("of_webhook")).order_by(_DELIVERIES.key.desc())
@@ -59,9 +61,9 @@ def _from_row(row: Row[Any]) -> Delivery:
     )
 
 
-class SqlDeliveries:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class DeliveryRepository:
+    def __init__(self, transaction: Transaction) -> None:
+        self._connection = transaction.connection
 
     async def add(self, webhook: Webhook, deliveries: Sequence[Delivery]) -> None:
         values = [
@@ -142,10 +144,10 @@ class SqlDeliveries:
     async def _claimed(self, keys: Sequence[int]) -> list[DueDelivery]:
         found = await self._connection.execute(_EVERY.where(_DELIVERIES.key.in_(keys)).order_by(_DELIVERIES.key))
         deliveries = [_from_row(row) for row in found]
-        of = webhooks.EVERY.add_columns(tables.namespaces.c.uid.label("namespace_uid")).where(
-            tables.webhooks.c.key.in_({delivery.webhook_key for delivery in deliveries})
+        of = webhook_rows.EVERY.add_columns(namespaces.c.uid.label("namespace_uid")).where(
+            webhook_table.c.key.in_({delivery.webhook_key for delivery in deliveries})
         )
-        to = {row.key: (webhooks.from_row(row), row.namespace_uid) for row in await self._connection.execute(of)}
+        to = {row.key: (webhook_rows.from_row(row), row.namespace_uid) for row in await self._connection.execute(of)}
         return [DueDelivery(delivery, *to[delivery.webhook_key]) for delivery in deliveries]
 
     async def end(self, delivery: Delivery, claim: str, *, paused: bool) -> bool:
@@ -193,3 +195,20 @@ class SqlDeliveries:
     async def forget(self, before: datetime, limit: int) -> int:
         old = select(_DELIVERIES.key).where(_DELIVERIES.create_time < before, _ENDED).limit(limit)
         return (await self._connection.execute(delete(_TABLE).where(_DELIVERIES.key.in_(old)))).rowcount
+
+    async def remove_all(self, webhook_key: int) -> None:
+        await self._connection.execute(delete(_TABLE).where(_DELIVERIES.webhook_key == webhook_key))
+
+    async def awaited(self, namespace_key: int, revisions: Collection[int]) -> set[int]:
+        """Those revisions whose events a webhook is still to be told of, or does not know of yet."""
+        pending = select(_DELIVERIES.revision).where(
+            _PENDING, _DELIVERIES.namespace_key == namespace_key, _DELIVERIES.revision.in_(list(revisions))
+        )
+        found = set((await self._connection.execute(pending)).scalars())
+        queued = select(func.min(webhook_table.c.queued_revision)).where(
+            webhook_table.c.namespace_key == namespace_key, webhook_table.c.disabled.is_(False)
+        )
+        furthest_behind = await self._connection.scalar(queued)
+        if furthest_behind is not None:
+            found |= {revision for revision in revisions if revision > furthest_behind}
+        return found

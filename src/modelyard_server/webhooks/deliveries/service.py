@@ -5,21 +5,27 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 from modelyard.core.names import DeliveryName, WebhookName
+from modelyard_server import failpoints
+from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation
-from modelyard_server.db.protocols import Transaction
+from modelyard_server.calls.resource import new_uid
+from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log import history
-from modelyard_server.log.changes import Attempt, Mutations, new_uid, request_id_reused
-from modelyard_server.outbound.sender import Answer, WebhookSender
+from modelyard_server.log.changes import Mutations, request_id_reused
+from modelyard_server.log.repository import EventRepository
+from modelyard_server.outbound.sender import Answer, Sender
 from modelyard_server.query.paging import Page
-from modelyard_server.registry.values import Delivery, DeliveryState, Webhook
 from modelyard_server.webhooks import service as webhooks
-from modelyard_server.webhooks.values import Message, headers, keys
+from modelyard_server.webhooks.deliveries.repository import DeliveryRepository
+from modelyard_server.webhooks.deliveries.values import Delivery, DeliveryState
+from modelyard_server.webhooks.signing import Message, headers, keys
+from modelyard_server.webhooks.values import Webhook
 
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
     mutations: Mutations
-    sender: WebhookSender
+    sender: Sender
     master: bytes
     """What secrets are derived from."""
     trial: Callable[[Webhook], Message]
@@ -28,12 +34,12 @@ class Deliveries:
     """Says that something is due."""
 
     async def page(
-        self, parent: WebhookName, *, before: int | None, size: int, state: DeliveryState | None
+        self, caller: Caller, parent: WebhookName, *, before: int | None, size: int, state: DeliveryState | None
     ) -> Page[Delivery]:
         async def work(transaction: Transaction) -> Page[Delivery]:
             webhook = await webhooks.find(transaction, parent)
-            found = await transaction.deliveries.page(webhook.key, before=before, limit=size + 1, state=state)
-            return Page.of(found, size)
+            found = await DeliveryRepository(transaction).page(webhook.key, before=before, limit=size + 1, state=state)
+            return Page.of(found, size, lambda delivery: delivery.key)
 
         return await self.mutations.database.read(work)
 
@@ -46,14 +52,14 @@ class Deliveries:
         async def work(transaction: Transaction) -> Delivery:
             webhook = await webhooks.find(transaction, name.webhook, lock=True)
             ended = await _find(transaction, name)
-            added = await transaction.deliveries.find(DeliveryName(name.webhook, identity))
+            added = await DeliveryRepository(transaction).find(DeliveryName(name.webhook, identity))
             if added is not None:
                 if added.revision != ended.revision:
                     raise request_id_reused()
                 return added
             if ended.state is DeliveryState.PENDING:
                 raise _pending(ended)
-            if await transaction.events.at(webhook.namespace_key, ended.revision) is None:
+            if await EventRepository(transaction).at(webhook.namespace_key, ended.revision) is None:
                 raise history.compacted(ended.revision, f"the event of {name} can't be sent again")
             again = Delivery(
                 name=DeliveryName(name.webhook, identity),
@@ -64,16 +70,18 @@ class Deliveries:
                 state=DeliveryState.PENDING,
                 create_time=self.mutations.clock(),
             )
-            await transaction.deliveries.add(webhook, [again])
+            await DeliveryRepository(transaction).add(webhook, [again])
             if webhook.disabled:
-                await transaction.deliveries.pause(webhook.key)
+                await DeliveryRepository(transaction).pause(webhook.key)
+            failpoints.hit(f"{attempt.method}.before_commit")
             return again
 
         again = await self.mutations.database.write(work)
+        failpoints.hit(f"{attempt.method}.after_commit")
         self.wake()
         return again
 
-    async def test(self, name: WebhookName) -> Answer:
+    async def test(self, caller: Caller, name: WebhookName) -> Answer:
         """Posts an event that is in no log, once."""
         webhook = await self.mutations.database.look(lambda transaction: webhooks.find(transaction, name))
         message, now = self.trial(webhook), self.mutations.clock()
@@ -81,7 +89,7 @@ class Deliveries:
 
 
 async def _find(transaction: Transaction, name: DeliveryName) -> Delivery:
-    found = await transaction.deliveries.find(name)
+    found = await DeliveryRepository(transaction).find(name)
     if found is None:
         raise NotFound(
             f"there is no delivery {name.delivery} to {name.webhook}: they are kept for a week",

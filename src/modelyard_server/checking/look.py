@@ -1,0 +1,68 @@
+"""One pass of `fsck` over everything, as each check sees it."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from modelyard_server.blobs.store import BlobStore
+from modelyard_server.checking.report import Report
+from modelyard_server.db.inspection import Every, Inspector, Unreadable
+from modelyard_server.offers import Offers
+
+T = TypeVar("T")
+
+Progress = Callable[[str, int], None]
+"""Told what is being checked, and how many of it are done."""
+
+
+class Kind(StrEnum):
+    """What any check can find of rows."""
+
+    ROW_UNREADABLE = "ROW_UNREADABLE"
+    ROWS_ORPHANED = "ROWS_ORPHANED"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a check reads with, and where it reports."""
+
+    report: Report
+    rows: Inspector
+    store: BlobStore
+    offers: Offers
+    now: datetime
+    progress: Progress
+    reads: Callable[[str], bool]
+    """Of which digests the bytes are read."""
+
+    def count(self, what: str, number: int = 1) -> None:
+        self.report.checked[what] = done = self.report.checked.get(what, 0) + number
+        self.progress(what, done)
+
+    def fault(self, kind: str, resource: str, detail: str) -> None:
+        self.report.fault(kind, resource, detail)
+
+    def note(self, kind: str, resource: str, detail: str) -> None:
+        self.report.note(kind, resource, detail)
+
+    async def each(self, what: str, every: Every[T], **of: Any) -> AsyncGenerator[T, None]:
+        """Those records that can be read, counted; the others are faults."""
+        self.count(what, 0)
+        records: AsyncGenerator[T | Unreadable, None] = self.rows.each(every, **of)
+        async with aclosing(records):
+            async for record in records:
+                self.count(what)
+                if isinstance(record, Unreadable):
+                    self.unreadable(record)
+                else:
+                    yield record
+
+    def unreadable(self, row: Unreadable) -> None:
+        self.fault(Kind.ROW_UNREADABLE, row.resource, "its columns don't hold what they are for")
+
+
+Check = Callable[[Look], Awaitable[None]]
+"""Looks at everything of one capability."""

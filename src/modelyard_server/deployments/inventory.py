@@ -1,0 +1,45 @@
+"""What `fsck` reads of deployments."""
+
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, select
+
+from modelyard.core.names import DeploymentName
+from modelyard_server.db.inspection import Every
+from modelyard_server.deployments.events import DEPLOYMENT
+from modelyard_server.deployments.repository import EVERY, from_row
+from modelyard_server.deployments.tables import deployments
+from modelyard_server.log.inventory import Family, Logged, logged, with_last_event
+from modelyard_server.registry.inventory import MODEL_NAME
+from modelyard_server.registry.models.tables import models
+from modelyard_server.registry.namespaces.tables import namespaces
+
+NAME: Final[ColumnElement[str]] = MODEL_NAME + "/deployments/" + deployments.c.uid
+
+
+class DeploymentRecord(NamedTuple):
+    name: str
+    logged: Logged
+
+
+def _deployment(row: Row[Any]) -> DeploymentRecord:
+    deployment = from_row(row)
+    return DeploymentRecord(str(deployment.name), logged(row, DEPLOYMENT, deployment))
+
+
+DEPLOYMENTS: Final = Every(
+    with_last_event(EVERY, DEPLOYMENT, NAME, namespaces.c.key), deployments.c.key, _deployment, deployments.name
+)
+
+
+def _ids(name: str) -> tuple[object, ...]:
+    return (DeploymentName.parse(name).deployment,)
+
+
+FAMILY: Final = Family(
+    DEPLOYMENT,
+    _ids,
+    (deployments.c.uid,),
+    select(NAME).select_from(models).join(namespaces).join(deployments, deployments.c.model_key == models.c.key),
+    namespaces.c.key,
+)

@@ -1,0 +1,26 @@
+"""Evaluations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from modelyard.core.facts import Dataset, Direction, Slice
+from modelyard.core.names import EvaluationName
+from modelyard_server.calls.resource import Resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation(Resource):
+    """Never changes: ``update_time`` is ``create_time``."""
+
+    name: EvaluationName
+    dataset: Dataset
+    metrics: Mapping[str, float]
+    directions: Mapping[str, Direction] = field(default_factory=dict)
+    slices: tuple[Slice, ...] = ()
+    harness: str = ""
+    supersedes: str = ""
+    """Name of the one that it corrects."""
+    created_by: str = ""
+    superseded_by: str = field(default="", compare=False)
+    """Told by another row, and so no part of what the log tells of this one."""
+    version_key: int = field(default=0, repr=False, compare=False)

@@ -1,0 +1,46 @@
+"""Whether an event is what was written, at its place in the chain."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from modelyard_server.log.encoding import columns_of, decode, event_hash
+from modelyard_server.log.values import StoredEvent
+
+
+class Break(StrEnum):
+    """How a chain can be broken."""
+
+    MISSING = "MISSING"
+    CHANGED = "CHANGED"
+    UNCHAINED = "UNCHAINED"
+
+
+class Fault(NamedTuple):
+    """What is wrong with an event."""
+
+    kind: Break
+    text: str
+
+
+_CHANGED = Fault(Break.CHANGED, "is not what was written")
+
+
+def fault_of(event: StoredEvent, expected: int, previous: str | None) -> Fault | None:
+    """What is wrong with the event that should have revision ``expected``; None if nothing is.
+
+    ``previous`` is the hash of the event before it, None if that is not known.
+    """
+    if event.revision != expected:
+        return Fault(Break.MISSING, "is missing")
+    if event.hash != event_hash(event.payload):
+        return _CHANGED
+    try:
+        read = decode(event.payload, namespace_key=event.columns["namespace_key"], stored_hash=event.hash)
+    except ValueError:
+        return _CHANGED
+    if read.revision != expected or (previous is not None and read.previous_hash != previous):
+        return Fault(Break.UNCHAINED, "is not chained to the event before it")
+    copied = columns_of(read.change)
+    if differing := sorted(name for name, value in event.columns.items() if value != copied[name]):
+        return Fault(Break.CHANGED, f"is not what was written: its columns {', '.join(differing)} are not as its bytes")
+    return None

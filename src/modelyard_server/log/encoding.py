@@ -1,0 +1,96 @@
+"""The bytes of an event: written once, hashed, and never encoded again. ``docs/log.md`` specifies them.
+
+An event is stored as the bytes that its hash covers, so code that is older or newer than an event can verify it, and
+reads of it the fields that it knows.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from modelyard_server.log.values import Change, Event, Json, model_of
+
+# A leaf, should the chain be anchored in a Merkle tree one day (RFC 6962).
+_LEAF: Final = b"\x00"
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339, UTC, microseconds: sorts as text as it does as time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def canonical(fields: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8 without spaces, keys in the order of their code points. ``ValueError`` for NaN and infinities."""
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return text.encode()
+
+
+def without_empty(fields: Mapping[str, Any]) -> Json:
+    """The fields that have a value. Null, empty texts, lists and maps are the same as no field; 0 and false are not."""
+    return {name: value for name, value in fields.items() if value not in _EMPTY}
+
+
+def encode(previous: str, revision: int, change: Change) -> bytes:
+    """The bytes of a change at its place in the log."""
+    return canonical(
+        {
+            "schema": change.schema,
+            "previous": previous,
+            "revision": revision,
+            "type": change.type,
+            "resource": change.resource,
+            "actor": change.actor,
+            "request_id": change.request_id,
+            "reason": change.reason,
+            "time": format_time(change.time),
+            "changes": change.changes,
+            "snapshot": change.snapshot,
+        }
+    )
+
+
+def event_hash(payload: bytes) -> str:
+    """SHA-256, in hexadecimal, of an event's bytes behind a zero byte."""
+    return hashlib.sha256(_LEAF + payload).hexdigest()
+
+
+def decode(payload: bytes, *, namespace_key: int, stored_hash: str) -> Event:
+    """The event that bytes hold, of this release's schema or any other. ``ValueError`` if they hold none."""
+    try:
+        fields = json.loads(payload)
+        change = Change(
+            namespace_key=namespace_key,
+            schema=fields.get("schema", 0),
+            type=fields["type"],
+            resource=fields["resource"],
+            actor=fields.get("actor", ""),
+            request_id=fields.get("request_id", ""),
+            reason=fields.get("reason", ""),
+            time=datetime.fromisoformat(fields["time"]),
+            changes=fields.get("changes", {}),
+            snapshot=fields.get("snapshot", {}),
+        )
+        return Event(fields["revision"], change, fields["previous"], stored_hash, payload)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"these bytes are no event: {error!r}") from error
+
+
+COPIED: Final = ("namespace_key", "type", "resource", "model_id", "actor", "request_id", "reason", "time")
+"""Columns beside an event's bytes that hold copies of its fields, to search by."""
+
+
+def columns_of(change: Change) -> dict[str, Any]:
+    """What :data:`COPIED` columns hold."""
+    return {
+        "namespace_key": change.namespace_key,
+        "type": change.type,
+        "resource": change.resource,
+        "model_id": model_of(change.resource),
+        "actor": change.actor,
+        "request_id": change.request_id,
+        "reason": change.reason,
+        "time": change.time,
+    }

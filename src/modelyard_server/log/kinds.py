@@ -1,0 +1,98 @@
+"""Kinds of resources that the log tells of. Each capability declares its own; the log knows them by name only."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from modelyard_server.calls.resource import Resource
+from modelyard_server.log.encoding import without_empty
+from modelyard_server.log.values import Json
+
+R = TypeVar("R", bound=Resource)
+
+# They change with everything else, and say nothing of their own.
+_FOLLOWERS: Final = frozenset({"update_time", "row_version"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[R]):
+    """How resources of one kind stand in the log.
+
+    ``encode`` writes a snapshot with all the fields of the newest schema. ``decode`` reads a snapshot of any schema: it
+    takes a default for a field that is absent, and ignores one that it does not know.
+    """
+
+    name: str
+    """The first part of the types of its events, as `model`."""
+    verbs: tuple[str, ...]
+    """The second parts."""
+    removals: tuple[str, ...] = ()
+    """Verbs after which the resource is gone."""
+    schemas: Mapping[int, frozenset[str]]
+    """Fields of a snapshot, by the version of its schema. The newest is written."""
+    uncompared: frozenset[str] = frozenset()
+    """Fields that change without an event of this kind."""
+    encode: Callable[[R], Json]
+    decode: Callable[[Json], R]
+    message_field: str = ""
+    """Of the contract's Event: where its snapshot goes. Empty if there is none."""
+    render: Callable[[R], Message] | None = None
+
+    @property
+    def schema(self) -> int:
+        return max(self.schemas)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}.{verb}" for verb in self.verbs)
+
+    @property
+    def removal_types(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}.{verb}" for verb in self.removals)
+
+    def snapshot(self, resource: R) -> Json:
+        """A resource as of now, for the log."""
+        encoded = self.encode(resource)
+        assert encoded.keys() == self.schemas[self.schema], encoded.keys() ^ self.schemas[self.schema]
+        return without_empty(encoded)
+
+    @staticmethod
+    def resource_name(resource: R) -> str:
+        return str(getattr(resource, "name"))  # noqa: B009 (the names of resources have types of their own)
+
+    def changes(self, old: Json, new: Json) -> Json:
+        """What is different between two snapshots: field to [before, after]."""
+        names = sorted(old.keys() | new.keys())
+        return {
+            name: [old.get(name), new.get(name)]
+            for name in names
+            if old.get(name) != new.get(name) and name not in _FOLLOWERS
+        }
+
+    def compared(self, schema: int) -> frozenset[str]:
+        """The fields that a snapshot of some schema and one of ours both have."""
+        ours = self.schemas[self.schema]
+        return (ours & self.schemas.get(schema, ours)) - self.uncompared
+
+
+class Kinds:
+    """All that a server knows."""
+
+    def __init__(self, kinds: Iterable[Kind[Any]]) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+
+    def of(self, name: str) -> Kind[Any] | None:
+        """None for a kind that another release wrote."""
+        return self._kinds.get(name)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """All types of events that there are."""
+        return frozenset(type_ for kind in self._kinds.values() for type_ in kind.types)
+
+    @property
+    def removals(self) -> tuple[str, ...]:
+        """The types of events after which a resource has no row."""
+        return tuple(type_ for kind in self._kinds.values() for type_ in kind.removal_types)

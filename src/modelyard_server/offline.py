@@ -1,0 +1,61 @@
+"""What can be done to a registry without a server: checking it, and migrating its database."""
+
+from modelyard_server.app import CAPABILITIES, arm_failpoints, engine_for, now, offers_of, prepare
+from modelyard_server.blobs import factory as stores
+from modelyard_server.checking.look import Progress
+from modelyard_server.checking.report import Report
+from modelyard_server.config import Settings
+from modelyard_server.data_directory import DataDirectory, DataDirectoryError, database_in
+from modelyard_server.db import integrity, schema
+from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
+from modelyard_server.db.inspection import Inspector
+from modelyard_server.db.unit_of_work import Database
+from modelyard_server.log.repository import append
+from modelyard_server.upkeep.fsck import ConsistencyCheck
+
+
+async def check(settings: Settings, *, read_data: bool, progress: Progress) -> Report:
+    """Checks what a server with these settings keeps, whether one runs or not. Changes nothing, and makes nothing."""
+    path = database_in(settings.data_dir)
+    if settings.embedded and not path.is_file():
+        raise DataDirectoryError(f"there is no registry in {settings.data_dir}: it has no {path.name}")
+    if not stores.is_in(settings.data_dir):
+        raise DataDirectoryError(f"there are no blobs in {settings.data_dir}; give the --data-dir that the server has")
+    url = sqlite_url(path) if settings.database_url is None else parse_url(settings.database_url.get_secret_value())
+    engine = create_engine(url, read_only=True)
+    store = stores.existing_store(settings.data_dir)
+    try:
+        if settings.embedded:
+            await integrity.require_intact(engine, str(path))
+        await schema.require_current(engine)
+        consistency = ConsistencyCheck(
+            [check for capability in CAPABILITIES for check in capability.checks],
+            Inspector(Database(engine, append)),
+            store,
+            offers_of(CAPABILITIES),
+            now,
+            progress,
+        )
+        return await consistency.run(read_data=read_data)
+    finally:
+        await store.close()
+        await engine.dispose()
+
+
+async def migrate(settings: Settings) -> tuple[str | None, str]:
+    """Brings the database's schema up to this release's; its version before and now."""
+    arm_failpoints(settings)
+    directory = DataDirectory.open(settings.data_dir) if settings.embedded else None
+    try:
+        if directory is None:
+            assert settings.database_url is not None
+            engine = create_engine(parse_url(settings.database_url.get_secret_value()))
+        else:
+            engine = engine_for(settings, directory)
+        try:
+            return await (schema.upgrade(engine) if directory is None else prepare(engine, directory))
+        finally:
+            await engine.dispose()
+    finally:
+        if directory is not None:
+            directory.close()

@@ -1,0 +1,70 @@
+"""Where aliases pointed, by the log."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Final
+
+from modelyard.core.names import AliasName, VersionName
+from modelyard_server.calls.errors import FailedPrecondition, PreconditionViolation
+from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.log import history
+from modelyard_server.log.repository import EventListing, EventRepository
+from modelyard_server.log.values import Event, LogHead, Place, namespace_of
+from modelyard_server.query import terms
+from modelyard_server.query.syntax import Operator
+from modelyard_server.registry import lookup
+from modelyard_server.registry.aliases.events import decode
+from modelyard_server.registry.aliases.values import Alias
+
+_PAGE: Final = 100
+
+
+async def alias_at(transaction: Transaction, name: AliasName, time: datetime) -> Alias:
+    """An alias as it was at a time."""
+    log = await history.log_of(transaction, namespace_of(name))
+    until = terms.Moment("time", Operator.LESS_EQUAL, time)
+    found = await EventRepository(transaction).page(log, EventListing(place=name, where=until, descending=True, size=1))
+    if not found and log.floor:
+        raise history.compacted(log.floor, f"nothing is kept of {name} from before then")
+    if not found or found[0].change.type == "alias.deleted":
+        raise lookup.alias_not_found(name)
+    return decode(found[0].change.snapshot)
+
+
+async def target_before(transaction: Transaction, name: AliasName) -> VersionName:
+    """What an alias pointed at before its last move that was not rolled back since."""
+    log = await history.log_of(transaction, namespace_of(name))
+    rolled_back = 0
+    async for event in _backwards(transaction, log, name):
+        if event.change.type == "alias.rolled_back":
+            rolled_back += 1
+        elif event.change.type != "alias.moved":
+            break
+        elif rolled_back:
+            rolled_back -= 1
+        else:
+            return VersionName.parse(event.change.changes["version"][0])
+    else:
+        if log.floor:
+            raise history.compacted(
+                log.floor, f"where {name} pointed before is not kept; set it to the version that you mean"
+            )
+    raise FailedPrecondition(
+        f"{name} has never been moved, or all its moves were rolled back: there is nothing to go back to",
+        reason="NOTHING_TO_ROLL_BACK",
+        violations=[PreconditionViolation("HISTORY", str(name), "it has pointed at nothing else before")],
+        metadata={"resource": str(name)},
+    )
+
+
+async def _backwards(transaction: Transaction, log: LogHead, place: Place) -> AsyncIterator[Event]:
+    after: int | None = None
+    while True:
+        page = await EventRepository(transaction).page(
+            log, EventListing(place=place, descending=True, after=after, size=_PAGE)
+        )
+        for event in page:
+            yield event
+        if len(page) < _PAGE:
+            return
+        after = page[-1].revision

@@ -1,0 +1,215 @@
+"""What `fsck` reads of the registry: every row, beside what the log and other rows say of it."""
+
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, Select, String, bindparam, cast, func, literal, or_, select
+
+from modelyard.core.manifest import File
+from modelyard.core.names import AliasName, ModelName, VersionName
+from modelyard_server.db.inspection import Every
+from modelyard_server.log.inventory import Family, Logged, logged, with_last_event
+from modelyard_server.log.tables import log_heads
+from modelyard_server.registry.aliases import repository as alias_rows
+from modelyard_server.registry.aliases.events import ALIAS
+from modelyard_server.registry.aliases.tables import aliases
+from modelyard_server.registry.models import repository as model_rows
+from modelyard_server.registry.models.events import MODEL
+from modelyard_server.registry.models.tables import models
+from modelyard_server.registry.namespaces import repository as namespace_rows
+from modelyard_server.registry.namespaces.events import NAMESPACE
+from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.registry.rows import model_name
+from modelyard_server.registry.versions import repository as version_rows
+from modelyard_server.registry.versions.events import VERSION
+from modelyard_server.registry.versions.tables import version_files, versions
+
+NAMESPACE_NAME: Final[ColumnElement[str]] = literal("namespaces/") + namespaces.c.id
+MODEL_NAME: Final[ColumnElement[str]] = NAMESPACE_NAME + "/models/" + models.c.id
+VERSION_NAME: Final[ColumnElement[str]] = MODEL_NAME + "/versions/" + cast(versions.c.number, String)
+ALIAS_NAME: Final[ColumnElement[str]] = MODEL_NAME + "/aliases/" + aliases.c.id
+
+
+class NamespaceRecord(NamedTuple):
+    key: int
+    name: str
+    logged: Logged
+    has_log: bool
+
+
+def _namespace(row: Row[Any]) -> NamespaceRecord:
+    namespace = namespace_rows.from_row(row)
+    return NamespaceRecord(
+        namespace.key, str(namespace.name), logged(row, NAMESPACE, namespace), row.log_key is not None
+    )
+
+
+NAMESPACES: Final = Every(
+    with_last_event(
+        select(namespaces, log_heads.c.namespace_key.label("log_key")).outerjoin(
+            log_heads, log_heads.c.namespace_key == namespaces.c.key
+        ),
+        NAMESPACE,
+        NAMESPACE_NAME,
+        namespaces.c.key,
+    ),
+    namespaces.c.key,
+    _namespace,
+    namespaces.name,
+)
+
+
+class ModelRecord(NamedTuple):
+    name: str
+    logged: Logged
+    last_number: int
+    version_count: int
+    lowest: int
+    """Of its versions' numbers, as ``highest``; 0 without versions."""
+    highest: int
+
+    @property
+    def numbered(self) -> bool:
+        """Whether its versions are 1, 2, 3 …; two of one number can't be, and none is ever removed."""
+        counted = self.version_count == self.highest == self.last_number
+        return counted and (self.lowest == 1 or not self.version_count)
+
+
+def _of_versions(function: ColumnElement[int], label: str) -> ColumnElement[int]:
+    query = select(func.coalesce(function, 0)).where(versions.c.model_key == models.c.key)
+    return query.correlate(models).scalar_subquery().label(label)
+
+
+def _model(row: Row[Any]) -> ModelRecord:
+    model = model_rows.from_row(row)
+    numbers = (row.last_number, row.version_count, row.lowest, row.highest)
+    return ModelRecord(str(model.name), logged(row, MODEL, model), *numbers)
+
+
+MODELS: Final = Every(
+    with_last_event(model_rows.EVERY, MODEL, MODEL_NAME, namespaces.c.key).add_columns(
+        _of_versions(func.count(versions.c.number), "version_count"),
+        _of_versions(func.min(versions.c.number), "lowest"),
+        _of_versions(func.max(versions.c.number), "highest"),
+    ),
+    models.c.key,
+    _model,
+    models.name,
+)
+
+
+class VersionRecord(NamedTuple):
+    key: int
+    namespace_key: int
+    name: str
+    logged: Logged
+    file_count: int
+    total_size: int
+    manifest_digest: str
+
+
+def _version(row: Row[Any]) -> VersionRecord:
+    version = version_rows.from_row(row)
+    promised = (version.file_count, version.total_size, version.manifest_digest)
+    return VersionRecord(
+        version.key, version.namespace_key, str(version.name), logged(row, VERSION, version), *promised
+    )
+
+
+VERSIONS: Final = Every(
+    with_last_event(version_rows.EVERY, VERSION, VERSION_NAME, namespaces.c.key),
+    versions.c.key,
+    _version,
+    versions.name,
+)
+
+
+def _file(row: Row[Any]) -> File:
+    return File(row.path, int(row.size), row.digest)
+
+
+FILES: Final = Every(
+    select(version_files.c.path, version_files.c.size, version_files.c.digest).where(
+        version_files.c.version_key == bindparam("of_version")
+    ),
+    version_files.c.path,
+    _file,
+    version_files.name,
+)
+
+
+class AliasRecord(NamedTuple):
+    name: str
+    logged: Logged | None
+    """None if the version that it points at has no row."""
+    dangling: bool
+    """It doesn't point at a version of its own model that is there and not deleted."""
+
+
+def _alias(row: Row[Any]) -> AliasRecord:
+    name = AliasName(model_name(row), row.id)
+    beside = None if row.number is None else logged(row, ALIAS, alias_rows.from_row(row))
+    return AliasRecord(str(name), beside, bool(row.dangling))
+
+
+ALIASES: Final = Every(
+    with_last_event(
+        select(
+            aliases,
+            namespaces.c.id.label("namespace_id"),
+            models.c.id.label("model_id"),
+            versions.c.number,
+            versions.c.manifest_digest,
+            or_(
+                versions.c.key.is_(None),
+                versions.c.model_key != aliases.c.model_key,
+                versions.c.delete_time.is_not(None),
+            ).label("dangling"),
+        )
+        .join_from(aliases, models)
+        .join(namespaces)
+        .outerjoin(versions, versions.c.key == aliases.c.version_key),
+        ALIAS,
+        ALIAS_NAME,
+        namespaces.c.key,
+    ),
+    aliases.c.key,
+    _alias,
+    aliases.name,
+)
+
+
+def _ids_of_model(name: str) -> tuple[object, ...]:
+    return (ModelName.parse(name).model,)
+
+
+def _ids_of_version(name: str) -> tuple[object, ...]:
+    parsed = VersionName.parse(name)
+    return parsed.model.model, parsed.number
+
+
+def _ids_of_alias(name: str) -> tuple[object, ...]:
+    parsed = AliasName.parse(name)
+    return parsed.model.model, parsed.alias
+
+
+def _named(name: ColumnElement[str]) -> Select[Any]:
+    return select(name).select_from(models).join(namespaces)
+
+
+FAMILIES: Final = (
+    Family(MODEL, _ids_of_model, (models.c.id,), _named(MODEL_NAME), namespaces.c.key),
+    Family(
+        VERSION,
+        _ids_of_version,
+        (models.c.id, versions.c.number),
+        _named(VERSION_NAME).join(versions, versions.c.model_key == models.c.key),
+        namespaces.c.key,
+    ),
+    Family(
+        ALIAS,
+        _ids_of_alias,
+        (models.c.id, aliases.c.id),
+        _named(ALIAS_NAME).join(aliases, aliases.c.model_key == models.c.key),
+        namespaces.c.key,
+    ),
+)

@@ -1,0 +1,44 @@
+"""How namespaces stand in the log."""
+
+from typing import Final
+
+from modelyard.core.names import NamespaceName
+from modelyard_server.log.kinds import Kind
+from modelyard_server.log.snapshots import COMMON, common, common_from
+from modelyard_server.log.values import Json
+from modelyard_server.registry.namespaces.messages import namespace_message
+from modelyard_server.registry.namespaces.values import Namespace
+
+_FIELDS_1: Final = COMMON | {"display_name", "description", "labels", "annotations"}
+
+
+def encode(namespace: Namespace) -> Json:
+    return {
+        **common(namespace, namespace.name),
+        "display_name": namespace.display_name,
+        "description": namespace.description,
+        "labels": dict(namespace.labels),
+        "annotations": dict(namespace.annotations),
+    }
+
+
+def decode(stored: Json) -> Namespace:
+    return Namespace(
+        **common_from(stored),
+        name=NamespaceName.parse(stored["name"]),
+        display_name=stored.get("display_name", ""),
+        description=stored.get("description", ""),
+        labels=stored.get("labels", {}),
+        annotations=stored.get("annotations", {}),
+    )
+
+
+NAMESPACE: Final = Kind(
+    name="namespace",
+    verbs=("created", "updated"),
+    schemas={0: _FIELDS_1, 1: _FIELDS_1},
+    encode=encode,
+    decode=decode,
+    message_field="namespace",
+    render=namespace_message,
+)

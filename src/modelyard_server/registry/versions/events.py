@@ -1,0 +1,72 @@
+"""How versions stand in the log."""
+
+from typing import Final
+
+from modelyard.core.names import VersionName
+from modelyard_server.log.kinds import Kind
+from modelyard_server.log.snapshots import COMMON, common, common_from, optional_time, optional_time_from
+from modelyard_server.log.values import Json
+from modelyard_server.registry.versions.facts import facts_from_json
+from modelyard_server.registry.versions.messages import version_message
+from modelyard_server.registry.versions.values import Version, VersionState
+
+_FIELDS_1: Final = COMMON | {
+    *("live_state", "file_count", "total_size", "manifest_digest", "facts", "created_by", "description", "labels"),
+    *("annotations", "aliases", "delete_time", "purge_time", "deprecation_reason"),
+}
+
+
+def encode(version: Version) -> Json:
+    """Without its list of files, which the manifest digest stands for."""
+    return {
+        **common(version, version.name),
+        "live_state": version.live_state.value,
+        "file_count": version.file_count,
+        "total_size": version.total_size,
+        "manifest_digest": version.manifest_digest,
+        "facts": version.stored_facts,
+        "created_by": version.created_by,
+        "description": version.description,
+        "labels": dict(version.labels),
+        "annotations": dict(version.annotations),
+        "aliases": list(version.aliases),
+        "delete_time": optional_time(version.delete_time),
+        "purge_time": optional_time(version.purge_time),
+        "deprecation_reason": version.deprecation_reason,
+    }
+
+
+def decode(stored: Json) -> Version:
+    facts = stored.get("facts", {})
+    return Version(
+        **common_from(stored),
+        name=VersionName.parse(stored["name"]),
+        live_state=VersionState(stored["live_state"]),
+        files=None,
+        file_count=stored["file_count"],
+        total_size=stored["total_size"],
+        manifest_digest=stored["manifest_digest"],
+        facts=facts_from_json(facts),
+        stored_facts=facts,
+        created_by=stored.get("created_by", ""),
+        description=stored.get("description", ""),
+        labels=stored.get("labels", {}),
+        annotations=stored.get("annotations", {}),
+        aliases=tuple(stored.get("aliases", ())),
+        delete_time=optional_time_from(stored, "delete_time"),
+        purge_time=optional_time_from(stored, "purge_time"),
+        deprecation_reason=stored.get("deprecation_reason", ""),
+    )
+
+
+VERSION: Final = Kind(
+    name="version",
+    verbs=("created", "updated", "deprecated", "deleted", "restored"),
+    schemas={0: _FIELDS_1, 1: _FIELDS_1},
+    # Aliases move without a change of the versions that they leave and reach.
+    uncompared=frozenset({"aliases"}),
+    encode=encode,
+    decode=decode,
+    message_field="version",
+    render=version_message,
+)

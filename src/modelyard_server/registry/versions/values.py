@@ -1,0 +1,62 @@
+"""Versions, and the states that they have."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from modelyard.core.facts import Facts
+from modelyard.core.manifest import File
+from modelyard.core.names import ModelName, VersionName
+from modelyard_server.calls.resource import Resource
+
+
+class VersionState(Enum):
+    READY = "READY"
+    DEPRECATED = "DEPRECATED"
+    QUARANTINED = "QUARANTINED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version(Resource):
+    name: VersionName
+    live_state: VersionState
+    """The state it has, or had before it was deleted."""
+    files: tuple[File, ...] | None
+    """None where they were not asked for."""
+    file_count: int
+    total_size: int
+    manifest_digest: str
+    facts: Facts
+    stored_facts: Mapping[str, Any] = field(repr=False, compare=False)
+    """The facts as the database and the log hold them, encoded once."""
+    created_by: str
+    description: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    delete_time: datetime | None = None
+    purge_time: datetime | None = None
+    deprecation_reason: str = ""
+    model_key: int = field(default=0, repr=False, compare=False)
+    namespace_key: int = field(default=0, repr=False, compare=False)
+
+    @property
+    def state(self) -> VersionState:
+        return self.live_state if self.delete_time is None else VersionState.DELETED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """What a caller wants to commit."""
+
+    parent: ModelName
+    files: tuple[File, ...]
+    facts: Facts
+    description: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    alias_ids: Sequence[str] = ()
+    if_changed: bool = False

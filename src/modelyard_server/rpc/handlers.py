@@ -1,0 +1,139 @@
+"""The gRPC door: takes each call through the stages, to the servicer that answers it.
+
+Handlers get raw bytes and parse them inside the stages: a request that doesn't parse passes them like any other.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, Final, NoReturn, TypeAlias
+from uuid import uuid4
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from modelyard_server.calls import status
+from modelyard_server.calls.call import Call
+from modelyard_server.calls.codes import Code
+from modelyard_server.calls.errors import DeadlineExceeded, RegistryError, invalid
+from modelyard_server.calls.methods import ContractError, Method
+from modelyard_server.calls.stages import Stage
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_DETAILS_KEY: Final = "grpc-status-details-bin"
+_GRPC_CODES: Final = {Code(code.value[0]): code for code in grpc.StatusCode}
+# Seconds that a client may take to take an error.
+_LAST_WORD: Final = 1.0
+
+
+class _GrpcDoor:
+    """See :class:`~modelyard_server.calls.call.Door`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def remaining(self) -> float | None:
+        return self._context.time_remaining()
+
+    async def refuse(self, code: Code, error: RegistryError) -> NoReturn:
+        proto = status.to_proto(error)
+        trailer = ((_DETAILS_KEY, proto.SerializeToString()),)
+        try:
+            async with asyncio.timeout(_LAST_WORD):
+                await self._context.abort(_GRPC_CODES[code], proto.message, trailing_metadata=trailer)
+        except TimeoutError:
+            # The client takes nothing at all: the status stays queued behind what it was sent, and we let go.
+            raise asyncio.CancelledError from None
+        raise AssertionError("abort raises")
+
+
+def _parse(call: Call, raw: bytes) -> Message:
+    call.bytes_in += len(raw)
+    try:
+        return call.method.request.FromString(raw)
+    except DecodeError:
+        raise invalid(
+            "", "the request is no valid protobuf message: cut short, not UTF-8 where text belongs, or nested too deep"
+        ) from None
+
+
+async def _requests(call: Call, raws: AsyncIterator[bytes]) -> AsyncGenerator[Message, None]:
+    async for raw in raws:
+        yield _parse(call, raw)
+
+
+def _serialize(call: Call, response: Message) -> bytes:
+    raw = response.SerializeToString()
+    call.bytes_out += len(raw)
+    return raw
+
+
+class Handlers:
+    """Makes the handlers of the contract's methods from the servicers that answer them."""
+
+    def __init__(self, stages: Sequence[Stage], *, reader_stall: float) -> None:
+        self._stages = stages
+        self._reader_stall = reader_stall
+
+    def of(self, methods: Iterable[Method], servicers: Sequence[object]) -> Mapping[str, Mapping[str, Handler]]:
+        """Handlers by service and method. Raises :class:`ContractError` for a method that nobody answers, or two."""
+        made: dict[str, dict[str, Handler]] = {}
+        for method in methods:
+            answering = [getattr(each, method.name) for each in servicers if hasattr(each, method.name)]
+            if len(answering) != 1:
+                raise ContractError(f"{method.path} is answered by {len(answering)} servicers; it needs exactly one")
+            made.setdefault(method.service, {})[method.name] = self._handler(method, answering[0])
+        return made
+
+    async def _enter(self, stack: AsyncExitStack, method: Method, context: Context) -> Call:
+        given = next((v for k, v in context.invocation_metadata() or () if k == "x-request-id"), "")
+        call = Call(method, _GrpcDoor(context), id=given if isinstance(given, str) and given else uuid4().hex)
+        for stage in self._stages:
+            await stack.enter_async_context(stage(call))
+        return call
+
+    async def _write(self, context: Context, raw: bytes) -> None:
+        """Returns once the client has taken enough of what went before: one that never does is cut off."""
+        try:
+            async with asyncio.timeout(self._reader_stall):
+                await context.write(raw)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"nothing was taken for {self._reader_stall:.0f} s; read on from where you are", reason="READER_STALLED"
+            ) from None
+
+    def _handler(self, method: Method, answer: Any) -> Handler:
+        if method.client_streaming:
+
+            async def stream_unary(raws: AsyncIterator[bytes], context: Context) -> bytes:
+                async with AsyncExitStack() as stack:
+                    call = await self._enter(stack, method, context)
+                    requests = await stack.enter_async_context(aclosing(_requests(call, raws)))
+                    return _serialize(call, await answer(requests, call))
+                raise AssertionError("a stage swallowed an error")
+
+            return grpc.stream_unary_rpc_method_handler(stream_unary)
+        if method.server_streaming:
+            # A coroutine that writes, not a generator: what a write raises would pass a generator by.
+            async def unary_stream(raw: bytes, context: Context) -> None:
+                async with AsyncExitStack() as stack:
+                    call = await self._enter(stack, method, context)
+                    request = _parse(call, raw)
+                    call.describe(request)
+                    responses = await stack.enter_async_context(aclosing(answer(request, call)))
+                    async for response in responses:
+                        await self._write(context, _serialize(call, response))
+
+            return grpc.unary_stream_rpc_method_handler(unary_stream)
+
+        async def unary_unary(raw: bytes, context: Context) -> bytes:
+            async with AsyncExitStack() as stack:
+                call = await self._enter(stack, method, context)
+                request = _parse(call, raw)
+                call.describe(request)
+                return _serialize(call, await answer(request, call))
+            raise AssertionError("a stage swallowed an error")
+
+        return grpc.unary_unary_rpc_method_handler(unary_unary)

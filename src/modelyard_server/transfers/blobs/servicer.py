@@ -1,0 +1,108 @@
+"""ArtifactsService: blobs."""
+
+import google_crc32c
+from google.rpc import status_pb2
+
+from modelyard import wire
+from modelyard.core.limits import MAX_BLOB_BYTES, MAX_FILES
+from modelyard.core.names import NamespaceName
+from modelyard.v1 import artifacts_pb2 as rpc
+from modelyard.v1 import resources_pb2 as pb
+from modelyard_server.calls import status, validation
+from modelyard_server.calls.call import Call
+from modelyard_server.calls.errors import FieldViolation, RegistryError, chunk_corrupt
+from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.parsing import Collector
+from modelyard_server.transfers.blobs.parsing import blob_ref, counted
+from modelyard_server.transfers.blobs.service import Blobs
+from modelyard_server.transfers.blobs.values import BlobRef
+
+
+def _corrupt(data: bytes, crc32c: int) -> bool:
+    return bool(google_crc32c.value(data) != crc32c)
+
+
+class BlobsServicer:
+    """Which bytes a namespace holds; small ones written whole, large ones joined from parts."""
+
+    def __init__(self, blobs: Blobs, limits: Limits, compose_threshold: int) -> None:
+        self._blobs = blobs
+        self._limits = limits
+        self._compose_threshold = compose_threshold
+
+    async def GetArtifactLimits(self, request: rpc.GetArtifactLimitsRequest, call: Call) -> rpc.ArtifactLimits:
+        return rpc.ArtifactLimits(
+            max_blob_bytes=MAX_BLOB_BYTES,
+            max_chunk_bytes=self._limits.chunk_bytes,
+            preferred_chunk_bytes=self._limits.preferred_chunk_bytes,
+            max_batch_bytes=self._limits.batch_bytes,
+            max_batch_count=self._limits.batch_count,
+            max_file_count=MAX_FILES,
+            max_part_count=self._limits.part_count,
+            part_bytes=self._limits.part_bytes,
+            compose_threshold_bytes=self._compose_threshold,
+        )
+
+    async def FindMissingBlobs(self, request: rpc.FindMissingBlobsRequest, call: Call) -> rpc.FindMissingBlobsResponse:
+        collector = Collector()
+        parent = collector.parse("parent", NamespaceName.parse, request.parent)
+        collector.add(counted("blobs", len(request.blobs), self._limits.batch_count))
+        collector.add(counted("sizes", len(request.sizes), self._limits.batch_count))
+        blobs = [blob_ref(collector, f"blobs[{i}]", blob) for i, blob in enumerate(request.blobs)]
+        for index, size in enumerate(request.sizes):
+            collector.add(validation.blob_size(f"sizes[{index}]", size))
+        collector.raise_any()
+        assert parent is not None
+        found = await self._blobs.find_missing(call.caller, parent, blobs, request.sizes)
+        return rpc.FindMissingBlobsResponse(
+            missing_blobs=[pb.Blob(digest=blob.digest, size_bytes=blob.size) for blob in found.missing],
+            known_sizes=found.known_sizes,
+            lease_expire_time=wire.timestamp(found.lease_expire_time),
+        )
+
+    async def BatchWriteBlobs(self, request: rpc.BatchWriteBlobsRequest, call: Call) -> rpc.BatchWriteBlobsResponse:
+        collector = Collector()
+        parent = collector.parse("parent", NamespaceName.parse, request.parent)
+        collector.require("items", request.items)
+        collector.add(counted("items", len(request.items), self._limits.batch_count))
+        # Read once: each access of a bytes field makes a copy.
+        items = [
+            (blob_ref(collector, f"items[{i}].blob", item.blob), item.data, item)
+            for i, item in enumerate(request.items)
+        ]
+        total = sum(len(data) for _, data, _ in items)
+        if total > self._limits.batch_bytes:
+            text = f"hold {total} bytes together; at most {self._limits.batch_bytes} fit, use StartUpload for more"
+            collector.add([FieldViolation("items", text)])
+        collector.raise_any()
+        assert parent is not None
+        errors: list[RegistryError | None] = [
+            chunk_corrupt(0) if item.HasField("crc32c") and _corrupt(data, item.crc32c) else None
+            for _, data, item in items
+        ]
+        intact = [index for index, error in enumerate(errors) if error is None]
+        written = await self._blobs.write_batch(call.caller, parent, [items[index][:2] for index in intact])
+        for index, error in zip(intact, written, strict=True):
+            errors[index] = error
+        return rpc.BatchWriteBlobsResponse(
+            results=[_result(blob, error) for (blob, _, _), error in zip(items, errors, strict=True)]
+        )
+
+    async def ComposeBlob(self, request: rpc.ComposeBlobRequest, call: Call) -> pb.Blob:
+        collector = Collector()
+        parent = collector.parse("parent", NamespaceName.parse, request.parent)
+        whole = blob_ref(collector, "blob", request.blob)
+        collector.require("parts", request.parts)
+        collector.add(counted("parts", len(request.parts), self._limits.part_count))
+        parts = [blob_ref(collector, f"parts[{index}]", part) for index, part in enumerate(request.parts)]
+        collector.raise_any()
+        assert parent is not None
+        await self._blobs.compose(call.caller, parent, whole, parts)
+        return request.blob
+
+
+def _result(blob: BlobRef, error: RegistryError | None) -> rpc.BatchWriteBlobsResponse.Result:
+    return rpc.BatchWriteBlobsResponse.Result(
+        blob=pb.Blob(digest=blob.digest, size_bytes=blob.size),
+        status=status_pb2.Status() if error is None else status.to_proto(error),
+    )

@@ -1,0 +1,12 @@
+"""Lets uploads that are being published run to their end."""
+
+from modelyard_server.jobs import Job
+from modelyard_server.transfers.uploads.service import Uploads
+
+
+class PublishToTheEnd(Job):
+    def __init__(self, uploads: Uploads) -> None:
+        self._uploads = uploads
+
+    async def finish(self) -> None:
+        await self._uploads.finish()

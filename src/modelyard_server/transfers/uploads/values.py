@@ -1,0 +1,30 @@
+"""Upload sessions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from modelyard.core.names import UploadName
+
+
+class UploadState(Enum):
+    OPEN = "OPEN"
+    COMMITTED = "COMMITTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A session that turns a stream into one blob."""
+
+    name: UploadName
+    size: int
+    digest: str
+    """Empty until it is declared."""
+    state: UploadState
+    generation: str
+    """Of the blob that it will publish: the same on each try, so that a crash between two steps leaves one file."""
+    epoch: int
+    """Counts the writers; only the last one may go on."""
+    create_time: datetime
+    expire_time: datetime
+    persisted_size: int = 0
