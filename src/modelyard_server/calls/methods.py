@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 
 from modelyard.v1 import options_pb2
 
-
 _REGISTRY: Final = "*"
 """In place of a field: the permission is for the registry as a whole."""
 
