@@ -19,8 +19,9 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\..*)?", re.IGNORECASE)
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*\\]')
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
-# Control, format (bidirectional overrides, zero-width), surrogate, private, unassigned; line and paragraph separators.
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories of characters that can't be seen: control, format (bidirectional overrides, zero-width),
+surrogate, private, unassigned; line and paragraph separators."""
 
 
 def check_digest(digest: str) -> str:
@@ -57,7 +58,7 @@ def _shown(path: str) -> str:
 
 def _check_text(path: str, shown: str) -> None:
     for character in path:
-        if unicodedata.category(character) in _INVISIBLE:
+        if unicodedata.category(character) in INVISIBLE:
             raise ValueError(
                 f"Invalid path {shown}. It has a control, invisible or undecodable character (U+{ord(character):04X})."
             )
