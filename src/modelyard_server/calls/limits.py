@@ -21,8 +21,8 @@ class Limits:
     """Most bytes of a version's message with files and facts: half a MiB less than ``message_bytes``."""
     list_bytes: int = 2 << 20
     """Size at which a page ends early, approximately."""
-    page_size_default: int = 50
-    page_size_max: int = 1000
+    page_size_default: int = shared.DEFAULT_PAGE_SIZE
+    page_size_max: int = shared.MAX_PAGE_SIZE
     page_token_ttl: float = 3 * 86_400.0
     label_count: int = shared.MAX_LABELS
     label_key_bytes: int = shared.MAX_LABEL_KEY_BYTES

@@ -33,5 +33,5 @@ def _has_children(name: VersionName | ModelName, children: Sequence[Version]) ->
         f" {'that' if len(names) == 1 else 'those'} first.",
         reason="VERSION_IN_USE",
         violations=[PreconditionViolation("CHILD", child, "was made from the version") for child in names],
-        metadata={"resource": str(name), "children": ",".join(names)},
+        metadata={"resource": str(name), "usedBy": ",".join(names)},
     )
