@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 
 class Chunk(NamedTuple):
-    """Some bytes in flight, with the crc32c that came with them, or goes with them."""
+    """Some bytes in transit, with their crc32c."""
 
     data: bytes
     crc32c: int | None
@@ -40,20 +40,20 @@ class BlobWriter(Protocol):
     async def append(self, chunks: Sequence[Chunk]) -> None:
         """Stages chunks, in one thread hop.
 
-        ``CHUNK_CORRUPT`` at the first chunk whose crc32c is wrong: those before it are staged, it and the rest are not.
+        Raises ``CHUNK_CORRUPT`` at the first chunk with a wrong crc32c. Only the chunks before it are staged.
         ``UPLOAD_BUSY`` if a writer of a later epoch was opened, or the upload was discarded or published.
-        ``STORAGE_FULL`` leaves the prefix that fitted. A cancelled call returns once nothing writes any more, having
-        staged any number of the chunks, wholly.
+        ``STORAGE_FULL`` if the disk is full. The prefix that fitted stays staged. A cancelled call returns after its
+        thread has ended. It has then staged any number of whole chunks.
         """
         ...
 
     async def publish(self, key: BlobKey, *, field: str) -> None:
-        """Makes the staged bytes durable under ``key``, then they are never written again.
+        """Makes the staged bytes durable under ``key``. They never change after that.
 
-        ``SIZE_MISMATCH``, naming ``field``, if there are more or fewer of them; they stay, and may be completed.
-        ``DIGEST_MISMATCH`` if their sha256 is another; they are gone then, as they are after ``BACKEND_DOWN`` if it is
-        unknown what of them reached the disk. ``UPLOAD_BUSY`` as for :meth:`append`.
-        Publishing the same key twice is the same as once. The staged copy stays until :meth:`BlobStore.discard`.
+        Raises ``SIZE_MISMATCH``, with ``field``, if the size differs. The bytes stay and can be completed.
+        ``DIGEST_MISMATCH`` if the sha256 differs. The bytes are removed. They are also removed after ``BACKEND_DOWN``
+        if it is unknown which of them are on the disk. ``UPLOAD_BUSY`` as for :meth:`append`.
+        It is idempotent for the same key. The staged copy stays until :meth:`BlobStore.discard`.
         """
         ...
 
@@ -93,9 +93,10 @@ class BlobStore(Protocol):
         ...
 
     async def compose(self, key: BlobKey, parts: Sequence[BlobKey], *, field: str) -> None:
-        """Publishes the concatenation of stored blobs, hashed anew.
+        """Publishes the concatenation of stored blobs, hashed again.
 
-        Errors as of :meth:`BlobWriter.publish`, and ``BLOB_CORRUPT`` if a part is missing or short; nothing stays then.
+        Raises the errors of :meth:`BlobWriter.publish`, and ``BLOB_CORRUPT`` if a part is missing or short. After an
+        error, nothing is stored.
         """
         ...
 

@@ -12,7 +12,7 @@ class Limits:
     message_bytes: int = 4 << 20
     chunk_bytes: int = 1 << 20
     preferred_chunk_bytes: int = 256 << 10
-    """Messages of 1 MiB need twice the system time, because each buffer is then mapped anew."""
+    """Messages of 1 MiB need twice the system time, because each buffer is then mapped again."""
     batch_bytes: int = 3 << 20
     batch_count: int = 1000
     part_bytes: int = 64 << 20

@@ -14,8 +14,8 @@ from modelyard_server.calls.errors import RegistryError
 
 DOMAIN: Final = "modelyard.dev"
 
-# Clients drop answers whose trailers are beyond 8 KiB. Base64 makes details a third longer, and the message travels
-# in them and beside them.
+# Clients drop answers with trailers of more than 8 KiB. Base64 makes the details a third longer. The message is sent in
+# the details and also separately.
 _MAX_DETAIL_BYTES: Final = 4096
 _MAX_MESSAGE: Final = 1024
 _MAX_VALUE: Final = 200

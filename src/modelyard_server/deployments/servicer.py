@@ -60,8 +60,8 @@ class DeploymentsServicer:
         if version is None:
             return None
         # Store references in canonical form, so that a rollout finds the deployments that follow an alias.
-        told = str(reference) if reference is not None else ""
-        return Registration(**consumer, version=version, observed_digest=digest or "", reference=told, ttl=ttl)
+        canonical = str(reference) if reference is not None else ""
+        return Registration(**consumer, version=version, observed_digest=digest or "", reference=canonical, ttl=ttl)
 
     async def HeartbeatDeployment(self, request: rpc.HeartbeatDeploymentRequest, call: Call) -> pb.Deployment:
         collector = Collector()

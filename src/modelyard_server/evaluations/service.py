@@ -24,7 +24,7 @@ class Evaluations:
     mutations: Mutations
 
     async def create(self, attempt: Attempt, evaluation: Evaluation) -> Evaluation:
-        """Adds ``evaluation``, whose times and author are set here."""
+        """Adds ``evaluation``, and sets its times and author."""
 
         async def work(transaction: Transaction) -> Evaluation:
             name = evaluation.name

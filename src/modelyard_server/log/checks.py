@@ -37,7 +37,7 @@ def compare(look: Look, name: str, logged: Logged) -> None:
 
 
 async def check(look: Look) -> None:
-    """The log of each namespace: its chain, its head, and that what it tells of has rows."""
+    """Checks the log of each namespace: its chain, its head, and that its resources have rows."""
     families = look.offers.of(Family)
     async for log in look.rows.each(inventory.LOGS):
         if isinstance(log, Unreadable):

@@ -23,7 +23,7 @@ class ConsistencyCheck:
     store: BlobStore
     offers: Offers
     clock: Callable[[], datetime]
-    progress: Progress = lambda what, done: None  # noqa: ARG005 (nobody listens)
+    progress: Progress = lambda what, done: None  # noqa: ARG005 (ignored)
 
     async def run(self, *, read_data: bool) -> Report:
         """Checks everything. With ``read_data``, it also compares the bytes of each blob with its digest."""

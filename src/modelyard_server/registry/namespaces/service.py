@@ -25,7 +25,7 @@ class Namespaces:
     mutations: Mutations
 
     async def create(self, attempt: Attempt, namespace: Namespace) -> Namespace:
-        """Creates ``namespace``, whose uid and times are set here."""
+        """Creates ``namespace``, and sets its uid and times."""
 
         async def work(transaction: Transaction) -> Namespace:
             namespaces = NamespaceRepository(transaction)

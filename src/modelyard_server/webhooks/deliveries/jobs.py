@@ -211,7 +211,7 @@ class Dispatcher(Job):
             answer = await self._sender.post(due.webhook.url, signed, message.body)
         except RegistryError:  # the database is down: the claim runs out, and the delivery is tried again
             raise
-        except Exception:  # noqa: BLE001 (a bug of ours, which must not hold up the lane for ever)
+        except Exception:  # noqa: BLE001 (a bug must not block the lane forever)
             _log.exception("a delivery can't be sent", webhook=str(due.webhook.name), revision=due.delivery.revision)
             answer = Answer(0, "the registry could not send it", 0.0)
         failpoints.hit("webhook.after_post")
