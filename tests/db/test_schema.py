@@ -34,7 +34,7 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
-async def test_migrations_make_what_the_tables_say(engine: Engine) -> None:
+async def test_migrations_create_the_declared_tables(engine: Engine) -> None:
     assert await schema.upgrade(engine) == (None, schema.head())
 
     assert await engine.inspect(_differences) == []

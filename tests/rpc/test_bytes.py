@@ -355,7 +355,7 @@ async def test_uploads_expire(yard: RunningRegistry) -> None:
     assert [staged async for staged in yard.store.staged()] == []
 
 
-async def test_the_sweep_leaves_what_is_alive(yard: RunningRegistry) -> None:
+async def test_the_sweep_keeps_live_uploads(yard: RunningRegistry) -> None:
     upload = await start(yard, DATA)
     await yard.artifacts.WriteBlob(frames(upload.name, DATA[:1000], finish=False))
 
@@ -525,7 +525,7 @@ async def test_small_files_are_read_together(yard: RunningRegistry) -> None:
     assert [item.crc32c for item in read.items] == [google_crc32c.value(contents[path]) for path in paths]
 
 
-async def test_limits_are_told(yard: RunningRegistry) -> None:
+async def test_get_artifact_limits_returns_the_limits(yard: RunningRegistry) -> None:
     told = await yard.artifacts.GetArtifactLimits(rpc.GetArtifactLimitsRequest())
 
     assert told.max_chunk_bytes == yard.limits.chunk_bytes

@@ -102,7 +102,7 @@ async def test_where_a_version_came_from(yard: RunningRegistry) -> None:
 @pytest.mark.parametrize(
     "origin", [{"dataset": "web"}, {"version": name("base")}, {"run": "r1"}], ids=lambda origin: next(iter(origin))
 )
-async def test_what_is_affected_is_told_with_its_aliases(yard: RunningRegistry, origin: dict[str, str]) -> None:
+async def test_affected_versions_are_listed_with_their_aliases(yard: RunningRegistry, origin: dict[str, str]) -> None:
     await family(yard)
 
     answer = await query(yard, DOWN, 0, **origin)

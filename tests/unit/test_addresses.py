@@ -75,7 +75,7 @@ def test_urls_that_lead_inside_are_not_allowed(url: str) -> None:
         ("https://" + "a." * 1100 + "com/", "at most 2048"),
     ],
 )
-def test_other_urls_are_refused_in_words(url: str, why: str) -> None:
+def test_invalid_urls_are_refused_with_a_reason(url: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         check_url(url, [])
 
@@ -87,6 +87,6 @@ def test_public_urls_are_taken(url: str) -> None:
     check_url(url, [])
 
 
-def test_names_inside_are_for_operators_who_allow_a_network() -> None:
+def test_private_names_need_an_allowed_network() -> None:
     """What they resolve to must be in it, as is seen when they are connected to."""
     check_url("https://ci.internal/hook", [ip_network("10.0.0.0/8")])

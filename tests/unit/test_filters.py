@@ -149,6 +149,6 @@ def test_a_wrong_order_is_refused(text: str) -> None:
         parse_version_order(text)
 
 
-def test_models_are_not_sorted_by_what_versions_have() -> None:
+def test_models_cannot_be_sorted_by_fields_of_versions() -> None:
     with pytest.raises(ValueError, match="Use create_time, id, update_time"):
         parse_model_order("metrics.auc")
