@@ -510,7 +510,7 @@ async def test_a_batch_of_files_is_no_larger_than_a_message(yard: RunningRegistr
     )
 
     assert (got.code, got.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["paths"])
-    assert "use ReadFile" in got.message
+    assert "Use ReadFile" in got.message
 
 
 async def test_small_files_are_read_together(yard: RunningRegistry) -> None:

@@ -573,7 +573,7 @@ def test_another_folder_than_the_servers_is_not_taken_for_a_loss(
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("UPDATE alembic_version SET version_num = '9999'", "a newer one migrated it"),
+        ("UPDATE alembic_version SET version_num = '9999'", "A newer release migrated it"),
         ("DELETE FROM alembic_version", "Run 'modelyard-server migrate'"),
         ("DROP TABLE uploads", "does not have the schema of this release"),
     ],

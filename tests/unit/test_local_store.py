@@ -214,7 +214,7 @@ async def test_an_id_that_leads_elsewhere_is_never_made_a_path(store: LocalStore
 )
 async def test_a_key_that_leads_elsewhere_is_never_made_a_path(store: LocalStore, key: BlobKey) -> None:
     for call in (store.size(key), store.remove(key), store.put([(key, b"x")]), store.compose(key, [key], field="blob")):
-        with pytest.raises(ValueError, match="is no"):
+        with pytest.raises(ValueError, match=r"Invalid digest|is not a generation"):
             await call
 
 
