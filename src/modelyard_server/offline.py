@@ -1,4 +1,4 @@
-"""What can be done to a registry without a server: checking it, and migrating its database."""
+"""Operations on a registry without a server: checks and migrations."""
 
 from modelyard_server.app import CAPABILITIES, arm_failpoints, engine_for, now, offers_of, prepare
 from modelyard_server.blobs import factory as stores
@@ -15,12 +15,14 @@ from modelyard_server.upkeep.fsck import ConsistencyCheck
 
 
 async def check(settings: Settings, *, read_data: bool, progress: Progress) -> Report:
-    """Checks what a server with these settings keeps, whether one runs or not. Changes nothing, and makes nothing."""
+    """Checks the data of a server with these settings. The server may be running. Changes and creates nothing."""
     path = database_in(settings.data_dir)
     if settings.embedded and not path.is_file():
-        raise DataDirectoryError(f"there is no registry in {settings.data_dir}: it has no {path.name}")
+        raise DataDirectoryError(
+            f"There is no registry in {settings.data_dir}: it has no {path.name}. Give the server's --data-dir."
+        )
     if not stores.is_in(settings.data_dir):
-        raise DataDirectoryError(f"there are no blobs in {settings.data_dir}; give the --data-dir that the server has")
+        raise DataDirectoryError(f"There are no blobs in {settings.data_dir}. Give the server's --data-dir.")
     url = sqlite_url(path) if settings.database_url is None else parse_url(settings.database_url.get_secret_value())
     engine = create_engine(url, read_only=True)
     store = stores.existing_store(settings.data_dir)
@@ -43,7 +45,7 @@ async def check(settings: Settings, *, read_data: bool, progress: Progress) -> R
 
 
 async def migrate(settings: Settings) -> tuple[str | None, str]:
-    """Brings the database's schema up to this release's; its version before and now."""
+    """Migrates the database's schema to this release. Returns the versions before and after."""
     arm_failpoints(settings)
     directory = DataDirectory.open(settings.data_dir) if settings.embedded else None
     try:

@@ -120,8 +120,8 @@ MUTANTS: Final = {
     ),
     "an event is written after the commit": Mutant(
         f"{SERVER}/db/unit_of_work.py",
-        "        # Namespaces in one order everywhere",
-        "        await self.connection.commit()\n        # Namespaces in one order everywhere",
+        "        # Namespaces in the same order everywhere",
+        "        await self.connection.commit()\n        # Namespaces in the same order everywhere",
         ["tests/kill/test_failpoints.py", "-k", "before_events"],
     ),
     "a retry is not recognised": Mutant(

@@ -200,17 +200,17 @@ async def test_a_sound_log_is_verified(yard: RunningRegistry) -> None:
         (
             "UPDATE events SET actor = 'mallory' WHERE revision = 3",
             3,
-            "is not what was written: its columns actor are not as its bytes",
+            "was changed after it was written: its columns actor differ from its bytes",
         ),
-        ("UPDATE events SET hash = 'f' WHERE revision = 3", 3, "is not what was written"),
+        ("UPDATE events SET hash = 'f' WHERE revision = 3", 3, "was changed after it was written"),
         (
             "UPDATE events SET payload = (SELECT payload FROM events WHERE revision = 2) WHERE revision = 3",
             3,
-            "is not what was written",
+            "was changed after it was written",
         ),
         ("DELETE FROM events WHERE revision = 3", 3, "is missing"),
         ("DELETE FROM events WHERE revision = 5", 5, "is missing"),
-        ("UPDATE log_heads SET hash = 'f'", 5, "does not have the hash that the log ends with"),
+        ("UPDATE log_heads SET hash = 'f'", 5, "does not have the hash in the head of the log"),
     ],
 )
 async def test_the_first_bad_revision_is_named(yard: RunningRegistry, damage: str, revision: int, fault: str) -> None:
@@ -273,7 +273,7 @@ async def test_compacting_twice_is_compacting_once_and_never_ahead(yard: Running
     request.revision = 99
     got = await refused(yard.events.CompactEvents(request))
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert "99 lies ahead of the log" in got.message
+    assert "99 is after the end of the log" in got.message
 
 
 @pytest.mark.parametrize(

@@ -556,7 +556,7 @@ def test_where_there_is_no_registry_it_says_so_and_makes_none(tmp_path: Path) ->
     done = run_fsck("--data-dir", tmp_path / "nothing")
 
     assert done.returncode == 2
-    assert "there is no registry in" in done.stderr
+    assert "There is no registry in" in done.stderr
     assert not (tmp_path / "nothing").exists()
 
 
@@ -566,16 +566,16 @@ def test_another_folder_than_the_servers_is_not_taken_for_a_loss(
     done = run_fsck("--data-dir", tmp_path / "nothing", *prepared_on_postgresql.copy(tmp_path).flags)
 
     assert done.returncode == 2
-    assert "give the --data-dir that the server has" in done.stderr
+    assert "Give the server's --data-dir." in done.stderr
     assert not (tmp_path / "nothing").exists()
 
 
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("UPDATE alembic_version SET version_num = '9999'", "a newer one migrated it"),
-        ("DELETE FROM alembic_version", "run 'modelyard-server migrate'"),
-        ("DROP TABLE uploads", "does not answer as this release's schema says"),
+        ("UPDATE alembic_version SET version_num = '9999'", "A newer release migrated it"),
+        ("DELETE FROM alembic_version", "Run 'modelyard-server migrate'"),
+        ("DROP TABLE uploads", "does not have the schema of this release"),
     ],
 )
 async def test_another_schema_is_not_checked(prepared: Prepared, tmp_path: Path, statement: str, said: str) -> None:
@@ -618,7 +618,7 @@ def test_a_check_that_fails_itself_does_not_say_that_the_registry_is_damaged(
     done = CliRunner().invoke(cli, ["fsck", "--data-dir", str(tmp_path)])
 
     assert done.exit_code == 2
-    assert "the check itself failed" in done.stderr
+    assert "The check itself failed" in done.stderr
 
 
 async def test_a_person_reads_what_is_wrong(prepared_on_sqlite: Prepared, tmp_path: Path) -> None:

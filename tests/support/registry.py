@@ -168,7 +168,7 @@ class Refusal:
 
     @property
     def violations(self) -> dict[str, str]:
-        """What is wrong with each field."""
+        """The violation of each field."""
         bad = self.details["BadRequest"]
         assert isinstance(bad, error_details_pb2.BadRequest)
         return {violation.field: violation.description for violation in bad.field_violations}

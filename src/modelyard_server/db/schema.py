@@ -1,4 +1,4 @@
-"""The schema's version: bringing a database up to ours, and refusing one that is ahead of us."""
+"""The version of the schema: migrates older databases, and refuses newer ones."""
 
 from pathlib import Path
 from typing import Final
@@ -14,12 +14,12 @@ from modelyard_server.db.connection import Engine
 from modelyard_server.db.faults import explained
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
-# Any fixed number: replicas that start together migrate one after the other.
+# Any fixed number. With this lock, replicas that start together migrate one after the other.
 _LOCK: Final = 0x6D6F64656C79617264
 
 
 class SchemaError(Exception):
-    """The database's schema is not the one that this release works with."""
+    """The database does not have the schema of this release."""
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -30,7 +30,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def head() -> str:
-    """The schema version that this release works with."""
+    """The schema version of this release."""
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     assert newest is not None
     return newest
@@ -41,8 +41,8 @@ def _current(connection: Connection) -> str | None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if current is not None and current not in known:
         raise SchemaError(
-            f"the database has schema {current}, which this release does not know: a newer one"
-            f" migrated it. Run that release or a newer one; this one knows up to {head()}"
+            f"The database has schema {current}, which this release does not know. A newer release"
+            f" migrated it. Run that release or a newer one. This release knows schemas up to {head()}."
         )
     return current
 
@@ -65,7 +65,7 @@ async def version(engine: Engine) -> str | None:
 
 
 async def upgrade(engine: Engine) -> tuple[str | None, str]:
-    """Brings the schema up to ours, in one transaction; answers its version before and now."""
+    """Migrates the schema to this release in one transaction. Returns the versions before and after."""
     async with explained():
         versions = await engine.migrate(_upgrade)
     failpoints.hit("migration.after_commit")
@@ -73,10 +73,10 @@ async def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 
 async def require_current(engine: Engine) -> None:
-    """Raises :class:`SchemaError` unless the schema is ours."""
+    """Raises :class:`SchemaError` if the database does not have the schema of this release."""
     current = await version(engine)
     if current != head():
         raise SchemaError(
-            f"the database has schema {current or 'none'}, and this release needs {head()}:"
-            " run 'modelyard-server migrate' with the same settings first"
+            f"The database has schema {current or 'none'}, but this release needs {head()}."
+            " Run 'modelyard-server migrate' with the same settings first."
         )

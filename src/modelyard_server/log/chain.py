@@ -1,4 +1,4 @@
-"""Whether an event is what was written, at its place in the chain."""
+"""Checks an event and its place in the chain."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from modelyard_server.log.values import StoredEvent
 
 
 class Break(StrEnum):
-    """How a chain can be broken."""
+    """Kinds of faults of a chain."""
 
     MISSING = "MISSING"
     CHANGED = "CHANGED"
@@ -16,17 +16,17 @@ class Break(StrEnum):
 
 
 class Fault(NamedTuple):
-    """What is wrong with an event."""
+    """A fault of an event."""
 
     kind: Break
     text: str
 
 
-_CHANGED = Fault(Break.CHANGED, "is not what was written")
+_CHANGED = Fault(Break.CHANGED, "was changed after it was written")
 
 
 def fault_of(event: StoredEvent, expected: int, previous: str | None) -> Fault | None:
-    """What is wrong with the event that should have revision ``expected``; None if nothing is.
+    """The fault of the event that should have revision ``expected``; None if it has none.
 
     ``previous`` is the hash of the event before it, None if that is not known.
     """
@@ -42,5 +42,7 @@ def fault_of(event: StoredEvent, expected: int, previous: str | None) -> Fault |
         return Fault(Break.UNCHAINED, "is not chained to the event before it")
     copied = columns_of(read.change)
     if differing := sorted(name for name, value in event.columns.items() if value != copied[name]):
-        return Fault(Break.CHANGED, f"is not what was written: its columns {', '.join(differing)} are not as its bytes")
+        return Fault(
+            Break.CHANGED, f"was changed after it was written: its columns {', '.join(differing)} differ from its bytes"
+        )
     return None

@@ -14,7 +14,7 @@ from modelyard_server.log.values import Change, Event
 
 @dataclass(frozen=True, slots=True)
 class EventMessages:
-    """Renders events, with the snapshots of the kinds that there are."""
+    """Converts events with their snapshots to messages."""
 
     kinds: Kinds
 
@@ -41,7 +41,7 @@ class EventMessages:
         return message
 
     def _snapshot(self, change: Change) -> Message | None:
-        """The resource as the contract has it; None if this release can't read it, as of a newer one."""
+        """The snapshot as a message; None if this release can't read it, for example from a newer release."""
         kind = self.kinds.of(change.kind)
         if kind is None or kind.render is None:
             return None

@@ -25,13 +25,13 @@ class Namespaces:
     mutations: Mutations
 
     async def create(self, attempt: Attempt, namespace: Namespace) -> Namespace:
-        """Creates ``namespace``, whose uid and times are set here."""
+        """Creates ``namespace``, and sets its uid and times."""
 
         async def work(transaction: Transaction) -> Namespace:
             namespaces = NamespaceRepository(transaction)
             if await namespaces.find(namespace.name) is not None:
                 raise AlreadyExists(
-                    f"there is a namespace {namespace.name.namespace!r} already",
+                    f"There is already a namespace {namespace.name.namespace!r}. Use another id.",
                     reason="NAMESPACE_EXISTS",
                     kind="Namespace",
                     name=str(namespace.name),

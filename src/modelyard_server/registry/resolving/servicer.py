@@ -9,7 +9,7 @@ from modelyard_server.registry.resolving.service import Resolver
 
 
 class ResolvingServicer:
-    """What references mean."""
+    """Resolves references."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
