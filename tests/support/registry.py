@@ -1,6 +1,6 @@
 """A registry in this process: real services, real database, real folder, real channel; only the clock is ours."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,9 +19,11 @@ from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.lineage_pb2_grpc import LineageServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceStub
-from modelyard_server.app import Registry
+from modelyard_server.app import CAPABILITIES, Registry, folders_of
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.calls.limits import Limits
+from modelyard_server.capability import Capability
+from modelyard_server.db import schema
 from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 from modelyard_server.db.metadata import metadata
@@ -94,7 +96,12 @@ class RunningRegistry:
 
 @asynccontextmanager
 async def running_registry(
-    database_url: str, root: Path, *, limits: Limits | None = None, sender: Sender | None = None
+    database_url: str,
+    root: Path,
+    *,
+    limits: Limits | None = None,
+    sender: Sender | None = None,
+    capabilities: Sequence[Capability] = CAPABILITIES,
 ) -> AsyncIterator[RunningRegistry]:
     """``database_url`` is that of a migrated database. ``sqlite`` is a file below ``root``, made if it is missing."""
     root.mkdir(parents=True, exist_ok=True)
@@ -104,6 +111,8 @@ async def running_registry(
     url = sqlite_url(file) if database_url == "sqlite" else parse_url(database_url)
     # A busy machine is no overload that a test wants to hear of: that is tested with a server of its own.
     engine = create_engine(url, pool_timeout=PATIENCE)
+    if folders := folders_of(capabilities):
+        await schema.upgrade(engine, folders)
     database = Database(engine, append)
     store = await LocalStore.open(root)
     clock, metrics, limits = Clock(), Metrics(), limits or Limits()
@@ -114,6 +123,7 @@ async def running_registry(
         secrets={"page_tokens": b"k" * 32, "webhooks": b"w" * 32},
         limits=limits,
         metrics=metrics,
+        capabilities=capabilities,
         reflect=True,
         clock=clock,
     )
