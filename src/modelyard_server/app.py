@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
@@ -78,6 +79,11 @@ def now() -> datetime:
 def offers_of(capabilities: Sequence[Capability]) -> Offers:
     """The implementations that capabilities offer to capabilities below them, without a running server."""
     return Offers(each for capability in capabilities for each in capability.offers)
+
+
+def folders_of(capabilities: Sequence[Capability]) -> list[Path]:
+    """Where capabilities outside this package keep their Alembic revisions."""
+    return [each.migrations for each in capabilities if each.migrations is not None]
 
 
 async def secrets_of(engine: Engine, capabilities: Sequence[Capability]) -> dict[str, bytes]:
@@ -161,31 +167,38 @@ def engine_for(settings: Settings, directory: DataDirectory) -> Engine:
     return create_engine(url, pool_size=settings.database_pool_size)
 
 
-async def prepare(engine: Engine, directory: DataDirectory) -> tuple[str | None, str]:
+async def prepare(
+    engine: Engine, directory: DataDirectory, capabilities: Sequence[Capability] = CAPABILITIES
+) -> tuple[str | None, str]:
     """Migrates the schema of the embedded database. Returns the versions before and after."""
     await integrity.require_intact(engine, str(directory.database))
-    if await schema.version(engine) is None and stores.has_blobs(directory.path):
+    folders = folders_of(capabilities)
+    if await schema.version(engine, folders) is None and stores.has_blobs(directory.path):
         raise DataDirectoryError(
             f"{directory.database} is missing or empty, but the data folder has blobs. A new registry would not know"
             " them. Restore the database, or give an empty --data-dir."
         )
-    return await schema.upgrade(engine)
+    return await schema.upgrade(engine, folders)
 
 
 @asynccontextmanager
 async def open_registry(
-    settings: Settings, directory: DataDirectory, metrics: Metrics, limits: Limits
+    settings: Settings,
+    directory: DataDirectory,
+    metrics: Metrics,
+    limits: Limits,
+    capabilities: Sequence[Capability] = CAPABILITIES,
 ) -> AsyncIterator[Registry]:
     """Opens a registry with its database and store, and closes them at the end."""
     async with AsyncExitStack() as stack:
         engine = engine_for(settings, directory)
         stack.push_async_callback(engine.dispose)
         if settings.embedded:
-            before, after = await prepare(engine, directory)
+            before, after = await prepare(engine, directory, capabilities)
             if before != after:
                 _log.info("migrated", before=before, after=after)
         else:
-            await schema.require_current(engine)
+            await schema.require_current(engine, folders_of(capabilities))
         database = Database(engine, append)
         stack.push_async_callback(database.close)
         store = await stores.open_store(directory.path)
@@ -194,9 +207,10 @@ async def open_registry(
             database,
             store,
             sender=HttpsSender(settings.reachable),
-            secrets=await secrets_of(engine, CAPABILITIES),
+            secrets=await secrets_of(engine, capabilities),
             limits=limits,
             metrics=metrics,
+            capabilities=capabilities,
             reflect=settings.reflection,
         )
 

@@ -1,7 +1,10 @@
 """Operations on a registry without a server: checks and migrations."""
 
-from modelyard_server.app import CAPABILITIES, arm_failpoints, engine_for, now, offers_of, prepare
+from collections.abc import Sequence
+
+from modelyard_server.app import CAPABILITIES, arm_failpoints, engine_for, folders_of, now, offers_of, prepare
 from modelyard_server.blobs import factory as stores
+from modelyard_server.capability import Capability
 from modelyard_server.checking.look import Progress
 from modelyard_server.checking.report import Report
 from modelyard_server.config import Settings
@@ -14,7 +17,9 @@ from modelyard_server.log.repository import append
 from modelyard_server.upkeep.fsck import ConsistencyCheck
 
 
-async def check(settings: Settings, *, read_data: bool, progress: Progress) -> Report:
+async def check(
+    settings: Settings, *, read_data: bool, progress: Progress, capabilities: Sequence[Capability] = CAPABILITIES
+) -> Report:
     """Checks the data of a server with these settings. The server may be running. Changes and creates nothing."""
     path = database_in(settings.data_dir)
     if settings.embedded and not path.is_file():
@@ -29,12 +34,12 @@ async def check(settings: Settings, *, read_data: bool, progress: Progress) -> R
     try:
         if settings.embedded:
             await integrity.require_intact(engine, str(path))
-        await schema.require_current(engine)
+        await schema.require_current(engine, folders_of(capabilities))
         consistency = ConsistencyCheck(
-            [check for capability in CAPABILITIES for check in capability.checks],
+            [check for capability in capabilities for check in capability.checks],
             Inspector(Database(engine, append)),
             store,
-            offers_of(CAPABILITIES),
+            offers_of(capabilities),
             now,
             progress,
         )
@@ -44,7 +49,7 @@ async def check(settings: Settings, *, read_data: bool, progress: Progress) -> R
         await engine.dispose()
 
 
-async def migrate(settings: Settings) -> tuple[str | None, str]:
+async def migrate(settings: Settings, capabilities: Sequence[Capability] = CAPABILITIES) -> tuple[str | None, str]:
     """Migrates the database's schema to this release. Returns the versions before and after."""
     arm_failpoints(settings)
     directory = DataDirectory.open(settings.data_dir) if settings.embedded else None
@@ -55,7 +60,9 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
         else:
             engine = engine_for(settings, directory)
         try:
-            return await (schema.upgrade(engine) if directory is None else prepare(engine, directory))
+            if directory is None:
+                return await schema.upgrade(engine, folders_of(capabilities))
+            return await prepare(engine, directory, capabilities)
         finally:
             await engine.dispose()
     finally:

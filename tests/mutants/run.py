@@ -67,6 +67,18 @@ MUTANTS: Final = {
         "        gone = list(revisions)\n",
         ["tests/rpc/test_webhooks.py", "-k", "compaction"],
     ),
+    "fields that an event of a newer release lacks are compared": Mutant(
+        f"{SERVER}/log/kinds.py",
+        "self.schemas.get(schema, frozenset(snapshot))",
+        "self.schemas.get(schema, self.schemas[self.schema])",
+        ["tests/db/test_evolution.py", "-k", "two_releases and sqlite"],
+    ),
+    "a forged floor is believed": Mutant(
+        f"{SERVER}/log/chain.py",
+        "    if told is None or head.floor == told:",
+        "    if True:",
+        ["tests/server/test_fsck.py", "-k", "front"],
+    ),
     "the folder is not synced after a publication": Mutant(
         f"{SERVER}/blobs/disk.py",
         '        sync(descriptor, "blob.fsync_folder")\n',

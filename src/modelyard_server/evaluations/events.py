@@ -63,6 +63,7 @@ EVALUATION: Final = Kind(
     name="evaluation",
     verbs=("created",),
     schemas={0: _FIELDS_1, 1: _FIELDS_1},
+    records=frozenset({"dataset", "slices"}),
     encode=encode,
     decode=decode,
     message_field="evaluation",

@@ -7,8 +7,7 @@ from modelyard_server.checking.look import Look
 from modelyard_server.db.inspection import Unreadable
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log import inventory
-from modelyard_server.log.chain import Break, fault_of
-from modelyard_server.log.encoding import without_empty
+from modelyard_server.log.chain import Break, fault_of, floor_fault
 from modelyard_server.log.inventory import Family, Logged, LogRecord
 from modelyard_server.log.repository import EventRepository
 from modelyard_server.log.values import GENESIS, LogHead, StoredEvent
@@ -31,8 +30,7 @@ def compare(look: Look, name: str, logged: Logged) -> None:
         if not logged.compacted:
             look.fault(Kind.NOT_LOGGED, name, "exists, but not according to its namespace's log")
         return
-    fields, event = logged.kind.compared(logged.event.schema), without_empty(logged.event.snapshot)
-    if changed := sorted(field for field in fields if logged.row.get(field) != event.get(field)):
+    if changed := logged.kind.differences(logged.row, logged.event.schema, logged.event.snapshot):
         look.fault(Kind.NOT_LOGGED, name, f"differs from its last event in {', '.join(changed)}")
 
 
@@ -59,7 +57,20 @@ async def _head(look: Look, log: LogRecord) -> LogHead | None:
     return await look.rows.read(work)
 
 
+async def _at_floor(look: Look, log: LogRecord) -> None:
+    """Whoever cuts off the front of a log and moves its floor there leaves no event that says so."""
+
+    async def work(transaction: Transaction) -> str | None:
+        events = EventRepository(transaction)
+        head = await events.head_at(log.key)
+        return None if head is None else floor_fault(head, await events.last_compaction(log.key, log.name))
+
+    if fault := await look.rows.read(work):
+        look.fault(Kind.HEAD_WRONG, log.name, fault)
+
+
 async def _at_log(look: Look, log: LogRecord) -> None:
+    await _at_floor(look, log)
     head = await _head(look, log)
     last = await _at_events(look, log, head)
     # New events since the first pass have moved the head too.

@@ -33,6 +33,13 @@ def without_empty(fields: Mapping[str, Any]) -> Json:
     return {name: value for name, value in fields.items() if value not in _EMPTY}
 
 
+def bare(value: Any) -> Any:
+    """A value whose records, at any depth, are without their empty members."""
+    if isinstance(value, Mapping):
+        return without_empty({name: bare(each) for name, each in value.items()})
+    return [bare(each) for each in value] if isinstance(value, list) else value
+
+
 def encode(previous: str, revision: int, change: Change) -> bytes:
     """The bytes of a change at its place in the log."""
     return canonical(

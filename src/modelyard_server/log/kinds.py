@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 from google.protobuf.message import Message
 
 from modelyard_server.calls.resource import Resource
-from modelyard_server.log.encoding import without_empty
+from modelyard_server.log.encoding import bare, without_empty
 from modelyard_server.log.values import Json
 
 R = TypeVar("R", bound=Resource)
@@ -34,6 +34,8 @@ class Kind(Generic[R]):
     """Fields of a snapshot, by the version of its schema. The newest is written."""
     uncompared: frozenset[str] = frozenset()
     """Fields that change without an event of this kind."""
+    records: frozenset[str] = frozenset()
+    """Fields that hold records, or lists of them. A member of a record that is absent is the same as an empty one."""
     encode: Callable[[R], Json]
     decode: Callable[[Json], R]
     message_field: str = ""
@@ -71,10 +73,22 @@ class Kind(Generic[R]):
             if old.get(name) != new.get(name) and name not in _FOLLOWERS
         }
 
-    def compared(self, schema: int) -> frozenset[str]:
-        """The fields that a snapshot of ``schema`` and one of the newest schema both have."""
-        ours = self.schemas[self.schema]
-        return (ours & self.schemas.get(schema, ours)) - self.uncompared
+    def differences(self, row: Json, schema: int, snapshot: Json) -> list[str]:
+        """The fields in which a row, as a snapshot of ours, is not as a stored snapshot of some schema says."""
+        told = without_empty(snapshot)
+
+        def value(of: Json, name: str) -> Any:
+            return bare(of.get(name)) if name in self.records else of.get(name)
+
+        return sorted(name for name in self.compared(schema, told) if value(row, name) != value(told, name))
+
+    def compared(self, schema: int, snapshot: Json) -> frozenset[str]:
+        """The fields that a snapshot of some schema and one of ours both have.
+
+        A newer release's schema is not known here. Only fields that such a snapshot holds are sure to be its own.
+        """
+        theirs = self.schemas.get(schema, frozenset(snapshot))
+        return (self.schemas[self.schema] & theirs) - self.uncompared
 
 
 class Kinds:

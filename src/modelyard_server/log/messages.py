@@ -1,7 +1,7 @@
 """Events as messages."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import Message
@@ -10,6 +10,9 @@ from modelyard import wire
 from modelyard.v1 import events_pb2 as pb
 from modelyard_server.log.kinds import Kinds
 from modelyard_server.log.values import Change, Event
+
+LARGEST: Final = 7 << 19
+"""Bytes of an event with its payload: half a MiB below what a message may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,18 @@ class EventMessages:
         kind = self.kinds.of(change.kind)
         if kind is not None and (snapshot := self._snapshot(change)) is not None:
             getattr(message, kind.message_field).CopyFrom(snapshot)
+        return message
+
+    def with_payload(self, event: Event) -> pb.Event:
+        """The event with its bytes, as far as one message can hold both. The bytes have all that the rest has."""
+        message = self(event)
+        if len(event.payload) > LARGEST:
+            return message
+        if message.ByteSize() + len(event.payload) > LARGEST:
+            message.ClearField("changes")
+            if (snapshot := message.WhichOneof("snapshot")) is not None:
+                message.ClearField(snapshot)
+        message.payload = event.payload
         return message
 
     def _snapshot(self, change: Change) -> Message | None:

@@ -18,6 +18,7 @@ from modelyard_server.query.terms import Term
 
 _HEADS = tables.log_heads.c
 _EVENTS = tables.events.c
+COMPACTED: Final = "log.compacted"
 _OF_NAMESPACE = _HEADS.namespace_key == bindparam("of_namespace")
 _COLUMNS: Final[Sequence[ColumnElement[Any]]] = (
     _HEADS.namespace_key,
@@ -150,6 +151,17 @@ class EventRepository:
             .limit(limit)
         )
         return [stored_from_row(row) for row in await self._connection.execute(query)]
+
+    async def last_compaction(self, namespace_key: int, namespace: str) -> StoredEvent | None:
+        """The event of the last compaction of a namespace's log. Each is kept until the next one."""
+        query = (
+            select(tables.events)
+            .where(_EVENTS.namespace_key == namespace_key, _EVENTS.resource == namespace, _EVENTS.type == COMPACTED)
+            .order_by(_EVENTS.revision.desc())
+            .limit(1)
+        )
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else stored_from_row(row)
 
     async def headings(self, namespace_key: int, *, after: int, limit: int) -> list[Heading]:
         """The next events, including compacted ones that are still stored."""

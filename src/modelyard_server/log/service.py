@@ -8,7 +8,7 @@ from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import invalid
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log import history
-from modelyard_server.log.chain import fault_of
+from modelyard_server.log.chain import fault_of, floor_fault
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.events import LOG, Floor
 from modelyard_server.log.repository import EventListing, EventRepository
@@ -78,6 +78,10 @@ class Log:
             last = min(first + _VERIFIED_AT_ONCE - 1, log.revision)
             revision = first - 1
             events = EventRepository(transaction)
+            if previous is not None:
+                compaction = await events.last_compaction(log.namespace_key, str(parent))
+                if told := floor_fault(log, compaction):
+                    return Verdict(log.floor, "", False, log.floor + 1, told)
             while revision < last:
                 page = await events.stored(log, after=revision, limit=min(_PAGE, last - revision))
                 for event in page:

@@ -78,7 +78,8 @@ class EventsServicer:
         descending = order is not None and order.descending
         listing = EventListing(place=place, where=where, descending=descending, after=query.after_key, size=query.size)
         found = await self._log.page(call.caller, listing)
-        events, token = self._lists.answer(query, found.page, self._render)
+        render = self._render.with_payload if request.include_payload else self._render
+        events, token = self._lists.answer(query, found.page, render)
         return rpc.ListEventsResponse(events=events, next_page_token=token, compacted_revision=found.compacted_revision)
 
     async def WatchEvents(self, request: rpc.WatchEventsRequest, call: Call) -> AsyncIterator[rpc.WatchEventsResponse]:
@@ -88,7 +89,8 @@ class EventsServicer:
         collector.add(self._watching.types.check("types", request.types, self._limits.event_types))
         collector.raise_any()
         assert place is not None
-        watch = self._watching.watch(call.caller, place, request.types, request.start_revision)
+        render = self._render.with_payload if request.include_payload else None
+        watch = self._watching.watch(call.caller, place, request.types, request.start_revision, render=render)
         async with aclosing(watch):
             async for news in watch:
                 batches = list(_batches(news.events, _MESSAGE_BYTES)) or [[]]

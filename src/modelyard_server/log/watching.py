@@ -137,11 +137,18 @@ class Watching(Job, Generic[M]):
                 await task
 
     async def watch(
-        self, caller: Caller, place: NamespaceName | ModelName, types: Iterable[str], start: int
+        self,
+        caller: Caller,
+        place: NamespaceName | ModelName,
+        types: Iterable[str],
+        start: int,
+        *,
+        render: Callable[[Event], M] | None = None,
     ) -> AsyncGenerator[News[M], None]:
         """The events of a scope from revision ``start``, or the next ones if that is 0. It never ends by itself.
 
-        ``types`` are types of events or wildcards; none means all.
+        ``types`` are types of events or wildcards; none means all. With ``render`` this watch alone gets messages of
+        another form than all others.
         """
         wanted = frozenset(types)
         namespace = namespace_of(place)
@@ -159,7 +166,8 @@ class Watching(Job, Generic[M]):
                     items = feed.behind(cursor)
                     if items is None:
                         items = [_Item(event) for event in await self._read(namespace, cursor)]
-                    told = [item.rendered(self._render) for item in items if _concerns(item.event, place, wanted)]
+                    concern = [item for item in items if _concerns(item.event, place, wanted)]
+                    told = [render(item.event) if render else item.rendered(self._render) for item in concern]
                     cursor = items[-1].event.revision if items else cursor
                     if told:
                         yield News(told, cursor)
