@@ -18,6 +18,7 @@ from tests.support.scale import SCALE
 from tests.support.server import ServerProcess
 
 from modelyard import AsyncClient, AsyncWebhooks
+from modelyard._transfer.parts import compose
 from modelyard.errors import NotFoundError
 from modelyard.types import Version, VersionState
 from modelyard.v1 import artifacts_pb2 as pb
@@ -82,7 +83,7 @@ async def _compose(client: AsyncClient, _: Path) -> None:
     whole = b"".join(PARTS)
     blob = Blob(digest=digest_of(whole), size_bytes=len(whole))
     request = pb.ComposeBlobRequest(parent=NAMESPACE, blob=blob, parts=parts)
-    await connection.call(connection.artifacts.ComposeBlob, request)
+    await compose(connection, request)
 
 
 async def _add_webhook(client: AsyncClient) -> None:

@@ -16,6 +16,7 @@ from tests.support.requests import (
     blob_of,
     commit,
     commit_files,
+    compose,
     digest_of,
     frames,
     make_model,
@@ -448,8 +449,8 @@ async def test_parts_are_joined_and_hashed_anew(yard: RunningRegistry) -> None:
     whole = b"".join(parts)
     request = rpc.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(whole), parts=map(blob_of, parts))
 
-    first = await yard.artifacts.ComposeBlob(request)
-    again = await yard.artifacts.ComposeBlob(request)
+    first = await compose(yard, request)
+    again = await compose(yard, request)
 
     assert first == again == blob_of(whole)
     assert await read(yard, await commit_of(yard, whole)) == whole
@@ -471,9 +472,7 @@ async def test_what_does_not_add_up_is_not_composed(
     before = await yard.dump()
 
     got = await refused(
-        yard.artifacts.ComposeBlob(
-            rpc.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(whole), parts=map(blob_of, parts))
-        )
+        compose(yard, rpc.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(whole), parts=map(blob_of, parts)))
     )
 
     assert (got.code, got.reason) == (code, reason)

@@ -16,6 +16,7 @@ from tests.support.requests import (
     NAMESPACE,
     blob_of,
     commit,
+    compose,
     frames,
     make_model,
     request_id,
@@ -233,7 +234,7 @@ async def _compose(yard: RunningRegistry) -> pb.Blob:
     await store(yard, b"one", b"two")
     parts = [blob_of(b"one"), blob_of(b"two")]
     request = artifacts.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(b"onetwo"), parts=parts)
-    return await yard.artifacts.ComposeBlob(request)
+    return await compose(yard, request)
 
 
 async def _heartbeat(yard: RunningRegistry) -> pb.Deployment:

@@ -5,7 +5,7 @@ publication late can never remove a newer one. Methods raise the errors of ``dom
 disk or an object store does to them: ``STORAGE_FULL``, ``BACKEND_DOWN``, ``BLOB_CORRUPT``.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -92,8 +92,10 @@ class BlobStore(Protocol):
         """Publishes small blobs, durably. The caller has checked their sha256."""
         ...
 
-    async def compose(self, key: BlobKey, parts: Sequence[BlobKey], *, field: str) -> None:
-        """Publishes the concatenation of stored blobs, hashed anew.
+    async def compose(
+        self, key: BlobKey, parts: Sequence[BlobKey], *, field: str, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Publishes the concatenation of stored blobs, hashed anew. ``progress`` is told the bytes that are hashed.
 
         Errors as of :meth:`BlobWriter.publish`, and ``BLOB_CORRUPT`` if a part is missing or short; nothing stays then.
         """

@@ -63,6 +63,8 @@ class Limits:
     """That one watch may name."""
     watch_progress: float = 30.0
     """A watch that has nothing to tell says so this often."""
+    compose_progress: float = 10.0
+    """A ComposeBlob that takes long says how far it is this often."""
     reader_stall: float = 120.0
     """A client that takes nothing of its download for so long is cut off."""
     webhooks: int = 100

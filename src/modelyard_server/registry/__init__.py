@@ -19,7 +19,7 @@ from modelyard_server.registry.aliases.service import Aliases
 from modelyard_server.registry.aliases.servicer import AliasesServicer
 from modelyard_server.registry.aliases.tables import aliases
 from modelyard_server.registry.checks import check
-from modelyard_server.registry.guards import DeleteGuard, StoredBlobs, UseListener
+from modelyard_server.registry.guards import DeleteGuard, NamespaceContents, StoredBlobs, UseListener
 from modelyard_server.registry.models.events import MODEL
 from modelyard_server.registry.models.service import Models
 from modelyard_server.registry.models.servicer import ModelsServicer
@@ -57,7 +57,7 @@ def _build(parts: Parts) -> Running:
     lists, limits, guards = parts.lists, parts.limits, parts.offers.of(DeleteGuard)
     moves = AliasMoves(mutations, parts.offers.of(MoveGuard))
     aliases_ = Aliases(mutations, moves)
-    namespaces_ = Namespaces(mutations)
+    namespaces_ = Namespaces(mutations, parts.offers.of(NamespaceContents))
     versions_ = Versions(mutations, aliases_, parts.offers.one(StoredBlobs), guards)
     resolver = Resolver(parts.database, parts.clock, parts.offers.of(UseListener))
     return Running(

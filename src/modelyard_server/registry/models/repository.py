@@ -124,6 +124,11 @@ class ModelRepository:
             found.update((model.key, model) for model in map(from_row, result))
         return Page([found[match.key] for match in page], page, more=len(matches) > listing.size)
 
+    async def some(self, namespace_key: int, limit: int) -> list[Model]:
+        """A few models of a namespace, also soft-deleted ones."""
+        query = EVERY.where(_MODELS.namespace_key == namespace_key).order_by(_MODELS.id).limit(limit)
+        return [from_row(row) for row in await self._connection.execute(query)]
+
     async def has_versions(self, key: int) -> bool:
         live = exists().where(versions.c.model_key == key, versions.c.delete_time.is_(None))
         return bool(await self._connection.scalar(select(live)))

@@ -33,7 +33,7 @@ class Models:
         """Creates ``model``, whose uid and times are set here."""
 
         async def work(transaction: Transaction) -> Model:
-            namespace = await lookup.namespace(transaction, NamespaceName(model.name.namespace))
+            namespace = await lookup.namespace(transaction, NamespaceName(model.name.namespace), hold=True)
             existing = await ModelRepository(transaction).find(model.name)
             if existing is not None:
                 hint = "; it is deleted: restore it, or choose another id" if existing.delete_time else ""

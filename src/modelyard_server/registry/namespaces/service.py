@@ -1,18 +1,21 @@
-"""Namespaces: create, read, update."""
+"""Namespaces: create, read, update, delete, restore."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from modelyard.core.names import NamespaceName
+from modelyard.core.names import DEFAULT_NAMESPACE, NamespaceName
 from modelyard_server.calls.caller import SYSTEM, Attempt, Caller
-from modelyard_server.calls.errors import AlreadyExists
+from modelyard_server.calls.errors import AlreadyExists, FailedPrecondition, PreconditionViolation, invalid
 from modelyard_server.calls.resource import check_etag, new_uid
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.paging import Page
 from modelyard_server.registry import lookup
+from modelyard_server.registry.guards import NamespaceContents
+from modelyard_server.registry.lookup import BLOCKERS
+from modelyard_server.registry.models.repository import ModelRepository
 from modelyard_server.registry.namespaces.events import NAMESPACE
 from modelyard_server.registry.namespaces.repository import NamespaceRepository
 from modelyard_server.registry.namespaces.values import Namespace
@@ -23,15 +26,17 @@ _OUTCOMES: Final = SnapshotOutcomes(NAMESPACE)
 @dataclass(frozen=True, slots=True)
 class Namespaces:
     mutations: Mutations
+    contents: tuple[NamespaceContents, ...]
 
     async def create(self, attempt: Attempt, namespace: Namespace) -> Namespace:
         """Creates ``namespace``, whose uid and times are set here."""
 
         async def work(transaction: Transaction) -> Namespace:
             namespaces = NamespaceRepository(transaction)
-            if await namespaces.find(namespace.name) is not None:
+            if (existing := await namespaces.find(namespace.name)) is not None:
+                hint = "; it is deleted: restore it, or choose another id" if existing.delete_time else ""
                 raise AlreadyExists(
-                    f"there is a namespace {namespace.name.namespace!r} already",
+                    f"there is a namespace {namespace.name.namespace!r} already{hint}",
                     reason="NAMESPACE_EXISTS",
                     kind="Namespace",
                     name=str(namespace.name),
@@ -44,11 +49,13 @@ class Namespaces:
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def get(self, caller: Caller, name: NamespaceName) -> Namespace:
-        return await self.mutations.database.look(lambda transaction: lookup.namespace(transaction, name))
+        return await self.mutations.database.look(lambda transaction: lookup.namespace(transaction, name, deleted=True))
 
-    async def page(self, caller: Caller, *, after: str, size: int) -> Page[Namespace]:
+    async def page(self, caller: Caller, *, after: str, size: int, show_deleted: bool) -> Page[Namespace]:
         found = await self.mutations.database.read(
-            lambda transaction: NamespaceRepository(transaction).page(after=after, limit=size + 1)
+            lambda transaction: NamespaceRepository(transaction).page(
+                after=after, limit=size + 1, show_deleted=show_deleted
+            )
         )
         return Page.of(found, size, lambda namespace: namespace.name.namespace)
 
@@ -58,15 +65,58 @@ class Namespaces:
         async def work(transaction: Transaction) -> Namespace:
             before = await lookup.namespace(transaction, name, lock=True)
             check_etag(before, etag, name)
-            patched = patch(before)
-            if patched == before:
-                return before
-            after = replace(patched, update_time=self.mutations.clock(), row_version=before.row_version + 1)
-            await NamespaceRepository(transaction).update(after)
-            self.mutations.record(transaction, attempt, after.key, NAMESPACE, "updated", before=before, after=after)
-            return after
+            after = patch(before)
+            return before if after == before else await self._save(transaction, attempt, "updated", before, after)
 
         return await self.mutations.run(attempt, work, _OUTCOMES)
+
+    async def delete(self, attempt: Attempt, name: NamespaceName, *, etag: str) -> Namespace:
+        """Hides an empty namespace. Its id stays taken, and its log is kept."""
+        if name.namespace == DEFAULT_NAMESPACE:
+            raise invalid("name", f"{name} can't be deleted: references without a namespace mean it")
+
+        async def work(transaction: Transaction) -> Namespace:
+            before = await lookup.namespace(transaction, name, lock=True)
+            check_etag(before, etag, name)
+            if found := await self._contents(transaction, before):
+                raise FailedPrecondition(
+                    f"{name} is not empty: it has {', '.join(each.subject for each in found)}; delete that first",
+                    reason="NAMESPACE_NOT_EMPTY",
+                    violations=found,
+                    metadata={"resource": str(name)},
+                )
+            after = replace(before, delete_time=self.mutations.clock())
+            return await self._save(transaction, attempt, "deleted", before, after)
+
+        return await self.mutations.run(attempt, work, _OUTCOMES)
+
+    async def undelete(self, attempt: Attempt, name: NamespaceName, *, etag: str) -> Namespace:
+        async def work(transaction: Transaction) -> Namespace:
+            before = await lookup.namespace(transaction, name, lock=True, deleted=True)
+            check_etag(before, etag, name)
+            if before.delete_time is None:
+                raise AlreadyExists(f"{name} is not deleted", reason="NOT_DELETED", kind="Namespace", name=str(name))
+            return await self._save(transaction, attempt, "restored", before, replace(before, delete_time=None))
+
+        return await self.mutations.run(attempt, work, _OUTCOMES)
+
+    async def _contents(self, transaction: Transaction, namespace: Namespace) -> list[PreconditionViolation]:
+        models = await ModelRepository(transaction).some(namespace.key, BLOCKERS)
+        found = [
+            PreconditionViolation("MODEL", str(each.name), "is in the namespace, perhaps soft-deleted")
+            for each in models
+        ]
+        for knower in self.contents:
+            found += await knower.contents(transaction, namespace.key, BLOCKERS)
+        return found[:BLOCKERS]
+
+    async def _save(
+        self, transaction: Transaction, attempt: Attempt, verb: str, before: Namespace, after: Namespace
+    ) -> Namespace:
+        after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
+        await NamespaceRepository(transaction).update(after)
+        self.mutations.record(transaction, attempt, after.key, NAMESPACE, verb, before=before, after=after)
+        return after
 
     async def ensure_default(self, name: NamespaceName) -> None:
         """Creates the namespace that exists from the first start."""

@@ -1,4 +1,4 @@
-"""Versions: commit, read, update, deprecate, delete, restore."""
+"""Versions: commit, read, update, deprecate, quarantine, release, delete, restore."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -184,15 +184,38 @@ class Versions:
     async def deprecate(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
         def deprecated(version: Version) -> Version:
             if version.state is not VersionState.READY:
-                raise FailedPrecondition(
-                    f"only a READY version can be deprecated, and {name} is {version.state.value}",
-                    reason="ILLEGAL_TRANSITION",
-                    violations=[PreconditionViolation("STATE", str(name), f"the version is {version.state.value}")],
-                    metadata={"resource": str(name), "state": version.state.value},
-                )
+                raise _illegal(version, "only a READY version can be deprecated")
             return replace(version, live_state=VersionState.DEPRECATED, deprecation_reason=reason)
 
         return await self._change(attempt, name, etag, "deprecated", deprecated, reason=reason)
+
+    async def quarantine(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
+        """Works whatever uses the version: this is the emergency brake."""
+
+        def quarantined(version: Version) -> Version:
+            if version.state is VersionState.QUARANTINED:
+                raise _illegal(version, "a version is quarantined once")
+            return replace(
+                version,
+                live_state=VersionState.QUARANTINED,
+                released_state=version.live_state,
+                quarantine_reason=reason,
+            )
+
+        return await self._change(attempt, name, etag, "quarantined", quarantined, reason=reason)
+
+    async def release(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
+        def released(version: Version) -> Version:
+            if version.state is not VersionState.QUARANTINED:
+                raise _illegal(version, "only a QUARANTINED version can be released")
+            return replace(
+                version,
+                live_state=version.released_state or VersionState.READY,
+                released_state=None,
+                quarantine_reason="",
+            )
+
+        return await self._change(attempt, name, etag, "released", released, reason=reason)
 
     async def delete(self, attempt: Attempt, name: VersionName, *, etag: str) -> Version:
         def deleted(version: Version) -> Version:
@@ -268,6 +291,16 @@ class Versions:
             transaction, attempt, before.namespace_key, VERSION, verb, before=before, after=after, reason=reason
         )
         return after
+
+
+def _illegal(version: Version, rule: str) -> FailedPrecondition:
+    state, name = version.state.value, str(version.name)
+    return FailedPrecondition(
+        f"{rule}, and {name} is {state}",
+        reason="ILLEGAL_TRANSITION",
+        violations=[PreconditionViolation("STATE", name, f"the version is {state}")],
+        metadata={"resource": name, "state": state},
+    )
 
 
 async def _pinned(transaction: Transaction, parent: Parent) -> Parent:

@@ -1,19 +1,23 @@
 """A very large file as parts that travel side by side, joined by the server."""
 
+import asyncio
 from typing import Final
 
+import grpc
+
+from modelyard._connection import Connection
 from modelyard._transfer.destination import Destination
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.reader import check_unchanged, hash_up_to, open_reader
+from modelyard._transfer.retries import Backoff
 from modelyard._transfer.stream import send_blob
 from modelyard._transfer.threads import for_each, in_thread
-from modelyard.errors import VerificationError
+from modelyard.errors import ModelyardError, UnavailableError, VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1.resources_pb2 import Blob
 
-_COMPOSE: Final = 120.0
-"""Seconds that joining may take, and as many again for each …"""
-_COMPOSE_BYTES: Final = 8 * 1024**3
+_IDLE: Final = 60.0
+"""Seconds without a message after which a join is taken for dead. The registry sends one every 10 seconds."""
 
 
 async def send_in_parts(destination: Destination, file: LocalFile, digest: str = "") -> str:
@@ -59,13 +63,39 @@ def _part_size(size: int, limits: pb.ArtifactLimits) -> int:
 
 
 async def _compose(destination: Destination, blob: Blob, parts: list[Blob]) -> None:
-    connection = destination.connection
     request = pb.ComposeBlobRequest(parent=destination.parent, blob=blob, parts=parts)
-    timeout = _COMPOSE * (1 + blob.size_bytes // _COMPOSE_BYTES)
-    composed = await connection.call(connection.artifacts.ComposeBlob, request, timeout=timeout)
+    composed = await compose(destination.connection, request)
     if composed != blob:
         raise VerificationError(
             f"the registry joined parts to {composed.digest[:80]!r}, but the file is {blob.digest}",
             reason="DIGEST_MISMATCH",
             metadata={"expected": blob.digest, "actual": composed.digest},
         )
+
+
+async def compose(connection: Connection, request: pb.ComposeBlobRequest) -> Blob:
+    """Has the registry join parts. A join that breaks begins anew, or is answered at once if it came to its end."""
+    backoff = Backoff()
+    while True:
+        try:
+            return await _composed(connection, request)
+        except ModelyardError as error:
+            await backoff.pause(error)
+
+
+async def _composed(connection: Connection, request: pb.ComposeBlobRequest) -> Blob:
+    clock = asyncio.get_running_loop().time
+    composed = Blob()
+    call = connection.artifacts.ComposeBlob(request, metadata=connection.metadata)
+    try:
+        async with asyncio.timeout(_IDLE) as idle:
+            async for message in call:
+                composed = message.blob
+                idle.reschedule(clock() + _IDLE)
+    except TimeoutError:
+        raise UnavailableError("the registry says nothing about a join", reason="STREAM_IDLE") from None
+    except grpc.aio.AioRpcError as error:
+        raise connection.translate(error) from None
+    finally:
+        call.cancel()
+    return composed

@@ -74,6 +74,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """There is no such webhook. `resource` is its name."""
     ERROR_REASON_DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 31
     """There is no such delivery, or it ended more than a week ago. `resource` is its name."""
+    ERROR_REASON_NAMESPACE_DELETED: _ErrorReason.ValueType  # 32
+    """The namespace is soft-deleted. `resource` is its name. Restore it with UndeleteNamespace to use it again."""
     ERROR_REASON_NAMESPACE_EXISTS: _ErrorReason.ValueType  # 40
     """The id of the new namespace is taken. `resource` is the existing namespace's name."""
     ERROR_REASON_MODEL_EXISTS: _ErrorReason.ValueType  # 41
@@ -115,6 +117,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The upload is committed, and as another digest than the one declared now. `digest` is the committed one."""
     ERROR_REASON_DELIVERY_PENDING: _ErrorReason.ValueType  # 70
     """The delivery has not ended: the registry still retries it by itself. `resource` is its name."""
+    ERROR_REASON_NAMESPACE_NOT_EMPTY: _ErrorReason.ValueType  # 71
+    """The namespace is not empty: it has models, webhooks or unfinished uploads. Soft-deleted models count.
+    PreconditionFailure names some of them. `resource` is the namespace's name.
+    """
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 80
     """The resource was changed since you read it, or `create_only` met an existing alias. `resource` is its name, `etag`
     the one sent (empty if none was), `currentEtag` the one it has now. Read the resource again, then decide.
@@ -250,6 +256,8 @@ ERROR_REASON_WEBHOOK_NOT_FOUND: ErrorReason.ValueType  # 30
 """There is no such webhook. `resource` is its name."""
 ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 31
 """There is no such delivery, or it ended more than a week ago. `resource` is its name."""
+ERROR_REASON_NAMESPACE_DELETED: ErrorReason.ValueType  # 32
+"""The namespace is soft-deleted. `resource` is its name. Restore it with UndeleteNamespace to use it again."""
 ERROR_REASON_NAMESPACE_EXISTS: ErrorReason.ValueType  # 40
 """The id of the new namespace is taken. `resource` is the existing namespace's name."""
 ERROR_REASON_MODEL_EXISTS: ErrorReason.ValueType  # 41
@@ -291,6 +299,10 @@ ERROR_REASON_UPLOAD_COMMITTED: ErrorReason.ValueType  # 69
 """The upload is committed, and as another digest than the one declared now. `digest` is the committed one."""
 ERROR_REASON_DELIVERY_PENDING: ErrorReason.ValueType  # 70
 """The delivery has not ended: the registry still retries it by itself. `resource` is its name."""
+ERROR_REASON_NAMESPACE_NOT_EMPTY: ErrorReason.ValueType  # 71
+"""The namespace is not empty: it has models, webhooks or unfinished uploads. Soft-deleted models count.
+PreconditionFailure names some of them. `resource` is the namespace's name.
+"""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 80
 """The resource was changed since you read it, or `create_only` met an existing alias. `resource` is its name, `etag`
 the one sent (empty if none was), `currentEtag` the one it has now. Read the resource again, then decide.
