@@ -22,6 +22,7 @@ from modelyard._transfer.parts import compose
 from modelyard.errors import NotFoundError
 from modelyard.types import Version, VersionState
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1.resources_pb2 import Blob
 from modelyard_server.app import SERVICES
 from modelyard_server.calls.methods import table
@@ -29,6 +30,7 @@ from modelyard_server.failpoints import POINTS
 
 _COMMIT: Final = ("before_commit", "after_commit")
 NAMESPACE: Final = "namespaces/default"
+VERSION: Final = f"{NAMESPACE}/models/fraud/versions/1"
 BIG: Final = os.urandom(9 << 20)
 PARTS: Final = (b"first part, ", b"second part")
 
@@ -109,12 +111,37 @@ async def _roll_back(client: AsyncClient, _: Path) -> None:
     assert (await client.rollback_alias("fraud", "production")).version.number == 1
 
 
+async def _quarantine(client: AsyncClient, _: Path) -> None:
+    request = rpc.QuarantineVersionRequest(name=VERSION, reason="malware", request_id=str(uuid4()))
+    await client._connection.call(client._connection.registry.QuarantineVersion, request)
+
+
+async def _release(client: AsyncClient, folder: Path) -> None:
+    await _quarantine(client, folder)
+    request = rpc.ReleaseVersionRequest(name=VERSION, reason="false alarm", request_id=str(uuid4()))
+    await client._connection.call(client._connection.registry.ReleaseVersion, request)
+
+
+async def _delete_namespace(client: AsyncClient, _: Path) -> None:
+    await client.create_namespace("team")
+    request = rpc.DeleteNamespaceRequest(name="namespaces/team", request_id=str(uuid4()))
+    await client._connection.call(client._connection.registry.DeleteNamespace, request)
+
+
+async def _undelete_namespace(client: AsyncClient, folder: Path) -> None:
+    await _delete_namespace(client, folder)
+    request = rpc.UndeleteNamespaceRequest(name="namespaces/team", request_id=str(uuid4()))
+    await client._connection.call(client._connection.registry.UndeleteNamespace, request)
+
+
 PUSH = Act(_push, ("version.created", "alias.created"))
 CHANGES: Final[Mapping[str, Act]] = {
     "CreateNamespace": Act(lambda client, _: client.create_namespace("team")),
     "UpdateNamespace": Act(
         lambda client, _: client.update_namespace("default", description="x"), ("namespace.updated",)
     ),
+    "DeleteNamespace": Act(_delete_namespace),
+    "UndeleteNamespace": Act(_undelete_namespace),
     "CreateModel": Act(_push_first, ("model.created", "version.created")),
     "UpdateModel": Act(lambda client, _: client.update_model("fraud", owner="ann"), ("model.updated",)),
     "DeleteModel": Act(lambda client, _: client.delete_model("spare", force=True), ("model.deleted",)),
@@ -122,6 +149,8 @@ CHANGES: Final[Mapping[str, Act]] = {
     "CreateVersion": PUSH,
     "UpdateVersion": Act(lambda client, _: client.update_version("fraud@1", description="x"), ("version.updated",)),
     "DeprecateVersion": Act(lambda client, _: client.deprecate_version("fraud@1", "old"), ("version.deprecated",)),
+    "QuarantineVersion": Act(_quarantine, ("version.quarantined",)),
+    "ReleaseVersion": Act(_release, ("version.quarantined", "version.released")),
     "DeleteVersion": Act(lambda client, _: client.delete_version("fraud@2"), ("version.deleted",)),
     "UndeleteVersion": Act(lambda client, _: client.undelete_version("fraud@3"), ("version.restored",)),
     "SetAlias": Act(lambda client, _: client.set_alias("fraud", "production", 2), ("alias.moved",)),

@@ -19,6 +19,8 @@ class Limits:
     part_count: int = 100_000
     version_bytes: int = 7 << 19
     """Of one version's message, files and facts together: half a MiB below what a message may hold."""
+    resource_bytes: int = (4 << 20) - (64 << 10)
+    """Of any one resource or event: with what an answer adds to it, it fits into a message."""
     list_bytes: int = 2 << 20
     """A FULL page ends early at about this size."""
     page_size_default: int = 50

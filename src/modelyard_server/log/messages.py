@@ -17,6 +17,8 @@ class EventMessages:
     """Renders events, with the snapshots of the kinds that there are."""
 
     kinds: Kinds
+    most: int
+    """Bytes of one event's message. From one that is longer, values of changes are left out."""
 
     def __call__(self, event: Event) -> pb.Event:
         change = event.change
@@ -38,7 +40,17 @@ class EventMessages:
         kind = self.kinds.of(change.kind)
         if kind is not None and (snapshot := self._snapshot(change)) is not None:
             getattr(message, kind.message_field).CopyFrom(snapshot)
+        self._shorten(message)
         return message
+
+    def _shorten(self, message: pb.Event) -> None:
+        """Leaves out the largest values of changes, until the rest fits. A snapshot always does."""
+        if message.ByteSize() <= self.most:
+            return
+        for name in sorted(message.changes, key=lambda name: message.changes[name].ByteSize(), reverse=True):
+            message.changes[name].CopyFrom(pb.Change(omitted=True))
+            if message.ByteSize() <= self.most:
+                return
 
     def _snapshot(self, change: Change) -> Message | None:
         """The resource as the contract has it; None if this release can't read it, as of a newer one."""

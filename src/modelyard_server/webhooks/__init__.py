@@ -39,7 +39,7 @@ def _build(parts: Parts) -> Running:
     dispatcher = Dispatcher(
         mutations,
         parts.sender,
-        CloudEvents(EventMessages(kinds)),
+        CloudEvents(EventMessages(kinds, parts.limits.resource_bytes)),
         master,
         observe=lambda outcome: tried.labels(outcome).inc(),
     )

@@ -12,6 +12,7 @@ from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.paging import Page
+from modelyard_server.query.steps import read_page, weight
 from modelyard_server.registry import lookup
 from modelyard_server.registry.guards import NamespaceContents
 from modelyard_server.registry.lookup import BLOCKERS
@@ -52,12 +53,18 @@ class Namespaces:
         return await self.mutations.database.look(lambda transaction: lookup.namespace(transaction, name, deleted=True))
 
     async def page(self, caller: Caller, *, after: str, size: int, show_deleted: bool) -> Page[Namespace]:
-        found = await self.mutations.database.read(
-            lambda transaction: NamespaceRepository(transaction).page(
-                after=after, limit=size + 1, show_deleted=show_deleted
+        async def work(transaction: Transaction) -> Page[Namespace]:
+            namespaces = NamespaceRepository(transaction)
+            return await read_page(
+                lambda after, limit: namespaces.page(after=str(after or ""), limit=limit, show_deleted=show_deleted),
+                after=after,
+                size=size,
+                room=self.mutations.limits.list_bytes,
+                cursor=lambda namespace: namespace.name.namespace,
+                weigh=lambda each: weight((each.description, each.labels, each.annotations)),
             )
-        )
-        return Page.of(found, size, lambda namespace: namespace.name.namespace)
+
+        return await self.mutations.database.read(work)
 
     async def update(
         self, attempt: Attempt, name: NamespaceName, patch: Callable[[Namespace], Namespace], etag: str

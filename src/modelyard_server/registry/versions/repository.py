@@ -202,4 +202,4 @@ class VersionRepository:
             order=listing.order or order,
         )
         positions = await pages.page(self._connection, query, listing.after, listing.size + 1)
-        return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing.size)
+        return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing)

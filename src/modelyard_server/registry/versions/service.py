@@ -31,6 +31,7 @@ from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.versions.events import VERSION
 from modelyard_server.registry.versions.facts import facts_to_json
 from modelyard_server.registry.versions.repository import VersionRepository
+from modelyard_server.registry.versions.sizes import check_size
 from modelyard_server.registry.versions.values import NewVersion, Version, VersionState
 
 
@@ -179,7 +180,12 @@ class Versions:
     async def update(
         self, attempt: Attempt, name: VersionName, patch: Callable[[Version], Version], etag: str
     ) -> Version:
-        return await self._change(attempt, name, etag, "updated", patch)
+        def patched(version: Version) -> Version:
+            after = patch(version)
+            check_size(version, after, self.mutations.limits.resource_bytes)
+            return after
+
+        return await self._change(attempt, name, etag, "updated", patched)
 
     async def deprecate(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
         def deprecated(version: Version) -> Version:
