@@ -68,7 +68,7 @@ class Bystander:
     async def work(self, client: AsyncClient) -> None:
         while True:
             started = time.perf_counter()
-            await client.get_namespace("default")
+            await client.namespaces.get("default")
             self.slowest = max(self.slowest, time.perf_counter() - started)
             self.calls += 1
             await asyncio.sleep(0.01)
@@ -77,11 +77,11 @@ class Bystander:
 @asynccontextmanager
 async def at_work(server: ServerProcess) -> AsyncIterator[Bystander]:
     async with AsyncClient(server.url) as client:
-        await client.get_namespace("default")
+        await client.namespaces.get("default")
         bystander = Bystander()
         working = asyncio.create_task(bystander.work(client))
         yield bystander
-        await client.get_namespace("default")
+        await client.namespaces.get("default")
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working  # with its error, if it had one
@@ -124,7 +124,7 @@ async def unharmed_memory(server: ServerProcess) -> AsyncIterator[None]:
     yield
     assert process.memory_info().rss - before < 50 * _MIB
     async with AsyncClient(server.url) as client:
-        await client.get_namespace("default")
+        await client.namespaces.get("default")
 
 
 async def test_connections_that_never_say_hello_are_closed(victim: Victim) -> None:

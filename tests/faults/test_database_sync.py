@@ -12,6 +12,7 @@ from tests.support.server import ServerProcess
 from modelyard import AsyncClient
 from modelyard.errors import UnavailableError
 from modelyard.v1 import registry_pb2 as pb
+from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 
 @pytest.fixture
@@ -34,13 +35,13 @@ async def test_a_failed_fsync_ends_the_server_and_loses_nothing(
     monkeypatch.delenv("LD_PRELOAD")
     try:
         async with AsyncClient(server.url) as client:
-            await client.create_model("before")
+            await client.models.create("before")
             acknowledged = await log_of(server)
             trigger.touch()
             connection = client._connection
             with pytest.raises(UnavailableError):
                 await connection.call(
-                    connection.registry.CreateModel,
+                    connection.stub(RegistryServiceStub).CreateModel,
                     pb.CreateModelRequest(parent="namespaces/default", model_id="never", request_id=str(uuid4())),
                     patience=0,
                 )
@@ -50,7 +51,7 @@ async def test_a_failed_fsync_ends_the_server_and_loses_nothing(
             trigger.unlink()
             server.start()
             assert (await log_of(server))[: len(acknowledged)] == acknowledged
-            await client.create_model("after")
+            await client.models.create("after")
         assert server.stop() == 0
         assert_clean(server)
     finally:

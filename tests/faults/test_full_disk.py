@@ -98,7 +98,7 @@ async def test_a_full_disk_takes_no_bytes_and_goes_on_when_there_is_room(
         await _assert_push_is_refused(server, source, ResourceExhaustedError, "STORAGE_FULL")
         await assert_holds(server.url, "fraud@1", before)
         with pytest.raises(NotFoundError):
-            await client.get_version("fraud@2")
+            await client.versions.get("fraud@2")
 
         disk.clear()
         assert (await client.push("fraud", source, capture=False)).number == 2
@@ -146,7 +146,7 @@ async def test_a_full_disk_under_the_database_rolls_back(
         told: ResourceExhaustedError | None = None
         while told is None:  # the write-ahead log has some room left in its last pages
             try:
-                models.append((await client.create_model(f"m{len(models)}", description="x" * 8192)).name.model)
+                models.append((await client.models.create(f"m{len(models)}", description="x" * 8192)).name.model)
             except ResourceExhaustedError as error:
                 told = error
         assert told.reason == "STORAGE_FULL"
@@ -155,10 +155,10 @@ async def test_a_full_disk_under_the_database_rolls_back(
             server, random_file(tmp_path / "new", 100), ResourceExhaustedError, "STORAGE_FULL"
         )
         await assert_holds(server.url, "fraud@1", before)
-        assert [model.name.model async for model in client.list_models()] == sorted(["fraud", *models])
+        assert [model.name.model async for model in client.models.list()] == sorted(["fraud", *models])
 
         disk.clear()
-        await client.create_model(f"m{len(models)}")
+        await client.models.create(f"m{len(models)}")
     await assert_works(server.url)
     server.stop()
     server.start()

@@ -97,7 +97,7 @@ class _Load:
                 version = await client.push("fraud", source, labels={"by": f"{number}-{turn}"}, capture=False)
                 assert version.number not in self.acknowledged
                 self.acknowledged[version.number] = f"{number}-{turn}"
-                await client.set_alias("fraud", f"by-{number}", version.number)
+                await client.aliases.set("fraud", f"by-{number}", version.number)
                 self.aliases[f"by-{number}"] = version.number
                 self.longest = max(self.longest, time.monotonic() - started)
 
@@ -107,11 +107,11 @@ class _Load:
     async def verify(self) -> None:
         """All that was acknowledged is there, once, under its number."""
         async with AsyncClient(self._server.url, cache_dir=self._folder / "verify") as client:
-            found = {version.number: version.labels["by"] async for version in client.list_versions("fraud")}
+            found = {version.number: version.labels["by"] async for version in client.versions.list("fraud")}
             assert found == self.acknowledged
             assert sorted(found) == list(range(1, len(found) + 1))
             for alias, number in self.aliases.items():
-                assert (await client.get_alias("fraud", alias)).version.number == number
+                assert (await client.aliases.get("fraud", alias)).version.number == number
 
 
 async def test_clients_do_not_notice_that_postgresql_crashed(mortal: Postgres, tmp_path: Path) -> None:

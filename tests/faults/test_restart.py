@@ -28,9 +28,9 @@ class _Unary:
 
     async def work(self, client: AsyncClient, number: int) -> None:
         while not self._stopping:
-            await client.set_alias("fraud", f"alias-{number}", 1)
-            assert (await client.get_alias("fraud", f"alias-{number}")).version.number == 1
-            await client.update_model(f"other-{number}", labels={"calls": str(self.calls)})
+            await client.aliases.set("fraud", f"alias-{number}", 1)
+            assert (await client.aliases.get("fraud", f"alias-{number}")).version.number == 1
+            await client.models.update(f"other-{number}", labels={"calls": str(self.calls)})
             self.calls += 3
 
     def stop(self) -> None:
@@ -52,7 +52,7 @@ async def test_sigterm_fails_no_call_and_interrupts_an_upload_for_a_moment(
         await client.push("fraud", small, capture=False)
         unary = _Unary()
         for number in range(8):
-            await client.create_model(f"other-{number}")
+            await client.models.create(f"other-{number}")
         workers = [asyncio.create_task(unary.work(client, number)) for number in range(8)]
         push = asyncio.create_task(uploader.push("fraud", large, capture=False))
         await proxy.up.reached(size // 4)

@@ -69,9 +69,9 @@ async def test_writers_wait_for_a_locked_database_and_are_then_refused(server: S
 async def test_a_client_outlasts_a_lock_that_goes_away(server: ServerProcess, tmp_path: Path) -> None:
     """F10"""
     async with AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:
-        await client.create_model("before")
+        await client.models.create("before")
         with _locked(server):
-            creating = asyncio.create_task(client.create_model("during"))
+            creating = asyncio.create_task(client.models.create("during"))
             while "BACKEND_DOWN" not in server.log.read_text():
                 await asyncio.sleep(0.05)
         assert (await creating).name.model == "during"
@@ -88,7 +88,7 @@ async def test_many_writers_at_once_never_meet_a_busy_database(server: ServerPro
             numbers = []
             for _ in range(each):
                 version = await client.push("fraud", source, capture=False)
-                await client.set_alias("fraud", f"writer-{writer}", version.number)
+                await client.aliases.set("fraud", f"writer-{writer}", version.number)
                 numbers.append(version.number)
             return numbers
 
@@ -149,7 +149,7 @@ async def test_damage_of_a_served_database_is_reported_as_unavailable(server: Se
         file.seek((page - 1) * _PAGE)
         file.write(b"\xa5" * _PAGE)
     async with AsyncClient(server.url) as client:
-        found = [model async for model in client.list_models()]
+        found = [model async for model in client.models.list()]
         name = f"{found[0].name}/versions/1"
     async with grpc.aio.insecure_channel(server.address, options=[("grpc.enable_retries", 0)]) as channel:
         told = await refused(RegistryServiceStub(channel).GetVersion(registry_pb2.GetVersionRequest(name=name)))

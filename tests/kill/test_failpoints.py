@@ -22,7 +22,7 @@ from modelyard._transfer.parts import compose
 from modelyard.errors import NotFoundError
 from modelyard.types import Version, VersionState
 from modelyard.v1 import artifacts_pb2 as pb
-from modelyard.v1 import registry_pb2 as rpc
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.resources_pb2 import Blob
 from modelyard_server.app import SERVICES
 from modelyard_server.calls.methods import table
@@ -30,7 +30,6 @@ from modelyard_server.failpoints import POINTS
 
 _COMMIT: Final = ("before_commit", "after_commit")
 NAMESPACE: Final = "namespaces/default"
-VERSION: Final = f"{NAMESPACE}/models/fraud/versions/1"
 BIG: Final = os.urandom(9 << 20)
 PARTS: Final = (b"first part, ", b"second part")
 
@@ -69,10 +68,12 @@ async def _push_what_another_namespace_has(client: AsyncClient, folder: Path) ->
 async def _cancel(client: AsyncClient, _: Path) -> None:
     connection = client._connection
     start = pb.StartUploadRequest(parent=NAMESPACE, size_bytes=10, request_id=str(uuid4()))
-    upload = await connection.call(connection.artifacts.StartUpload, start)
+    upload = await connection.call(connection.stub(ArtifactsServiceStub).StartUpload, start)
     # It has no request_id: a retry that finds nothing left to cancel has what it wanted.
     with suppress(NotFoundError):
-        await connection.call(connection.artifacts.CancelUpload, pb.CancelUploadRequest(name=upload.name))
+        await connection.call(
+            connection.stub(ArtifactsServiceStub).CancelUpload, pb.CancelUploadRequest(name=upload.name)
+        )
 
 
 async def _compose(client: AsyncClient, _: Path) -> None:
@@ -80,7 +81,7 @@ async def _compose(client: AsyncClient, _: Path) -> None:
     parts = [Blob(digest=digest_of(part), size_bytes=len(part)) for part in PARTS]
     items = [pb.BatchWriteBlobsRequest.Item(blob=blob, data=part) for blob, part in zip(parts, PARTS, strict=True)]
     await connection.call(
-        connection.artifacts.BatchWriteBlobs, pb.BatchWriteBlobsRequest(parent=NAMESPACE, items=items)
+        connection.stub(ArtifactsServiceStub).BatchWriteBlobs, pb.BatchWriteBlobsRequest(parent=NAMESPACE, items=items)
     )
     whole = b"".join(PARTS)
     blob = Blob(digest=digest_of(whole), size_bytes=len(whole))
@@ -107,58 +108,52 @@ async def _stop_serving(client: AsyncClient, _: Path) -> None:
 
 
 async def _roll_back(client: AsyncClient, _: Path) -> None:
-    await client.set_alias("fraud", "production", 2)
-    assert (await client.rollback_alias("fraud", "production")).version.number == 1
+    await client.aliases.set("fraud", "production", 2)
+    assert (await client.aliases.rollback("fraud", "production")).version.number == 1
 
 
-async def _quarantine(client: AsyncClient, _: Path) -> None:
-    request = rpc.QuarantineVersionRequest(name=VERSION, reason="malware", request_id=str(uuid4()))
-    await client._connection.call(client._connection.registry.QuarantineVersion, request)
-
-
-async def _release(client: AsyncClient, folder: Path) -> None:
-    await _quarantine(client, folder)
-    request = rpc.ReleaseVersionRequest(name=VERSION, reason="false alarm", request_id=str(uuid4()))
-    await client._connection.call(client._connection.registry.ReleaseVersion, request)
+async def _release(client: AsyncClient, _: Path) -> None:
+    await client.versions.quarantine("fraud@1", "malware")
+    await client.versions.release("fraud@1", "false alarm")
 
 
 async def _delete_namespace(client: AsyncClient, _: Path) -> None:
-    await client.create_namespace("team")
-    request = rpc.DeleteNamespaceRequest(name="namespaces/team", request_id=str(uuid4()))
-    await client._connection.call(client._connection.registry.DeleteNamespace, request)
+    await client.namespaces.create("team")
+    await client.namespaces.delete("team")
 
 
 async def _undelete_namespace(client: AsyncClient, folder: Path) -> None:
     await _delete_namespace(client, folder)
-    request = rpc.UndeleteNamespaceRequest(name="namespaces/team", request_id=str(uuid4()))
-    await client._connection.call(client._connection.registry.UndeleteNamespace, request)
+    await client.namespaces.undelete("team")
 
 
 PUSH = Act(_push, ("version.created", "alias.created"))
 CHANGES: Final[Mapping[str, Act]] = {
-    "CreateNamespace": Act(lambda client, _: client.create_namespace("team")),
+    "CreateNamespace": Act(lambda client, _: client.namespaces.create("team")),
     "UpdateNamespace": Act(
-        lambda client, _: client.update_namespace("default", description="x"), ("namespace.updated",)
+        lambda client, _: client.namespaces.update("default", description="x"), ("namespace.updated",)
     ),
     "DeleteNamespace": Act(_delete_namespace),
     "UndeleteNamespace": Act(_undelete_namespace),
     "CreateModel": Act(_push_first, ("model.created", "version.created")),
-    "UpdateModel": Act(lambda client, _: client.update_model("fraud", owner="ann"), ("model.updated",)),
-    "DeleteModel": Act(lambda client, _: client.delete_model("spare", force=True), ("model.deleted",)),
-    "UndeleteModel": Act(lambda client, _: client.undelete_model("gone"), ("model.restored",)),
+    "UpdateModel": Act(lambda client, _: client.models.update("fraud", owner="ann"), ("model.updated",)),
+    "DeleteModel": Act(lambda client, _: client.models.delete("spare", force=True), ("model.deleted",)),
+    "UndeleteModel": Act(lambda client, _: client.models.undelete("gone"), ("model.restored",)),
     "CreateVersion": PUSH,
-    "UpdateVersion": Act(lambda client, _: client.update_version("fraud@1", description="x"), ("version.updated",)),
-    "DeprecateVersion": Act(lambda client, _: client.deprecate_version("fraud@1", "old"), ("version.deprecated",)),
-    "QuarantineVersion": Act(_quarantine, ("version.quarantined",)),
+    "UpdateVersion": Act(lambda client, _: client.versions.update("fraud@1", description="x"), ("version.updated",)),
+    "DeprecateVersion": Act(lambda client, _: client.versions.deprecate("fraud@1", "old"), ("version.deprecated",)),
+    "QuarantineVersion": Act(
+        lambda client, _: client.versions.quarantine("fraud@1", "malware"), ("version.quarantined",)
+    ),
     "ReleaseVersion": Act(_release, ("version.quarantined", "version.released")),
-    "DeleteVersion": Act(lambda client, _: client.delete_version("fraud@2"), ("version.deleted",)),
-    "UndeleteVersion": Act(lambda client, _: client.undelete_version("fraud@3"), ("version.restored",)),
-    "SetAlias": Act(lambda client, _: client.set_alias("fraud", "production", 2), ("alias.moved",)),
+    "DeleteVersion": Act(lambda client, _: client.versions.delete("fraud@2"), ("version.deleted",)),
+    "UndeleteVersion": Act(lambda client, _: client.versions.undelete("fraud@3"), ("version.restored",)),
+    "SetAlias": Act(lambda client, _: client.aliases.set("fraud", "production", 2), ("alias.moved",)),
     "RollbackAlias": Act(_roll_back, ("alias.moved", "alias.rolled_back")),
     "CreateEvaluation": Act(
-        lambda client, _: client.evaluate("fraud@1", "test", {"auc": 0.9}), ("evaluation.created",)
+        lambda client, _: client.evaluations.create("fraud@1", "test", {"auc": 0.9}), ("evaluation.created",)
     ),
-    "DeleteAlias": Act(lambda client, _: client.delete_alias("fraud", "production"), ("alias.deleted",)),
+    "DeleteAlias": Act(lambda client, _: client.aliases.delete("fraud", "production"), ("alias.deleted",)),
     "CreateWebhook": Act(lambda client, _: _add_webhook(client), ("webhook.created",)),
     "UpdateWebhook": _changing_webhook(lambda webhooks: webhooks.update("ci", description="x"), "webhook.updated"),
     "RotateWebhookSecret": _changing_webhook(lambda webhooks: webhooks.rotate_secret("ci"), "webhook.secret_rotated"),
@@ -232,7 +227,7 @@ async def _dies_and_comes_back(prepared: Prepared, folder: Path, point: str, act
     try:
         async with AsyncClient(server.url, cache_dir=folder / "cache") as client:
             async with dying_at(server, point):
-                await client.get_namespace("default")  # a client waits only for a server that it has known
+                await client.namespaces.get("default")  # a client waits only for a server that it has known
                 await act.run(client, folder / "work")
             assert await log_of(server) == [*before, *act.events]
         await _all_is_whole(server, folder)
@@ -247,12 +242,12 @@ async def _all_is_whole(server: ServerProcess, folder: Path) -> None:
     async with AsyncClient(server.url, cache_dir=folder / "fresh") as client:
         async for version in _ready(client):
             await client.pull(version.name)
-        assert (await client.get_version("fraud@1")).number == 1
+        assert (await client.versions.get("fraud@1")).number == 1
 
 
 async def _ready(client: AsyncClient) -> AsyncIterator[Version]:
-    async for model in client.list_models():
-        async for version in client.list_versions(model.name):
+    async for model in client.models.list():
+        async for version in client.versions.list(model.name):
             if version.state is VersionState.READY:
                 yield version
 

@@ -12,6 +12,7 @@ from tests.support.waiting import until
 
 from modelyard import AsyncClient
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
 MIGRATIONS = ("migration.before", "migration.before_commit", "migration.after_commit")
 
@@ -24,7 +25,7 @@ async def test_a_start_completes_a_migration_that_was_killed(tmp_path: Path, poi
         async with dying_at(server, point, fresh=True):
             pass
         async with AsyncClient(server.url) as client:
-            await client.create_model("fraud")
+            await client.models.create("fraud")
         assert server.stop() == 0
         assert_clean(server)
     finally:
@@ -73,7 +74,9 @@ async def _stage(server: ServerProcess, count: int) -> None:
         connection = client._connection
         for _ in range(count):
             request = pb.StartUploadRequest(parent="namespaces/default", size_bytes=100)
-            upload = await connection.call(connection.artifacts.StartUpload, request)
+            upload = await connection.call(connection.stub(ArtifactsServiceStub).StartUpload, request)
             frame = pb.WriteBlobRequest(upload=upload.name, data=b"some")
-            with connection.in_use():
-                await connection.artifacts.WriteBlob(iter([frame]))
+            async with connection.stream(connection.stub(ArtifactsServiceStub).WriteBlob) as stream:
+                await stream.write(frame)
+                await stream.done_writing()
+                await stream

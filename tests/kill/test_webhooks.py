@@ -47,12 +47,12 @@ async def test_webhooks_are_delivered_in_order_when_the_server_dies(
     try:
         async with receiving() as receiver, AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:
             server.start()
-            await client.create_model("fraud")
+            await client.models.create("fraud")
             await client.webhooks.create("ci", receiver.url, types=["model.updated"])
             server.stop()
             async with dying_at(server, point):
                 for number in range(_COUNT):
-                    await client.update_model("fraud", owner=str(number))
+                    await client.models.update("fraud", owner=str(number))
                     if number < 4:  # one after the other, so that the third is a round of its own
                         await receiver.has(number + 1)
             async with asyncio.timeout(PATIENCE), receiver.came:
@@ -84,7 +84,7 @@ async def test_a_redelivery_is_added_once_when_the_server_dies(
         async with receiving() as receiver, AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:
             server.start()
             await client.webhooks.create("ci", receiver.url, types=["model.created"])
-            await client.create_model("fraud")
+            await client.models.create("fraud")
             await until(lambda: _delivered(client, 1))
             (first,) = [each async for each in client.webhooks.deliveries("ci")]
             server.stop()
@@ -113,7 +113,7 @@ async def test_a_stopping_server_releases_its_deliveries(tmp_path: Path, monkeyp
             server.start()
             receiver.hold = asyncio.Event()
             await client.webhooks.create("ci", receiver.url, types=["model.created"])
-            await client.create_model("fraud")
+            await client.models.create("fraud")
             await receiver.has(1)
             assert await asyncio.to_thread(server.stop) == 0
             assert await sql(server, "SELECT state, claim FROM webhook_deliveries") == [("PENDING", "")]

@@ -20,7 +20,7 @@ import sys
 import modelyard
 url, cache, action, path = sys.argv[1:]
 with modelyard.Client(url, cache_dir=cache) as client:
-    client.get_namespace("default")
+    client.namespaces.get("default")
     print("ready", flush=True)
     sys.stdin.readline()
     if action == "push":

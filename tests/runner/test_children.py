@@ -55,14 +55,22 @@ class _Run:
         self.process.wait()
 
 
-@pytest.fixture(params=[0, 1], ids=["alone", "with a worker"])
+@pytest.fixture
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Run]:
     running = _Run(tmp_path, request.param)
     yield running
     running.close()
 
 
-@pytest.mark.parametrize("victim", ["runner", "worker"])
+@pytest.mark.parametrize(
+    ("run", "victim"),
+    [
+        pytest.param(0, "runner", id="a runner without workers"),
+        pytest.param(1, "runner", id="the runner of a worker"),
+        pytest.param(1, "worker", id="a worker"),
+    ],
+    indirect=["run"],
+)
 async def test_servers_and_databases_end_when_the_runner_is_killed(run: _Run, victim: str) -> None:
     worker, children, folder = await run.started()
     assert all(map(_lives, children))

@@ -46,6 +46,6 @@ async def _fill(url: str, folder: Path) -> None:
             for number in range(count):
                 file.write_text(f"{model} {number}")
                 await client.push(model, file, capture=False)
-        await client.set_alias("fraud", "production", 1)
-        await client.delete_version("fraud@3")
-        await client.delete_model("gone", force=True)
+        await client.aliases.set("fraud", "production", 1)
+        await client.versions.delete("fraud@3")
+        await client.models.delete("gone", force=True)

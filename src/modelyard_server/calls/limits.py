@@ -23,8 +23,8 @@ class Limits:
     """Of any one resource or event: with what an answer adds to it, it fits into a message."""
     list_bytes: int = 2 << 20
     """A FULL page ends early at about this size."""
-    page_size_default: int = 50
-    page_size_max: int = 1000
+    page_size_default: int = shared.DEFAULT_PAGE_SIZE
+    page_size_max: int = shared.MAX_PAGE_SIZE
     page_token_ttl: float = 3 * 86_400.0
     label_count: int = shared.MAX_LABELS
     label_key_bytes: int = shared.MAX_LABEL_KEY_BYTES

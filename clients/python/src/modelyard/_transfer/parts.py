@@ -3,8 +3,6 @@
 import asyncio
 from typing import Final
 
-import grpc
-
 from modelyard._connection import Connection
 from modelyard._transfer.destination import Destination
 from modelyard._transfer.local_files import LocalFile
@@ -14,6 +12,7 @@ from modelyard._transfer.stream import send_blob
 from modelyard._transfer.threads import for_each, in_thread
 from modelyard.errors import ModelyardError, UnavailableError, VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.resources_pb2 import Blob
 
 _IDLE: Final = 60.0
@@ -84,18 +83,13 @@ async def compose(connection: Connection, request: pb.ComposeBlobRequest) -> Blo
 
 
 async def _composed(connection: Connection, request: pb.ComposeBlobRequest) -> Blob:
-    clock = asyncio.get_running_loop().time
+    clock, join = asyncio.get_running_loop().time, connection.stub(ArtifactsServiceStub).ComposeBlob
     composed = Blob()
-    call = connection.artifacts.ComposeBlob(request, metadata=connection.metadata)
     try:
-        async with asyncio.timeout(_IDLE) as idle:
-            async for message in call:
+        async with connection.stream(join, request) as stream, asyncio.timeout(_IDLE) as idle:
+            async for message in stream:
                 composed = message.blob
                 idle.reschedule(clock() + _IDLE)
     except TimeoutError:
         raise UnavailableError("the registry says nothing about a join", reason="STREAM_IDLE") from None
-    except grpc.aio.AioRpcError as error:
-        raise connection.translate(error) from None
-    finally:
-        call.cancel()
     return composed
