@@ -98,7 +98,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Move the aliases, delete the versions made from it, or end the deployments.
     """
     ERROR_REASON_QUARANTINED: _ErrorReason.ValueType  # 63
-    """The version is quarantined: its bytes are not served and no alias may point at it. `resource` is its name."""
+    """The version is quarantined: its bytes are not served, references to it don't resolve, and no alias can be pointed at
+    it. `resource` is its name. Use another version, or release this one with ReleaseVersion.
+    """
     ERROR_REASON_ILLEGAL_TRANSITION: _ErrorReason.ValueType  # 64
     """The version's state does not allow the change. `resource` is its name, `state` its state, such as `DEPRECATED`."""
     ERROR_REASON_VERSION_NOT_READY: _ErrorReason.ValueType  # 65
@@ -281,7 +283,9 @@ deleted; `usedBy` holds the names of some of the aliases, versions or deployment
 Move the aliases, delete the versions made from it, or end the deployments.
 """
 ERROR_REASON_QUARANTINED: ErrorReason.ValueType  # 63
-"""The version is quarantined: its bytes are not served and no alias may point at it. `resource` is its name."""
+"""The version is quarantined: its bytes are not served, references to it don't resolve, and no alias can be pointed at
+it. `resource` is its name. Use another version, or release this one with ReleaseVersion.
+"""
 ERROR_REASON_ILLEGAL_TRANSITION: ErrorReason.ValueType  # 64
 """The version's state does not allow the change. `resource` is its name, `state` its state, such as `DEPRECATED`."""
 ERROR_REASON_VERSION_NOT_READY: ErrorReason.ValueType  # 65
