@@ -25,6 +25,8 @@ VARIABLE: Final = "MODELYARD_FAILPOINTS"
 _MUTATIONS: Final = (
     "CreateNamespace",
     "UpdateNamespace",
+    "DeleteNamespace",
+    "UndeleteNamespace",
     "CreateModel",
     "UpdateModel",
     "DeleteModel",
@@ -32,6 +34,8 @@ _MUTATIONS: Final = (
     "CreateVersion",
     "UpdateVersion",
     "DeprecateVersion",
+    "QuarantineVersion",
+    "ReleaseVersion",
     "DeleteVersion",
     "UndeleteVersion",
     "SetAlias",

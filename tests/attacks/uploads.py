@@ -18,7 +18,7 @@ from tests.support.calls import (
 )
 from tests.support.refusals import Code, Row
 from tests.support.registry import RunningRegistry
-from tests.support.requests import MODEL, NAMESPACE, blob_of, digest_of, frames, store, write
+from tests.support.requests import MODEL, NAMESPACE, blob_of, compose, digest_of, frames, store, write
 
 from modelyard.v1 import artifacts_pb2 as rpc
 from modelyard.v1 import registry_pb2 as registry
@@ -125,7 +125,7 @@ async def _commit_what_another_holds(yard: RunningRegistry) -> Call:
 async def _compose_what_another_holds(yard: RunningRegistry) -> Call:
     other = await _other(yard)
     request = rpc.ComposeBlobRequest(parent=other, blob=blob_of(b"weights"), parts=[blob_of(b"weights")])
-    return lambda yard: yard.artifacts.ComposeBlob(request)
+    return lambda yard: compose(yard, request)
 
 
 async def _blob_of_another_version(yard: RunningRegistry) -> Call:

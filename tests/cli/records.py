@@ -21,6 +21,7 @@ NAMESPACE = Namespace(
     annotations={},
     create_time=CREATED,
     update_time=CREATED,
+    delete_time=None,
     etag='"e"',
 )
 MODEL = Model(
@@ -66,6 +67,7 @@ VERSION = Version(
     delete_time=CREATED,
     purge_time=CREATED + timedelta(days=30),
     deprecation_reason="",
+    quarantine_reason="",
     etag='"e"',
 )
 ALIAS = Alias(

@@ -77,7 +77,9 @@ class Gate:
 
 
 async def _names(database: Database) -> list[str]:
-    found = await database.read(lambda transaction: NamespaceRepository(transaction).page(after="", limit=1000))
+    found = await database.read(
+        lambda transaction: NamespaceRepository(transaction).page(after="", limit=1000, show_deleted=True)
+    )
     return [namespace.name.namespace for namespace in found]
 
 
@@ -169,7 +171,7 @@ async def test_cancelled_readers_leave_the_pool_whole(database: Database) -> Non
     gate = Gate()
 
     async def stuck(transaction: Transaction) -> None:
-        await NamespaceRepository(transaction).page(after="", limit=1)
+        await NamespaceRepository(transaction).page(after="", limit=1, show_deleted=True)
         await gate()
 
     for _ in range(40):

@@ -18,6 +18,7 @@ from tests.support.scale import SCALE
 from tests.support.server import ServerProcess
 
 from modelyard import AsyncClient, AsyncWebhooks
+from modelyard._transfer.parts import compose
 from modelyard.errors import NotFoundError
 from modelyard.types import Version, VersionState
 from modelyard.v1 import artifacts_pb2 as pb
@@ -85,7 +86,7 @@ async def _compose(client: AsyncClient, _: Path) -> None:
     whole = b"".join(PARTS)
     blob = Blob(digest=digest_of(whole), size_bytes=len(whole))
     request = pb.ComposeBlobRequest(parent=NAMESPACE, blob=blob, parts=parts)
-    await connection.call(connection.stub(ArtifactsServiceStub).ComposeBlob, request)
+    await compose(connection, request)
 
 
 async def _add_webhook(client: AsyncClient) -> None:
@@ -111,12 +112,29 @@ async def _roll_back(client: AsyncClient, _: Path) -> None:
     assert (await client.aliases.rollback("fraud", "production")).version.number == 1
 
 
+async def _release(client: AsyncClient, _: Path) -> None:
+    await client.versions.quarantine("fraud@1", "malware")
+    await client.versions.release("fraud@1", "false alarm")
+
+
+async def _delete_namespace(client: AsyncClient, _: Path) -> None:
+    await client.namespaces.create("team")
+    await client.namespaces.delete("team")
+
+
+async def _undelete_namespace(client: AsyncClient, folder: Path) -> None:
+    await _delete_namespace(client, folder)
+    await client.namespaces.undelete("team")
+
+
 PUSH = Act(_push, ("version.created", "alias.created"))
 CHANGES: Final[Mapping[str, Act]] = {
     "CreateNamespace": Act(lambda client, _: client.namespaces.create("team")),
     "UpdateNamespace": Act(
         lambda client, _: client.namespaces.update("default", description="x"), ("namespace.updated",)
     ),
+    "DeleteNamespace": Act(_delete_namespace),
+    "UndeleteNamespace": Act(_undelete_namespace),
     "CreateModel": Act(_push_first, ("model.created", "version.created")),
     "UpdateModel": Act(lambda client, _: client.models.update("fraud", owner="ann"), ("model.updated",)),
     "DeleteModel": Act(lambda client, _: client.models.delete("spare", force=True), ("model.deleted",)),
@@ -124,6 +142,10 @@ CHANGES: Final[Mapping[str, Act]] = {
     "CreateVersion": PUSH,
     "UpdateVersion": Act(lambda client, _: client.versions.update("fraud@1", description="x"), ("version.updated",)),
     "DeprecateVersion": Act(lambda client, _: client.versions.deprecate("fraud@1", "old"), ("version.deprecated",)),
+    "QuarantineVersion": Act(
+        lambda client, _: client.versions.quarantine("fraud@1", "malware"), ("version.quarantined",)
+    ),
+    "ReleaseVersion": Act(_release, ("version.quarantined", "version.released")),
     "DeleteVersion": Act(lambda client, _: client.versions.delete("fraud@2"), ("version.deleted",)),
     "UndeleteVersion": Act(lambda client, _: client.versions.undelete("fraud@3"), ("version.restored",)),
     "SetAlias": Act(lambda client, _: client.aliases.set("fraud", "production", 2), ("alias.moved",)),

@@ -12,6 +12,8 @@ import pytest
 from tests.support.scale import SCALE
 from tests.support.server import ServerProcess, clean_environment
 
+import modelyard
+
 _MIB = 1 << 20
 _SIZE = 384 * SCALE * _MIB
 _GROWTH = 100 * _MIB
@@ -81,3 +83,17 @@ def test_a_large_file_needs_little_memory(server: ServerProcess, tmp_path: Path)
     for action in ("push", "pull"):
         grown = _run(server, tmp_path / "cache", action, weights)
         assert max(grown.values()) <= _GROWTH, (action, grown)
+
+
+@pytest.mark.timeout(600)
+def test_a_page_of_large_models(server: ServerProcess, tmp_path: Path) -> None:
+    """A page ends by bytes: the server must not read a thousand rows of a megabyte to send two of them."""
+    with modelyard.Client(server.url, cache_dir=tmp_path) as client:
+        for number in range(200):
+            client.models.create(f"m{number:03}", description="x" * _MIB)
+        peak = Peak()
+        with peak.watch(server.pid):
+            names = [model.name.model for model in client.models.list("default", page_size=1000)]
+
+    assert names == [f"m{number:03}" for number in range(200)]
+    assert peak.grown[server.pid] <= _GROWTH, peak.grown

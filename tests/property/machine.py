@@ -27,6 +27,7 @@ _STALE: Final = '"stale-1"'
 class VersionFacts:
     digest: str
     state: str = "READY"
+    before_quarantine: str = ""
     deleted: bool = False
 
 
@@ -165,6 +166,29 @@ class RegistryMachine(RuleBasedStateMachine):
             model.versions[number].state = "DEPRECATED"
 
     @rule(model_id=_MODELS, number=_NUMBERS)
+    def quarantine_version(self, model_id: str, number: int) -> None:
+        model = self._model(model_id)
+        expected = self._no_version(model, number)
+        if expected is None and model is not None and model.versions[number].state == "QUARANTINED":
+            expected = "ILLEGAL_TRANSITION"
+        request = rpc.QuarantineVersionRequest(name=self._name(model_id, "versions", number), reason="malware")
+        self._do(lambda: self.yard.registry.QuarantineVersion(request), expected)
+        if expected is None and model is not None:
+            version = model.versions[number]
+            version.before_quarantine, version.state = version.state, "QUARANTINED"
+
+    @rule(model_id=_MODELS, number=_NUMBERS)
+    def release_version(self, model_id: str, number: int) -> None:
+        model = self._model(model_id)
+        expected = self._no_version(model, number)
+        if expected is None and model is not None and model.versions[number].state != "QUARANTINED":
+            expected = "ILLEGAL_TRANSITION"
+        request = rpc.ReleaseVersionRequest(name=self._name(model_id, "versions", number), reason="false alarm")
+        self._do(lambda: self.yard.registry.ReleaseVersion(request), expected)
+        if expected is None and model is not None:
+            model.versions[number].state = model.versions[number].before_quarantine
+
+    @rule(model_id=_MODELS, number=_NUMBERS)
     def delete_version(self, model_id: str, number: int) -> None:
         model = self._model(model_id)
         expected = self._no_version(model, number)
@@ -198,6 +222,8 @@ class RegistryMachine(RuleBasedStateMachine):
             expected = "ALIAS_NOT_FOUND"
         elif expected is None and etag == _STALE:
             expected = "ETAG_MISMATCH"
+        elif expected is None and model is not None and before != number:
+            expected = "QUARANTINED" if model.versions[number].state == "QUARANTINED" else None
         version, name = self._name(model_id, "versions", number), self._name(model_id, "aliases", alias)
         request = rpc.SetAliasRequest(alias=pb.Alias(name=name, version=version, etag=etag))
         self._do(lambda: self.yard.registry.SetAlias(request), expected, changes=int(before != number))
@@ -263,6 +289,9 @@ class RegistryMachine(RuleBasedStateMachine):
         call = self.yard.registry.ResolveVersion(rpc.ResolveVersionRequest(reference=reference))
         if number is None:
             assert (await refused(call)).code is grpc.StatusCode.NOT_FOUND
+            return
+        if self.models[model_id].versions[number].state == "QUARANTINED":
+            assert (await refused(call)).reason == "QUARANTINED"
             return
         answer = await call
         assert (answer.version.number, answer.revision) == (number, self.events)

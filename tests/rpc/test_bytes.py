@@ -2,13 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import google_crc32c
 import grpc
 import pytest
 from sqlalchemy import text
+from tests.support.children import PATIENCE
 from tests.support.registry import RunningRegistry, refusal, refused, running_registry
 from tests.support.requests import (
     MODEL,
@@ -16,6 +18,7 @@ from tests.support.requests import (
     blob_of,
     commit,
     commit_files,
+    compose,
     digest_of,
     frames,
     make_model,
@@ -31,6 +34,7 @@ from modelyard.v1 import artifacts_pb2 as rpc
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
+from modelyard_server.blobs.store import BlobKey
 from modelyard_server.calls.limits import Limits
 
 DATA = os.urandom(9 << 20)
@@ -448,11 +452,99 @@ async def test_parts_are_joined_and_hashed_anew(yard: RunningRegistry) -> None:
     whole = b"".join(parts)
     request = rpc.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(whole), parts=map(blob_of, parts))
 
-    first = await yard.artifacts.ComposeBlob(request)
-    again = await yard.artifacts.ComposeBlob(request)
+    first = await compose(yard, request)
+    again = await compose(yard, request)
 
     assert first == again == blob_of(whole)
     assert await read(yard, await commit_of(yard, whole)) == whole
+
+
+async def test_a_long_join_says_how_far_it_is(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no timer of a proxy or a client ends the stream meanwhile."""
+    told, go_on = asyncio.Event(), asyncio.Event()
+    async with running_registry(database_url, tmp_path / "joins", limits=Limits(compose_progress=0.01)) as yard:
+        joined = yard.store.compose
+
+        async def slow(key: BlobKey, parts: Sequence[BlobKey], *, field: str, progress: Callable[[int], None]) -> None:
+            progress(1)
+            told.set()
+            await go_on.wait()
+            await joined(key, parts, field=field)
+
+        monkeypatch.setattr(yard.store, "compose", slow)
+        await store(yard, b"one", b"two")
+        parts = [blob_of(b"one"), blob_of(b"two")]
+        request = rpc.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(b"onetwo"), parts=parts)
+        call = yard.artifacts.ComposeBlob(request)
+        messages = aiter(call)
+        first, second = await anext(messages), await anext(messages)
+        assert told.is_set()
+        go_on.set()
+        rest = [message async for message in messages]
+
+    assert [first.hashed_bytes, second.hashed_bytes] == [1, 1]
+    assert not first.HasField("blob")
+    assert (rest[-1].hashed_bytes, rest[-1].blob) == (6, blob_of(b"onetwo"))
+
+
+async def test_a_join_that_nobody_waits_for_leaves_nothing(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = asyncio.Event()
+    async with running_registry(database_url, tmp_path / "joins", limits=Limits(compose_progress=0.01)) as yard:
+
+        async def endless(*_arguments: object, progress: Callable[[int], None], **_options: object) -> None:
+            try:
+                progress(1)
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        monkeypatch.setattr(yard.store, "compose", endless)
+        await store(yard, b"one", b"two")
+        before = await yard.dump()
+        parts = [blob_of(b"one"), blob_of(b"two")]
+        request = rpc.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(b"onetwo"), parts=parts)
+        call = yard.artifacts.ComposeBlob(request)
+        await anext(aiter(call))
+        call.cancel()
+        async with asyncio.timeout(PATIENCE):
+            await ended.wait()
+
+        assert await yard.dump() == before
+
+
+async def test_unfinished_uploads_are_listed_oldest_first(yard: RunningRegistry) -> None:
+    """So that an operator finds those that are stuck."""
+    started = []
+    for number in range(5):
+        started.append(await start(yard, b"%d" % number * 10))
+        yard.clock.advance(1)
+    partial, committed, cancelled = started[1], started[2], started[3]
+    await write(yard, frames(partial.name, b"1" * 10, chunk=4, finish=False))
+    await write(yard, frames(committed.name, b"2" * 10))
+    await yard.artifacts.CancelUpload(rpc.CancelUploadRequest(name=cancelled.name))
+    await yard.registry.CreateNamespace(registry.CreateNamespaceRequest(namespace_id="team"))
+    await yard.artifacts.StartUpload(rpc.StartUploadRequest(parent="namespaces/team", size_bytes=1))
+
+    found: list[rpc.Upload] = []
+    token = ""
+    while True:
+        request = rpc.ListUploadsRequest(parent=NAMESPACE, page_size=1, page_token=token)
+        page = await yard.artifacts.ListUploads(request)
+        found += page.uploads
+        token = page.next_page_token
+        if not token:
+            break
+
+    assert [upload.name for upload in found] == [started[index].name for index in (0, 1, 4)]
+    assert [upload.persisted_size for upload in found] == [0, 10, 0]
+    assert [upload.create_time.seconds for upload in found] == sorted(upload.create_time.seconds for upload in found)
+    assert found[0] == started[0]
+    got = await refused(yard.artifacts.ListUploads(rpc.ListUploadsRequest(parent="namespaces/none")))
+    assert got.reason == "NAMESPACE_NOT_FOUND"
 
 
 @pytest.mark.parametrize(
@@ -471,9 +563,7 @@ async def test_what_does_not_add_up_is_not_composed(
     before = await yard.dump()
 
     got = await refused(
-        yard.artifacts.ComposeBlob(
-            rpc.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(whole), parts=map(blob_of, parts))
-        )
+        compose(yard, rpc.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(whole), parts=map(blob_of, parts)))
     )
 
     assert (got.code, got.reason) == (code, reason)

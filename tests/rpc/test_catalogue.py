@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable
 
 import pytest
-from tests.support.registry import RunningRegistry
+from tests.support.registry import RunningRegistry, refused
 from tests.support.requests import (
     MODEL,
     NAMESPACE,
@@ -93,7 +94,8 @@ async def test_version_carries_back_every_fact_as_it_was_given(yard: RunningRegi
     given.params["text"].string_value = ""
     given.signature.inputs.update({"type": "object", "properties": {"x": {"maximum": 5, "enum": [None, 1.5, True]}}})
 
-    made = await yard.registry.CreateVersion(rpc.CreateVersionRequest(parent=MODEL, version=given))
+    request = rpc.CreateVersionRequest(parent=MODEL, version=given, view=rpc.VERSION_VIEW_FULL)
+    made = await yard.registry.CreateVersion(request)
     got = await yard.registry.GetVersion(rpc.GetVersionRequest(name=made.name))
 
     assert got == made
@@ -313,6 +315,9 @@ async def test_an_alias_never_dangles_whoever_wins(yard: RunningRegistry) -> Non
         ("fraud@latest", "LATEST", 3),
         ("fraud", "DEFAULT_LATEST", 3),
         ("fraud@{digest}", "MANIFEST_DIGEST", 2),
+        (MODEL, "DEFAULT_LATEST", 3),
+        (f"{MODEL}/versions/1", "NUMBER", 1),
+        (f"{MODEL}/aliases/champion", "ALIAS", 1),
     ],
 )
 async def test_each_rule_of_references(yard: RunningRegistry, reference: str, rule: str, number: int) -> None:
@@ -333,6 +338,29 @@ async def test_each_rule_of_references(yard: RunningRegistry, reference: str, ru
     assert resolved.HasField("alias") == (rule == "ALIAS")
     (head,) = await yard.sql("SELECT revision FROM log_heads")
     assert resolved.revision == head.revision
+
+
+async def test_files_are_sent_where_they_are_asked_for(yard: RunningRegistry) -> None:
+    """A commit answers without them unless told otherwise, a resolution with them."""
+    await make_model(yard)
+    await store(yard, b"weights")
+
+    def create(view: rpc.VersionView.ValueType) -> Awaitable[pb.Version]:
+        version = version_of({"model.bin": b"weights"})
+        return yard.registry.CreateVersion(rpc.CreateVersionRequest(parent=MODEL, version=version, view=view))
+
+    async def resolve(view: rpc.VersionView.ValueType) -> pb.Version:
+        return (await yard.registry.ResolveVersion(rpc.ResolveVersionRequest(reference="fraud", view=view))).version
+
+    basic, full, default = rpc.VERSION_VIEW_BASIC, rpc.VERSION_VIEW_FULL, rpc.VERSION_VIEW_UNSPECIFIED
+    created = [await create(view) for view in (default, basic, full)]
+    resolved = [await resolve(view) for view in (default, basic, full)]
+
+    assert [len(version.files) for version in created] == [0, 0, 1]
+    assert [len(version.files) for version in resolved] == [1, 0, 1]
+    assert {version.file_count for version in (*created, *resolved)} == {1}
+    for call in (create(9), resolve(9)):  # type: ignore[arg-type]  # no view that there is
+        assert (await refused(call)).fields == ["view"]
 
 
 async def test_without_a_selector_production_wins_over_latest(yard: RunningRegistry) -> None:

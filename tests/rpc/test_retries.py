@@ -16,6 +16,7 @@ from tests.support.requests import (
     NAMESPACE,
     blob_of,
     commit,
+    compose,
     frames,
     make_model,
     request_id,
@@ -93,6 +94,12 @@ _CALLS: dict[str, Callable[[RunningRegistry, str], Awaitable[Any]]] = {
     "UpdateNamespace": lambda y, r: y.registry.UpdateNamespace(
         rpc.UpdateNamespaceRequest(namespace=pb.Namespace(name=NAMESPACE, display_name="x"), request_id=r)
     ),
+    "DeleteNamespace": lambda y, r: y.registry.DeleteNamespace(
+        rpc.DeleteNamespaceRequest(name="namespaces/team", request_id=r)
+    ),
+    "UndeleteNamespace": lambda y, r: y.registry.UndeleteNamespace(
+        rpc.UndeleteNamespaceRequest(name="namespaces/team", request_id=r)
+    ),
     "CreateModel": lambda y, r: y.registry.CreateModel(
         rpc.CreateModelRequest(parent=NAMESPACE, model_id="other", request_id=r)
     ),
@@ -110,6 +117,12 @@ _CALLS: dict[str, Callable[[RunningRegistry, str], Awaitable[Any]]] = {
     ),
     "DeprecateVersion": lambda y, r: y.registry.DeprecateVersion(
         rpc.DeprecateVersionRequest(name=_VERSION, request_id=r)
+    ),
+    "QuarantineVersion": lambda y, r: y.registry.QuarantineVersion(
+        rpc.QuarantineVersionRequest(name=_VERSION, reason="malware", request_id=r)
+    ),
+    "ReleaseVersion": lambda y, r: y.registry.ReleaseVersion(
+        rpc.ReleaseVersionRequest(name=_VERSION, reason="false alarm", request_id=r)
     ),
     "DeleteVersion": lambda y, r: y.registry.DeleteVersion(
         rpc.DeleteVersionRequest(name=f"{MODEL}/versions/2", request_id=r)
@@ -188,8 +201,16 @@ async def _deliver(yard: RunningRegistry, receiver: Receiver) -> None:
     await change(disabled=True)
 
 
+async def _make_and_delete_namespace(yard: RunningRegistry, _: Receiver) -> None:
+    await _CALLS["CreateNamespace"](yard, request_id())
+    await _CALLS["DeleteNamespace"](yard, request_id())
+
+
 _BEFORE: Final[dict[str, Callable[[RunningRegistry, Receiver], Awaitable[Any]]]] = {
     "DeleteDeployment": lambda y, _: _CALLS["RegisterDeployment"](y, request_id()),
+    "DeleteNamespace": lambda y, _: _CALLS["CreateNamespace"](y, request_id()),
+    "UndeleteNamespace": _make_and_delete_namespace,
+    "ReleaseVersion": lambda y, _: _CALLS["QuarantineVersion"](y, request_id()),
     "UndeleteModel": lambda y, _: _CALLS["DeleteModel"](y, request_id()),
     "UndeleteVersion": lambda y, _: _CALLS["DeleteVersion"](y, request_id()),
     "RollbackAlias": _move_alias,
@@ -233,7 +254,7 @@ async def _compose(yard: RunningRegistry) -> pb.Blob:
     await store(yard, b"one", b"two")
     parts = [blob_of(b"one"), blob_of(b"two")]
     request = artifacts.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(b"onetwo"), parts=parts)
-    return await yard.artifacts.ComposeBlob(request)
+    return await compose(yard, request)
 
 
 async def _heartbeat(yard: RunningRegistry) -> pb.Deployment:

@@ -124,6 +124,21 @@ async def _again(transaction: Transaction) -> None:
     transaction.record(replace(event.change, actor="elsewhere"))
 
 
+async def test_a_wildcard_stands_for_all_types_of_a_kind(yard: RunningRegistry) -> None:
+    await make_model(yard)
+    async with watcher(yard, types=("alias.*", "model.updated")) as watch:
+        await watch.next()
+        await commit(yard, b"one", aliases=["a"])
+        await label(yard, 1)
+        await yard.registry.DeleteAlias(registry.DeleteAliasRequest(name=f"{MODEL}/aliases/a"))
+
+        types: list[str] = []
+        while len(types) < 3:
+            types += [event.type for event in (await watch.next()).events]
+
+    assert types == ["alias.created", "model.updated", "alias.deleted"]
+
+
 async def test_what_another_process_commits_is_found(yard: RunningRegistry) -> None:
     """The log is read from the database, whoever wrote it: a wake-up only makes it sooner."""
     await make_model(yard)
@@ -236,6 +251,10 @@ async def test_watches_end_so_that_they_can_be_resumed_when_the_server_stops(
         (rpc.WatchEventsRequest(), ["parent"]),
         (rpc.WatchEventsRequest(parent=f"{MODEL}/versions/1", start_revision=-1), ["parent", "start_revision"]),
         (rpc.WatchEventsRequest(parent=NAMESPACE, types=["alias.*"] * 101), ["types"]),
+        (rpc.WatchEventsRequest(parent=NAMESPACE, types=["alias.moved", "alias.move"]), ["types[1]"]),
+        (rpc.WatchEventsRequest(parent=NAMESPACE, types=["alias.*", "robot.*"]), ["types[1]"]),
+        (rpc.WatchEventsRequest(parent=NAMESPACE, types=["*"]), ["types[0]"]),
+        (rpc.WatchEventsRequest(parent=NAMESPACE, types=["alias.m*"]), ["types[0]"]),
     ],
     ids=str,
 )

@@ -47,6 +47,7 @@ def version_with(files: tuple[File, ...], digest: str | None = None) -> Version:
         delete_time=None,
         purge_time=None,
         deprecation_reason="",
+        quarantine_reason="",
         etag="",
     )
 

@@ -176,6 +176,9 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
             await _abort(context, grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND")
         return self._render(request.name)
 
+    async def ListUploads(self, request: pb.ListUploadsRequest, context: Context) -> pb.ListUploadsResponse:
+        raise NotImplementedError
+
     async def CancelUpload(self, request: pb.CancelUploadRequest, context: Context) -> pb.CancelUploadResponse:
         self.calls["CancelUpload"] += 1
         self.uploads.pop(request.name, None)
@@ -240,13 +243,16 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
             persisted_size=len(upload.data),
         )
 
-    async def ComposeBlob(self, request: pb.ComposeBlobRequest, context: Context) -> Blob:
+    async def ComposeBlob(
+        self, request: pb.ComposeBlobRequest, context: Context
+    ) -> AsyncIterator[pb.ComposeBlobResponse]:
         self.calls["ComposeBlob"] += 1
         assert len(request.parts) <= self.limits.max_part_count
         data = b"".join(self.blobs[part.digest] for part in request.parts)
         assert digest_of(data) == request.blob.digest
         self.store(data)
-        return request.blob
+        yield pb.ComposeBlobResponse(hashed_bytes=1)
+        yield pb.ComposeBlobResponse(hashed_bytes=len(data), blob=request.blob)
 
     async def ReadFile(self, request: pb.ReadFileRequest, context: Context) -> AsyncIterator[pb.ReadFileResponse]:
         self.calls["ReadFile"] += 1

@@ -286,12 +286,33 @@ async def test_versions_are_described_deprecated_removed_and_restored(yard: Eith
     assert (deprecated.state, deprecated.deprecation_reason) == (VersionState.DEPRECATED, "use 2")
     with pytest.warns(modelyard.DeprecatedVersionWarning, match="use 2"):
         await yard.pull(name)
-    deleted = await yard.versions.delete(name, etag=deprecated.etag)
+    stopped = await yard.versions.quarantine(name, "malware", etag=deprecated.etag)
+    assert (stopped.state, stopped.quarantine_reason) == (VersionState.QUARANTINED, "malware")
+    with pytest.raises(modelyard.FailedPreconditionError, match="malware"):
+        await yard.pull(name)
+    released = await yard.versions.release(name, "false alarm", etag=stopped.etag)
+    assert (released.state, released.quarantine_reason) == (VersionState.DEPRECATED, "")
+    deleted = await yard.versions.delete(name, etag=released.etag)
     assert deleted.state is VersionState.DELETED
     assert deleted.purge_time is not None
     assert await yard.versions.list(f"{team}/fraud") == []
     assert [version.number for version in await yard.versions.list(f"{team}/fraud", show_deleted=True)] == [1]
     assert (await yard.versions.undelete(name)).state is VersionState.DEPRECATED
+
+
+async def test_empty_namespaces_are_deleted_and_restored(yard: Either, team: str) -> None:
+    await yard.namespaces.create(team)
+
+    deleted = await yard.namespaces.delete(team)
+
+    assert deleted.delete_time is not None
+    assert team not in [namespace.id for namespace in await yard.namespaces.list()]
+    with pytest.raises(modelyard.NotFoundError, match="is deleted"):
+        await yard.models.create(f"{team}/fraud")
+    assert (await yard.namespaces.undelete(team, etag=deleted.etag)).delete_time is None
+    await yard.models.create(f"{team}/fraud")
+    with pytest.raises(modelyard.FailedPreconditionError, match="not empty"):
+        await yard.namespaces.delete(team)
 
 
 async def test_models_and_namespaces_are_managed(yard: Either, team: str) -> None:

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import text
-
-from modelyard.core.names import VersionName
 from modelyard.v1 import artifacts_pb2 as artifacts
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
@@ -33,12 +30,7 @@ async def another_model(yard: RunningRegistry) -> str:
 
 
 async def quarantine(yard: RunningRegistry, version: str) -> None:
-    """Nothing quarantines yet: the state is set as a scanner will."""
-    name = VersionName.parse(version)
-    of_model = "model_key = (SELECT key FROM models WHERE id = :id)"
-    statement = text(f"UPDATE versions SET state = 'QUARANTINED' WHERE {of_model} AND number = :number")
-    bound = statement.bindparams(id=name.model.model, number=name.number)
-    await yard.engine.migrate(lambda connection: connection.execute(bound))
+    await yard.registry.QuarantineVersion(rpc.QuarantineVersionRequest(name=version, reason="malware"))
 
 
 def create_version(**fields: Any) -> Call:

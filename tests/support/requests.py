@@ -84,6 +84,13 @@ async def write(yard: RunningRegistry, stream: AsyncIterator[artifacts.WriteBlob
     return await Outcome(yard.artifacts.WriteBlob(stream)).get()
 
 
+async def compose(yard: RunningRegistry, request: artifacts.ComposeBlobRequest) -> pb.Blob:
+    """The blob that the last message of ComposeBlob has."""
+    messages = [message async for message in yard.artifacts.ComposeBlob(request)]
+    assert [message.HasField("blob") for message in messages] == [False] * (len(messages) - 1) + [True]
+    return messages[-1].blob
+
+
 async def read(yard: RunningRegistry, version: str, path: str = "model.bin", **range_: int) -> bytes:
     request = artifacts.ReadFileRequest(version=version, path=path, **range_)  # type: ignore[arg-type]  # read_offset, read_limit
     return b"".join([message.data async for message in yard.artifacts.ReadFile(request)])

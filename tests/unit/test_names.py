@@ -58,6 +58,9 @@ def test_version_numbers_have_one_spelling(last: str) -> None:
         ("team/fraud@7", Selector.NUMBER, "7", "team/fraud@7"),
         ("team/fraud@latest", Selector.LATEST, "", "team/fraud@latest"),
         ("team/fraud@production", Selector.ALIAS, "production", "team/fraud@production"),
+        ("namespaces/team/models/fraud", Selector.DEFAULT, "", "team/fraud"),
+        ("namespaces/team/models/fraud/versions/7", Selector.NUMBER, "7", "team/fraud@7"),
+        ("namespaces/team/models/fraud/aliases/production", Selector.ALIAS, "production", "team/fraud@production"),
         ("f@sha256:" + "a" * 64, Selector.DIGEST, "sha256:" + "a" * 64, "default/f@sha256:" + "a" * 64),
     ],
 )
@@ -68,8 +71,18 @@ def test_references(text: str, selector: Selector, value: str, canonical: str) -
     assert reference.pinned == (selector in {Selector.NUMBER, Selector.DIGEST})
 
 
+NO_NAMES = (
+    "namespaces/team/models/fraud/versions/0",
+    "namespaces/team/models/fraud/versions/production",
+    "namespaces/team/models/fraud@7",
+    "team/models/fraud",
+    "namespaces/team/models/fraud/aliases/7",
+    "namespaces/team/models/fraud/versions/7/evaluations/1",
+)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "@7", "a/b/c", "team/", "/fraud", "fraud@", "fraud@0", "fraud@v3", "f@sha256:x", "f@1@2"]
+    "text", ["", "@7", "a/b/c", "team/", "/fraud", "fraud@", "fraud@0", "fraud@v3", "f@sha256:x", "f@1@2", *NO_NAMES]
 )
 def test_what_is_no_reference_says_so(text: str) -> None:
     with pytest.raises(

@@ -1,7 +1,7 @@
 """Stores blobs in a local folder."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -214,14 +214,17 @@ class LocalStore:
         finally:
             await self._workers.run(small.close)
 
-    async def compose(self, key: BlobKey, parts: Sequence[BlobKey], *, field: str) -> None:
+    async def compose(
+        self, key: BlobKey, parts: Sequence[BlobKey], *, field: str, progress: Callable[[int], None] | None = None
+    ) -> None:
         size = sum(part.size for part in parts)
         if size != key.size:
             raise size_mismatch(field, key.size, size)
         assembly = publishing.Assembly(self._layout, parts)
         try:
             while await self._workers.run(assembly.copy):
-                pass
+                if progress is not None:
+                    progress(assembly.position)
             await self._workers.run(assembly.publish, key, field)
         finally:
             await self._workers.run(assembly.close)

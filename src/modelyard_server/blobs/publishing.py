@@ -62,6 +62,11 @@ class Assembly:
         self._file: StagedFile | None = None
         self._reader: BlobReader | None = None
 
+    @property
+    def position(self) -> int:
+        """Bytes that are copied and hashed."""
+        return 0 if self._file is None else self._file.position
+
     def copy(self) -> bool:
         """Copies and hashes about ``BATCH_BYTES``. False after the last part."""
         if self._file is None:

@@ -5,7 +5,7 @@ publication never removes a newer one. For failures of a disk or an object store
 ``calls.errors``: ``STORAGE_FULL``, ``BACKEND_DOWN``, ``BLOB_CORRUPT``.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -92,8 +92,10 @@ class BlobStore(Protocol):
         """Publishes small blobs, durably. The caller has checked their sha256."""
         ...
 
-    async def compose(self, key: BlobKey, parts: Sequence[BlobKey], *, field: str) -> None:
-        """Publishes the concatenation of stored blobs, hashed again.
+    async def compose(
+        self, key: BlobKey, parts: Sequence[BlobKey], *, field: str, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Publishes the concatenation of stored blobs, hashed again. ``progress`` gets the number of hashed bytes.
 
         Raises the errors of :meth:`BlobWriter.publish`, and ``BLOB_CORRUPT`` if a part is missing or short. After an
         error, nothing is stored.

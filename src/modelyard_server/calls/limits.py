@@ -19,6 +19,8 @@ class Limits:
     part_count: int = 100_000
     version_bytes: int = 7 << 19
     """Most bytes of a version's message with files and facts: half a MiB less than ``message_bytes``."""
+    resource_bytes: int = (4 << 20) - (64 << 10)
+    """Most bytes of one resource or event as a message. With the rest of an answer it fits into ``message_bytes``."""
     list_bytes: int = 2 << 20
     """Size at which a page ends early, approximately."""
     page_size_default: int = shared.DEFAULT_PAGE_SIZE
@@ -63,6 +65,8 @@ class Limits:
     """Most event types that one WatchEvents call may filter by."""
     watch_progress: float = 30.0
     """A watch without events sends a progress message this often."""
+    compose_progress: float = 10.0
+    """A ComposeBlob sends its progress this often."""
     reader_stall: float = 120.0
     """A download whose client reads nothing for this long is ended."""
     webhooks: int = 100

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 from modelyard import wire
+from modelyard.core.facts import Facts
 from modelyard.v1 import registry_pb2
+from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.comparison.values import Comparison, Section
 from modelyard_server.registry.versions.messages import version_message
+from modelyard_server.registry.versions.values import Version
 
 _SECTIONS = wire.EnumMapping(registry_pb2.Difference.Section, Section)
 
@@ -13,8 +16,8 @@ _SECTIONS = wire.EnumMapping(registry_pb2.Difference.Section, Section)
 def comparison_message(comparison: Comparison, size: int) -> registry_pb2.CompareVersionsResponse:
     """The message, with differences up to about ``size`` bytes."""
     message = registry_pb2.CompareVersionsResponse(
-        base=version_message(replace(comparison.base, files=None)),
-        other=version_message(replace(comparison.other, files=None)),
+        base=_heading(comparison.base),
+        other=_heading(comparison.other),
         shared_bytes=comparison.shared_bytes,
         removed_bytes=comparison.removed_bytes,
         added_bytes=comparison.added_bytes,
@@ -32,3 +35,8 @@ def comparison_message(comparison: Comparison, size: int) -> registry_pb2.Compar
             break
         message.differences.append(difference_message)
     return message
+
+
+def _heading(version: Version) -> pb.Version:
+    """A version without what can be long: two of them, and their differences, have to fit into one message."""
+    return version_message(replace(version, files=None, facts=Facts(), description="", labels={}, annotations={}))

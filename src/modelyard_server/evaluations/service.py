@@ -6,6 +6,7 @@ from typing import Final
 from modelyard.core.names import EvaluationName, VersionName
 from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import AlreadyExists, FailedPrecondition, NotFound, PreconditionViolation
+from modelyard_server.calls.page_tokens import Cursor
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.evaluations.events import EVALUATION
 from modelyard_server.evaluations.repository import EvaluationRepository
@@ -13,6 +14,7 @@ from modelyard_server.evaluations.values import Evaluation
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.paging import Page
+from modelyard_server.query.steps import read_page, weight
 from modelyard_server.registry import lookup
 from modelyard_server.registry.versions.values import Version, VersionState
 
@@ -59,10 +61,21 @@ class Evaluations:
     async def page(self, caller: Caller, parent: VersionName, *, before: int | None, size: int) -> Page[Evaluation]:
         async def work(transaction: Transaction) -> Page[Evaluation]:
             version = await lookup.version(transaction, parent, deleted=True)
-            found = await EvaluationRepository(transaction).page(version.key, before=before, limit=size + 1)
-            return Page.of(found, size, lambda evaluation: evaluation.key)
+            evaluations = EvaluationRepository(transaction)
+            return await read_page(
+                lambda after, limit: evaluations.page(version.key, before=_key(after), limit=limit),
+                after=before,
+                size=size,
+                room=self.mutations.limits.list_bytes,
+                cursor=lambda evaluation: evaluation.key,
+                weigh=lambda each: weight((each.metrics, each.directions, [part.metrics for part in each.slices])),
+            )
 
         return await self.mutations.database.read(work)
+
+
+def _key(cursor: Cursor | None) -> int | None:
+    return cursor if isinstance(cursor, int) else None
 
 
 async def _find(transaction: Transaction, version: Version, name: EvaluationName) -> Evaluation:

@@ -34,6 +34,9 @@ class EvaluationsServicer:
         parent = collector.parse("parent", VersionName.parse, request.parent)
         if request.evaluation_id:
             collector.add(validation.uuid4("evaluation_id", request.evaluation_id))
+        if (size := request.evaluation.ByteSize()) > self._limits.version_bytes:
+            text = f"is {size} bytes long; at most {self._limits.version_bytes} fit: fewer metrics or slices"
+            collector.add([FieldViolation("evaluation", text)])
         unknown = list(_unknown(request.evaluation))
         collector.add(unknown)
         if parent is not None and not unknown:

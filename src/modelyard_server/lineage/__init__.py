@@ -14,7 +14,7 @@ from modelyard_server.lineage.servicer import LineageServicer
 
 
 def _build(parts: Parts) -> Running:
-    return Running(servicers=[LineageServicer(Lineage(parts.database))])
+    return Running(servicers=[LineageServicer(Lineage(parts.database), parts.limits)])
 
 
 CAPABILITY: Final = Capability(

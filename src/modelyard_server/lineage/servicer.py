@@ -10,9 +10,10 @@ from modelyard.core.names import NamespaceName, parse_version_or_alias
 from modelyard.v1 import lineage_pb2 as rpc
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import FieldViolation
+from modelyard_server.calls.limits import Limits
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.lineage.service import Lineage
-from modelyard_server.lineage.values import Graph, Node, Origin
+from modelyard_server.lineage.values import Edge, Graph, Node, Origin
 from modelyard_server.registry.versions.messages import version_message
 from modelyard_server.registry.versions.values import Version
 
@@ -23,8 +24,9 @@ _UPSTREAM, _DOWNSTREAM = rpc.QueryLineageRequest.DIRECTION_UPSTREAM, rpc.QueryLi
 class LineageServicer:
     """The graph of versions, data sets, commits and runs."""
 
-    def __init__(self, lineage: Lineage) -> None:
+    def __init__(self, lineage: Lineage, limits: Limits) -> None:
         self._lineage = lineage
+        self._limits = limits
 
     async def QueryLineage(self, request: rpc.QueryLineageRequest, call: Call) -> rpc.QueryLineageResponse:
         collector = Collector()
@@ -52,22 +54,40 @@ class LineageServicer:
             graph = await self._lineage.upstream(call.caller, version, depth)
         else:
             graph = await self._lineage.downstream(call.caller, version, depth)
-        return _response(graph)
+        return _response(graph, self._limits.list_bytes)
 
 
-def _response(graph: Graph) -> rpc.QueryLineageResponse:
-    return rpc.QueryLineageResponse(
-        nodes=[_node(node) for node in sorted(graph.nodes.values(), key=lambda node: node.distance)],
-        edges=[
-            rpc.LineageEdge(
-                source=edge.source,
-                target=edge.target,
-                relation=wire.LINEAGE_RELATIONS.to_proto(edge.relation),
-                manifest_digest=edge.manifest_digest,
-            )
-            for edge in graph.edges.values()
-        ],
-        truncated=graph.truncated,
+def _response(graph: Graph, size: int) -> rpc.QueryLineageResponse:
+    """With as many nodes, nearest first, as about ``size`` bytes hold, and as many edges between them as do again."""
+    message = rpc.QueryLineageResponse(truncated=graph.truncated)
+    shown, room = set(), size
+    for node in sorted(graph.nodes.values(), key=lambda node: node.distance):
+        told = _node(node)
+        if (length := told.ByteSize()) > room:
+            message.truncated = True
+            continue
+        room -= length
+        shown.add(node.id)
+        message.nodes.append(told)
+    room = size // 2
+    for edge in graph.edges.values():
+        if not {edge.source, edge.target} <= shown:
+            continue
+        drawn = _edge(edge)
+        room -= drawn.ByteSize()
+        if room < 0:
+            message.truncated = True
+            break
+        message.edges.append(drawn)
+    return message
+
+
+def _edge(edge: Edge) -> rpc.LineageEdge:
+    return rpc.LineageEdge(
+        source=edge.source,
+        target=edge.target,
+        relation=wire.LINEAGE_RELATIONS.to_proto(edge.relation),
+        manifest_digest=edge.manifest_digest,
     )
 
 

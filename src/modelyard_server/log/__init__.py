@@ -24,7 +24,7 @@ from modelyard_server.log.watching import Watching
 
 def _build(parts: Parts) -> Running:
     kinds = Kinds(parts.offers.of(Kind))
-    render = EventMessages(kinds)
+    render = EventMessages(kinds, parts.limits.resource_bytes)
     types = EventTypes(kinds.types)
     watching = Watching(parts.database, types, render, progress_seconds=parts.limits.watch_progress)
     log = Log(Mutations(parts.database, parts.clock, parts.limits))

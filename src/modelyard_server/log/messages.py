@@ -20,6 +20,8 @@ class EventMessages:
     """Converts events with their snapshots to messages."""
 
     kinds: Kinds
+    most: int
+    """Bytes of one event's message. From one that is longer, values of changes are left out."""
 
     def __call__(self, event: Event) -> pb.Event:
         change = event.change
@@ -41,6 +43,7 @@ class EventMessages:
         kind = self.kinds.of(change.kind)
         if kind is not None and (snapshot := self._snapshot(change)) is not None:
             getattr(message, kind.message_field).CopyFrom(snapshot)
+        self._shorten(message)
         return message
 
     def with_payload(self, event: Event) -> pb.Event:
@@ -54,6 +57,15 @@ class EventMessages:
                 message.ClearField(snapshot)
         message.payload = event.payload
         return message
+
+    def _shorten(self, message: pb.Event) -> None:
+        """Leaves out the largest values of changes until the message fits. A snapshot always fits."""
+        if message.ByteSize() <= self.most:
+            return
+        for name in sorted(message.changes, key=lambda name: message.changes[name].ByteSize(), reverse=True):
+            message.changes[name].CopyFrom(pb.Change(omitted=True))
+            if message.ByteSize() <= self.most:
+                return
 
     def _snapshot(self, change: Change) -> Message | None:
         """The snapshot as a message; None if this release can't read it, for example from a newer release."""

@@ -24,4 +24,6 @@ class Listing:
     """None for the default order of the list."""
     after: Position | None = None
     size: int
+    room: int
+    """Bytes after which a page ends early."""
     show_deleted: bool = False

@@ -26,14 +26,14 @@ from sqlalchemy import (
 )
 
 from modelyard_server.calls.resource import Resource
-from modelyard_server.db import rows
 from modelyard_server.db.connection import Connection
 from modelyard_server.db.metadata import Moment
 from modelyard_server.query import terms
 from modelyard_server.query.conditions import attribute_condition, condition, text_condition
-from modelyard_server.query.listing import Position
+from modelyard_server.query.listing import Listing, Position
 from modelyard_server.query.order import Order
 from modelyard_server.query.paging import Page
+from modelyard_server.query.steps import Steps, weight
 from modelyard_server.query.subject import Subject
 from modelyard_server.query.syntax import Operator
 from modelyard_server.query.terms import Term
@@ -100,14 +100,21 @@ async def fetch(
     query: Select[Any],
     build: Callable[[Row[Any]], Keyed],
     positions: Sequence[Position],
-    size: int,
+    listing: Listing,
 ) -> Page[Keyed]:
-    """The rows at the first ``size`` positions. ``rows`` is a query with the parameter ``keys``."""
-    shown = positions[:size]
-    found: dict[int, Keyed] = {}
-    for batch in rows.batches(position.key for position in shown):
-        found.update((each.key, each) for each in map(build, await connection.execute(query, {"keys": batch})))
-    return Page([found[position.key] for position in shown], shown, more=len(positions) > size)
+    """The rows at the first positions, as many as fit into the page. ``query`` has the parameter ``keys``."""
+    wanted = positions[: listing.size]
+    shown: list[Keyed] = []
+    steps = Steps(listing.room)
+    while len(shown) < len(wanted) and not steps.full:
+        batch = wanted[len(shown) : len(shown) + steps.next()]
+        found: dict[int, Keyed] = {}
+        for row in await connection.execute(query, {"keys": [position.key for position in batch]}):
+            steps.add(sum(map(weight, row)))
+            each = build(row)
+            found[each.key] = each
+        shown += [found[position.key] for position in batch]
+    return Page(shown, wanted[: len(shown)], more=len(positions) > len(shown))
 
 
 class _Run:

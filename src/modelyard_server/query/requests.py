@@ -28,6 +28,8 @@ class ListQuery:
     text: str
     position: Cursor | None
     size: int
+    room: int
+    """Bytes after which the page ends early."""
 
     @property
     def after_id(self) -> str:
@@ -41,7 +43,7 @@ class ListQuery:
 
     def listing(self, where: terms.Term | None, order: Order | None, *, show_deleted: bool) -> Listing:
         after = Position(*self.position) if isinstance(self.position, list) else None
-        return Listing(where=where, order=order, after=after, size=self.size, show_deleted=show_deleted)
+        return Listing(where=where, order=order, after=after, size=self.size, room=self.room, show_deleted=show_deleted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Lists:
         bare.ClearField("page_size")
         bare.ClearField("page_token")
         text = f"{type(request).__name__}:{bare.SerializeToString(deterministic=True).hex()}"
-        return ListQuery(text, self.tokens.open(text, request.page_token), size)
+        return ListQuery(text, self.tokens.open(text, request.page_token), size, self.limits.list_bytes)
 
     def page_size(self, value: int, collector: Collector) -> int:
         if value < 0:

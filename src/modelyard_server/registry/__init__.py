@@ -19,7 +19,7 @@ from modelyard_server.registry.aliases.moves import AliasMoves, MoveGuard
 from modelyard_server.registry.aliases.service import Aliases
 from modelyard_server.registry.aliases.servicer import AliasesServicer
 from modelyard_server.registry.checks import check
-from modelyard_server.registry.guards import DeleteGuard, StoredBlobs, UseListener
+from modelyard_server.registry.guards import DeleteGuard, NamespaceContents, StoredBlobs, UseListener
 from modelyard_server.registry.models import tables as model_tables
 from modelyard_server.registry.models.events import MODEL
 from modelyard_server.registry.models.service import Models
@@ -51,7 +51,7 @@ def _build(parts: Parts) -> Running:
     lists, limits, guards = parts.lists, parts.limits, parts.offers.of(DeleteGuard)
     moves = AliasMoves(mutations, parts.offers.of(MoveGuard))
     aliases = Aliases(mutations, moves)
-    namespaces = Namespaces(mutations)
+    namespaces = Namespaces(mutations, parts.offers.of(NamespaceContents))
     versions = Versions(mutations, aliases, parts.offers.one(StoredBlobs), guards)
     resolver = Resolver(parts.database, parts.clock, parts.offers.of(UseListener))
     return Running(

@@ -1,8 +1,9 @@
 """Interfaces that capabilities above the registry implement."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from modelyard_server.calls.errors import PreconditionViolation
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.registry.models.values import Model
@@ -20,6 +21,17 @@ class DeleteGuard(Protocol):
         self, mutations: Mutations, transaction: Transaction, version: Version
     ) -> None: ...
     async def check_model_deletion(self, mutations: Mutations, transaction: Transaction, model: Model) -> None: ...
+
+
+@runtime_checkable
+class NamespaceContents(Protocol):
+    """Knows what a namespace holds beside models, and what has to go before the namespace can be deleted."""
+
+    async def contents(
+        self, transaction: Transaction, namespace_key: int, limit: int
+    ) -> Sequence[PreconditionViolation]:
+        """Names at most ``limit`` of the resources. Asked in the transaction that deletes, which has locked the row."""
+        ...
 
 
 @runtime_checkable

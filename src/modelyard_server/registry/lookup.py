@@ -19,10 +19,23 @@ MAX_LISTED_BLOCKERS: Final = 20
 """Most resources that one error lists."""
 
 
-async def namespace(transaction: Transaction, name: NamespaceName, *, lock: bool = False) -> Namespace:
-    found = await NamespaceRepository(transaction).find(name, lock=lock)
+async def namespace(
+    transaction: Transaction, name: NamespaceName, *, lock: bool = False, hold: bool = False, deleted: bool = False
+) -> Namespace:
+    """A live namespace; with ``deleted`` a soft-deleted one too.
+
+    With ``hold`` it can't be deleted until the commit, as whoever makes something in it needs.
+    """
+    found = await NamespaceRepository(transaction).find(name, lock=lock, hold=hold)
     if found is None:
         raise namespace_not_found(name)
+    if found.delete_time is not None and not deleted:
+        raise NotFound(
+            f"the namespace {name.namespace!r} is deleted; restore it to use it again",
+            reason="NAMESPACE_DELETED",
+            kind="Namespace",
+            name=str(name),
+        )
     return found
 
 
@@ -78,13 +91,18 @@ async def version(transaction: Transaction, name: VersionName, *, lock: bool = F
 
 async def servable(transaction: Transaction, name: VersionName) -> Version:
     """A live version that is not quarantined."""
-    found = await version(transaction, name)
+    return check_servable(await version(transaction, name))
+
+
+def check_servable(found: Version) -> Version:
+    """Raises ``QUARANTINED`` for a version whose bytes must not be used."""
     if found.state is VersionState.QUARANTINED:
+        why = f": {found.quarantine_reason[:200]}" if found.quarantine_reason else ""
         raise FailedPrecondition(
-            f"{name} is quarantined. Its files can't be read. Ask its owner for another version.",
+            f"{found.name} is quarantined{why}. Its files can't be read. Ask its owner for another version.",
             reason="QUARANTINED",
-            violations=[PreconditionViolation("STATE", str(name), "the version is quarantined")],
-            metadata={"resource": str(name)},
+            violations=[PreconditionViolation("STATE", str(found.name), "the version is quarantined")],
+            metadata={"resource": str(found.name)},
         )
     return found
 

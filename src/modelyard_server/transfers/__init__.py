@@ -22,6 +22,7 @@ from modelyard_server.transfers.downloads.service import Downloads
 from modelyard_server.transfers.downloads.servicer import DownloadsServicer
 from modelyard_server.transfers.sweeps import DiscardStrays, ExpireUploads
 from modelyard_server.transfers.uploads import tables as upload_tables
+from modelyard_server.transfers.uploads.guard import UploadsKeepNamespaces
 from modelyard_server.transfers.uploads.jobs import PublishToTheEnd
 from modelyard_server.transfers.uploads.service import Uploads
 from modelyard_server.transfers.uploads.servicer import UploadsServicer
@@ -51,7 +52,7 @@ def _build(parts: Parts) -> Running:
     return Running(
         servicers=[
             BlobsServicer(blobs, limits, parts.store.compose_threshold),
-            UploadsServicer(uploads, limits, parts.draining),
+            UploadsServicer(uploads, parts.lists, limits, parts.draining),
             DownloadsServicer(downloads, limits, parts.draining),
         ],
         jobs=[PublishToTheEnd(uploads)],
@@ -66,7 +67,7 @@ CAPABILITY: Final = Capability(
     name="transfers",
     tables=[blob_tables.blobs, blob_tables.namespace_blobs, upload_tables.uploads],
     services=[artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"]],
-    offers=[_HeldBlobs()],
+    offers=[_HeldBlobs(), UploadsKeepNamespaces()],
     checks=[check],
     build=_build,
 )

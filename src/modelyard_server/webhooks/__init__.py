@@ -21,6 +21,7 @@ from modelyard_server.webhooks.deliveries.service import Deliveries
 from modelyard_server.webhooks.deliveries.servicer import DeliveriesServicer
 from modelyard_server.webhooks.deliveries.tables import webhook_deliveries
 from modelyard_server.webhooks.events import WEBHOOK
+from modelyard_server.webhooks.guard import WebhooksKeepNamespaces
 from modelyard_server.webhooks.keeper import DeliveriesKeepEvents
 from modelyard_server.webhooks.metrics import attempts
 from modelyard_server.webhooks.service import Webhooks
@@ -38,7 +39,7 @@ def _build(parts: Parts) -> Running:
     dispatcher = Dispatcher(
         mutations,
         parts.sender,
-        CloudEvents(EventMessages(kinds)),
+        CloudEvents(EventMessages(kinds, parts.limits.resource_bytes)),
         master,
         observe=lambda outcome: tried.labels(outcome).inc(),
     )
@@ -58,7 +59,7 @@ CAPABILITY: Final = Capability(
     name="webhooks",
     tables=[webhooks, webhook_deliveries],
     services=[webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"]],
-    offers=[WEBHOOK, inventory.FAMILY, DeliveriesKeepEvents()],
+    offers=[WEBHOOK, inventory.FAMILY, DeliveriesKeepEvents(), WebhooksKeepNamespaces()],
     checks=[check],
     secrets=[_SECRET],
     build=_build,

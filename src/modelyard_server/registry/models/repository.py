@@ -112,17 +112,17 @@ class ModelRepository:
             order=listing.order or _BY_ID,
         )
         positions = await pages.page(self._connection, query, listing.after, listing.size + 1)
-        return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing.size)
+        return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing)
 
     async def search(self, namespace_key: int, words: list[str], listing: Listing) -> Page[Model]:
         limit = listing.size + 1
         matches = await find_words(self._connection, namespace_key, words, after=listing.after, limit=limit)
-        page = matches[: listing.size]
-        found: dict[int, Model] = {}
-        for batch in rows.batches([match.key for match in page]):
-            result = await self._connection.execute(_WITH_KEYS, {"keys": batch})
-            found.update((model.key, model) for model in map(from_row, result))
-        return Page([found[match.key] for match in page], page, more=len(matches) > listing.size)
+        return await pages.fetch(self._connection, _WITH_KEYS, from_row, matches, listing)
+
+    async def some(self, namespace_key: int, limit: int) -> list[Model]:
+        """A few models of a namespace, also soft-deleted ones."""
+        query = EVERY.where(_MODELS.namespace_key == namespace_key).order_by(_MODELS.id).limit(limit)
+        return [from_row(row) for row in await self._connection.execute(query)]
 
     async def has_versions(self, key: int) -> bool:
         live = exists().where(versions.c.model_key == key, versions.c.delete_time.is_(None))

@@ -33,7 +33,7 @@ class Models:
         """Creates ``model``, and sets its uid and times."""
 
         async def work(transaction: Transaction) -> Model:
-            namespace = await lookup.namespace(transaction, NamespaceName(model.name.namespace))
+            namespace = await lookup.namespace(transaction, NamespaceName(model.name.namespace), hold=True)
             existing = await ModelRepository(transaction).find(model.name)
             if existing is not None:
                 hint = ", which is deleted. Restore it, or use another id" if existing.delete_time else ""

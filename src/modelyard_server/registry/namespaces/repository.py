@@ -15,6 +15,8 @@ from modelyard_server.registry.namespaces.values import Namespace
 _FIND = select(namespaces).where(namespaces.c.id == bindparam("namespace_id"))
 # Does not lock the key: each new event reads it while it has the head of the log locked.
 _LOCK = _FIND.with_for_update(key_share=True)
+# Lets others hold it too, and lets nobody who locks it go on: what is made in a namespace finds it still there.
+_HOLD = _FIND.with_for_update(read=True)
 
 
 def from_row(row: Row[Any]) -> Namespace:
@@ -25,6 +27,7 @@ def from_row(row: Row[Any]) -> Namespace:
         description=row.description,
         labels=row.labels,
         annotations=row.annotations,
+        delete_time=row.delete_time,
     )
 
 
@@ -35,6 +38,7 @@ def _mutable(namespace: Namespace) -> dict[str, Any]:
         "description": namespace.description,
         "labels": dict(namespace.labels),
         "annotations": dict(namespace.annotations),
+        "delete_time": namespace.delete_time,
     }
 
 
@@ -50,9 +54,9 @@ class NamespaceRepository:
         await self._events.begin(namespace.name, key)
         return replace(namespace, key=key)
 
-    async def find(self, name: NamespaceName, *, lock: bool = False) -> Namespace | None:
-        parameters = {"namespace_id": name.namespace}
-        row = (await self._connection.execute(_LOCK if lock else _FIND, parameters)).one_or_none()
+    async def find(self, name: NamespaceName, *, lock: bool = False, hold: bool = False) -> Namespace | None:
+        query = _LOCK if lock else _HOLD if hold else _FIND
+        row = (await self._connection.execute(query, {"namespace_id": name.namespace})).one_or_none()
         return None if row is None else from_row(row)
 
     async def update(self, namespace: Namespace) -> None:
@@ -60,6 +64,8 @@ class NamespaceRepository:
             update(namespaces).where(namespaces.c.key == namespace.key).values(**_mutable(namespace))
         )
 
-    async def page(self, *, after: str, limit: int) -> list[Namespace]:
+    async def page(self, *, after: str, limit: int, show_deleted: bool) -> list[Namespace]:
         query = select(namespaces).where(namespaces.c.id > after).order_by(namespaces.c.id).limit(limit)
+        if not show_deleted:
+            query = query.where(namespaces.c.delete_time.is_(None))
         return [from_row(row) for row in await self._connection.execute(query)]

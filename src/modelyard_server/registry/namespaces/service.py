@@ -1,18 +1,22 @@
-"""Namespaces: create, read, update."""
+"""Namespaces: create, read, update, delete, restore."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from modelyard.core.names import NamespaceName
+from modelyard.core.names import DEFAULT_NAMESPACE, NamespaceName
 from modelyard_server.calls.caller import SYSTEM, Attempt, Caller
-from modelyard_server.calls.errors import AlreadyExists
+from modelyard_server.calls.errors import AlreadyExists, FailedPrecondition, PreconditionViolation, invalid
 from modelyard_server.calls.resource import check_etag, new_uid
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.paging import Page
+from modelyard_server.query.steps import read_page, weight
 from modelyard_server.registry import lookup
+from modelyard_server.registry.guards import NamespaceContents
+from modelyard_server.registry.lookup import MAX_LISTED_BLOCKERS
+from modelyard_server.registry.models.repository import ModelRepository
 from modelyard_server.registry.namespaces.events import NAMESPACE
 from modelyard_server.registry.namespaces.repository import NamespaceRepository
 from modelyard_server.registry.namespaces.values import Namespace
@@ -23,15 +27,17 @@ _OUTCOMES: Final = SnapshotOutcomes(NAMESPACE)
 @dataclass(frozen=True, slots=True)
 class Namespaces:
     mutations: Mutations
+    contents: tuple[NamespaceContents, ...]
 
     async def create(self, attempt: Attempt, namespace: Namespace) -> Namespace:
         """Creates ``namespace``, and sets its uid and times."""
 
         async def work(transaction: Transaction) -> Namespace:
             namespaces = NamespaceRepository(transaction)
-            if await namespaces.find(namespace.name) is not None:
+            if (existing := await namespaces.find(namespace.name)) is not None:
+                hint = ", which is deleted and can be restored" if existing.delete_time else ""
                 raise AlreadyExists(
-                    f"There is already a namespace {namespace.name.namespace!r}. Use another id.",
+                    f"There is already a namespace {namespace.name.namespace!r}{hint}. Use another id.",
                     reason="NAMESPACE_EXISTS",
                     kind="Namespace",
                     name=str(namespace.name),
@@ -44,13 +50,21 @@ class Namespaces:
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def get(self, caller: Caller, name: NamespaceName) -> Namespace:
-        return await self.mutations.database.look(lambda transaction: lookup.namespace(transaction, name))
+        return await self.mutations.database.look(lambda transaction: lookup.namespace(transaction, name, deleted=True))
 
-    async def page(self, caller: Caller, *, after: str, size: int) -> Page[Namespace]:
-        found = await self.mutations.database.read(
-            lambda transaction: NamespaceRepository(transaction).page(after=after, limit=size + 1)
-        )
-        return Page.of(found, size, lambda namespace: namespace.name.namespace)
+    async def page(self, caller: Caller, *, after: str, size: int, show_deleted: bool) -> Page[Namespace]:
+        async def work(transaction: Transaction) -> Page[Namespace]:
+            namespaces = NamespaceRepository(transaction)
+            return await read_page(
+                lambda after, limit: namespaces.page(after=str(after or ""), limit=limit, show_deleted=show_deleted),
+                after=after,
+                size=size,
+                room=self.mutations.limits.list_bytes,
+                cursor=lambda namespace: namespace.name.namespace,
+                weigh=lambda each: weight((each.description, each.labels, each.annotations)),
+            )
+
+        return await self.mutations.database.read(work)
 
     async def update(
         self, attempt: Attempt, name: NamespaceName, patch: Callable[[Namespace], Namespace], etag: str
@@ -58,15 +72,58 @@ class Namespaces:
         async def work(transaction: Transaction) -> Namespace:
             before = await lookup.namespace(transaction, name, lock=True)
             check_etag(before, etag, name)
-            patched = patch(before)
-            if patched == before:
-                return before
-            after = replace(patched, update_time=self.mutations.clock(), row_version=before.row_version + 1)
-            await NamespaceRepository(transaction).update(after)
-            self.mutations.record(transaction, attempt, after.key, NAMESPACE, "updated", before=before, after=after)
-            return after
+            after = patch(before)
+            return before if after == before else await self._save(transaction, attempt, "updated", before, after)
 
         return await self.mutations.run(attempt, work, _OUTCOMES)
+
+    async def delete(self, attempt: Attempt, name: NamespaceName, *, etag: str) -> Namespace:
+        """Hides an empty namespace. Its id stays taken, and its log is kept."""
+        if name.namespace == DEFAULT_NAMESPACE:
+            raise invalid("name", f"{name} can't be deleted: references without a namespace mean it")
+
+        async def work(transaction: Transaction) -> Namespace:
+            before = await lookup.namespace(transaction, name, lock=True)
+            check_etag(before, etag, name)
+            if found := await self._contents(transaction, before):
+                raise FailedPrecondition(
+                    f"{name} is not empty: it has {', '.join(each.subject for each in found)}; delete that first",
+                    reason="NAMESPACE_NOT_EMPTY",
+                    violations=found,
+                    metadata={"resource": str(name)},
+                )
+            after = replace(before, delete_time=self.mutations.clock())
+            return await self._save(transaction, attempt, "deleted", before, after)
+
+        return await self.mutations.run(attempt, work, _OUTCOMES)
+
+    async def undelete(self, attempt: Attempt, name: NamespaceName, *, etag: str) -> Namespace:
+        async def work(transaction: Transaction) -> Namespace:
+            before = await lookup.namespace(transaction, name, lock=True, deleted=True)
+            check_etag(before, etag, name)
+            if before.delete_time is None:
+                raise AlreadyExists(f"{name} is not deleted", reason="NOT_DELETED", kind="Namespace", name=str(name))
+            return await self._save(transaction, attempt, "restored", before, replace(before, delete_time=None))
+
+        return await self.mutations.run(attempt, work, _OUTCOMES)
+
+    async def _contents(self, transaction: Transaction, namespace: Namespace) -> list[PreconditionViolation]:
+        models = await ModelRepository(transaction).some(namespace.key, MAX_LISTED_BLOCKERS)
+        found = [
+            PreconditionViolation("MODEL", str(each.name), "is in the namespace, perhaps soft-deleted")
+            for each in models
+        ]
+        for knower in self.contents:
+            found += await knower.contents(transaction, namespace.key, MAX_LISTED_BLOCKERS)
+        return found[:MAX_LISTED_BLOCKERS]
+
+    async def _save(
+        self, transaction: Transaction, attempt: Attempt, verb: str, before: Namespace, after: Namespace
+    ) -> Namespace:
+        after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
+        await NamespaceRepository(transaction).update(after)
+        self.mutations.record(transaction, attempt, after.key, NAMESPACE, verb, before=before, after=after)
+        return after
 
     async def ensure_default(self, name: NamespaceName) -> None:
         """Creates the namespace that exists from the first start."""

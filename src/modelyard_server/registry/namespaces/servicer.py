@@ -15,7 +15,7 @@ from modelyard_server.registry.namespaces.values import Namespace
 
 
 class NamespacesServicer:
-    """Namespaces: create, read, update."""
+    """Namespaces: create, read, update, delete, restore."""
 
     def __init__(self, namespaces: Namespaces, lists: Lists, limits: Limits) -> None:
         self._namespaces = namespaces
@@ -48,7 +48,9 @@ class NamespacesServicer:
 
     async def ListNamespaces(self, request: rpc.ListNamespacesRequest, call: Call) -> rpc.ListNamespacesResponse:
         query = self._lists.query(request, Collector())
-        page = await self._namespaces.page(call.caller, after=query.after_id, size=query.size)
+        page = await self._namespaces.page(
+            call.caller, after=query.after_id, size=query.size, show_deleted=request.show_deleted
+        )
         namespaces, token = self._lists.answer(query, page, namespace_message)
         return rpc.ListNamespacesResponse(namespaces=namespaces, next_page_token=token)
 
@@ -68,3 +70,11 @@ class NamespacesServicer:
             return patched("namespace", current, patch, self._limits)
 
         return namespace_message(await self._namespaces.update(attempt, name, apply, given.etag))
+
+    async def DeleteNamespace(self, request: rpc.DeleteNamespaceRequest, call: Call) -> pb.Namespace:
+        name, attempt = parsing.change(call, request, "name", NamespaceName.parse, request.name)
+        return namespace_message(await self._namespaces.delete(attempt, name, etag=request.etag))
+
+    async def UndeleteNamespace(self, request: rpc.UndeleteNamespaceRequest, call: Call) -> pb.Namespace:
+        name, attempt = parsing.change(call, request, "name", NamespaceName.parse, request.name)
+        return namespace_message(await self._namespaces.undelete(attempt, name, etag=request.etag))

@@ -18,6 +18,7 @@ namespaces: Final = Table(
     Column("annotations", JSON, nullable=False),
     Column("create_time", Moment, nullable=False),
     Column("update_time", Moment, nullable=False),
+    Column("delete_time", Moment),
     Column("row_version", BigInteger, nullable=False),
     UniqueConstraint("id"),
 )

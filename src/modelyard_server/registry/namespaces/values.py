@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from modelyard.core.names import NamespaceName
 from modelyard_server.calls.resource import Resource
@@ -14,3 +15,4 @@ class Namespace(Resource):
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    delete_time: datetime | None = None

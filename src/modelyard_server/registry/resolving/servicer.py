@@ -2,10 +2,11 @@
 
 from modelyard.core.references import Reference
 from modelyard.v1 import registry_pb2 as rpc
-from modelyard_server.calls import parsing
 from modelyard_server.calls.call import Call
+from modelyard_server.calls.parsing import Collector
 from modelyard_server.registry.resolving.messages import resolution_message
 from modelyard_server.registry.resolving.service import Resolver
+from modelyard_server.registry.versions.parsing import check_view
 
 
 class ResolvingServicer:
@@ -15,5 +16,10 @@ class ResolvingServicer:
         self._resolver = resolver
 
     async def ResolveVersion(self, request: rpc.ResolveVersionRequest, call: Call) -> rpc.ResolveVersionResponse:
-        reference = parsing.one("reference", Reference.parse, request.reference)
-        return resolution_message(await self._resolver.resolve(call.caller, reference, files=True))
+        collector = Collector()
+        reference = collector.parse("reference", Reference.parse, request.reference)
+        collector.add(check_view(request.view))
+        collector.raise_any()
+        assert reference is not None
+        files = request.view != rpc.VERSION_VIEW_BASIC
+        return resolution_message(await self._resolver.resolve(call.caller, reference, files=files))

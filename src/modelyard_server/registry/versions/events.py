@@ -10,10 +10,11 @@ from modelyard_server.registry.versions.facts import facts_from_json
 from modelyard_server.registry.versions.messages import version_message
 from modelyard_server.registry.versions.values import Version, VersionState
 
-_FIELDS_1: Final = COMMON | {
+_FIELDS_0: Final = COMMON | {
     *("live_state", "file_count", "total_size", "manifest_digest", "facts", "created_by", "description", "labels"),
     *("annotations", "aliases", "delete_time", "purge_time", "deprecation_reason"),
 }
+_FIELDS_1: Final = _FIELDS_0 | {"quarantine_reason", "released_state"}
 
 
 def encode(version: Version) -> Json:
@@ -33,11 +34,13 @@ def encode(version: Version) -> Json:
         "delete_time": optional_time(version.delete_time),
         "purge_time": optional_time(version.purge_time),
         "deprecation_reason": version.deprecation_reason,
+        "quarantine_reason": version.quarantine_reason,
+        "released_state": None if version.released_state is None else version.released_state.value,
     }
 
 
 def decode(stored: Json) -> Version:
-    facts = stored.get("facts", {})
+    facts, released = stored.get("facts", {}), stored.get("released_state")
     return Version(
         **common_from(stored),
         name=VersionName.parse(stored["name"]),
@@ -56,13 +59,15 @@ def decode(stored: Json) -> Version:
         delete_time=optional_time_from(stored, "delete_time"),
         purge_time=optional_time_from(stored, "purge_time"),
         deprecation_reason=stored.get("deprecation_reason", ""),
+        quarantine_reason=stored.get("quarantine_reason", ""),
+        released_state=None if released is None else VersionState(released),
     )
 
 
 VERSION: Final = Kind(
     name="version",
-    verbs=("created", "updated", "deprecated", "deleted", "restored"),
-    schemas={0: _FIELDS_1, 1: _FIELDS_1},
+    verbs=("created", "updated", "deprecated", "quarantined", "released", "deleted", "restored"),
+    schemas={0: _FIELDS_0, 1: _FIELDS_1},
     # A move of an alias does not change the versions.
     uncompared=frozenset({"aliases"}),
     encode=encode,

@@ -25,6 +25,7 @@ def version_message(version: Version) -> pb.Version:
         aliases=version.aliases,
         created_by=version.created_by,
         deprecation_reason=version.deprecation_reason,
+        quarantine_reason=version.quarantine_reason,
     )
     wire.facts_into_proto(version.facts, message)
     return message

@@ -91,6 +91,8 @@ def from_row(row: Row[Any]) -> Version:
         delete_time=row.delete_time,
         purge_time=row.purge_time,
         deprecation_reason=row.deprecation_reason,
+        quarantine_reason=row.quarantine_reason or "",
+        released_state=None if row.released_state is None else VersionState(row.released_state),
         model_key=row.model_key,
         namespace_key=row.namespace_key,
     )
@@ -104,6 +106,8 @@ def _mutable(version: Version) -> dict[str, Any]:
         "labels": dict(version.labels),
         "annotations": dict(version.annotations),
         "deprecation_reason": version.deprecation_reason,
+        "quarantine_reason": version.quarantine_reason or None,
+        "released_state": None if version.released_state is None else version.released_state.value,
         "delete_time": version.delete_time,
         "purge_time": version.purge_time,
     }
@@ -198,4 +202,4 @@ class VersionRepository:
             order=listing.order or order,
         )
         positions = await pages.page(self._connection, query, listing.after, listing.size + 1)
-        return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing.size)
+        return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing)

@@ -1,4 +1,4 @@
-"""Creates, reads, updates, deprecates, deletes and restores versions."""
+"""Creates, reads, updates, deprecates, quarantines, releases, deletes and restores versions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +31,7 @@ from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.versions.events import VERSION
 from modelyard_server.registry.versions.facts import facts_to_json
 from modelyard_server.registry.versions.repository import VersionRepository
+from modelyard_server.registry.versions.sizes import check_size
 from modelyard_server.registry.versions.values import NewVersion, Version, VersionState
 
 
@@ -179,20 +180,48 @@ class Versions:
     async def update(
         self, attempt: Attempt, name: VersionName, patch: Callable[[Version], Version], etag: str
     ) -> Version:
-        return await self._change(attempt, name, etag, "updated", patch)
+        def patched(version: Version) -> Version:
+            after = patch(version)
+            check_size(version, after, self.mutations.limits.resource_bytes)
+            return after
+
+        return await self._change(attempt, name, etag, "updated", patched)
 
     async def deprecate(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
         def deprecated(version: Version) -> Version:
             if version.state is not VersionState.READY:
-                raise FailedPrecondition(
-                    f"{name} is {version.state.value}. Only a READY version can be deprecated.",
-                    reason="ILLEGAL_TRANSITION",
-                    violations=[PreconditionViolation("STATE", str(name), f"the version is {version.state.value}")],
-                    metadata={"resource": str(name), "state": version.state.value},
-                )
+                raise _illegal(version, "only a READY version can be deprecated")
             return replace(version, live_state=VersionState.DEPRECATED, deprecation_reason=reason)
 
         return await self._change(attempt, name, etag, "deprecated", deprecated, reason=reason)
+
+    async def quarantine(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
+        """Works whatever uses the version: this is the emergency brake."""
+
+        def quarantined(version: Version) -> Version:
+            if version.state is VersionState.QUARANTINED:
+                raise _illegal(version, "a version is quarantined once")
+            return replace(
+                version,
+                live_state=VersionState.QUARANTINED,
+                released_state=version.live_state,
+                quarantine_reason=reason,
+            )
+
+        return await self._change(attempt, name, etag, "quarantined", quarantined, reason=reason)
+
+    async def release(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
+        def released(version: Version) -> Version:
+            if version.state is not VersionState.QUARANTINED:
+                raise _illegal(version, "only a QUARANTINED version can be released")
+            return replace(
+                version,
+                live_state=version.released_state or VersionState.READY,
+                released_state=None,
+                quarantine_reason="",
+            )
+
+        return await self._change(attempt, name, etag, "released", released, reason=reason)
 
     async def delete(self, attempt: Attempt, name: VersionName, *, etag: str) -> Version:
         def deleted(version: Version) -> Version:
@@ -273,6 +302,16 @@ class Versions:
             transaction, attempt, before.namespace_key, VERSION, verb, before=before, after=after, reason=reason
         )
         return after
+
+
+def _illegal(version: Version, rule: str) -> FailedPrecondition:
+    state, name = version.state.value, str(version.name)
+    return FailedPrecondition(
+        f"{rule}, and {name} is {state}",
+        reason="ILLEGAL_TRANSITION",
+        violations=[PreconditionViolation("STATE", name, f"the version is {state}")],
+        metadata={"resource": name, "state": state},
+    )
 
 
 async def _pinned(transaction: Transaction, parent: Parent) -> Parent:

@@ -1,6 +1,7 @@
 """RegistryService: versions."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from modelyard.core.names import NamespaceName, VersionName, parse_version_or_alias
 from modelyard.v1 import registry_pb2 as rpc
@@ -22,7 +23,7 @@ from modelyard_server.registry.versions.values import Version
 
 
 class VersionsServicer:
-    """Versions: commit, read, list, update, deprecate, delete, restore."""
+    """Versions: commit, read, list, update, deprecate, quarantine, release, delete, restore."""
 
     def __init__(self, versions: Versions, lists: Lists, limits: Limits) -> None:
         self._versions = versions
@@ -32,13 +33,20 @@ class VersionsServicer:
     def _reason(self, reason: str) -> Iterable[FieldViolation]:
         return validation.text("reason", reason, max_bytes=self._limits.reason_bytes)
 
+    def _required_reason(self, reason: str) -> Iterable[FieldViolation]:
+        if not reason:
+            yield FieldViolation("reason", "is required")
+        yield from self._reason(reason)
+
     async def CreateVersion(self, request: rpc.CreateVersionRequest, call: Call) -> pb.Version:
         collector = Collector()
         new = new_version(request, self._limits, collector)
         attempt = parsing.attempt(call, request, collector)
+        collector.add(check_view(request.view))
         collector.raise_any()
         assert new is not None
-        return version_message(await self._versions.create(attempt, new))
+        created = await self._versions.create(attempt, new)
+        return version_message(created if request.view == rpc.VERSION_VIEW_FULL else replace(created, files=None))
 
     async def GetVersion(self, request: rpc.GetVersionRequest, call: Call) -> pb.Version:
         collector = Collector()
@@ -85,6 +93,18 @@ class VersionsServicer:
             call, request, "name", VersionName.parse, request.name, self._reason(request.reason)
         )
         return version_message(await self._versions.deprecate(attempt, name, reason=request.reason, etag=request.etag))
+
+    async def QuarantineVersion(self, request: rpc.QuarantineVersionRequest, call: Call) -> pb.Version:
+        name, attempt = parsing.change(
+            call, request, "name", VersionName.parse, request.name, self._required_reason(request.reason)
+        )
+        return version_message(await self._versions.quarantine(attempt, name, reason=request.reason, etag=request.etag))
+
+    async def ReleaseVersion(self, request: rpc.ReleaseVersionRequest, call: Call) -> pb.Version:
+        name, attempt = parsing.change(
+            call, request, "name", VersionName.parse, request.name, self._required_reason(request.reason)
+        )
+        return version_message(await self._versions.release(attempt, name, reason=request.reason, etag=request.etag))
 
     async def DeleteVersion(self, request: rpc.DeleteVersionRequest, call: Call) -> pb.Version:
         name, attempt = parsing.change(call, request, "name", VersionName.parse, request.name)

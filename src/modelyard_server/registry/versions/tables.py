@@ -42,6 +42,8 @@ versions: Final = Table(
     Column("delete_time", Moment),
     Column("purge_time", Moment),
     Column("row_version", BigInteger, nullable=False),
+    Column("quarantine_reason", Text),
+    Column("released_state", String),
     UniqueConstraint("model_key", "number"),
     CheckConstraint("state IN ('READY', 'DEPRECATED', 'QUARANTINED')", name="state"),
     Index(None, "model_key", "manifest_digest", "number"),

@@ -40,6 +40,9 @@ class Version(Resource):
     delete_time: datetime | None = None
     purge_time: datetime | None = None
     deprecation_reason: str = ""
+    quarantine_reason: str = ""
+    released_state: VersionState | None = None
+    """The state that a release returns a quarantined version to; None for any other version."""
     model_key: int = field(default=0, repr=False, compare=False)
     namespace_key: int = field(default=0, repr=False, compare=False)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -112,8 +113,10 @@ class Blobs:
         await BlobRepository(transaction).grant(namespace.key, keys, at=now, until=until)
         return [key for key in keys if live.get(key.digest) != key]
 
-    async def compose(self, caller: Caller, parent: NamespaceName, whole: BlobRef, parts: Sequence[BlobRef]) -> None:
-        """Joins blobs of the namespace into one."""
+    async def compose(
+        self, caller: Caller, parent: NamespaceName, whole: BlobRef, parts: Sequence[BlobRef]
+    ) -> AsyncGenerator[int, None]:
+        """Joins blobs of the namespace into one. Yields the number of hashed bytes every few seconds."""
         _check_sum(whole, parts)
 
         async def work(transaction: Transaction) -> tuple[bool, list[BlobKey]]:
@@ -130,9 +133,27 @@ class Blobs:
             return
         key = BlobKey(whole.digest, new_generation(), whole.size)
         failpoints.hit("compose.before_publish")
-        await self.store.compose(key, keys, field="blob.digest")
+        async with aclosing(self._composing(key, keys)) as composing:
+            async for hashed in composing:
+                yield hashed
         failpoints.hit("compose.after_publish")
         await self.adopt(parent, [key])
+
+    async def _composing(self, key: BlobKey, parts: Sequence[BlobKey]) -> AsyncGenerator[int, None]:
+        hashed = 0
+
+        def note(position: int) -> None:
+            nonlocal hashed
+            hashed = position
+
+        task = asyncio.create_task(self.store.compose(key, parts, field="blob.digest", progress=note))
+        try:
+            while not (await asyncio.wait([task], timeout=self._limits.compose_progress))[0]:
+                yield hashed
+            await task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 def _verify(items: Sequence[tuple[BlobRef, bytes]]) -> list[RegistryError | None]:

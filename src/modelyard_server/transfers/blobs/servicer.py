@@ -1,5 +1,8 @@
 """ArtifactsService: blobs."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
 import google_crc32c
 from google.rpc import status_pb2
 
@@ -88,7 +91,9 @@ class BlobsServicer:
             results=[_result(blob, error) for (blob, _, _), error in zip(items, errors, strict=True)]
         )
 
-    async def ComposeBlob(self, request: rpc.ComposeBlobRequest, call: Call) -> pb.Blob:
+    async def ComposeBlob(
+        self, request: rpc.ComposeBlobRequest, call: Call
+    ) -> AsyncGenerator[rpc.ComposeBlobResponse, None]:
         collector = Collector()
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         whole = blob_ref(collector, "blob", request.blob)
@@ -97,8 +102,10 @@ class BlobsServicer:
         parts = [blob_ref(collector, f"parts[{index}]", part) for index, part in enumerate(request.parts)]
         collector.raise_any()
         assert parent is not None
-        await self._blobs.compose(call.caller, parent, whole, parts)
-        return request.blob
+        async with aclosing(self._blobs.compose(call.caller, parent, whole, parts)) as composing:
+            async for hashed in composing:
+                yield rpc.ComposeBlobResponse(hashed_bytes=hashed)
+        yield rpc.ComposeBlobResponse(hashed_bytes=whole.size, blob=request.blob)
 
 
 def _result(blob: BlobRef, error: RegistryError | None) -> rpc.BatchWriteBlobsResponse.Result:

@@ -15,4 +15,5 @@ def upload_message(upload: Upload) -> artifacts_pb2.Upload:
         state=_UPLOAD_STATES.to_proto(upload.state),
         persisted_size=upload.persisted_size,
         expire_time=wire.timestamp(upload.expire_time),
+        create_time=wire.timestamp(upload.create_time),
     )

@@ -4,9 +4,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, literal, select, tuple_, update
 
 from modelyard.core.names import UploadName
+from modelyard_server.db.metadata import Moment
 from modelyard_server.db.rows import batches
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.registry.namespaces.tables import namespaces
@@ -63,6 +64,15 @@ class UploadRepository:
     async def count_open(self, namespace_key: int) -> int:
         query = select(func.count()).where(_UPLOADS.namespace_key == namespace_key, _UPLOADS.state == _OPEN)
         return int((await self._connection.execute(query)).scalar_one())
+
+    async def unfinished(self, namespace_key: int, *, after: tuple[datetime, str] | None, limit: int) -> list[Upload]:
+        """Those that take bytes, oldest first, behind a time and an id. A namespace has few: they are sorted."""
+        query = _select().where(_UPLOADS.namespace_key == namespace_key, _UPLOADS.state == _OPEN)
+        if after is not None:
+            since, last = literal(after[0], Moment()), literal(after[1])
+            query = query.where(tuple_(_UPLOADS.create_time, _UPLOADS.id) > tuple_(since, last))
+        query = query.order_by(_UPLOADS.create_time, _UPLOADS.id).limit(limit)
+        return [_upload(row) for row in await self._connection.execute(query)]
 
     async def claim(self, name: UploadName, expire_time: datetime) -> int | None:
         epoch = await self._connection.scalar(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
@@ -25,6 +25,7 @@ from modelyard_server.calls.errors import (
 )
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations, request_id_reused
+from modelyard_server.query.paging import Page
 from modelyard_server.registry import lookup
 from modelyard_server.transfers.blobs.repository import BlobRepository
 from modelyard_server.transfers.blobs.service import Blobs, new_generation
@@ -71,7 +72,7 @@ class Uploads:
         )
 
         async def work(transaction: Transaction) -> Upload:
-            namespace = await lookup.namespace(transaction, parent)
+            namespace = await lookup.namespace(transaction, parent, hold=True)
             existing = await UploadRepository(transaction).find(upload.name)
             if existing is not None:
                 if existing.size != size or (digest and existing.digest and existing.digest != digest):
@@ -99,6 +100,19 @@ class Uploads:
 
     async def get(self, caller: Caller, name: UploadName) -> Upload:
         return await self._with_progress(await self._find(name))
+
+    async def page(
+        self, caller: Caller, parent: NamespaceName, *, after: tuple[datetime, str] | None, size: int
+    ) -> Page[Upload]:
+        """Unfinished uploads, oldest first."""
+
+        async def work(transaction: Transaction) -> Page[Upload]:
+            namespace = await lookup.namespace(transaction, parent)
+            found = await UploadRepository(transaction).unfinished(namespace.key, after=after, limit=size + 1)
+            return Page.of(found, size, lambda upload: (upload.create_time.isoformat(), upload.name.upload))
+
+        page = await self._mutations.database.read(work)
+        return page.cut([await self._with_progress(upload) for upload in page.items])
 
     async def cancel(self, caller: Caller, name: UploadName) -> None:
         upload = await self._find(name)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from datetime import datetime
 
 from modelyard.core.limits import MAX_BLOB_BYTES
 from modelyard.core.manifest import check_digest
@@ -13,6 +14,7 @@ from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import DeadlineExceeded, FieldViolation
 from modelyard_server.calls.limits import Limits
 from modelyard_server.calls.parsing import Collector
+from modelyard_server.query.requests import Lists
 from modelyard_server.transfers.draining import check_draining
 from modelyard_server.transfers.uploads.messages import upload_message
 from modelyard_server.transfers.uploads.pump import Frame
@@ -22,8 +24,9 @@ from modelyard_server.transfers.uploads.service import Uploads
 class UploadsServicer:
     """Answers the methods on uploads."""
 
-    def __init__(self, uploads: Uploads, limits: Limits, draining: asyncio.Event) -> None:
+    def __init__(self, uploads: Uploads, lists: Lists, limits: Limits, draining: asyncio.Event) -> None:
         self._uploads = uploads
+        self._lists = lists
         self._limits = limits
         self._draining = draining
 
@@ -88,6 +91,19 @@ class UploadsServicer:
 
     async def GetUpload(self, request: rpc.GetUploadRequest, call: Call) -> rpc.Upload:
         return upload_message(await self._uploads.get(call.caller, parsing.one("name", UploadName.parse, request.name)))
+
+    async def ListUploads(self, request: rpc.ListUploadsRequest, call: Call) -> rpc.ListUploadsResponse:
+        collector = Collector()
+        parent = collector.parse("parent", NamespaceName.parse, request.parent)
+        query = self._lists.query(request, collector)
+        assert parent is not None
+        after = None
+        if isinstance(query.position, list):
+            created, last = query.position
+            after = datetime.fromisoformat(created), last
+        page = await self._uploads.page(call.caller, parent, after=after, size=query.size)
+        uploads, token = self._lists.answer(query, page, upload_message)
+        return rpc.ListUploadsResponse(uploads=uploads, next_page_token=token)
 
     async def CancelUpload(self, request: rpc.CancelUploadRequest, call: Call) -> rpc.CancelUploadResponse:
         await self._uploads.cancel(call.caller, parsing.one("name", UploadName.parse, request.name))

@@ -104,3 +104,39 @@ class AsyncNamespaces:
         request = pb.UpdateNamespaceRequest(namespace=message, update_mask=field_mask(mask), request_id=request_id())
         call = self._connection.stub(RegistryServiceStub).UpdateNamespace
         return _convert.namespace(await self._connection.call(call, request))
+
+    async def delete(self, namespace: str, *, etag: str | None = None) -> Namespace:
+        """Deletes an empty namespace. Its id stays taken and its log is kept; ``undelete`` restores it.
+
+        Args:
+            namespace: As ``team``. ``default`` can't be deleted.
+            etag: Only delete the namespace if it still has this etag.
+
+        Raises:
+            NotFoundError: The namespace does not exist.
+            FailedPreconditionError: The namespace has models (deleted ones too), webhooks or unfinished uploads.
+            ConflictError: The namespace has another etag.
+        """
+        request = pb.DeleteNamespaceRequest(
+            name=str(_naming.namespace_name(namespace)), etag=etag or "", request_id=request_id()
+        )
+        call = self._connection.stub(RegistryServiceStub).DeleteNamespace
+        return _convert.namespace(await self._connection.call(call, request))
+
+    async def undelete(self, namespace: str, *, etag: str | None = None) -> Namespace:
+        """Restores a deleted namespace.
+
+        Args:
+            namespace: As ``team``.
+            etag: Only restore the namespace if it still has this etag.
+
+        Raises:
+            NotFoundError: The namespace does not exist.
+            AlreadyExistsError: The namespace is not deleted.
+            ConflictError: The namespace has another etag.
+        """
+        request = pb.UndeleteNamespaceRequest(
+            name=str(_naming.namespace_name(namespace)), etag=etag or "", request_id=request_id()
+        )
+        call = self._connection.stub(RegistryServiceStub).UndeleteNamespace
+        return _convert.namespace(await self._connection.call(call, request))

@@ -78,9 +78,11 @@ class Push:
             if_changed=self.if_changed,
             request_id=str(uuid4()),
         )
-        return _convert.version(
-            await self.connection.call(self.connection.stub(RegistryServiceStub).CreateVersion, request)
-        )
+        answer = await self.connection.call(self.connection.stub(RegistryServiceStub).CreateVersion, request)
+        # The registry does not send back what it was sent.
+        del answer.files[:]
+        answer.files.extend(sorted(message.files, key=lambda file: file.path))
+        return _convert.version(answer)
 
     async def _with_homes(self, step: Callable[[], Awaitable[_T]]) -> _T:
         """The result of a step that is tried again after the namespace or the model that it lacked was created."""

@@ -13,14 +13,12 @@ async def resolve(
 ) -> pb.ResolveVersionResponse:
     """The version that a reference means now. ``files`` asks for its files too: up to 10,000, in some megabytes.
 
-    Raises ``NotFoundError`` if the reference means nothing.
+    Raises ``NotFoundError`` if the reference means nothing, and ``FailedPreconditionError`` if the version is
+    quarantined.
     """
-    request = pb.ResolveVersionRequest(reference=str(reference))
-    response = await connection.call(connection.stub(RegistryServiceStub).ResolveVersion, request, patience=patience)
-    if not files:
-        # The contract has no view of a version without its files yet. This is where to ask for it.
-        del response.version.files[:]
-    return response
+    view = pb.VERSION_VIEW_FULL if files else pb.VERSION_VIEW_BASIC
+    request = pb.ResolveVersionRequest(reference=str(reference), view=view)
+    return await connection.call(connection.stub(RegistryServiceStub).ResolveVersion, request, patience=patience)
 
 
 async def pinned(connection: Connection, reference: Reference) -> VersionName:

@@ -168,6 +168,47 @@ class AsyncVersions:
         call = self._connection.stub(RegistryServiceStub).DeprecateVersion
         return _convert.version(await self._connection.call(call, request))
 
+    async def quarantine(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+        """Stops the use of a version at once: nobody can pull or resolve it, and no alias can be pointed at it.
+
+        It works while aliases point at the version and deployments serve it. The aliases stay. Copies that were pulled
+        before are not touched.
+
+        Args:
+            version: By number, as ``team/fraud@7``.
+            reason: Why; at most 4 KiB.
+            etag: Only change the version if it still has this etag.
+
+        Raises:
+            NotFoundError: The version does not exist.
+            FailedPreconditionError: The version is quarantined already.
+            ConflictError: The version has another etag.
+        """
+        request = pb.QuarantineVersionRequest(
+            name=str(_naming.version_name(version)), reason=reason, etag=etag or "", request_id=request_id()
+        )
+        call = self._connection.stub(RegistryServiceStub).QuarantineVersion
+        return _convert.version(await self._connection.call(call, request))
+
+    async def release(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+        """Ends the quarantine of a version. It returns to the state that it had before.
+
+        Args:
+            version: By number, as ``team/fraud@7``.
+            reason: Why; at most 4 KiB.
+            etag: Only change the version if it still has this etag.
+
+        Raises:
+            NotFoundError: The version does not exist.
+            FailedPreconditionError: The version is not quarantined.
+            ConflictError: The version has another etag.
+        """
+        request = pb.ReleaseVersionRequest(
+            name=str(_naming.version_name(version)), reason=reason, etag=etag or "", request_id=request_id()
+        )
+        call = self._connection.stub(RegistryServiceStub).ReleaseVersion
+        return _convert.version(await self._connection.call(call, request))
+
     async def delete(self, version: str | VersionName, *, etag: str | None = None) -> Version:
         """Deletes a version. ``undelete`` restores it until its ``purge_time``, 30 days later.
 

@@ -43,6 +43,7 @@ def namespace(message: pb.Namespace) -> Namespace:
         annotations=dict(message.annotations),
         create_time=moment(message.create_time),
         update_time=moment(message.update_time),
+        delete_time=optional_moment(message.delete_time, is_set=message.HasField("delete_time")),
         etag=message.etag,
     )
 
@@ -85,6 +86,7 @@ def version(message: pb.Version) -> Version:
         delete_time=optional_moment(message.delete_time, is_set=message.HasField("delete_time")),
         purge_time=optional_moment(message.purge_time, is_set=message.HasField("purge_time")),
         deprecation_reason=message.deprecation_reason,
+        quarantine_reason=message.quarantine_reason,
         etag=message.etag,
         **facts_from_proto(message),
     )

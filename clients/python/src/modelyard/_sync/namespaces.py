@@ -95,3 +95,31 @@ class Namespaces:
                 etag=etag,
             )
         )
+
+    def delete(self, namespace: str, *, etag: str | None = None) -> Namespace:
+        """Deletes an empty namespace. Its id stays taken and its log is kept; ``undelete`` restores it.
+
+        Args:
+            namespace: As ``team``. ``default`` can't be deleted.
+            etag: Only delete the namespace if it still has this etag.
+
+        Raises:
+            NotFoundError: The namespace does not exist.
+            FailedPreconditionError: The namespace has models (deleted ones too), webhooks or unfinished uploads.
+            ConflictError: The namespace has another etag.
+        """
+        return _loop.run(self._client.delete(namespace, etag=etag))
+
+    def undelete(self, namespace: str, *, etag: str | None = None) -> Namespace:
+        """Restores a deleted namespace.
+
+        Args:
+            namespace: As ``team``.
+            etag: Only restore the namespace if it still has this etag.
+
+        Raises:
+            NotFoundError: The namespace does not exist.
+            AlreadyExistsError: The namespace is not deleted.
+            ConflictError: The namespace has another etag.
+        """
+        return _loop.run(self._client.undelete(namespace, etag=etag))

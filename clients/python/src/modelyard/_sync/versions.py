@@ -134,6 +134,39 @@ class Versions:
         """
         return _loop.run(self._client.deprecate(version, reason, etag=etag))
 
+    def quarantine(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+        """Stops the use of a version at once: nobody can pull or resolve it, and no alias can be pointed at it.
+
+        It works while aliases point at the version and deployments serve it. The aliases stay. Copies that were pulled
+        before are not touched.
+
+        Args:
+            version: By number, as ``team/fraud@7``.
+            reason: Why; at most 4 KiB.
+            etag: Only change the version if it still has this etag.
+
+        Raises:
+            NotFoundError: The version does not exist.
+            FailedPreconditionError: The version is quarantined already.
+            ConflictError: The version has another etag.
+        """
+        return _loop.run(self._client.quarantine(version, reason, etag=etag))
+
+    def release(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+        """Ends the quarantine of a version. It returns to the state that it had before.
+
+        Args:
+            version: By number, as ``team/fraud@7``.
+            reason: Why; at most 4 KiB.
+            etag: Only change the version if it still has this etag.
+
+        Raises:
+            NotFoundError: The version does not exist.
+            FailedPreconditionError: The version is not quarantined.
+            ConflictError: The version has another etag.
+        """
+        return _loop.run(self._client.release(version, reason, etag=etag))
+
     def delete(self, version: str | VersionName, *, etag: str | None = None) -> Version:
         """Deletes a version. ``undelete`` restores it until its ``purge_time``, 30 days later.
 

@@ -1,14 +1,22 @@
 """A very large file as parts that travel side by side, joined by the server."""
 
+import asyncio
+from typing import Final
+
+from modelyard._connection import Connection
 from modelyard._transfer.destination import Destination
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.reader import check_unchanged, hash_up_to, open_reader
+from modelyard._transfer.retries import Backoff
 from modelyard._transfer.stream import send_blob
 from modelyard._transfer.threads import for_each, in_thread
-from modelyard.errors import VerificationError
+from modelyard.errors import ModelyardError, UnavailableError, VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.resources_pb2 import Blob
+
+_IDLE: Final = 60.0
+"""Seconds without a message after which a join is taken for dead. The registry sends one every 10 seconds."""
 
 
 async def send_in_parts(destination: Destination, file: LocalFile, digest: str = "") -> str:
@@ -54,12 +62,34 @@ def _part_size(size: int, limits: pb.ArtifactLimits) -> int:
 
 
 async def _compose(destination: Destination, blob: Blob, parts: list[Blob]) -> None:
-    connection = destination.connection
     request = pb.ComposeBlobRequest(parent=destination.parent, blob=blob, parts=parts)
-    composed = await connection.call(connection.stub(ArtifactsServiceStub).ComposeBlob, request)
+    composed = await compose(destination.connection, request)
     if composed != blob:
         raise VerificationError(
             f"the registry joined parts to {composed.digest[:80]!r}, but the file is {blob.digest}",
             reason="DIGEST_MISMATCH",
             metadata={"expected": blob.digest, "actual": composed.digest},
         )
+
+
+async def compose(connection: Connection, request: pb.ComposeBlobRequest) -> Blob:
+    """Has the registry join parts. A join that breaks begins anew, or is answered at once if it came to its end."""
+    backoff = Backoff()
+    while True:
+        try:
+            return await _composed(connection, request)
+        except ModelyardError as error:
+            await backoff.pause(error)
+
+
+async def _composed(connection: Connection, request: pb.ComposeBlobRequest) -> Blob:
+    clock, join = asyncio.get_running_loop().time, connection.stub(ArtifactsServiceStub).ComposeBlob
+    composed = Blob()
+    try:
+        async with connection.stream(join, request) as stream, asyncio.timeout(_IDLE) as idle:
+            async for message in stream:
+                composed = message.blob
+                idle.reschedule(clock() + _IDLE)
+    except TimeoutError:
+        raise UnavailableError("the registry says nothing about a join", reason="STREAM_IDLE") from None
+    return composed

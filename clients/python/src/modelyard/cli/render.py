@@ -203,7 +203,7 @@ def version_page(
     """All about a version, down to its files."""
     facts = {
         "version": short(version.name),
-        "state": " ".join(filter(None, (version.state.value, version.deprecation_reason))),
+        "state": " ".join(filter(None, (version.state.value, version.quarantine_reason or version.deprecation_reason))),
         "aliases": ", ".join(version.aliases),
         "digest": version.digest,
         "size": f"{size(version.total_size)} in {files(version.file_count)}",

@@ -2,10 +2,23 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Self
+from typing import Final, Self
 
 from modelyard.core.manifest import check_digest
-from modelyard.core.names import DEFAULT_NAMESPACE, LATEST, ModelName, check_alias, check_id, parse_number
+from modelyard.core.names import (
+    DEFAULT_NAMESPACE,
+    LATEST,
+    AliasName,
+    ModelName,
+    VersionName,
+    check_alias,
+    check_id,
+    parse_number,
+)
+
+_MODELS: Final = "/models/"
+_ALIASES: Final = "/aliases/"
+_VERSIONS: Final = "/versions/"
 
 
 class Selector(Enum):
@@ -23,7 +36,8 @@ class Reference:
     """``team/fraud@7``, ``team/fraud@production``, ``team/fraud@sha256:…``, ``team/fraud@latest`` or ``team/fraud``.
 
     Without ``team/`` the namespace is ``default``. Without ``@…`` the reference means the alias ``production`` if it is
-    set, else the newest version that is READY.
+    set, else the newest version that is READY. Resource names mean the same: ``namespaces/team/models/fraud``, and that
+    with ``/versions/7`` or ``/aliases/production`` behind it.
     """
 
     model: ModelName
@@ -37,6 +51,8 @@ class Reference:
         path, at, selected = text.partition("@")
         namespace, slash, model = path.rpartition("/")
         try:
+            if _MODELS in text:
+                return cls._of_name(text)
             name = ModelName(
                 check_id(namespace, "namespace") if slash else DEFAULT_NAMESPACE,
                 check_id(model, "model"),
@@ -54,6 +70,16 @@ class Reference:
             raise ValueError(
                 f"Invalid reference {text[:200]!r}. Use NAMESPACE/MODEL@VERSION, for example team/fraud@7. {error}"
             ) from None
+
+    @classmethod
+    def _of_name(cls, name: str) -> Self:
+        if _ALIASES in name:
+            alias = AliasName.parse(name)
+            return cls(alias.model, Selector.ALIAS, alias.alias)
+        if _VERSIONS in name:
+            version = VersionName.parse(name)
+            return cls(version.model, Selector.NUMBER, str(version.number))
+        return cls(ModelName.parse(name), Selector.DEFAULT)
 
     @property
     def pinned(self) -> bool:

@@ -88,7 +88,9 @@ class Event:
     reason: str
     time: datetime
     changes: Mapping[str, tuple[Any, Any]]
-    """Each changed field with its values before and after, as in JSON. Empty if the resource was created or deleted."""
+    """Each changed field with its values before and after, as in JSON. Empty if the resource was created or deleted.
+
+    Both values are None if they are too long for a message: see the snapshots of this event and the one before."""
     snapshot: "Namespace | Model | Version | Alias | Evaluation | Deployment | Webhook | None"
     """The resource after the change, or before it if it was deleted. None for a kind that this SDK does not know."""
     hash: str

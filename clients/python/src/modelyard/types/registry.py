@@ -47,6 +47,7 @@ class Namespace:
     annotations: Mapping[str, str]
     create_time: datetime
     update_time: datetime
+    delete_time: datetime | None
     etag: str
 
 
@@ -95,6 +96,8 @@ class Version(Facts):
     delete_time: datetime | None
     purge_time: datetime | None
     deprecation_reason: str
+    quarantine_reason: str
+    """Empty if the version is not quarantined."""
     etag: str
 
     @property

@@ -4,7 +4,6 @@ import grpc
 import warnings
 
 from modelyard.v1 import artifacts_pb2 as modelyard_dot_v1_dot_artifacts__pb2
-from modelyard.v1 import resources_pb2 as modelyard_dot_v1_dot_resources__pb2
 
 GRPC_GENERATED_VERSION = '1.66.2'
 GRPC_VERSION = grpc.__version__
@@ -75,15 +74,20 @@ class ArtifactsServiceStub(object):
                 request_serializer=modelyard_dot_v1_dot_artifacts__pb2.GetUploadRequest.SerializeToString,
                 response_deserializer=modelyard_dot_v1_dot_artifacts__pb2.Upload.FromString,
                 _registered_method=True)
+        self.ListUploads = channel.unary_unary(
+                '/modelyard.v1.ArtifactsService/ListUploads',
+                request_serializer=modelyard_dot_v1_dot_artifacts__pb2.ListUploadsRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_artifacts__pb2.ListUploadsResponse.FromString,
+                _registered_method=True)
         self.CancelUpload = channel.unary_unary(
                 '/modelyard.v1.ArtifactsService/CancelUpload',
                 request_serializer=modelyard_dot_v1_dot_artifacts__pb2.CancelUploadRequest.SerializeToString,
                 response_deserializer=modelyard_dot_v1_dot_artifacts__pb2.CancelUploadResponse.FromString,
                 _registered_method=True)
-        self.ComposeBlob = channel.unary_unary(
+        self.ComposeBlob = channel.unary_stream(
                 '/modelyard.v1.ArtifactsService/ComposeBlob',
                 request_serializer=modelyard_dot_v1_dot_artifacts__pb2.ComposeBlobRequest.SerializeToString,
-                response_deserializer=modelyard_dot_v1_dot_resources__pb2.Blob.FromString,
+                response_deserializer=modelyard_dot_v1_dot_artifacts__pb2.ComposeBlobResponse.FromString,
                 _registered_method=True)
         self.ReadFile = channel.unary_stream(
                 '/modelyard.v1.ArtifactsService/ReadFile',
@@ -168,6 +172,15 @@ class ArtifactsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUploads(self, request, context):
+        """Lists the unfinished uploads of a namespace, oldest first. Those that no one has written to for long are stuck:
+        cancel them to free their bytes and their places among the 1,000.
+        Since: 0.1
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelUpload(self, request, context):
         """Ends an upload and discards its bytes. The blob of a committed upload stays.
         Since: 0.1
@@ -177,8 +190,9 @@ class ArtifactsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ComposeBlob(self, request, context):
-        """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. May take
-        minutes.
+        """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. That may
+        take minutes: a message at least every 10 seconds says how far it is and keeps the stream alive, and the last one
+        has the blob. A stream that ends without the blob may have stored it; call again, which then answers at once.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -236,15 +250,20 @@ def add_ArtifactsServiceServicer_to_server(servicer, server):
                     request_deserializer=modelyard_dot_v1_dot_artifacts__pb2.GetUploadRequest.FromString,
                     response_serializer=modelyard_dot_v1_dot_artifacts__pb2.Upload.SerializeToString,
             ),
+            'ListUploads': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUploads,
+                    request_deserializer=modelyard_dot_v1_dot_artifacts__pb2.ListUploadsRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_artifacts__pb2.ListUploadsResponse.SerializeToString,
+            ),
             'CancelUpload': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelUpload,
                     request_deserializer=modelyard_dot_v1_dot_artifacts__pb2.CancelUploadRequest.FromString,
                     response_serializer=modelyard_dot_v1_dot_artifacts__pb2.CancelUploadResponse.SerializeToString,
             ),
-            'ComposeBlob': grpc.unary_unary_rpc_method_handler(
+            'ComposeBlob': grpc.unary_stream_rpc_method_handler(
                     servicer.ComposeBlob,
                     request_deserializer=modelyard_dot_v1_dot_artifacts__pb2.ComposeBlobRequest.FromString,
-                    response_serializer=modelyard_dot_v1_dot_resources__pb2.Blob.SerializeToString,
+                    response_serializer=modelyard_dot_v1_dot_artifacts__pb2.ComposeBlobResponse.SerializeToString,
             ),
             'ReadFile': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadFile,
@@ -440,6 +459,33 @@ class ArtifactsService(object):
             _registered_method=True)
 
     @staticmethod
+    def ListUploads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.ArtifactsService/ListUploads',
+            modelyard_dot_v1_dot_artifacts__pb2.ListUploadsRequest.SerializeToString,
+            modelyard_dot_v1_dot_artifacts__pb2.ListUploadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CancelUpload(request,
             target,
             options=(),
@@ -477,12 +523,12 @@ class ArtifactsService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/modelyard.v1.ArtifactsService/ComposeBlob',
             modelyard_dot_v1_dot_artifacts__pb2.ComposeBlobRequest.SerializeToString,
-            modelyard_dot_v1_dot_resources__pb2.Blob.FromString,
+            modelyard_dot_v1_dot_artifacts__pb2.ComposeBlobResponse.FromString,
             options,
             channel_credentials,
             insecure,

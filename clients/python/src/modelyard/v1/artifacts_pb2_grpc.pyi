@@ -10,7 +10,6 @@ know.
 from collections import abc as _abc
 from grpc import aio as _aio
 from modelyard.v1 import artifacts_pb2 as _artifacts_pb2
-from modelyard.v1 import resources_pb2 as _resources_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -82,13 +81,19 @@ class ArtifactsServiceStub:
     """Returns how far an upload is.
     Since: 0.1
     """
+    ListUploads: _grpc.UnaryUnaryMultiCallable[_artifacts_pb2.ListUploadsRequest, _artifacts_pb2.ListUploadsResponse]
+    """Lists the unfinished uploads of a namespace, oldest first. Those that no one has written to for long are stuck:
+    cancel them to free their bytes and their places among the 1,000.
+    Since: 0.1
+    """
     CancelUpload: _grpc.UnaryUnaryMultiCallable[_artifacts_pb2.CancelUploadRequest, _artifacts_pb2.CancelUploadResponse]
     """Ends an upload and discards its bytes. The blob of a committed upload stays.
     Since: 0.1
     """
-    ComposeBlob: _grpc.UnaryUnaryMultiCallable[_artifacts_pb2.ComposeBlobRequest, _resources_pb2.Blob]
-    """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. May take
-    minutes.
+    ComposeBlob: _grpc.UnaryStreamMultiCallable[_artifacts_pb2.ComposeBlobRequest, _artifacts_pb2.ComposeBlobResponse]
+    """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. That may
+    take minutes: a message at least every 10 seconds says how far it is and keeps the stream alive, and the last one
+    has the blob. A stream that ends without the blob may have stored it; call again, which then answers at once.
     Since: 0.1
     """
     ReadFile: _grpc.UnaryStreamMultiCallable[_artifacts_pb2.ReadFileRequest, _artifacts_pb2.ReadFileResponse]
@@ -151,13 +156,19 @@ class ArtifactsServiceAsyncStub(ArtifactsServiceStub):
     """Returns how far an upload is.
     Since: 0.1
     """
+    ListUploads: _aio.UnaryUnaryMultiCallable[_artifacts_pb2.ListUploadsRequest, _artifacts_pb2.ListUploadsResponse]  # type: ignore[assignment]
+    """Lists the unfinished uploads of a namespace, oldest first. Those that no one has written to for long are stuck:
+    cancel them to free their bytes and their places among the 1,000.
+    Since: 0.1
+    """
     CancelUpload: _aio.UnaryUnaryMultiCallable[_artifacts_pb2.CancelUploadRequest, _artifacts_pb2.CancelUploadResponse]  # type: ignore[assignment]
     """Ends an upload and discards its bytes. The blob of a committed upload stays.
     Since: 0.1
     """
-    ComposeBlob: _aio.UnaryUnaryMultiCallable[_artifacts_pb2.ComposeBlobRequest, _resources_pb2.Blob]  # type: ignore[assignment]
-    """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. May take
-    minutes.
+    ComposeBlob: _aio.UnaryStreamMultiCallable[_artifacts_pb2.ComposeBlobRequest, _artifacts_pb2.ComposeBlobResponse]  # type: ignore[assignment]
+    """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. That may
+    take minutes: a message at least every 10 seconds says how far it is and keeps the stream alive, and the last one
+    has the blob. A stream that ends without the blob may have stored it; call again, which then answers at once.
     Since: 0.1
     """
     ReadFile: _aio.UnaryStreamMultiCallable[_artifacts_pb2.ReadFileRequest, _artifacts_pb2.ReadFileResponse]  # type: ignore[assignment]
@@ -255,6 +266,17 @@ class ArtifactsServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListUploads(
+        self,
+        request: _artifacts_pb2.ListUploadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_artifacts_pb2.ListUploadsResponse, _abc.Awaitable[_artifacts_pb2.ListUploadsResponse]]:
+        """Lists the unfinished uploads of a namespace, oldest first. Those that no one has written to for long are stuck:
+        cancel them to free their bytes and their places among the 1,000.
+        Since: 0.1
+        """
+
+    @_abc_1.abstractmethod
     def CancelUpload(
         self,
         request: _artifacts_pb2.CancelUploadRequest,
@@ -269,9 +291,10 @@ class ArtifactsServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _artifacts_pb2.ComposeBlobRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_resources_pb2.Blob, _abc.Awaitable[_resources_pb2.Blob]]:
-        """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. May take
-        minutes.
+    ) -> _typing.Union[_abc.Iterator[_artifacts_pb2.ComposeBlobResponse], _abc.AsyncIterator[_artifacts_pb2.ComposeBlobResponse]]:
+        """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. That may
+        take minutes: a message at least every 10 seconds says how far it is and keeps the stream alive, and the last one
+        has the blob. A stream that ends without the blob may have stored it; call again, which then answers at once.
         Since: 0.1
         """
 

@@ -74,6 +74,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """There is no such webhook. `resource` is its name."""
     ERROR_REASON_DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 31
     """There is no such delivery, or it ended more than a week ago. `resource` is its name."""
+    ERROR_REASON_NAMESPACE_DELETED: _ErrorReason.ValueType  # 32
+    """The namespace is soft-deleted. `resource` is its name. Restore it with UndeleteNamespace to use it again."""
     ERROR_REASON_NAMESPACE_EXISTS: _ErrorReason.ValueType  # 40
     """The id of the new namespace is taken. `resource` is the existing namespace's name."""
     ERROR_REASON_MODEL_EXISTS: _ErrorReason.ValueType  # 41
@@ -96,7 +98,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Move the aliases, delete the versions made from it, or end the deployments.
     """
     ERROR_REASON_QUARANTINED: _ErrorReason.ValueType  # 63
-    """The version is quarantined: its bytes are not served and no alias may point at it. `resource` is its name."""
+    """The version is quarantined: its bytes are not served, references to it don't resolve, and no alias can be pointed at
+    it. `resource` is its name. Use another version, or release this one with ReleaseVersion.
+    """
     ERROR_REASON_ILLEGAL_TRANSITION: _ErrorReason.ValueType  # 64
     """The version's state does not allow the change. `resource` is its name, `state` its state, such as `DEPRECATED`."""
     ERROR_REASON_VERSION_NOT_READY: _ErrorReason.ValueType  # 65
@@ -115,6 +119,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The upload is committed, and as another digest than the one declared now. `digest` is the committed one."""
     ERROR_REASON_DELIVERY_PENDING: _ErrorReason.ValueType  # 70
     """The delivery has not ended: the registry still retries it by itself. `resource` is its name."""
+    ERROR_REASON_NAMESPACE_NOT_EMPTY: _ErrorReason.ValueType  # 71
+    """The namespace is not empty: it has models, webhooks or unfinished uploads. Soft-deleted models count.
+    PreconditionFailure names some of them. `resource` is the namespace's name.
+    """
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 80
     """The resource was changed since you read it, or `create_only` met an existing alias. `resource` is its name, `etag`
     the one sent (empty if none was), `currentEtag` the one it has now. Read the resource again, then decide.
@@ -251,6 +259,8 @@ ERROR_REASON_WEBHOOK_NOT_FOUND: ErrorReason.ValueType  # 30
 """There is no such webhook. `resource` is its name."""
 ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 31
 """There is no such delivery, or it ended more than a week ago. `resource` is its name."""
+ERROR_REASON_NAMESPACE_DELETED: ErrorReason.ValueType  # 32
+"""The namespace is soft-deleted. `resource` is its name. Restore it with UndeleteNamespace to use it again."""
 ERROR_REASON_NAMESPACE_EXISTS: ErrorReason.ValueType  # 40
 """The id of the new namespace is taken. `resource` is the existing namespace's name."""
 ERROR_REASON_MODEL_EXISTS: ErrorReason.ValueType  # 41
@@ -273,7 +283,9 @@ deleted; `usedBy` holds the names of some of the aliases, versions or deployment
 Move the aliases, delete the versions made from it, or end the deployments.
 """
 ERROR_REASON_QUARANTINED: ErrorReason.ValueType  # 63
-"""The version is quarantined: its bytes are not served and no alias may point at it. `resource` is its name."""
+"""The version is quarantined: its bytes are not served, references to it don't resolve, and no alias can be pointed at
+it. `resource` is its name. Use another version, or release this one with ReleaseVersion.
+"""
 ERROR_REASON_ILLEGAL_TRANSITION: ErrorReason.ValueType  # 64
 """The version's state does not allow the change. `resource` is its name, `state` its state, such as `DEPRECATED`."""
 ERROR_REASON_VERSION_NOT_READY: ErrorReason.ValueType  # 65
@@ -292,6 +304,10 @@ ERROR_REASON_UPLOAD_COMMITTED: ErrorReason.ValueType  # 69
 """The upload is committed, and as another digest than the one declared now. `digest` is the committed one."""
 ERROR_REASON_DELIVERY_PENDING: ErrorReason.ValueType  # 70
 """The delivery has not ended: the registry still retries it by itself. `resource` is its name."""
+ERROR_REASON_NAMESPACE_NOT_EMPTY: ErrorReason.ValueType  # 71
+"""The namespace is not empty: it has models, webhooks or unfinished uploads. Soft-deleted models count.
+PreconditionFailure names some of them. `resource` is the namespace's name.
+"""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 80
 """The resource was changed since you read it, or `create_only` met an existing alias. `resource` is its name, `etag`
 the one sent (empty if none was), `currentEtag` the one it has now. Read the resource again, then decide.

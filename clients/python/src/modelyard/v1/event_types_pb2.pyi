@@ -28,6 +28,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """A namespace was created."""
     EVENT_TYPE_NAMESPACE_UPDATED: _EventType.ValueType  # 2
     """Display name, description, labels or annotations of a namespace changed."""
+    EVENT_TYPE_NAMESPACE_DELETED: _EventType.ValueType  # 3
+    """A namespace was soft-deleted."""
+    EVENT_TYPE_NAMESPACE_RESTORED: _EventType.ValueType  # 4
+    """A soft-deleted namespace was restored."""
     EVENT_TYPE_LOG_COMPACTED: _EventType.ValueType  # 10
     """Old events of a namespace were removed. The snapshot is the namespace. `changes.compacted_revision` says up to
     which revision.
@@ -50,6 +54,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """A version was soft-deleted."""
     EVENT_TYPE_VERSION_RESTORED: _EventType.ValueType  # 34
     """A soft-deleted version was restored."""
+    EVENT_TYPE_VERSION_QUARANTINED: _EventType.ValueType  # 35
+    """A version was quarantined."""
+    EVENT_TYPE_VERSION_RELEASED: _EventType.ValueType  # 36
+    """The quarantine of a version ended."""
     EVENT_TYPE_ALIAS_CREATED: _EventType.ValueType  # 40
     """An alias was set for the first time, or again after it was deleted."""
     EVENT_TYPE_ALIAS_MOVED: _EventType.ValueType  # 41
@@ -94,6 +102,10 @@ EVENT_TYPE_NAMESPACE_CREATED: EventType.ValueType  # 1
 """A namespace was created."""
 EVENT_TYPE_NAMESPACE_UPDATED: EventType.ValueType  # 2
 """Display name, description, labels or annotations of a namespace changed."""
+EVENT_TYPE_NAMESPACE_DELETED: EventType.ValueType  # 3
+"""A namespace was soft-deleted."""
+EVENT_TYPE_NAMESPACE_RESTORED: EventType.ValueType  # 4
+"""A soft-deleted namespace was restored."""
 EVENT_TYPE_LOG_COMPACTED: EventType.ValueType  # 10
 """Old events of a namespace were removed. The snapshot is the namespace. `changes.compacted_revision` says up to
 which revision.
@@ -116,6 +128,10 @@ EVENT_TYPE_VERSION_DELETED: EventType.ValueType  # 33
 """A version was soft-deleted."""
 EVENT_TYPE_VERSION_RESTORED: EventType.ValueType  # 34
 """A soft-deleted version was restored."""
+EVENT_TYPE_VERSION_QUARANTINED: EventType.ValueType  # 35
+"""A version was quarantined."""
+EVENT_TYPE_VERSION_RELEASED: EventType.ValueType  # 36
+"""The quarantine of a version ended."""
 EVENT_TYPE_ALIAS_CREATED: EventType.ValueType  # 40
 """An alias was set for the first time, or again after it was deleted."""
 EVENT_TYPE_ALIAS_MOVED: EventType.ValueType  # 41

@@ -184,6 +184,12 @@ class Change(_message.Message):
 
     BEFORE_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
+    omitted: _builtins.bool
+    """True if both values are left out, because the event would otherwise outgrow a message of 4 MiB. Only descriptions,
+    labels and annotations get so large. The snapshot has the value after; the snapshot of the resource's event before
+    this one has the value before.
+    """
     @_builtins.property
     def before(self) -> _struct_pb2.Value:
         """The value before, as JSON."""
@@ -197,10 +203,11 @@ class Change(_message.Message):
         *,
         before: _struct_pb2.Value | None = ...,
         after: _struct_pb2.Value | None = ...,
+        omitted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "omitted", b"omitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -312,7 +319,9 @@ class WatchEventsRequest(_message.Message):
     """Whether events come with their `payload`."""
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Types of events to send. Empty: all. At most 100."""
+        """Types of events to send, such as `alias.moved`, or `alias.*` for all of a kind. Empty: all. At most 100. EventType
+        lists them. A type that this server does not know is INVALID_ARGUMENT, INVALID_FIELD.
+        """
 
     def __init__(
         self,

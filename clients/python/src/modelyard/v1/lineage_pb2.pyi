@@ -109,14 +109,14 @@ class QueryLineageResponse(_message.Message):
     EDGES_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
-    """True if the graph goes on beyond the depth or the number of nodes."""
+    """True if the graph goes on beyond the depth, the number of nodes, or what fits into a message."""
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineageNode]:
-        """Sorted by distance from the origin, which comes first. At most 1,000."""
+        """Sorted by distance from the origin, which comes first. At most 1,000 nodes and about 2 MiB."""
 
     @_builtins.property
     def edges(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineageEdge]:
-        """The edges between these nodes."""
+        """The edges between these nodes. At most about 1 MiB."""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ class _VersionView:
 class _VersionViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VersionView.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     VERSION_VIEW_UNSPECIFIED: _VersionView.ValueType  # 0
-    """VERSION_VIEW_FULL for one version, VERSION_VIEW_BASIC in lists."""
+    """VERSION_VIEW_FULL in GetVersion and ResolveVersion, VERSION_VIEW_BASIC in CreateVersion and in lists."""
     VERSION_VIEW_BASIC: _VersionView.ValueType  # 1
     """Everything but the files."""
     VERSION_VIEW_FULL: _VersionView.ValueType  # 2
@@ -45,7 +45,7 @@ class VersionView(_VersionView, metaclass=_VersionViewEnumTypeWrapper):
     """
 
 VERSION_VIEW_UNSPECIFIED: VersionView.ValueType  # 0
-"""VERSION_VIEW_FULL for one version, VERSION_VIEW_BASIC in lists."""
+"""VERSION_VIEW_FULL in GetVersion and ResolveVersion, VERSION_VIEW_BASIC in CreateVersion and in lists."""
 VERSION_VIEW_BASIC: VersionView.ValueType  # 1
 """Everything but the files."""
 VERSION_VIEW_FULL: VersionView.ValueType  # 2
@@ -127,6 +127,7 @@ class ListNamespacesRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most items on this page. 0 means 50, more than 1,000 means 1,000; a negative number is refused. A page may hold
     fewer, even if more follow.
@@ -135,15 +136,18 @@ class ListNamespacesRequest(_message.Message):
     """`next_page_token` of the previous page; empty for the first page. Every other field but `page_size` must be as in
     that request. A token is valid for 3 days.
     """
+    show_deleted: _builtins.bool
+    """Include soft-deleted namespaces."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "show_deleted", b"show_deleted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -226,6 +230,88 @@ class UpdateNamespaceRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateNamespaceRequest: _TypeAlias = UpdateNamespaceRequest  # noqa: Y015
+
+@_typing.final
+class DeleteNamespaceRequest(_message.Message):
+    """Request of DeleteNamespace.
+    Since: 0.1
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the namespace."""
+    etag: _builtins.str
+    """The etag that you last read. If the resource has another one by now, the call fails with ABORTED, ETAG_MISMATCH.
+    Empty: the etag is not checked.
+    """
+    request_id: _builtins.str
+    """Makes retries safe. Send a fresh UUID4 with each request and the same one with its retries: the server keeps the
+    outcome for 24 hours and answers a retry with it. The same id with another request is INVALID_ARGUMENT,
+    REQUEST_ID_REUSED.
+    """
+    validate_only: _builtins.bool
+    """Check the whole request and answer what the call would return, but change nothing."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteNamespaceRequest: _TypeAlias = DeleteNamespaceRequest  # noqa: Y015
+
+@_typing.final
+class UndeleteNamespaceRequest(_message.Message):
+    """Request of UndeleteNamespace.
+    Since: 0.1
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the namespace."""
+    etag: _builtins.str
+    """The etag that you last read. If the resource has another one by now, the call fails with ABORTED, ETAG_MISMATCH.
+    Empty: the etag is not checked.
+    """
+    request_id: _builtins.str
+    """Makes retries safe. Send a fresh UUID4 with each request and the same one with its retries: the server keeps the
+    outcome for 24 hours and answers a retry with it. The same id with another request is INVALID_ARGUMENT,
+    REQUEST_ID_REUSED.
+    """
+    validate_only: _builtins.bool
+    """Check the whole request and answer what the call would return, but change nothing."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteNamespaceRequest: _TypeAlias = UndeleteNamespaceRequest  # noqa: Y015
 
 @_typing.final
 class CreateModelRequest(_message.Message):
@@ -603,6 +689,7 @@ class CreateVersionRequest(_message.Message):
     IF_CHANGED_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Name of the model."""
     if_changed: _builtins.bool
@@ -616,6 +703,8 @@ class CreateVersionRequest(_message.Message):
     """
     validate_only: _builtins.bool
     """Check the whole request and answer what the call would return, but change nothing."""
+    view: Global___VersionView.ValueType
+    """How much to return. Default: VERSION_VIEW_BASIC, as you have the files."""
     @_builtins.property
     def version(self) -> _resources_pb2.Version:
         """Files, facts, description, labels and annotations: at most 3.5 MiB. Output-only fields in it are ignored."""
@@ -633,10 +722,11 @@ class CreateVersionRequest(_message.Message):
         if_changed: _builtins.bool = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        view: Global___VersionView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias_ids", b"alias_ids", "if_changed", b"if_changed", "parent", b"parent", "request_id", b"request_id", "validate_only", b"validate_only", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias_ids", b"alias_ids", "if_changed", b"if_changed", "parent", b"parent", "request_id", b"request_id", "validate_only", b"validate_only", "version", b"version", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -815,11 +905,11 @@ class CompareVersionsResponse(_message.Message):
     """True if there are more differences than fit into a message."""
     @_builtins.property
     def base(self) -> _resources_pb2.Version:
-        """The version compared with, without its files."""
+        """The version compared with, without its files, facts, description, labels and annotations."""
 
     @_builtins.property
     def other(self) -> _resources_pb2.Version:
-        """The version compared, without its files."""
+        """The version compared, without the same."""
 
     @_builtins.property
     def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Difference]:
@@ -1022,6 +1112,96 @@ class DeprecateVersionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeprecateVersionRequest: _TypeAlias = DeprecateVersionRequest  # noqa: Y015
+
+@_typing.final
+class QuarantineVersionRequest(_message.Message):
+    """Request of QuarantineVersion.
+    Since: 0.1
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the version."""
+    reason: _builtins.str
+    """Why. Kept in the log and in `Version.quarantine_reason`. At most 4 KiB."""
+    etag: _builtins.str
+    """The etag that you last read. If the resource has another one by now, the call fails with ABORTED, ETAG_MISMATCH.
+    Empty: the etag is not checked.
+    """
+    request_id: _builtins.str
+    """Makes retries safe. Send a fresh UUID4 with each request and the same one with its retries: the server keeps the
+    outcome for 24 hours and answers a retry with it. The same id with another request is INVALID_ARGUMENT,
+    REQUEST_ID_REUSED.
+    """
+    validate_only: _builtins.bool
+    """Check the whole request and answer what the call would return, but change nothing."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuarantineVersionRequest: _TypeAlias = QuarantineVersionRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseVersionRequest(_message.Message):
+    """Request of ReleaseVersion.
+    Since: 0.1
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the version."""
+    reason: _builtins.str
+    """Why. Kept in the log. At most 4 KiB."""
+    etag: _builtins.str
+    """The etag that you last read. If the resource has another one by now, the call fails with ABORTED, ETAG_MISMATCH.
+    Empty: the etag is not checked.
+    """
+    request_id: _builtins.str
+    """Makes retries safe. Send a fresh UUID4 with each request and the same one with its retries: the server keeps the
+    outcome for 24 hours and answers a retry with it. The same id with another request is INVALID_ARGUMENT,
+    REQUEST_ID_REUSED.
+    """
+    validate_only: _builtins.bool
+    """Check the whole request and answer what the call would return, but change nothing."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseVersionRequest: _TypeAlias = ReleaseVersionRequest  # noqa: Y015
 
 @_typing.final
 class DeleteVersionRequest(_message.Message):
@@ -1353,6 +1533,7 @@ class ResolveVersionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REFERENCE_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     """One of these; without `team/` the namespace is `default`:
 
@@ -1361,15 +1542,20 @@ class ResolveVersionRequest(_message.Message):
     - `team/fraud@sha256:…`: the newest live version with that manifest digest.
     - `team/fraud@latest`: the newest version that is READY.
     - `team/fraud`: the version of the alias `production` if it is set, else the newest that is READY.
+    - Names of resources: `namespaces/team/models/fraud`, `namespaces/team/models/fraud/versions/7`,
+      `namespaces/team/models/fraud/aliases/production`. They mean the same as the shorter forms.
     """
+    view: Global___VersionView.ValueType
+    """How much of the version to return. Default: VERSION_VIEW_FULL."""
     def __init__(
         self,
         *,
         reference: _builtins.str = ...,
+        view: Global___VersionView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1433,7 +1619,7 @@ class ResolveVersionResponse(_message.Message):
     """A revision of the namespace: the answer includes every change up to it. Watch from the next one to miss nothing."""
     @_builtins.property
     def version(self) -> _resources_pb2.Version:
-        """The version, with its files."""
+        """The version, as much of it as `view` asks for."""
 
     @_builtins.property
     def alias(self) -> _resources_pb2.Alias:

@@ -63,6 +63,16 @@ class RegistryServiceStub(object):
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.UpdateNamespaceRequest.SerializeToString,
                 response_deserializer=modelyard_dot_v1_dot_resources__pb2.Namespace.FromString,
                 _registered_method=True)
+        self.DeleteNamespace = channel.unary_unary(
+                '/modelyard.v1.RegistryService/DeleteNamespace',
+                request_serializer=modelyard_dot_v1_dot_registry__pb2.DeleteNamespaceRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_resources__pb2.Namespace.FromString,
+                _registered_method=True)
+        self.UndeleteNamespace = channel.unary_unary(
+                '/modelyard.v1.RegistryService/UndeleteNamespace',
+                request_serializer=modelyard_dot_v1_dot_registry__pb2.UndeleteNamespaceRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_resources__pb2.Namespace.FromString,
+                _registered_method=True)
         self.CreateModel = channel.unary_unary(
                 '/modelyard.v1.RegistryService/CreateModel',
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.CreateModelRequest.SerializeToString,
@@ -128,6 +138,16 @@ class RegistryServiceStub(object):
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.DeprecateVersionRequest.SerializeToString,
                 response_deserializer=modelyard_dot_v1_dot_resources__pb2.Version.FromString,
                 _registered_method=True)
+        self.QuarantineVersion = channel.unary_unary(
+                '/modelyard.v1.RegistryService/QuarantineVersion',
+                request_serializer=modelyard_dot_v1_dot_registry__pb2.QuarantineVersionRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_resources__pb2.Version.FromString,
+                _registered_method=True)
+        self.ReleaseVersion = channel.unary_unary(
+                '/modelyard.v1.RegistryService/ReleaseVersion',
+                request_serializer=modelyard_dot_v1_dot_registry__pb2.ReleaseVersionRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_resources__pb2.Version.FromString,
+                _registered_method=True)
         self.DeleteVersion = channel.unary_unary(
                 '/modelyard.v1.RegistryService/DeleteVersion',
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.DeleteVersionRequest.SerializeToString,
@@ -190,7 +210,7 @@ class RegistryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetNamespace(self, request, context):
-        """Returns a namespace.
+        """Returns a namespace, also a soft-deleted one.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -198,7 +218,7 @@ class RegistryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListNamespaces(self, request, context):
-        """Lists all namespaces by id.
+        """Lists namespaces by id.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -207,6 +227,24 @@ class RegistryServiceServicer(object):
 
     def UpdateNamespace(self, request, context):
         """Changes display name, description, labels or annotations of a namespace.
+        Since: 0.1
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteNamespace(self, request, context):
+        """Soft-deletes an empty namespace. It is hidden, its id stays taken, and nothing can be created in it, until
+        UndeleteNamespace. Its log stays, and can be listed, watched and verified. FAILED_PRECONDITION, NAMESPACE_NOT_EMPTY,
+        while it has models (soft-deleted ones too), webhooks or unfinished uploads. `default` can't be deleted.
+        Since: 0.1
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteNamespace(self, request, context):
+        """Restores a soft-deleted namespace. ALREADY_EXISTS, NOT_DELETED, if it is live.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -312,7 +350,8 @@ class RegistryServiceServicer(object):
 
     def UpdateVersion(self, request, context):
         """Changes description, labels or annotations of a version. All else is frozen: INVALID_ARGUMENT, IMMUTABLE_FIELD, if
-        the request would change a frozen field.
+        the request would change a frozen field. INVALID_ARGUMENT, INVALID_FIELD, if the version with its files would
+        outgrow a message of 4 MiB.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -322,6 +361,26 @@ class RegistryServiceServicer(object):
     def DeprecateVersion(self, request, context):
         """Deprecates a READY version: it is still served, and clients warn. FAILED_PRECONDITION, ILLEGAL_TRANSITION, in any
         other state.
+        Since: 0.1
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuarantineVersion(self, request, context):
+        """Stops the use of a version at once: its bytes are not served, no reference resolves to it, and no alias can be
+        pointed at it. It works while aliases point at the version and deployments serve it. Those aliases stay as they
+        are; resolving one is FAILED_PRECONDITION, QUARANTINED, until it is moved or the version is released. Copies that
+        were downloaded before are not touched. FAILED_PRECONDITION, ILLEGAL_TRANSITION, if it is quarantined already.
+        Since: 0.1
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseVersion(self, request, context):
+        """Ends the quarantine of a version: it is READY or DEPRECATED again, as it was before. FAILED_PRECONDITION,
+        ILLEGAL_TRANSITION, if it is not quarantined.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -390,6 +449,7 @@ class RegistryServiceServicer(object):
 
     def ResolveVersion(self, request, context):
         """Returns the version that a reference means now, and how it was found. NOT_FOUND if it means none.
+        FAILED_PRECONDITION, QUARANTINED, if an alias in it points at a quarantined version.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -417,6 +477,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
             'UpdateNamespace': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateNamespace,
                     request_deserializer=modelyard_dot_v1_dot_registry__pb2.UpdateNamespaceRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_resources__pb2.Namespace.SerializeToString,
+            ),
+            'DeleteNamespace': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteNamespace,
+                    request_deserializer=modelyard_dot_v1_dot_registry__pb2.DeleteNamespaceRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_resources__pb2.Namespace.SerializeToString,
+            ),
+            'UndeleteNamespace': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteNamespace,
+                    request_deserializer=modelyard_dot_v1_dot_registry__pb2.UndeleteNamespaceRequest.FromString,
                     response_serializer=modelyard_dot_v1_dot_resources__pb2.Namespace.SerializeToString,
             ),
             'CreateModel': grpc.unary_unary_rpc_method_handler(
@@ -482,6 +552,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
             'DeprecateVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.DeprecateVersion,
                     request_deserializer=modelyard_dot_v1_dot_registry__pb2.DeprecateVersionRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_resources__pb2.Version.SerializeToString,
+            ),
+            'QuarantineVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuarantineVersion,
+                    request_deserializer=modelyard_dot_v1_dot_registry__pb2.QuarantineVersionRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_resources__pb2.Version.SerializeToString,
+            ),
+            'ReleaseVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseVersion,
+                    request_deserializer=modelyard_dot_v1_dot_registry__pb2.ReleaseVersionRequest.FromString,
                     response_serializer=modelyard_dot_v1_dot_resources__pb2.Version.SerializeToString,
             ),
             'DeleteVersion': grpc.unary_unary_rpc_method_handler(
@@ -640,6 +720,60 @@ class RegistryService(object):
             target,
             '/modelyard.v1.RegistryService/UpdateNamespace',
             modelyard_dot_v1_dot_registry__pb2.UpdateNamespaceRequest.SerializeToString,
+            modelyard_dot_v1_dot_resources__pb2.Namespace.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteNamespace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.RegistryService/DeleteNamespace',
+            modelyard_dot_v1_dot_registry__pb2.DeleteNamespaceRequest.SerializeToString,
+            modelyard_dot_v1_dot_resources__pb2.Namespace.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteNamespace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.RegistryService/UndeleteNamespace',
+            modelyard_dot_v1_dot_registry__pb2.UndeleteNamespaceRequest.SerializeToString,
             modelyard_dot_v1_dot_resources__pb2.Namespace.FromString,
             options,
             channel_credentials,
@@ -991,6 +1125,60 @@ class RegistryService(object):
             target,
             '/modelyard.v1.RegistryService/DeprecateVersion',
             modelyard_dot_v1_dot_registry__pb2.DeprecateVersionRequest.SerializeToString,
+            modelyard_dot_v1_dot_resources__pb2.Version.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuarantineVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.RegistryService/QuarantineVersion',
+            modelyard_dot_v1_dot_registry__pb2.QuarantineVersionRequest.SerializeToString,
+            modelyard_dot_v1_dot_resources__pb2.Version.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.RegistryService/ReleaseVersion',
+            modelyard_dot_v1_dot_registry__pb2.ReleaseVersionRequest.SerializeToString,
             modelyard_dot_v1_dot_resources__pb2.Version.FromString,
             options,
             channel_credentials,

@@ -51,15 +51,25 @@ class RegistryServiceStub:
     Since: 0.1
     """
     GetNamespace: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetNamespaceRequest, _resources_pb2.Namespace]
-    """Returns a namespace.
+    """Returns a namespace, also a soft-deleted one.
     Since: 0.1
     """
     ListNamespaces: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListNamespacesRequest, _registry_pb2.ListNamespacesResponse]
-    """Lists all namespaces by id.
+    """Lists namespaces by id.
     Since: 0.1
     """
     UpdateNamespace: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UpdateNamespaceRequest, _resources_pb2.Namespace]
     """Changes display name, description, labels or annotations of a namespace.
+    Since: 0.1
+    """
+    DeleteNamespace: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteNamespaceRequest, _resources_pb2.Namespace]
+    """Soft-deletes an empty namespace. It is hidden, its id stays taken, and nothing can be created in it, until
+    UndeleteNamespace. Its log stays, and can be listed, watched and verified. FAILED_PRECONDITION, NAMESPACE_NOT_EMPTY,
+    while it has models (soft-deleted ones too), webhooks or unfinished uploads. `default` can't be deleted.
+    Since: 0.1
+    """
+    UndeleteNamespace: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UndeleteNamespaceRequest, _resources_pb2.Namespace]
+    """Restores a soft-deleted namespace. ALREADY_EXISTS, NOT_DELETED, if it is live.
     Since: 0.1
     """
     CreateModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.CreateModelRequest, _resources_pb2.Model]
@@ -117,12 +127,25 @@ class RegistryServiceStub:
     """
     UpdateVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UpdateVersionRequest, _resources_pb2.Version]
     """Changes description, labels or annotations of a version. All else is frozen: INVALID_ARGUMENT, IMMUTABLE_FIELD, if
-    the request would change a frozen field.
+    the request would change a frozen field. INVALID_ARGUMENT, INVALID_FIELD, if the version with its files would
+    outgrow a message of 4 MiB.
     Since: 0.1
     """
     DeprecateVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeprecateVersionRequest, _resources_pb2.Version]
     """Deprecates a READY version: it is still served, and clients warn. FAILED_PRECONDITION, ILLEGAL_TRANSITION, in any
     other state.
+    Since: 0.1
+    """
+    QuarantineVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.QuarantineVersionRequest, _resources_pb2.Version]
+    """Stops the use of a version at once: its bytes are not served, no reference resolves to it, and no alias can be
+    pointed at it. It works while aliases point at the version and deployments serve it. Those aliases stay as they
+    are; resolving one is FAILED_PRECONDITION, QUARANTINED, until it is moved or the version is released. Copies that
+    were downloaded before are not touched. FAILED_PRECONDITION, ILLEGAL_TRANSITION, if it is quarantined already.
+    Since: 0.1
+    """
+    ReleaseVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ReleaseVersionRequest, _resources_pb2.Version]
+    """Ends the quarantine of a version: it is READY or DEPRECATED again, as it was before. FAILED_PRECONDITION,
+    ILLEGAL_TRANSITION, if it is not quarantined.
     Since: 0.1
     """
     DeleteVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteVersionRequest, _resources_pb2.Version]
@@ -159,6 +182,7 @@ class RegistryServiceStub:
     """
     ResolveVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ResolveVersionRequest, _registry_pb2.ResolveVersionResponse]
     """Returns the version that a reference means now, and how it was found. NOT_FOUND if it means none.
+    FAILED_PRECONDITION, QUARANTINED, if an alias in it points at a quarantined version.
     Since: 0.1
     """
 
@@ -180,15 +204,25 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     Since: 0.1
     """
     GetNamespace: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetNamespaceRequest, _resources_pb2.Namespace]  # type: ignore[assignment]
-    """Returns a namespace.
+    """Returns a namespace, also a soft-deleted one.
     Since: 0.1
     """
     ListNamespaces: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListNamespacesRequest, _registry_pb2.ListNamespacesResponse]  # type: ignore[assignment]
-    """Lists all namespaces by id.
+    """Lists namespaces by id.
     Since: 0.1
     """
     UpdateNamespace: _aio.UnaryUnaryMultiCallable[_registry_pb2.UpdateNamespaceRequest, _resources_pb2.Namespace]  # type: ignore[assignment]
     """Changes display name, description, labels or annotations of a namespace.
+    Since: 0.1
+    """
+    DeleteNamespace: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteNamespaceRequest, _resources_pb2.Namespace]  # type: ignore[assignment]
+    """Soft-deletes an empty namespace. It is hidden, its id stays taken, and nothing can be created in it, until
+    UndeleteNamespace. Its log stays, and can be listed, watched and verified. FAILED_PRECONDITION, NAMESPACE_NOT_EMPTY,
+    while it has models (soft-deleted ones too), webhooks or unfinished uploads. `default` can't be deleted.
+    Since: 0.1
+    """
+    UndeleteNamespace: _aio.UnaryUnaryMultiCallable[_registry_pb2.UndeleteNamespaceRequest, _resources_pb2.Namespace]  # type: ignore[assignment]
+    """Restores a soft-deleted namespace. ALREADY_EXISTS, NOT_DELETED, if it is live.
     Since: 0.1
     """
     CreateModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.CreateModelRequest, _resources_pb2.Model]  # type: ignore[assignment]
@@ -246,12 +280,25 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     UpdateVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.UpdateVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Changes description, labels or annotations of a version. All else is frozen: INVALID_ARGUMENT, IMMUTABLE_FIELD, if
-    the request would change a frozen field.
+    the request would change a frozen field. INVALID_ARGUMENT, INVALID_FIELD, if the version with its files would
+    outgrow a message of 4 MiB.
     Since: 0.1
     """
     DeprecateVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeprecateVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Deprecates a READY version: it is still served, and clients warn. FAILED_PRECONDITION, ILLEGAL_TRANSITION, in any
     other state.
+    Since: 0.1
+    """
+    QuarantineVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.QuarantineVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
+    """Stops the use of a version at once: its bytes are not served, no reference resolves to it, and no alias can be
+    pointed at it. It works while aliases point at the version and deployments serve it. Those aliases stay as they
+    are; resolving one is FAILED_PRECONDITION, QUARANTINED, until it is moved or the version is released. Copies that
+    were downloaded before are not touched. FAILED_PRECONDITION, ILLEGAL_TRANSITION, if it is quarantined already.
+    Since: 0.1
+    """
+    ReleaseVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.ReleaseVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
+    """Ends the quarantine of a version: it is READY or DEPRECATED again, as it was before. FAILED_PRECONDITION,
+    ILLEGAL_TRANSITION, if it is not quarantined.
     Since: 0.1
     """
     DeleteVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
@@ -288,6 +335,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     ResolveVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.ResolveVersionRequest, _registry_pb2.ResolveVersionResponse]  # type: ignore[assignment]
     """Returns the version that a reference means now, and how it was found. NOT_FOUND if it means none.
+    FAILED_PRECONDITION, QUARANTINED, if an alias in it points at a quarantined version.
     Since: 0.1
     """
 
@@ -318,7 +366,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.GetNamespaceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Namespace, _abc.Awaitable[_resources_pb2.Namespace]]:
-        """Returns a namespace.
+        """Returns a namespace, also a soft-deleted one.
         Since: 0.1
         """
 
@@ -328,7 +376,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.ListNamespacesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ListNamespacesResponse, _abc.Awaitable[_registry_pb2.ListNamespacesResponse]]:
-        """Lists all namespaces by id.
+        """Lists namespaces by id.
         Since: 0.1
         """
 
@@ -339,6 +387,28 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Namespace, _abc.Awaitable[_resources_pb2.Namespace]]:
         """Changes display name, description, labels or annotations of a namespace.
+        Since: 0.1
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteNamespace(
+        self,
+        request: _registry_pb2.DeleteNamespaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Namespace, _abc.Awaitable[_resources_pb2.Namespace]]:
+        """Soft-deletes an empty namespace. It is hidden, its id stays taken, and nothing can be created in it, until
+        UndeleteNamespace. Its log stays, and can be listed, watched and verified. FAILED_PRECONDITION, NAMESPACE_NOT_EMPTY,
+        while it has models (soft-deleted ones too), webhooks or unfinished uploads. `default` can't be deleted.
+        Since: 0.1
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteNamespace(
+        self,
+        request: _registry_pb2.UndeleteNamespaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Namespace, _abc.Awaitable[_resources_pb2.Namespace]]:
+        """Restores a soft-deleted namespace. ALREADY_EXISTS, NOT_DELETED, if it is live.
         Since: 0.1
         """
 
@@ -468,7 +538,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
         """Changes description, labels or annotations of a version. All else is frozen: INVALID_ARGUMENT, IMMUTABLE_FIELD, if
-        the request would change a frozen field.
+        the request would change a frozen field. INVALID_ARGUMENT, INVALID_FIELD, if the version with its files would
+        outgrow a message of 4 MiB.
         Since: 0.1
         """
 
@@ -480,6 +551,30 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
         """Deprecates a READY version: it is still served, and clients warn. FAILED_PRECONDITION, ILLEGAL_TRANSITION, in any
         other state.
+        Since: 0.1
+        """
+
+    @_abc_1.abstractmethod
+    def QuarantineVersion(
+        self,
+        request: _registry_pb2.QuarantineVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
+        """Stops the use of a version at once: its bytes are not served, no reference resolves to it, and no alias can be
+        pointed at it. It works while aliases point at the version and deployments serve it. Those aliases stay as they
+        are; resolving one is FAILED_PRECONDITION, QUARANTINED, until it is moved or the version is released. Copies that
+        were downloaded before are not touched. FAILED_PRECONDITION, ILLEGAL_TRANSITION, if it is quarantined already.
+        Since: 0.1
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseVersion(
+        self,
+        request: _registry_pb2.ReleaseVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
+        """Ends the quarantine of a version: it is READY or DEPRECATED again, as it was before. FAILED_PRECONDITION,
+        ILLEGAL_TRANSITION, if it is not quarantined.
         Since: 0.1
         """
 
@@ -564,6 +659,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ResolveVersionResponse, _abc.Awaitable[_registry_pb2.ResolveVersionResponse]]:
         """Returns the version that a reference means now, and how it was found. NOT_FOUND if it means none.
+        FAILED_PRECONDITION, QUARANTINED, if an alias in it points at a quarantined version.
         Since: 0.1
         """
 

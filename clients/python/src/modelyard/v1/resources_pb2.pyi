@@ -79,6 +79,7 @@ class Namespace(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{namespace}`. The id matches `[a-z0-9]+([._-][a-z0-9]+)*` and has at most 63 characters."""
     uid: _builtins.str
@@ -107,6 +108,10 @@ class Namespace(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When a field of the namespace last changed."""
 
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When the namespace was soft-deleted. Not set on a live namespace."""
+
     def __init__(
         self,
         *,
@@ -119,10 +124,11 @@ class Namespace(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations", b"annotations", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "etag", b"etag", "labels", b"labels", "name", b"name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations", b"annotations", "create_time", b"create_time", "delete_time", b"delete_time", "description", b"description", "display_name", b"display_name", "etag", b"etag", "labels", b"labels", "name", b"name", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -828,7 +834,9 @@ class Version(_message.Message):
         STATE_DEPRECATED: Version._State.ValueType  # 2
         """Can still be pulled. Clients warn."""
         STATE_QUARANTINED: Version._State.ValueType  # 3
-        """Its bytes are not served, and no alias may point at it."""
+        """Its bytes are not served, references to it don't resolve, and no alias can be pointed at it. Aliases that point at
+        it already stay.
+        """
         STATE_DELETED: Version._State.ValueType  # 4
         """Soft-deleted: hidden, but can be restored until `purge_time`."""
 
@@ -842,7 +850,9 @@ class Version(_message.Message):
     STATE_DEPRECATED: Version.State.ValueType  # 2
     """Can still be pulled. Clients warn."""
     STATE_QUARANTINED: Version.State.ValueType  # 3
-    """Its bytes are not served, and no alias may point at it."""
+    """Its bytes are not served, references to it don't resolve, and no alias can be pointed at it. Aliases that point at
+    it already stay.
+    """
     STATE_DELETED: Version.State.ValueType  # 4
     """Soft-deleted: hidden, but can be restored until `purge_time`."""
 
@@ -956,6 +966,7 @@ class Version(_message.Message):
     PURGE_TIME_FIELD_NUMBER: _builtins.int
     DEPRECATION_REASON_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    QUARANTINE_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{namespace}/models/{model}/versions/{version}`. The id is the version's number."""
     uid: _builtins.str
@@ -991,6 +1002,8 @@ class Version(_message.Message):
     """Why it was deprecated and what to use instead."""
     etag: _builtins.str
     """Changes with every change of the version. Send it with an update to change only what you have read."""
+    quarantine_reason: _builtins.str
+    """Why it is quarantined. Empty if it is not."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___File]:
         """1 to 10,000 files, sorted by path. Left out of lists unless `view` is VERSION_VIEW_FULL."""
@@ -1093,10 +1106,11 @@ class Version(_message.Message):
         purge_time: _timestamp_pb2.Timestamp | None = ...,
         deprecation_reason: _builtins.str = ...,
         etag: _builtins.str = ...,
+        quarantine_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "environment", b"environment", "framework", b"framework", "purge_time", b"purge_time", "run", b"run", "signature", b"signature", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "annotations", b"annotations", "create_time", b"create_time", "created_by", b"created_by", "datasets", b"datasets", "delete_time", b"delete_time", "deprecation_reason", b"deprecation_reason", "description", b"description", "environment", b"environment", "etag", b"etag", "file_count", b"file_count", "files", b"files", "format", b"format", "framework", b"framework", "labels", b"labels", "manifest_digest", b"manifest_digest", "metrics", b"metrics", "name", b"name", "number", b"number", "params", b"params", "parents", b"parents", "purge_time", b"purge_time", "run", b"run", "signature", b"signature", "source", b"source", "state", b"state", "total_size_bytes", b"total_size_bytes", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "annotations", b"annotations", "create_time", b"create_time", "created_by", b"created_by", "datasets", b"datasets", "delete_time", b"delete_time", "deprecation_reason", b"deprecation_reason", "description", b"description", "environment", b"environment", "etag", b"etag", "file_count", b"file_count", "files", b"files", "format", b"format", "framework", b"framework", "labels", b"labels", "manifest_digest", b"manifest_digest", "metrics", b"metrics", "name", b"name", "number", b"number", "params", b"params", "parents", b"parents", "purge_time", b"purge_time", "quarantine_reason", b"quarantine_reason", "run", b"run", "signature", b"signature", "source", b"source", "state", b"state", "total_size_bytes", b"total_size_bytes", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
