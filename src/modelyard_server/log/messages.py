@@ -46,6 +46,15 @@ class EventMessages:
         self._shorten(message)
         return message
 
+    def _shorten(self, message: pb.Event) -> None:
+        """Leaves out the largest values of changes, until the rest fits. A snapshot always does."""
+        if message.ByteSize() <= self.most:
+            return
+        for name in sorted(message.changes, key=lambda name: message.changes[name].ByteSize(), reverse=True):
+            message.changes[name].CopyFrom(pb.Change(omitted=True))
+            if message.ByteSize() <= self.most:
+                return
+
     def with_payload(self, event: Event) -> pb.Event:
         """The event with its bytes, as far as one message can hold both. The bytes have all that the rest has."""
         message = self(event)
@@ -57,15 +66,6 @@ class EventMessages:
                 message.ClearField(snapshot)
         message.payload = event.payload
         return message
-
-    def _shorten(self, message: pb.Event) -> None:
-        """Leaves out the largest values of changes until the message fits. A snapshot always fits."""
-        if message.ByteSize() <= self.most:
-            return
-        for name in sorted(message.changes, key=lambda name: message.changes[name].ByteSize(), reverse=True):
-            message.changes[name].CopyFrom(pb.Change(omitted=True))
-            if message.ByteSize() <= self.most:
-                return
 
     def _snapshot(self, change: Change) -> Message | None:
         """The snapshot as a message; None if this release can't read it, for example from a newer release."""

@@ -99,7 +99,7 @@ def check_servable(found: Version) -> Version:
     if found.state is VersionState.QUARANTINED:
         why = f": {found.quarantine_reason[:200]}" if found.quarantine_reason else ""
         raise FailedPrecondition(
-            f"{found.name} is quarantined{why}. Its files can't be read. Ask its owner for another version.",
+            f"{found.name} is quarantined{why}. It can't be read or resolved. Ask its owner for another version.",
             reason="QUARANTINED",
             violations=[PreconditionViolation("STATE", str(found.name), "the version is quarantined")],
             metadata={"resource": str(found.name)},

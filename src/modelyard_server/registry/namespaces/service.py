@@ -35,9 +35,9 @@ class Namespaces:
         async def work(transaction: Transaction) -> Namespace:
             namespaces = NamespaceRepository(transaction)
             if (existing := await namespaces.find(namespace.name)) is not None:
-                hint = ", which is deleted and can be restored" if existing.delete_time else ""
+                hint = "It is deleted. Restore it, or use another id." if existing.delete_time else "Use another id."
                 raise AlreadyExists(
-                    f"There is already a namespace {namespace.name.namespace!r}{hint}. Use another id.",
+                    f"There is already a namespace {namespace.name.namespace!r}. {hint}",
                     reason="NAMESPACE_EXISTS",
                     kind="Namespace",
                     name=str(namespace.name),

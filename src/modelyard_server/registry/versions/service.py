@@ -190,7 +190,7 @@ class Versions:
     async def deprecate(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
         def deprecated(version: Version) -> Version:
             if version.state is not VersionState.READY:
-                raise _illegal(version, "only a READY version can be deprecated")
+                raise _illegal(version, "Only a READY version can be deprecated.")
             return replace(version, live_state=VersionState.DEPRECATED, deprecation_reason=reason)
 
         return await self._change(attempt, name, etag, "deprecated", deprecated, reason=reason)
@@ -200,7 +200,7 @@ class Versions:
 
         def quarantined(version: Version) -> Version:
             if version.state is VersionState.QUARANTINED:
-                raise _illegal(version, "a version is quarantined once")
+                raise _illegal(version, "Release it first to quarantine it again.")
             return replace(
                 version,
                 live_state=VersionState.QUARANTINED,
@@ -213,7 +213,7 @@ class Versions:
     async def release(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
         def released(version: Version) -> Version:
             if version.state is not VersionState.QUARANTINED:
-                raise _illegal(version, "only a QUARANTINED version can be released")
+                raise _illegal(version, "Only a QUARANTINED version can be released.")
             return replace(
                 version,
                 live_state=version.released_state or VersionState.READY,
@@ -307,7 +307,7 @@ class Versions:
 def _illegal(version: Version, rule: str) -> FailedPrecondition:
     state, name = version.state.value, str(version.name)
     return FailedPrecondition(
-        f"{rule}, and {name} is {state}",
+        f"{name} is {state}. {rule}",
         reason="ILLEGAL_TRANSITION",
         violations=[PreconditionViolation("STATE", name, f"the version is {state}")],
         metadata={"resource": name, "state": state},
