@@ -1,11 +1,11 @@
-# The registry in an image:  docker build -t modelyard-server .
+# Builds the image of the server:  docker build -t modelyard-server .
 #
-# Everything that is installed is pinned by hash in the lock files. The base is the oldest Python that we support, which
-# the tests run on; its tag moves within that, so that a rebuild takes up the distribution's security fixes.
+# The lock files pin every installed package by hash. The base image has the oldest Python that we support, and the tests
+# run on it. Its tag follows patch releases, so a rebuild picks up security fixes of the distribution.
 
 FROM python:3.11-slim-bookworm AS build
 
-# Hashes instead of dates: bytecode stays valid however a builder or a registry rewrites the files' times.
+# Bytecode is validated by hash, because a builder or a registry may rewrite the times of files.
 ENV VIRTUAL_ENV=/opt/modelyard \
     UV_COMPILE_BYTECODE=1 \
     PYC_INVALIDATION_MODE=UNCHECKED_HASH \
@@ -14,7 +14,7 @@ ENV VIRTUAL_ENV=/opt/modelyard \
 
 WORKDIR /build
 
-# The dependencies first: they change less often than the code, and stay cached.
+# Install the dependencies first: they change less often than the code, so their layer stays cached.
 COPY requirements.lock requirements-server.lock ./
 RUN sed -n '/^uv==/,/[^\\]$/p' requirements.lock > installer.txt \
     && pip install --no-cache-dir --require-hashes -r installer.txt \
@@ -30,27 +30,26 @@ RUN uv build --wheel --all-packages --build-constraints requirements.lock --requ
 FROM python:3.11-slim-bookworm
 
 LABEL org.opencontainers.image.title="modelyard-server" \
-      org.opencontainers.image.description="A model registry that keeps the bytes and the facts" \
+      org.opencontainers.image.description="A model registry: the files of each model version, and the facts about it" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-# Settings are variables, not arguments, so that the health check sees the same ones.
+# Settings are variables, not arguments, so that the health check reads the same ones.
 #
-# A container is there to be reached, so it listens on all addresses; and because it does, the server refuses to start
-# until it is told how its traffic is protected: MODELYARD_SERVER_TLS_CERT and _TLS_KEY, or MODELYARD_SERVER_INSECURE=true
-# where a mesh encrypts. Metrics are plaintext, and reach nobody unless their port is published.
+# The server in a container listens on all addresses. So it starts only with MODELYARD_SERVER_TLS_CERT and _TLS_KEY, or
+# with MODELYARD_SERVER_INSECURE=true if a mesh encrypts the traffic. Metrics are plaintext: don't publish their port.
 ENV PATH=/opt/modelyard/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     MODELYARD_SERVER_DATA_DIR=/data \
     MODELYARD_SERVER_LISTEN=0.0.0.0:4850 \
     MODELYARD_SERVER_ADMIN_LISTEN=0.0.0.0:4851
 
-# A new volume takes its owner from here.
+# A new volume gets the owner of this folder.
 RUN install -d -o 10001 -g 10001 -m 0700 /data
 
 COPY --from=build /opt/modelyard /opt/modelyard
 
-# A number, so that a cluster can see that it isn't root.
+# The user is a number, so that Kubernetes can check that it isn't root.
 USER 10001:10001
 VOLUME /data
 EXPOSE 4850 4851

@@ -14,10 +14,10 @@ SUITES: Final = ("transfer", "small_files", "metadata", "catalogue", "watching",
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measures Modelyard against floors and against MLflow.")
-    parser.add_argument("--only", default=",".join(SUITES), help="some of them, with commas; writes no table then")
-    parser.add_argument("--mib", type=int, default=1024, help="size of the large file")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--versions", type=int, default=1_000_000, help="of the large catalogue")
+    parser.add_argument("--only", default=",".join(SUITES), help="suites to run, separated by commas; writes no table")
+    parser.add_argument("--mib", type=int, default=1024, help="size of the large file, in MiB")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each transfer")
+    parser.add_argument("--versions", type=int, default=1_000_000, help="versions of the large catalogue")
     given = parser.parse_args()
     if not (servers.PEER_BIN / "mlflow").exists():
         parser.error("there is no .venv-peers: run 'make bench', which makes it")

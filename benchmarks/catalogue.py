@@ -1,4 +1,4 @@
-"""Measures what is asked of a large registry: against MLflow where it can do the same, and against ourselves as the
+"""Measures queries to a large registry: against MLflow where it can do the same, and against ourselves as the
 number of versions grows a hundredfold.
 """
 
@@ -23,7 +23,7 @@ def _page(text: str = "", order_by: str = "", number: int = 1) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a model or, in lists and searches, of all models."""
+    """A question about a model or, in lists and searches, about all models."""
 
     name: str
     place: str

@@ -18,11 +18,11 @@ def timed(work: Callable[[], object]) -> float:
 
 
 class Ballast:
-    """Gives what comes next memory that is really there, as on a machine that has been up for a while.
+    """Fills free memory with page cache, as on a machine that has been up for a while.
 
-    A virtual machine hands free memory back to its host within seconds; the first touch of a page then costs more than
-    copying it, and whoever happens to get recycled pages looks three times as fast. So all but 1 GiB is filled with the
-    page cache of a hollow file, which the system gives up at once for what comes next.
+    A virtual machine returns free memory to its host within seconds. Then the first use of a page costs more than a
+    copy of it, and a program that gets recycled pages seems three times as fast. So all but 1 GiB is filled with the
+    page cache of a sparse file. The system reuses those pages at once.
     """
 
     _FREE = 1 << 30

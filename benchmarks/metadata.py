@@ -82,7 +82,7 @@ def mlflow(folder: Path, size: dict[str, int]) -> Iterator[System]:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A line of the table: what is done how often, on which database, and what it must be times better."""
+    """A line of the table: a call, a database, a number of clients, and the target ratio."""
 
     name: str
     action: str

@@ -41,7 +41,7 @@ def _repeat(calls: Sequence[Call], seconds: float) -> None:
     print("\n".join(f"{time:.6f}" for time in times))
 
 
-# Each makes what is measured ready, and gives the call that is.
+# Each prepares a measure, and returns the call to measure.
 
 
 def _resolve(client: Any, model: str) -> Call:

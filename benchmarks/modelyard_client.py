@@ -40,7 +40,7 @@ async def _repeat(calls: Sequence[Call], seconds: float) -> None:
     print("\n".join(f"{time:.6f}" for time in times))
 
 
-# Each makes what is measured ready, and gives the call that is.
+# Each prepares a measure, and returns the call to measure.
 
 
 async def _resolve(client: AsyncClient, model: str) -> Call:
@@ -74,7 +74,7 @@ async def _set_alias(client: AsyncClient, model: str) -> Call:
 
 
 async def _alias_then(client: AsyncClient, model: str) -> Call:
-    """What was in production in the middle of its history."""
+    """Resolves the alias at a time in the middle of its history."""
     alias = await client.aliases.get(model, "production")
     then = alias.create_time + (alias.update_time - alias.create_time) / 2
     return partial(client.aliases.get, model, "production", at=then)

@@ -198,7 +198,7 @@ class Generated:
         return self.number == self.place.versions or self.number % self.place.promoted_each == 0
 
     def alias(self, before: Alias | None) -> Alias:
-        """What is in production, once this version is."""
+        """The alias after this version was created."""
         model = ModelName("default", self.place.name)
         return Alias(
             uid=f"{self.place.key:032x}",

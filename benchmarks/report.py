@@ -1,4 +1,4 @@
-"""The table that `make bench` leaves."""
+"""The table that `make bench` writes."""
 
 import os
 import platform
@@ -24,9 +24,9 @@ class Row:
     ours: str
     other: str
     ratio: float | None = None
-    """How many times better than the other: faster, or more a second."""
+    """How many times better than the other: faster, or more per second."""
     target: float = 0
-    """The least ratio that is asked for; 0 where nothing is."""
+    """The smallest ratio that meets the target. 0 means no target."""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class Row:
 
 
 def shown(rows: Iterable[Row]) -> Iterator[Row]:
-    """Passes rows on, and prints each as it comes."""
+    """Prints each row and yields it."""
     for row in rows:
         name, *others = row.cells
         print(f"{name:58} {others[0]:>18}  {others[1]:28} {others[2]:>8} {others[3]:>8} {others[4]}", flush=True)
@@ -45,7 +45,7 @@ def shown(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def write(rows: Iterable[Row]) -> None:
-    """Puts the table into the page that explains it."""
+    """Replaces the table in README.md."""
     head = ("measure", "Modelyard", "floor or peer", "ratio", "target", "met")
     lines = [f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *(row.cells for row in rows))]
     table = f"{_START}\n{_machine()}\n\n" + "\n".join(lines) + f"\n{_END}"

@@ -1,7 +1,7 @@
 """Modelyard in half a minute: start a registry, then train, push, serve, improve and promote a model.
 
-Everything is real and on this machine: a server process, scikit-learn with a data set that comes with it, and a second
-process (serving.py) that answers predictions. Nothing stays behind.
+Everything runs on this machine: a server process, scikit-learn with one of its data sets, and a second process
+(serving.py) that answers predictions. The demo deletes all of its files at the end.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ train_x, test_x, train_y, test_y = train_test_split(features, classes, test_size
 def main(folder: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     for name in [name for name in os.environ if name.startswith("MODELYARD_")]:
-        del os.environ[name]  # what this shell says about another registry is not for this one
+        del os.environ[name]  # settings of this shell for another registry
     os.environ |= {"MODELYARD_URL": f"grpc://{address}", "MODELYARD_CACHE_DIR": str(folder / "cache")}
 
     with registry(address, folder), modelyard.Client() as yard:
@@ -67,7 +67,7 @@ def main(folder: Path) -> None:
 
 
 def push(yard: modelyard.Client, what: str, model: Any, folder: Path) -> modelyard.Version:
-    """Trains ``model`` and makes a version of it, with what one would want to know a year from now."""
+    """Trains ``model`` and pushes it as a version, with params, metrics and data sets."""
     model.fit(train_x, train_y)
     files = Path(tempfile.mkdtemp(dir=folder))
     joblib.dump(model, files / "model.joblib")
@@ -109,7 +109,7 @@ def promote(yard: modelyard.Client, version: modelyard.Version, reason: str) -> 
 
 
 def predictions(serving: subprocess.Popen[str], *, reload: bool = False) -> None:
-    """Has the serving process predict, with ``reload`` after a look what is in production now."""
+    """Sends features to the serving process and checks its answer. With ``reload`` it resolves its reference first."""
     assert serving.stdin
     assert serving.stdout
     print(json.dumps({"reload": reload, "features": test_x.tolist()}), file=serving.stdin, flush=True)
@@ -142,7 +142,7 @@ def metrics(version: modelyard.Version) -> str:
 
 @contextmanager
 def registry(address: str, folder: Path) -> Iterator[None]:
-    """A server of its own, ready when this is entered and gone when it is left."""
+    """Runs a server: ready when the block is entered, ended when it is left."""
     with child(
         *(SERVER, "serve", "--listen", address, "--admin-listen", "", "--data-dir", folder / "registry"),
         log=folder / "server.log",
@@ -161,7 +161,7 @@ def healthy(address: str) -> bool:
 
 @contextmanager
 def child(*command: str | Path, log: Path | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A process that does not outlive the block, whatever ends it."""
+    """Runs a process, and ends it when the block is left, also after an exception."""
     process = None
     try:
         with undisturbed(), Path(log or os.devnull).open("w") as output:
@@ -171,7 +171,7 @@ def child(*command: str | Path, log: Path | None = None) -> Iterator[subprocess.
                 stdout=output if log else subprocess.PIPE,
                 stderr=output if log else None,
                 text=True,
-                start_new_session=True,  # Ctrl-C is for this process alone: it ends the others in order
+                start_new_session=True,  # Ctrl-C reaches only this process, which ends its children
             )
         yield process
     finally:
@@ -186,7 +186,7 @@ def child(*command: str | Path, log: Path | None = None) -> Iterator[subprocess.
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Puts off Ctrl-C and SIGTERM: in between, a process would be lost that is just being started or ended."""
+    """Delays Ctrl-C and SIGTERM until the block is left. Otherwise a child could stay behind that is just starting."""
     came: list[int] = []
     before = {
         each: signal.signal(each, lambda number, _: came.append(number)) for each in (signal.SIGINT, signal.SIGTERM)

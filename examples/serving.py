@@ -1,8 +1,8 @@
-"""A serving process: pulls a model, then answers one JSON question a line on stdin until there are no more.
+"""A serving process: pulls a model, then answers one JSON question per line on stdin, until stdin ends.
 
     python serving.py demo/breast-cancer@production
     {"features": [[17.99, 10.38, …]]}                     which class is each row of features?
-    {"features": [[17.99, 10.38, …]], "reload": true}     the same, after a look what the reference means now
+    {"features": [[17.99, 10.38, …]], "reload": true}     the same, after pulling the reference again
 
 Each answer names the version that gave it.
 """
@@ -17,7 +17,7 @@ import modelyard
 
 
 def load(reference: str) -> tuple[modelyard.PulledModel, Any]:
-    """What the reference means now: its files, every byte verified, and the model in them."""
+    """Pulls the version the reference points to, verifies its files, and loads the model from them."""
     pulled = modelyard.pull(reference)
     # A joblib file is a pickle, and to load a pickle is to run it: only do that if you trust the registry.
     return pulled, joblib.load(pulled.path / "model.joblib")

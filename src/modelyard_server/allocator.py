@@ -1,4 +1,4 @@
-"""What the C library does with memory that a transfer has freed."""
+"""Configures how the C library reuses memory that a transfer has freed."""
 
 import ctypes
 from typing import Final
@@ -10,10 +10,10 @@ _KEPT_BYTES: Final = 32 << 20
 
 
 def keep_freed_memory() -> None:
-    """Has glibc keep a few messages' worth of freed memory, where it would give each back to the system at once.
+    """Lets glibc keep some freed memory for the next messages, instead of returning it to the system.
 
-    The next message would then take it anew, page by page: a download of 1 GiB took 255,000 page faults, which is half
-    of its time in the system, and now takes none. Other C libraries are left as they are.
+    Otherwise each message needs new pages: a download of 1 GiB had 255,000 page faults, half of its system time. Now it
+    has none. Other C libraries are not changed.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -1,4 +1,4 @@
-"""The composition root: which capabilities a server has, how they are put together, how it starts and drains."""
+"""The composition root: the capabilities of a server, how they are assembled, and how it starts and drains."""
 
 import asyncio
 import os
@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
@@ -64,7 +65,7 @@ CAPABILITIES: Final[Sequence[Capability]] = (
     webhooks.CAPABILITY,
     upkeep.CAPABILITY,
 )
-"""From the lowest to the highest: each may use those above it in this list, and no others."""
+"""In order from the lowest to the highest. Each may use only those before it in this list."""
 
 
 SERVICES: Final = tuple(service for capability in CAPABILITIES for service in capability.services)
@@ -76,18 +77,23 @@ def now() -> datetime:
 
 
 def offers_of(capabilities: Sequence[Capability]) -> Offers:
-    """What capabilities give to those below them, as far as it needs no running server."""
+    """The implementations that capabilities offer to capabilities below them, without a running server."""
     return Offers(each for capability in capabilities for each in capability.offers)
 
 
+def folders_of(capabilities: Sequence[Capability]) -> list[Path]:
+    """Where capabilities outside this package keep their Alembic revisions."""
+    return [each.migrations for each in capabilities if each.migrations is not None]
+
+
 async def secrets_of(engine: Engine, capabilities: Sequence[Capability]) -> dict[str, bytes]:
-    """The secrets that capabilities declare, and that of page tokens; made by the first replica that asks."""
+    """The secrets that capabilities declare, and that of page tokens. The first replica creates them."""
     names = [_PAGE_TOKENS, *(name for capability in capabilities for name in capability.secrets)]
     return {name: await shared_secret(engine, name) for name in names}
 
 
 class Registry:
-    """The capabilities on one database and one store, and the gRPC server before them."""
+    """The capabilities on one database and one store, and their gRPC server."""
 
     def __init__(
         self,
@@ -116,7 +122,7 @@ class Registry:
             offers=offers_of(capabilities),
             secrets=dict(secrets),
         )
-        # From the highest down: a capability is built once all that those above it offer is there.
+        # From the highest down: a capability needs the implementations of those above it.
         running: list[Running] = [capability.build(parts) for capability in reversed(capabilities)][::-1]
         self.sweeper = Sweeper([sweep for each in running for sweep in each.sweeps])
         self._jobs: Sequence[Job] = [*(job for each in running for job in each.jobs), self.sweeper]
@@ -143,7 +149,7 @@ class Registry:
         await self.server.start()
 
     async def drain(self, grace: float) -> None:
-        """Health says NOT_SERVING, streams end so that they can be resumed, small calls run to their end."""
+        """Sets health to NOT_SERVING, ends streams so that clients resume them, and waits for short calls."""
         self._draining.set()
         for job in self._jobs:
             await job.stop()
@@ -161,31 +167,38 @@ def engine_for(settings: Settings, directory: DataDirectory) -> Engine:
     return create_engine(url, pool_size=settings.database_pool_size)
 
 
-async def prepare(engine: Engine, directory: DataDirectory) -> tuple[str | None, str]:
-    """Brings the embedded database's schema up to ours; its version before and now."""
+async def prepare(
+    engine: Engine, directory: DataDirectory, capabilities: Sequence[Capability] = CAPABILITIES
+) -> tuple[str | None, str]:
+    """Migrates the schema of the embedded database. Returns the versions before and after."""
     await integrity.require_intact(engine, str(directory.database))
-    if await schema.version(engine) is None and stores.has_blobs(directory.path):
+    folders = folders_of(capabilities)
+    if await schema.version(engine, folders) is None and stores.has_blobs(directory.path):
         raise DataDirectoryError(
-            f"{directory.database} is missing or empty, but there are blobs beside it: as a new registry this one would"
-            " know none of them. Restore the database, or give an empty --data-dir"
+            f"{directory.database} is missing or empty, but the data folder has blobs. A new registry would not know"
+            " them. Restore the database, or give an empty --data-dir."
         )
-    return await schema.upgrade(engine)
+    return await schema.upgrade(engine, folders)
 
 
 @asynccontextmanager
 async def open_registry(
-    settings: Settings, directory: DataDirectory, metrics: Metrics, limits: Limits
+    settings: Settings,
+    directory: DataDirectory,
+    metrics: Metrics,
+    limits: Limits,
+    capabilities: Sequence[Capability] = CAPABILITIES,
 ) -> AsyncIterator[Registry]:
-    """A registry on its database and store, which are closed after it."""
+    """Opens a registry with its database and store, and closes them at the end."""
     async with AsyncExitStack() as stack:
         engine = engine_for(settings, directory)
         stack.push_async_callback(engine.dispose)
         if settings.embedded:
-            before, after = await prepare(engine, directory)
+            before, after = await prepare(engine, directory, capabilities)
             if before != after:
                 _log.info("migrated", before=before, after=after)
         else:
-            await schema.require_current(engine)
+            await schema.require_current(engine, folders_of(capabilities))
         database = Database(engine, append)
         stack.push_async_callback(database.close)
         store = await stores.open_store(directory.path)
@@ -194,9 +207,10 @@ async def open_registry(
             database,
             store,
             sender=HttpsSender(settings.reachable),
-            secrets=await secrets_of(engine, CAPABILITIES),
+            secrets=await secrets_of(engine, capabilities),
             limits=limits,
             metrics=metrics,
+            capabilities=capabilities,
             reflect=settings.reflection,
         )
 
@@ -207,7 +221,7 @@ def _serve_metrics(address: str, metrics: Metrics) -> str:
         server, _thread = start_http_server(int(port), host.strip("[]"), registry=metrics.registry)
     except (OSError, socket.gaierror) as error:
         raise ListenError(
-            f"can't serve metrics on {address}: {error.strerror}; give another --admin-listen, or an empty one for none"
+            f"Can't serve metrics on {address}: {error.strerror}. Give another --admin-listen, or leave it empty."
         ) from error
     return f"{host}:{server.server_port}"
 

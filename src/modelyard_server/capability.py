@@ -1,4 +1,4 @@
-"""What a capability is: all that it adds to a server, declared once. ``app.py`` lists the capabilities."""
+"""A capability declares once everything that it adds to a server. ``app.py`` lists the capabilities."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,16 +22,16 @@ from modelyard_server.telemetry import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Something that time takes away, looked for every few minutes."""
+    """Removes expired data, every few minutes."""
 
     name: str
     run: Callable[[], Awaitable[int]]
-    """Takes away all that is due; how much that was."""
+    """Removes all expired data. Returns the number of removed rows or files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What a server is built from."""
+    """The parts from which a server is built."""
 
     database: Database
     store: BlobStore
@@ -41,10 +41,10 @@ class Parts:
     metrics: Metrics
     clock: Clock
     draining: asyncio.Event
-    """Set once the server begins to drain."""
+    """Set when the server begins to drain."""
     offers: Offers
     secrets: dict[str, bytes]
-    """What all replicas on one database share, by the names that capabilities declare."""
+    """Secrets that all replicas on one database share, by the names that capabilities declare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +52,23 @@ class Running:
     """A capability as part of one server."""
 
     servicers: Sequence[object] = ()
-    """Their methods answer those of the contract's services, by name."""
+    """Objects whose methods implement the methods of the contract's services, by name."""
     jobs: Sequence[Job] = ()
     sweeps: Sequence[Sweep] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Capability:
-    """One thing that a registry can do. Its package holds all of it; see *Adding a capability* in ARCHITECTURE.md."""
+    """One capability of a registry. One package has all of its code. See *Adding a capability* in ARCHITECTURE.md."""
 
     name: str
     tables: Sequence[Table] = ()
     services: Sequence[Any] = ()
-    """Descriptors of the contract's services that it brings."""
+    """Descriptors of the services that it implements."""
     offers: Sequence[object] = ()
-    """What it gives to capabilities below it: guards, and what the log needs to know of its resources."""
+    """Implementations for capabilities below it: guards, and the kinds of resources for the log."""
     checks: Sequence[Check] = ()
     secrets: Sequence[str] = ()
     migrations: Path | None = field(default=None)
-    """A folder of Alembic revisions, of a capability that lives outside this package."""
+    """A folder of Alembic revisions, for a capability outside this package."""
     build: Callable[[Parts], Running] = field(default=lambda _parts: Running())

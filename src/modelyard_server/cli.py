@@ -32,12 +32,12 @@ from modelyard_server.upkeep import report as fsck_report
 
 T = TypeVar("T")
 
-# Also in a folder that was there before, and is open to others, the database is not.
+# Other users can't read the database, even in an existing folder that is open to them.
 _OWNER_ONLY = 0o077
 
 cli = typer.Typer(
     name="modelyard-server",
-    help="The Modelyard registry. Flags win over MODELYARD_SERVER_… variables, those over the TOML file.",
+    help="The server of the Modelyard registry. Flags override MODELYARD_SERVER_… variables, and these the TOML file.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -58,26 +58,26 @@ def _flag(name: str) -> Any:
     return typer.Option(f"--{name}", help=field.description, show_default=False)
 
 
-Config = Annotated[Path | None, typer.Option("--config", help="a TOML file of settings", show_default=False)]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings", show_default=False)]
 DataDir = Annotated[Path | None, _option("data_dir")]
 DatabaseUrl = Annotated[str | None, _option("database_url")]
 
 
 class Form(StrEnum):
-    """How an answer is printed."""
+    """Output formats."""
 
     TABLE = "table"
     JSON = "json"
 
 
-Output = Annotated[Form, typer.Option("--output", "-o", help="for people, or for programs", show_default=True)]
+Output = Annotated[Form, typer.Option("--output", "-o", help="table for people, json for programs", show_default=True)]
 
 
 def _settings(config: Path | None, *, failure: int = 1, **flags: Any) -> Settings:
-    """What is in force; exits with ``failure`` and a sentence if it can't be."""
+    """The settings in force. Exits with ``failure`` and a message if they are invalid."""
     if config is not None:
         if not config.is_file():
-            _fail(f"there is no file {config}", failure)
+            _fail(f"There is no file {config}. Check --config.", failure)
         os.environ[CONFIG_VARIABLE] = str(config)
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
@@ -87,12 +87,12 @@ def _settings(config: Path | None, *, failure: int = 1, **flags: Any) -> Setting
             for e in error.errors()
         ]
         _fail("; ".join(lines), failure)
-    except ValueError as error:  # a TOML file that isn't one
+    except ValueError as error:  # an invalid TOML file
         _fail(f"{config}: {error}", failure)
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:
-    """Runs a command's work; exits with ``code`` and a sentence if it can't be done."""
+    """Runs a command's work. Exits with ``code`` and a message if it fails."""
     try:
         return asyncio.run(work())
     except (
@@ -126,7 +126,7 @@ def serve(
     log_level: Annotated[str | None, _option("log_level")] = None,
     log_format: Annotated[str | None, _option("log_format")] = None,
 ) -> None:
-    """Serve until SIGTERM. Needs no arguments: SQLite and a folder, on loopback."""
+    """Run the server until SIGTERM. Without arguments it uses SQLite and a folder, and listens on loopback."""
     settings = _settings(
         config,
         listen=listen,
@@ -158,7 +158,7 @@ def migrate(
     database_url: DatabaseUrl = None,
     development: Annotated[bool | None, _flag("development")] = None,
 ) -> None:
-    """Bring the database's schema up to this release; `serve` does it by itself for the embedded database."""
+    """Migrate the database's schema to this release. `serve` migrates the embedded database by itself."""
     settings = _settings(config, data_dir=data_dir, database_url=database_url, development=development)
     os.umask(_OWNER_ONLY)
     before, after = _run(lambda: offline.migrate(settings))
@@ -171,24 +171,24 @@ def fsck(
     config: Config = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
-    read_data: Annotated[bool, typer.Option("--read-data", help="also hash every stored byte")] = False,
+    read_data: Annotated[bool, typer.Option("--read-data", help="also read and hash every stored byte")] = False,
     output: Output = Form.TABLE,
 ) -> None:
-    """Check that all the registry says is so, beside a running server or without; exit 0 only if it is.
+    """Check the data of the registry, and compare it with the log. The server may be running.
 
-    Exits with 1 if something is wrong, with 2 if it can't be checked. Never repairs anything.
+    Exits with 0 if the data is consistent, with 1 if there are faults, and with 2 if the check fails. Repairs nothing.
     """
     settings = _settings(config, failure=2, data_dir=data_dir, database_url=database_url)
     with closing(fsck_report.Meter(sys.stderr)) as meter:
         try:
             report = _run(lambda: offline.check(settings, read_data=read_data, progress=meter.show), code=2)
         except KeyboardInterrupt:
-            _fail("interrupted; not everything was checked", code=2)
+            _fail("The check was interrupted. Not everything was checked.", code=2)
         except typer.Exit:
             raise
-        except Exception:  # noqa: BLE001 (or Python would exit with 1, which says that the registry is damaged)
+        except Exception:  # noqa: BLE001 (otherwise Python exits with 1, which means a damaged registry)
             traceback.print_exc()
-            _fail("the check itself failed, which says nothing about the registry; please report it", code=2)
+            _fail("The check itself failed. The registry may be consistent. Please report this.", code=2)
     typer.echo(fsck_report.as_json(report) if output is Form.JSON else fsck_report.as_text(report))
     if not report.clean:
         raise typer.Exit(1)
@@ -196,7 +196,7 @@ def fsck(
 
 @cli.command("config")
 def show_config(*, config: Config = None, output: Output = Form.TABLE) -> None:
-    """Print the settings in force, secrets masked."""
+    """Print the settings in force, with secrets masked."""
     shown = _settings(config).shown()
     if output is Form.JSON:
         typer.echo(json.dumps(shown, indent=2))
@@ -211,18 +211,20 @@ def probe(
     *,
     config: Config = None,
     address: Annotated[
-        str | None, typer.Option(help="the server's host:port", show_default="the listen setting")
+        str | None, typer.Option(help="host:port of the server", show_default="the listen setting")
     ] = None,
-    tls_ca: Annotated[Path | None, typer.Option(help="certificate to trust, PEM", show_default="tls_cert")] = None,
-    authority: Annotated[str | None, typer.Option(help="the name in the certificate", show_default=False)] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option(help="file with the trusted certificate, PEM", show_default="tls_cert")
+    ] = None,
+    authority: Annotated[str | None, typer.Option(help="name in the server's certificate", show_default=False)] = None,
 ) -> None:
-    """Ask a server's health service; exit 0 if it serves. On the server's own machine its settings say all."""
+    """Ask the health service of a server. Exits with 0 if it serves. By default it uses the server's own settings."""
     settings = _settings(config)
     target = address or settings.listen.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")  # noqa: S104 (not bound)
     flagged = address or tls_ca or authority
     try:
         if not flagged and settings.tls_cert is not None and not target.startswith("unix"):
-            # It is called by name and asked by address: right is whatever name its own certificate file vouches for.
+            # The server is asked by address, but its certificate has a name: use a name that its own certificate has.
             authority = certified_name(target, settings.tls_cert)
         ask_health(target, trusted=tls_ca or settings.tls_cert, authority=authority)
     except ProbeError as error:

@@ -1,4 +1,4 @@
-"""Settings: flags over environment over a TOML file over defaults, validated once."""
+"""Settings. A flag overrides an environment variable, that the TOML file, and that the default."""
 
 import ipaddress
 import os
@@ -26,7 +26,7 @@ def _default_data_dir() -> Path:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach an address to listen on."""
+    """Whether only this machine can reach a listen address."""
     if address.startswith(("unix:", "unix-abstract:")):
         return True
     host = address.rpartition(":")[0].strip("[]")
@@ -41,30 +41,43 @@ def _networks(value: str) -> tuple[Network, ...]:
 
 
 class Settings(BaseSettings):
-    """Everything a server can be told. Each field is a flag, an environment variable and a key of the TOML file."""
+    """The settings of a server. Each field is a flag, an environment variable and a key of the TOML file."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid", validate_default=True)
 
-    listen: str = Field("127.0.0.1:4850", description="where to serve gRPC: host:port or unix:path; port 0 picks one")
+    listen: str = Field(
+        "127.0.0.1:4850", description="address of the gRPC server: host:port or unix:path; port 0 picks a free port"
+    )
     data_dir: Path = Field(
-        default_factory=_default_data_dir, description="folder for the embedded database and the blobs; made if missing"
+        default_factory=_default_data_dir,
+        description="folder of the embedded database and the blobs; created if missing",
     )
     database_url: SecretStr | None = Field(
-        None, description="postgresql://… instead of the embedded SQLite in the data directory"
+        None, description="postgresql://… to use PostgreSQL instead of the embedded SQLite database"
     )
-    database_pool_size: int = Field(10, ge=2, le=1000, description="connections to the database, at most")
-    tls_cert: Path | None = Field(None, description="certificate chain, PEM; read again when the file changes")
-    tls_key: Path | None = Field(None, description="its private key, PEM")
-    insecure: bool = Field(False, description="serve plaintext on an address that other machines reach")
+    database_pool_size: int = Field(10, ge=2, le=1000, description="maximum number of database connections")
+    tls_cert: Path | None = Field(None, description="file with the certificate chain, PEM; read again when it changes")
+    tls_key: Path | None = Field(
+        None, description="file with the private key of the certificate, PEM; read again when it changes"
+    )
+    insecure: bool = Field(False, description="allow plaintext on an address that other machines can reach")
     reflection: bool = Field(False, description="serve gRPC reflection")
-    development: bool = Field(False, description="obey MODELYARD_FAILPOINTS, which makes a server fail on purpose")
-    admin_listen: str = Field("127.0.0.1:4851", description="where to serve /metrics; empty: nowhere")
-    webhook_networks: str = Field(
-        "", description="networks that webhooks may reach although they are private: 10.0.0.0/8,fd00::/8"
+    development: bool = Field(
+        False, description="for tests only: obey MODELYARD_FAILPOINTS, which makes the server fail on purpose"
     )
-    grace_seconds: float = Field(25.0, ge=0, description="how long calls may go on after SIGTERM")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
-    log_format: Literal["json", "text"] = Field("json", description="one JSON object a line, or text for people")
+    admin_listen: str = Field(
+        "127.0.0.1:4851", description="address of the metrics server (/metrics): host:port; empty for none"
+    )
+    webhook_networks: str = Field(
+        "", description="private networks that webhooks may reach, separated by commas: 10.0.0.0/8,fd00::/8"
+    )
+    grace_seconds: float = Field(25.0, ge=0, description="seconds that running calls may take after SIGTERM")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="lowest severity that is logged"
+    )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="json for one JSON object per line, text for people"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -83,7 +96,7 @@ class Settings(BaseSettings):
     @classmethod
     def _has_port(cls, value: str) -> str:
         if value and not value.startswith("unix") and not value.rpartition(":")[2].isdigit():
-            raise ValueError(f"{value!r} has no port: write host:port")
+            raise ValueError(f"{value!r} has no port. Use host:port.")
         return value
 
     @field_validator("webhook_networks")
@@ -95,31 +108,31 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _safe(self) -> "Settings":
         if not self.listen:
-            raise ValueError("listen is empty: give host:port")
+            raise ValueError("listen is empty. Use host:port.")
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("tls_cert and tls_key go together: give both or none")
+            raise ValueError("tls_cert and tls_key belong together. Give both or none.")
         for path in (self.tls_cert, self.tls_key):
             if path is not None and not path.is_file():
                 raise ValueError(f"there is no file {path}")
         if not is_loopback(self.listen) and self.tls_cert is None and not self.insecure:
             raise ValueError(
-                f"{self.listen} can be reached by other machines, and bytes would travel unencrypted:"
-                " give tls_cert and tls_key, or say insecure if a mesh encrypts for you"
+                f"other machines can reach {self.listen}, and the traffic would not be encrypted. Give tls_cert and"
+                " tls_key, or set insecure if a mesh encrypts the traffic."
             )
         return self
 
     @property
     def reachable(self) -> tuple[Network, ...]:
-        """Networks that webhooks may reach beside the public internet."""
+        """Private networks that webhooks may reach."""
         return _networks(self.webhook_networks)
 
     @property
     def embedded(self) -> bool:
-        """Whether the database is the one in the data directory."""
+        """Whether the server uses the SQLite database in its data folder."""
         return self.database_url is None
 
     def shown(self) -> dict[str, Any]:
-        """All settings for a person to read, secrets masked."""
+        """All settings for people, with secrets masked."""
         values: dict[str, Any] = {}
         for name in type(self).model_fields:
             value = getattr(self, name)

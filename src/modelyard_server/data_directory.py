@@ -1,4 +1,4 @@
-"""The folder that a server lives in: its permissions, and that only one process has it."""
+"""The data folder of a server: its permissions, and a lock for one process."""
 
 import fcntl
 import os
@@ -6,16 +6,16 @@ from pathlib import Path
 
 
 class DataDirectoryError(Exception):
-    """The folder can't be used."""
+    """The data folder can't be used."""
 
 
 def database_in(path: Path) -> Path:
-    """Where the embedded database of a data directory is."""
+    """The path of the embedded database in a data folder."""
     return path / "modelyard.db"
 
 
 class DataDirectory:
-    """Owns a folder from ``open`` to ``close``. The kernel lets go of the lock if the process dies."""
+    """Locks a folder from ``open`` to ``close``. The kernel releases the lock if the process dies."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
@@ -23,19 +23,21 @@ class DataDirectory:
 
     @classmethod
     def open(cls, path: Path) -> "DataDirectory":
-        """Makes the folder if it is missing, for its owner only, and locks it."""
+        """Creates the folder if it is missing, accessible only to its owner, and locks it."""
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = os.open(path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise DataDirectoryError(f"can't use {path} as data directory: {error.strerror}") from error
+            raise DataDirectoryError(
+                f"Can't use {path} as data directory: {error.strerror}. Fix this, or give another --data-dir."
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
             os.close(lock)
             raise DataDirectoryError(
-                f"another server (process {holder or 'unknown'}) works in {path}; stop it, or give another --data-dir"
+                f"Another server (process {holder or 'unknown'}) uses {path}. Stop it, or give another --data-dir."
             ) from None
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)

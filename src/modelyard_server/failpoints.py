@@ -1,12 +1,12 @@
-"""Named places where a test makes the server die or its disk fail.
+"""Named points at which a test can kill the server or make a system call fail.
 
-They stand in the code for good, as in etcd, and do nothing unless ``MODELYARD_FAILPOINTS`` arms them, which only a
-server with the ``development`` setting accepts::
+As in etcd, they stay in the code and do nothing until ``MODELYARD_FAILPOINTS`` arms them. Only a server with the
+``development`` setting accepts that variable::
 
     MODELYARD_FAILPOINTS="commit.after_db=kill;blob.fsync=errno:EIO@3"
 
-Each arms one point: with ``kill`` the process dies as by ``kill -9``, with ``errno:NAME`` the system call there fails,
-with ``unavailable`` the call that passes is told to try again. ``@N`` means the Nth time only, else every time.
+``kill`` kills the process as ``kill -9`` does. ``errno:NAME`` makes the system call at the point fail. ``unavailable``
+makes the gRPC call fail with ``UNAVAILABLE``. With ``@N``, only the Nth pass fails, otherwise every pass.
 """
 
 import errno
@@ -52,7 +52,7 @@ _MUTATIONS: Final = (
 )
 POINTS: Final = frozenset(
     {
-        # Bytes: the system calls, and the steps between them.
+        # Blobs: the system calls, and the steps between them.
         "blob.write",
         "blob.fsync",
         "blob.fsync_folder",
@@ -69,12 +69,12 @@ POINTS: Final = frozenset(
         "batch.after_publish",
         "compose.before_publish",
         "compose.after_publish",
-        # Every transaction that writes, and those of a change once it took effect.
+        # Every write transaction, and the transaction of a change after it took effect.
         "commit.before_events",
         "commit.before_db",
         "commit.after_db",
         *(f"{method}.{step}" for method, step in product(_MUTATIONS, ("before_commit", "after_commit"))),
-        # Webhooks: the events are deliveries now; the receiver has answered; that is stored.
+        # Webhooks: after the events became deliveries, after the receiver answered, after the answer was stored.
         "webhook.after_fan_out",
         "webhook.after_post",
         "webhook.after_end",
@@ -92,7 +92,7 @@ _SPEC: Final = re.compile(
 
 
 class FailpointError(Exception):
-    """``MODELYARD_FAILPOINTS`` can't be obeyed."""
+    """``MODELYARD_FAILPOINTS`` is invalid or not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class _Armed:
         if self.action == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.action == "unavailable":
-            raise Unavailable(f"the failpoint {name} is armed; try again", reason="FAILPOINT", retry_after=0.01)
+            raise Unavailable(f"The failpoint {name} is armed. Try again.", reason="FAILPOINT", retry_after=0.01)
         raise OSError(self.number, os.strerror(self.number))
 
 
@@ -116,21 +116,21 @@ _armed: dict[str, _Armed] = {}
 
 
 def hit(name: str) -> None:
-    """Marks a place; ``name`` is one of :data:`POINTS`. May be called on any thread."""
+    """Marks a point. ``name`` is one of :data:`POINTS`. May be called in any thread."""
     if _armed and (armed := _armed.get(name)) is not None:
         armed.fire(name)
 
 
 def arm(specification: str, *, development: bool) -> None:
-    """Arms what the variable's value names, and nothing else any more.
+    """Arms the points in the variable's value, and disarms all others.
 
     Raises:
-        FailpointError: it names a point or an action that there is not, or this is not a development server.
+        FailpointError: the value has an unknown point or action, or this is not a development server.
     """
     armed = dict(_parse(part.strip()) for part in specification.split(";") if part.strip())
     if armed and not development:
         raise FailpointError(
-            f"{VARIABLE} is set, which makes a server fail on purpose: unset it, or start with --development"
+            f"{VARIABLE} is set, which makes a server fail on purpose. Unset it, or start with --development."
         )
     _armed.clear()
     _armed.update(armed)
@@ -140,15 +140,15 @@ def _parse(part: str) -> tuple[str, _Armed]:
     match = _SPEC.fullmatch(part)
     if match is None:
         raise FailpointError(
-            f"{VARIABLE}: {part!r} is not NAME=kill, NAME=unavailable or NAME=errno:EIO, with @N or not"
+            f"{VARIABLE}: {part!r} is invalid. Use NAME=kill, NAME=unavailable or NAME=errno:EIO, optionally with @N."
         )
     name = match["name"]
     if name not in POINTS:
-        raise FailpointError(f"{VARIABLE}: there is no failpoint {name!r}; there are {', '.join(sorted(POINTS))}")
+        raise FailpointError(f"{VARIABLE}: there is no failpoint {name!r}. Use one of {', '.join(sorted(POINTS))}.")
     number = 0
     if match["errno"] is not None:
         number = getattr(errno, match["errno"], 0)
         if not number:
-            raise FailpointError(f"{VARIABLE}: there is no error number {match['errno']}")
+            raise FailpointError(f"{VARIABLE}: there is no error number {match['errno']}. Use a name such as EIO.")
     nth = None if match["nth"] is None else int(match["nth"])
     return name, _Armed(match["action"], number, nth, count(1))

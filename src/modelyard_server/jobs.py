@@ -1,14 +1,14 @@
-"""Work beside the calls."""
+"""Background jobs."""
 
 
 class Job:
-    """Work beside the calls. Each step may be left out."""
+    """A background job. Each step is optional."""
 
     async def start(self) -> None:
-        """Called before the server takes calls."""
+        """Called before the server accepts calls."""
 
     async def stop(self) -> None:
-        """Called when the server begins to drain: ends streams so that they can be resumed, and begins nothing more."""
+        """Called when the server begins to drain. Ends streams so that clients resume them. Starts no more work."""
 
     async def finish(self) -> None:
-        """Called when no call is left: stores what is still to be stored."""
+        """Called when no call is in flight. Stores pending data."""

@@ -1,7 +1,8 @@
-"""What capabilities give to those below them.
+"""Implementations that capabilities offer to capabilities below them.
 
-A capability must not know those above it, but sometimes needs their word: may this version be deleted? It declares an
-interface, whoever is above implements it, and the composition root hands the implementations down.
+A capability must not import capabilities above it, but sometimes needs an answer from them: may this version be
+deleted? So it declares an interface. A capability above implements it. The composition root passes the implementations
+down.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ T = TypeVar("T")
 
 
 class Offers:
-    """Implementations, found by the interface that they implement."""
+    """Finds implementations by their interface."""
 
     def __init__(self, offered: Iterable[object] = ()) -> None:
         self._offered = list(offered)
@@ -20,10 +21,10 @@ class Offers:
         self._offered.append(offered)
 
     def of(self, interface: type[T]) -> tuple[T, ...]:
-        """All that implement an interface, in the order of the capabilities that offer them."""
+        """All implementations of an interface, in the order of their capabilities."""
         return tuple(each for each in self._offered if isinstance(each, interface))
 
     def one(self, interface: type[T]) -> T:
-        """The one implementation that there must be."""
+        """The only implementation of an interface."""
         (found,) = self.of(interface)
         return found

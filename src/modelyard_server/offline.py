@@ -1,7 +1,10 @@
-"""What can be done to a registry without a server: checking it, and migrating its database."""
+"""Operations on a registry without a server: checks and migrations."""
 
-from modelyard_server.app import CAPABILITIES, arm_failpoints, engine_for, now, offers_of, prepare
+from collections.abc import Sequence
+
+from modelyard_server.app import CAPABILITIES, arm_failpoints, engine_for, folders_of, now, offers_of, prepare
 from modelyard_server.blobs import factory as stores
+from modelyard_server.capability import Capability
 from modelyard_server.checking.look import Progress
 from modelyard_server.checking.report import Report
 from modelyard_server.config import Settings
@@ -14,25 +17,29 @@ from modelyard_server.log.repository import append
 from modelyard_server.upkeep.fsck import ConsistencyCheck
 
 
-async def check(settings: Settings, *, read_data: bool, progress: Progress) -> Report:
-    """Checks what a server with these settings keeps, whether one runs or not. Changes nothing, and makes nothing."""
+async def check(
+    settings: Settings, *, read_data: bool, progress: Progress, capabilities: Sequence[Capability] = CAPABILITIES
+) -> Report:
+    """Checks the data of a server with these settings. The server may be running. Changes and creates nothing."""
     path = database_in(settings.data_dir)
     if settings.embedded and not path.is_file():
-        raise DataDirectoryError(f"there is no registry in {settings.data_dir}: it has no {path.name}")
+        raise DataDirectoryError(
+            f"There is no registry in {settings.data_dir}: it has no {path.name}. Give the server's --data-dir."
+        )
     if not stores.is_in(settings.data_dir):
-        raise DataDirectoryError(f"there are no blobs in {settings.data_dir}; give the --data-dir that the server has")
+        raise DataDirectoryError(f"There are no blobs in {settings.data_dir}. Give the server's --data-dir.")
     url = sqlite_url(path) if settings.database_url is None else parse_url(settings.database_url.get_secret_value())
     engine = create_engine(url, read_only=True)
     store = stores.existing_store(settings.data_dir)
     try:
         if settings.embedded:
             await integrity.require_intact(engine, str(path))
-        await schema.require_current(engine)
+        await schema.require_current(engine, folders_of(capabilities))
         consistency = ConsistencyCheck(
-            [check for capability in CAPABILITIES for check in capability.checks],
+            [check for capability in capabilities for check in capability.checks],
             Inspector(Database(engine, append)),
             store,
-            offers_of(CAPABILITIES),
+            offers_of(capabilities),
             now,
             progress,
         )
@@ -42,8 +49,8 @@ async def check(settings: Settings, *, read_data: bool, progress: Progress) -> R
         await engine.dispose()
 
 
-async def migrate(settings: Settings) -> tuple[str | None, str]:
-    """Brings the database's schema up to this release's; its version before and now."""
+async def migrate(settings: Settings, capabilities: Sequence[Capability] = CAPABILITIES) -> tuple[str | None, str]:
+    """Migrates the database's schema to this release. Returns the versions before and after."""
     arm_failpoints(settings)
     directory = DataDirectory.open(settings.data_dir) if settings.embedded else None
     try:
@@ -53,7 +60,9 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
         else:
             engine = engine_for(settings, directory)
         try:
-            return await (schema.upgrade(engine) if directory is None else prepare(engine, directory))
+            if directory is None:
+                return await schema.upgrade(engine, folders_of(capabilities))
+            return await prepare(engine, directory, capabilities)
         finally:
             await engine.dispose()
     finally:

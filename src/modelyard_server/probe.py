@@ -1,4 +1,4 @@
-"""Asking a running server whether it serves."""
+"""Asks the health service of a running server."""
 
 import socket
 import ssl
@@ -8,26 +8,26 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-_SECONDS: Final = 3.0
+_TIMEOUT_SECONDS: Final = 3.0
 
 
 class ProbeError(Exception):
-    """The server doesn't serve, or can't be asked."""
+    """The server does not serve, or does not answer."""
 
 
 def certified_name(address: str, certificate: Path) -> str | None:
-    """The first name in the certificate that the server at ``host:port`` shows, if ``certificate`` vouches for it."""
+    """The first name in the certificate of the server at ``host:port``, if ``certificate`` verifies it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= (
         ssl.VERIFY_X509_PARTIAL_CHAIN
-    )  # it need not be a root: servers know their own and what signed it
+    )  # allows an intermediate as trust anchor: a server has its own chain, not the root
     context.set_alpn_protocols(["h2"])
     host, _, port = address.rpartition(":")
     try:
         context.load_verify_locations(certificate)
         with (
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS) as plain,
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT_SECONDS) as plain,
             context.wrap_socket(plain) as connection,
         ):
             shown = connection.getpeercert()
@@ -49,10 +49,12 @@ def _channel(address: str, trusted: Path | None, authority: str | None) -> grpc.
 
 
 def probe(address: str, *, trusted: Path | None, authority: str | None) -> None:
-    """Asks the health service at ``host:port`` or ``unix:path``, by TLS if certificates to trust are given."""
+    """Asks the health service at ``host:port`` or ``unix:path``, with TLS if trusted certificates are given."""
     with _channel(address, trusted, authority) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=_TIMEOUT_SECONDS
+            )
         except grpc.RpcError as error:
             raise ProbeError(f"{address} does not answer: {error.code().name}") from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:

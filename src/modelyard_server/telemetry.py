@@ -14,7 +14,7 @@ _MAX_VALUE = 2048
 
 
 def _bounded(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """A log line holds what callers sent: none of it makes the line long."""
+    """Cuts long values, because log lines have values of callers."""
     for key, value in event.items():
         if isinstance(value, str) and len(value) > _MAX_VALUE and key != "exception":
             event[key] = value[:_MAX_VALUE] + "…"
@@ -43,12 +43,12 @@ def configure_logging(level: str, style: Literal["json", "text"]) -> None:
         logger_factory=_NamedPrintLoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    # Libraries log in their own way: only what is a warning, in the plainest form.
+    # Libraries use the standard logging: only warnings, in a plain format.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
 
 
 class _StandardError(io.TextIOBase):
-    """Loses a line rather than the call that it is about: what is behind it may be a full disk, or a closed pipe."""
+    """Drops a log line if it can't be written, for example to a full disk or a closed pipe. The call goes on."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -64,7 +64,7 @@ _standard_error: Final = cast("TextIO", _StandardError())
 
 
 class _NamedPrintLogger(structlog.PrintLogger):
-    """Prints, and has the name that ``add_logger_name`` asks for."""
+    """A print logger with the name that ``add_logger_name`` needs."""
 
     def __init__(self, name: str) -> None:
         super().__init__(_standard_error)
@@ -77,7 +77,7 @@ class _NamedPrintLoggerFactory:
 
 
 class Metrics:
-    """What Prometheus is told. Labels are method and code only: names of models would make a series each."""
+    """Prometheus metrics. Labels are only method and code, because each model name would make a series."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -93,7 +93,7 @@ class Metrics:
         )
         self._received = Counter("modelyard_received_bytes", "Bytes of requests.", ("method",), registry=self.registry)
         self._sent = Counter("modelyard_sent_bytes", "Bytes of responses.", ("method",), registry=self.registry)
-        self.in_flight = Gauge("modelyard_rpcs_in_flight", "Calls being served.", registry=self.registry)
+        self.in_flight = Gauge("modelyard_rpcs_in_flight", "Calls in flight.", registry=self.registry)
 
     def observe(self, method: str, code: str, seconds: float, bytes_in: int, bytes_out: int) -> None:
         self._calls.labels(method, code).inc()

@@ -68,7 +68,7 @@ _OTHERS: Final = {
     "A101 a cache that others can write to": ("sdk/test_cache.py", "test_a_cache_that_others_can_write_to_is_refused"),
     "A101 a cache behind a link": ("sdk/test_cache.py", "test_a_cache_behind_a_link_is_refused"),
     "A101 a cache of another user": ("sdk/test_cache.py", "test_a_cache_of_another_user_is_refused"),
-    "A105 secrets in what is printed": ("sdk/test_config.py", "test_secrets_are_not_in_what_programs_print"),
+    "A105 secrets in what is printed": ("sdk/test_config.py", "test_secrets_are_not_printed"),
     "A105 secrets among the arguments": ("cli/test_command_line.py", "test_no_option_takes_a_token"),
     "A106 forks": ("sdk/test_fork.py", "test_a_child_forked_during_a_long_call_is_told_and_the_call_goes_on"),
     "A107 values that break a log": ("server/test_process.py", "A107"),

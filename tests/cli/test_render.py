@@ -59,7 +59,7 @@ def test_what_differs_beyond_the_list_is_counted() -> None:
         assert fact in text
 
 
-def test_when_a_delivery_is_tried_next_is_told_while_it_is_tried() -> None:
+def test_a_pending_delivery_shows_its_next_attempt() -> None:
     assert "2026-03-01 12:34 UTC" in shown(render_consumers.deliveries([DELIVERY]))
     assert "in its turn" in shown(render_consumers.deliveries([replace(DELIVERY, next_attempt_time=None)]))
     assert "in its turn" not in shown(
@@ -82,7 +82,7 @@ def test_a_row_has_three_metrics_at_most() -> None:
     ("passed", "told"),
     [(0, "now"), (-5, "now"), (59, "59 s"), (60, "1 min"), (7200, "2 h"), (86_400 * 3, "3 d"), (86_400 * 800, "2 y")],
 )
-def test_age_is_told_in_one_unit(passed: int, told: str) -> None:
+def test_age_is_shown_in_one_unit(passed: int, told: str) -> None:
     assert age(CREATED, CREATED + timedelta(seconds=passed)) == told
 
 

@@ -55,7 +55,7 @@ def test_a_metric_is_a_finite_number(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["auc", "=3", "", "="])
-def test_what_is_no_pair_is_told(text: str) -> None:
+def test_an_invalid_pair_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="NAME=VALUE"):
         values.pairs([text], "--metric", values.finite)
 

@@ -96,7 +96,7 @@ async def test_what_was_written_is_read_back(store: BlobStore, size: int) -> Non
     assert await store.size(key) == size
 
 
-async def test_position_follows_what_was_appended(store: BlobStore) -> None:
+async def test_position_counts_appended_bytes(store: BlobStore) -> None:
     writer = await store.open_writer(new_upload(), epoch=1)
     assert writer.position == 0
 
@@ -507,7 +507,7 @@ async def test_a_published_blob_takes_no_more_bytes(store: BlobStore) -> None:
     assert await read_bytes(store, key) == data
 
 
-async def test_discarding_an_upload_keeps_what_it_published(store: BlobStore) -> None:
+async def test_discarding_an_upload_keeps_its_published_blob(store: BlobStore) -> None:
     data, upload = some_bytes(MIB), new_upload()
     writer = await store.open_writer(upload, epoch=1)
     await finish(writer, data, key := key_of(data))
@@ -611,7 +611,7 @@ async def test_small_blobs_are_got_together(store: BlobStore) -> None:
     assert list(await store.get([])) == []
 
 
-async def test_of_small_blobs_one_that_is_gone_is_told(store: BlobStore) -> None:
+async def test_a_missing_small_blob_is_reported(store: BlobStore) -> None:
     kept, gone = [await store_bytes(store, some_bytes(100, seed=seed)) for seed in (1, 2)]
     await store.remove(gone)
 

@@ -179,7 +179,7 @@ _ALLOWED = {"created_by", "updated_by"}
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=_named)
-def test_fields_are_named_as_the_rules_say(field: Any) -> None:
+def test_fields_follow_the_naming_rules(field: Any) -> None:
     words = field.name.split("_")
 
     assert field.name in _ALLOWED or not _PREPOSITIONS & set(words)
@@ -251,7 +251,7 @@ def test_everything_is_documented(commented: list[descriptor_pb2.FileDescriptorP
     assert bare == []
 
 
-def test_services_methods_messages_and_enums_say_since_when(
+def test_services_methods_messages_and_enums_state_their_first_release(
     commented: list[descriptor_pb2.FileDescriptorProto],
 ) -> None:
     unmarked = [
@@ -265,7 +265,7 @@ def test_services_methods_messages_and_enums_say_since_when(
     assert unmarked == []
 
 
-def test_files_with_a_service_begin_with_the_promise_of_stability(
+def test_files_with_a_service_begin_with_a_stability_statement(
     commented: list[descriptor_pb2.FileDescriptorProto],
 ) -> None:
     for file in commented:

@@ -73,7 +73,7 @@ _RAISED = [raised for file in sorted(_SOURCES.rglob("*.py")) for raised in _rais
 
 
 @pytest.mark.parametrize("raised", _RAISED, ids=lambda raised: f"{raised.reason} {raised.place}")
-def test_the_server_raises_what_the_contract_says(raised: Raised) -> None:
+def test_the_server_raises_only_the_errors_of_the_contract(raised: Raised) -> None:
     assert raised.reason in _VALUES
     documented = _VALUES[raised.reason]
     assert code_pb2.Code.Name(raised.code) == code_pb2.Code.Name(documented.code)

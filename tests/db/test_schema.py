@@ -34,7 +34,7 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
-async def test_migrations_make_what_the_tables_say(engine: Engine) -> None:
+async def test_migrations_create_the_declared_tables(engine: Engine) -> None:
     assert await schema.upgrade(engine) == (None, schema.head())
 
     assert await engine.inspect(_differences) == []
@@ -48,7 +48,7 @@ async def test_migrating_twice_is_migrating_once(engine: Engine) -> None:
 
 
 async def test_an_empty_database_is_refused_until_it_is_migrated(engine: Engine) -> None:
-    with pytest.raises(schema.SchemaError, match="run 'modelyard-server migrate'"):
+    with pytest.raises(schema.SchemaError, match="Run 'modelyard-server migrate'"):
         await schema.require_current(engine)
 
 
@@ -57,7 +57,7 @@ async def test_a_newer_schema_is_never_touched(engine: Engine) -> None:
     await engine.migrate(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
 
     for refused in (schema.upgrade(engine), schema.require_current(engine)):
-        with pytest.raises(schema.SchemaError, match="a newer one migrated it"):
+        with pytest.raises(schema.SchemaError, match="A newer release migrated it"):
             await refused
 
 

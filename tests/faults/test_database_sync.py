@@ -1,4 +1,4 @@
-"""F07: an fsync of the database fails. Nobody knows what is on the disk then, so the server ends and starts anew."""
+"""F07: an fsync of the database fails. The state of the disk is then unknown, so the server exits and starts again."""
 
 import subprocess
 from pathlib import Path

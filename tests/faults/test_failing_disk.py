@@ -1,4 +1,4 @@
-"""A disk that reports errors: nothing is half stored, the client is told what to do, and it all goes on afterwards."""
+"""A disk that reports errors: no partial blob is stored, the error says what to do, and the server recovers."""
 
 import asyncio
 from pathlib import Path

@@ -110,7 +110,7 @@ async def test_a_full_disk_takes_no_bytes_and_goes_on_when_there_is_room(
 async def test_many_uploads_that_fill_the_disk_together_end_alike(
     blobs_on_disk: ServerProcess, disk: SmallDisk, tmp_path: Path
 ) -> None:
-    """F04: who ran out of space is told, and what they had sent does not keep the disk full."""
+    """F04: uploads that run out of space fail, and their staged bytes do not keep the disk full."""
     server = blobs_on_disk
     sources = [random_file(tmp_path / f"{n}.bin", 20 * MIB) for n in range(4)]
 

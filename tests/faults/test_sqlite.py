@@ -182,7 +182,7 @@ async def test_a_second_server_on_the_same_data_is_refused(server: ServerProcess
 
     told = _start_in_vain(second)
 
-    assert f"another server (process {server.pid}) works in" in told
+    assert f"Another server (process {server.pid}) uses" in told
     await assert_works(server.url)
     server.kill()
     second.start()

@@ -50,7 +50,7 @@ async def _push(client: AsyncClient, folder: Path, count: int) -> None:
 
 
 @pytest.mark.timeout(600 * SCALE)
-async def test_files_threads_and_memory_come_back(server: ServerProcess, tmp_path: Path) -> None:
+async def test_open_files_threads_and_memory_do_not_grow(server: ServerProcess, tmp_path: Path) -> None:
     async with AsyncClient(server.url, cache_dir=tmp_path / "cache", cache_bytes=10 * _MIB) as client:
         await client.models.create("fraud")
         # Pools and caches fill up first.

@@ -75,7 +75,7 @@ def _run(server: ServerProcess, cache: Path, action: str, path: Path) -> dict[st
 
 
 @pytest.mark.timeout(600 * SCALE)
-def test_a_large_file_up_and_down(server: ServerProcess, tmp_path: Path) -> None:
+def test_a_large_file_needs_little_memory(server: ServerProcess, tmp_path: Path) -> None:
     weights = tmp_path / "model.bin"
     with weights.open("wb") as file:
         file.truncate(_SIZE)  # the registry can't know that it is all holes

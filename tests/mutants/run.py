@@ -67,6 +67,18 @@ MUTANTS: Final = {
         "        gone = list(revisions)\n",
         ["tests/rpc/test_webhooks.py", "-k", "compaction"],
     ),
+    "fields that an event of a newer release lacks are compared": Mutant(
+        f"{SERVER}/log/kinds.py",
+        "self.schemas.get(schema, frozenset(snapshot))",
+        "self.schemas.get(schema, self.schemas[self.schema])",
+        ["tests/db/test_evolution.py", "-k", "two_releases and sqlite"],
+    ),
+    "a forged floor is believed": Mutant(
+        f"{SERVER}/log/chain.py",
+        "    if told is None or head.floor == told:",
+        "    if True:",
+        ["tests/server/test_fsck.py", "-k", "front"],
+    ),
     "the folder is not synced after a publication": Mutant(
         f"{SERVER}/blobs/disk.py",
         '        sync(descriptor, "blob.fsync_folder")\n',
@@ -120,8 +132,8 @@ MUTANTS: Final = {
     ),
     "an event is written after the commit": Mutant(
         f"{SERVER}/db/unit_of_work.py",
-        "        # Namespaces in one order everywhere",
-        "        await self.connection.commit()\n        # Namespaces in one order everywhere",
+        "        # Namespaces in the same order everywhere",
+        "        await self.connection.commit()\n        # Namespaces in the same order everywhere",
         ["tests/kill/test_failpoints.py", "-k", "before_events"],
     ),
     "a retry is not recognised": Mutant(

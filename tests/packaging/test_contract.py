@@ -40,12 +40,12 @@ def unzipped(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_buf_builds_what_the_zip_holds(unzipped: Path) -> None:
+def test_buf_builds_the_zip(unzipped: Path) -> None:
     generate.buf("build", cwd=unzipped)
     generate.buf("lint", cwd=unzipped)
 
 
-def test_protoc_compiles_what_the_zip_holds(unzipped: Path, tmp_path: Path) -> None:
+def test_protoc_compiles_the_zip(unzipped: Path, tmp_path: Path) -> None:
     protos = sorted(path.relative_to(unzipped) for path in unzipped.rglob("*.proto"))
 
     outputs = (f"--python_out={tmp_path}", f"--grpc_python_out={tmp_path}")

@@ -237,7 +237,7 @@ def test_it_refuses_to_serve_plaintext_to_the_world_unless_told(image: Image, vo
         _, told = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
-    assert "give tls_cert and tls_key, or say insecure if a mesh encrypts" in told
+    assert "Give tls_cert and tls_key, or set insecure if a mesh encrypts" in told
 
 
 def test_behind_a_mesh_it_serves_and_stops_and_writes_to_its_volume_only(image: Image, volume: Path) -> None:

@@ -1,4 +1,4 @@
-"""A registry against a simple model of one: whatever is done in whichever order, both must agree."""
+"""Compares a registry with a simple model of it. After any sequence of calls, both must agree."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

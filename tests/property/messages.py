@@ -1,4 +1,4 @@
-"""Requests that no client of ours sends: each field of the contract's messages with whatever its type lets through."""
+"""Requests that our clients never send: each field of a message has any value that its type allows."""
 
 from typing import Any, Final
 

@@ -19,7 +19,7 @@ def _typed(given: Facts) -> list[tuple[str, type, object]]:
 
 
 @given(given=facts)
-def test_facts_come_back_from_the_wire(given: Facts) -> None:
+def test_facts_survive_the_wire(given: Facts) -> None:
     message = pb.Version()
     wire.facts_into_proto(given, message)
 
@@ -30,7 +30,7 @@ def test_facts_come_back_from_the_wire(given: Facts) -> None:
 
 
 @given(given=facts)
-def test_facts_come_back_from_the_database(given: Facts) -> None:
+def test_facts_survive_the_database(given: Facts) -> None:
     back = facts_from_json(json.loads(json.dumps(facts_to_json(given), allow_nan=False)))
 
     assert back == given
@@ -38,7 +38,7 @@ def test_facts_come_back_from_the_database(given: Facts) -> None:
 
 
 @given(moment=moments, other=moments)
-def test_moments_come_back_and_sort_as_text(moment: datetime, other: datetime) -> None:
+def test_times_survive_as_text_and_sort_alike(moment: datetime, other: datetime) -> None:
     assert wire.moment(wire.timestamp(moment)) == moment
     assert datetime.fromisoformat(format_time(moment)) == moment
     assert (format_time(moment) < format_time(other)) == (moment < other)

@@ -196,7 +196,7 @@ def evaluate(expression: Expression, version: pb.Version) -> bool:
                 return bool(values)
             if path == ("description",) and operator is Operator.HAS:
                 return any(literal.text in value for value in values)
-            if path[0] == "params":  # a param is compared with what is of its type
+            if path[0] == "params":  # a param is compared only with values of its type
                 values = [value for value in values if isinstance(value, str) != _numeric(literal)]
             return any(_holds(value, operator, literal) for value in values)
 
@@ -276,12 +276,12 @@ def _sorted(versions: list[pb.Version], order_by: str) -> list[pb.Version]:
     order_by=_ORDERS,
     model=st.sampled_from(["-", *MODELS]),
     size=st.integers(5, 60),
-    few=st.sampled_from([0, 3, pages.FEW]),
+    few=st.sampled_from([0, 3, pages.MAX_SORTED_ROWS]),
 )
-def test_a_list_is_what_reading_all_would_give(
+def test_a_list_equals_a_scan_of_all_versions(
     catalogue: Catalogue, text: str, order_by: str, model: str, size: int, few: int
 ) -> None:
-    """By whichever index: what counts as few decides which one is read."""
+    """``few`` decides which index is read."""
     expression = syntax.parse(text)
     matching = [
         version
@@ -291,5 +291,5 @@ def test_a_list_is_what_reading_all_would_give(
     ]
     expected = [version.name for version in _sorted(matching, order_by)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "FEW", few)
+        patch.setattr(pages, "MAX_SORTED_ROWS", few)
         assert catalogue.list(f"{NAMESPACE}/models/{model}", text, order_by, size) == expected

@@ -1,4 +1,4 @@
-"""Whatever bytes come in as a request, the answer is one of the contract's, and the registry is as sound as before."""
+"""Any bytes as a request get an answer of the contract, and do not damage the registry."""
 
 from pathlib import Path
 from typing import Any, Final

@@ -11,7 +11,7 @@ _SHARE = 3
 """A run of the machine takes as long as several examples of another property."""
 
 
-def test_the_registry_does_what_its_model_says(database_url: str, tmp_path: Path) -> None:
+def test_the_registry_agrees_with_its_model(database_url: str, tmp_path: Path) -> None:
     with open_yard(database_url, tmp_path / "yard") as yard:
         machine = type("Machine", (RegistryMachine,), {"open": yard})
         bounded = settings(

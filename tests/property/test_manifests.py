@@ -14,12 +14,12 @@ from modelyard.v1 import resources_pb2 as pb
 
 
 @given(files=manifests, data=st.data())
-def test_the_order_of_files_does_not_matter(files: list[File], data: st.DataObject) -> None:
+def test_the_order_of_files_does_not_change_the_digest(files: list[File], data: st.DataObject) -> None:
     assert manifest_digest(files) == manifest_digest(data.draw(st.permutations(files)))
 
 
 @given(files=manifests.filter(bool), path=paths, digest=digests, size=st.integers(0, 2**40), data=st.data())
-def test_any_change_of_a_file_matters(
+def test_any_change_of_a_file_changes_the_digest(
     files: list[File], path: str, digest: str, size: int, data: st.DataObject
 ) -> None:
     index = data.draw(st.integers(0, len(files) - 1))
@@ -32,7 +32,7 @@ def test_any_change_of_a_file_matters(
 
 
 @given(files=manifests)
-def test_a_stranger_can_compute_it(files: list[File]) -> None:
+def test_the_digest_can_be_computed_from_the_specification(files: list[File]) -> None:
     """RFC 8785: keys sorted, no space, UTF-8; written here without our code."""
     entries = [
         f'{{"path":{json.dumps(file.path, ensure_ascii=False)},"sha256":"{file.digest[7:]}","size":{file.size}}}'
@@ -44,7 +44,7 @@ def test_a_stranger_can_compute_it(files: list[File]) -> None:
 
 
 @given(files=manifests)
-def test_files_come_back_from_the_wire(files: list[File]) -> None:
+def test_files_survive_the_wire(files: list[File]) -> None:
     sent = pb.Version(files=wire.files_to_proto(files)).SerializeToString()
 
     assert wire.files_from_proto(pb.Version.FromString(sent).files) == tuple(files)

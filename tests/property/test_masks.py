@@ -34,7 +34,7 @@ def test_named_fields_change_and_no_others(before: dict[str, object], sent: dict
 
     changed = replace(current, **patch.values(current))
 
-    # Without a path, what is set is what is meant.
+    # Without a path, all fields that are set change.
     named = paths or {name for name, value in sent.items() if value}
     assert changed == _model(**{**before, **{name: sent[name] for name in named}})
 

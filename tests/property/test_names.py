@@ -1,4 +1,4 @@
-"""Names, references and paths: what is printed parses to the same, and whatever else is typed is refused in words."""
+"""Names, references and paths: a printed name parses to the same value. Any other text is refused with a message."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,9 @@ _ALMOST = st.lists(_PIECES | ids | st.text(max_size=3), max_size=12).map("".join
 
 
 @given(name=names)
-def test_names_parse_to_what_they_print(name: NamespaceName | ModelName | VersionName | AliasName | UploadName) -> None:
+def test_a_printed_name_parses_to_the_same_name(
+    name: NamespaceName | ModelName | VersionName | AliasName | UploadName,
+) -> None:
     assert type(name).parse(str(name)) == name
 
 
@@ -56,7 +58,7 @@ _SELECTED = st.one_of(
 
 
 @given(model=model_names, selected=_SELECTED)
-def test_references_parse_to_what_they_print(model: ModelName, selected: tuple[Selector, str]) -> None:
+def test_a_printed_reference_parses_to_the_same_reference(model: ModelName, selected: tuple[Selector, str]) -> None:
     reference = Reference(model, *selected)
 
     assert Reference.parse(str(reference)) == reference
@@ -76,7 +78,7 @@ def _refusal(parse: Callable[[str], object], text: str) -> ValueError | None:
 @example(text="\ud800")
 @example(text="٣")
 @example(text="namespaces/a/models/b/versions/" + "9" * 5000)
-def test_what_is_no_name_is_refused_in_words(parse: Callable[[str], object], text: str) -> None:
+def test_other_texts_are_refused_with_a_message(parse: Callable[[str], object], text: str) -> None:
     told = _refusal(parse, text)
 
     if told is not None:
@@ -85,7 +87,7 @@ def test_what_is_no_name_is_refused_in_words(parse: Callable[[str], object], tex
 
 
 @given(text=st.text(max_size=40))
-def test_a_name_that_is_accepted_has_one_spelling(text: str) -> None:
+def test_each_name_has_one_spelling(text: str) -> None:
     try:
         name = ModelName.parse(f"namespaces/default/models/{text}")
     except ValueError:

@@ -23,12 +23,12 @@ def _refused(query: str, token: str, tokens: PageTokens = _TOKENS) -> None:
 
 
 @given(query=st.text(), position=_POSITIONS)
-def test_a_token_opens_for_its_query(query: str, position: str | int) -> None:
+def test_a_token_is_valid_for_its_query(query: str, position: str | int) -> None:
     assert _TOKENS.open(query, _TOKENS.seal(query, position)) == position
 
 
 @given(query=st.text(), other=st.text(), position=_POSITIONS)
-def test_a_token_opens_for_no_other_query_and_no_other_registry(query: str, other: str, position: str | int) -> None:
+def test_a_token_is_invalid_for_other_queries_and_registries(query: str, other: str, position: str | int) -> None:
     token = _TOKENS.seal(query, position)
 
     if other != query:
@@ -38,7 +38,7 @@ def test_a_token_opens_for_no_other_query_and_no_other_registry(query: str, othe
 
 
 @given(position=_POSITIONS, data=st.data())
-def test_no_token_can_be_edited(position: str | int, data: st.DataObject) -> None:
+def test_an_edited_token_is_refused(position: str | int, data: st.DataObject) -> None:
     token = _TOKENS.seal("q", position)
     raw = bytearray(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
@@ -49,5 +49,5 @@ def test_no_token_can_be_edited(position: str | int, data: st.DataObject) -> Non
 
 
 @given(token=st.text(min_size=1))
-def test_no_token_can_be_made_up(token: str) -> None:
+def test_a_forged_token_is_refused(token: str) -> None:
     _refused("q", token)

@@ -40,7 +40,7 @@ names = st.one_of(
     st.builds(UploadName, ids, st.uuids().map(str)),
 )
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
-"""Whatever a message of the contract can hold."""
+"""Any value that a message of the contract can hold."""
 moments = st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 
 

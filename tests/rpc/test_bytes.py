@@ -359,7 +359,7 @@ async def test_uploads_expire(yard: RunningRegistry) -> None:
     assert [staged async for staged in yard.store.staged()] == []
 
 
-async def test_the_sweep_leaves_what_is_alive(yard: RunningRegistry) -> None:
+async def test_the_sweep_keeps_live_uploads(yard: RunningRegistry) -> None:
     upload = await start(yard, DATA)
     await yard.artifacts.WriteBlob(frames(upload.name, DATA[:1000], finish=False))
 
@@ -600,7 +600,7 @@ async def test_a_batch_of_files_is_no_larger_than_a_message(yard: RunningRegistr
     )
 
     assert (got.code, got.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["paths"])
-    assert "use ReadFile" in got.message
+    assert "Use ReadFile" in got.message
 
 
 async def test_small_files_are_read_together(yard: RunningRegistry) -> None:
@@ -615,7 +615,7 @@ async def test_small_files_are_read_together(yard: RunningRegistry) -> None:
     assert [item.crc32c for item in read.items] == [google_crc32c.value(contents[path]) for path in paths]
 
 
-async def test_limits_are_told(yard: RunningRegistry) -> None:
+async def test_get_artifact_limits_returns_the_limits(yard: RunningRegistry) -> None:
     told = await yard.artifacts.GetArtifactLimits(rpc.GetArtifactLimitsRequest())
 
     assert told.max_chunk_bytes == yard.limits.chunk_bytes

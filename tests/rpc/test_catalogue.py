@@ -374,7 +374,7 @@ async def test_without_a_selector_production_wins_over_latest(yard: RunningRegis
     assert resolved.version.number == 1
 
 
-async def test_a_dry_run_answers_what_would_be_and_changes_nothing(yard: RunningRegistry) -> None:
+async def test_a_dry_run_returns_the_result_and_changes_nothing(yard: RunningRegistry) -> None:
     await make_model(yard)
     await store(yard, b"x")
     before = await yard.dump()

@@ -1,4 +1,4 @@
-"""What is different between two versions."""
+"""The differences between two versions."""
 
 import grpc
 import pytest
@@ -35,7 +35,7 @@ def _section(difference: rpc.Difference) -> str:
     return rpc.Difference.Section.Name(difference.section).removeprefix("SECTION_")
 
 
-async def test_every_difference_is_told_once_and_nothing_alike(yard: RunningRegistry) -> None:
+async def test_every_difference_is_listed_once_and_nothing_else(yard: RunningRegistry) -> None:
     await make_model(yard)
     same, old, new = b"tokenizer", b"weights of old", b"weights"
     base = await push(

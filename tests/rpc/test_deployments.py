@@ -156,7 +156,7 @@ async def test_one_that_comes_back_after_its_end_is_another(yard: RunningRegistr
     assert got.reason == "DEPLOYMENT_NOT_FOUND"
 
 
-async def test_moves_and_mismatches_are_told_once(yard: RunningRegistry) -> None:
+async def test_moves_and_mismatches_have_one_event_each(yard: RunningRegistry) -> None:
     await two_versions(yard)
     made = await register(yard, deployment())
     moved = await beat(yard, made, version=V2)
@@ -245,7 +245,7 @@ async def test_a_refusal_names_some_of_many(yard: RunningRegistry) -> None:
     assert len(got.message) < 2000
 
 
-async def test_only_what_can_be_used_is_served(yard: RunningRegistry) -> None:
+async def test_only_usable_versions_can_be_served(yard: RunningRegistry) -> None:
     await two_versions(yard)
     made = await register(yard, deployment())
     await delete_version(yard, V2)
@@ -358,7 +358,7 @@ async def test_lists_go_on_oldest_first(yard: RunningRegistry) -> None:
     assert found == names
 
 
-async def test_does_what_runs_match_production(yard: RunningRegistry) -> None:
+async def test_a_rollout_compares_deployments_with_the_alias(yard: RunningRegistry) -> None:
     await three_consumers(yard)
     await register(yard, deployment(service="no-reference"))
     await register(yard, deployment(V2, service="canary", reference="fraud@canary"))
@@ -383,7 +383,7 @@ async def test_does_what_runs_match_production(yard: RunningRegistry) -> None:
 # What is wrong is told, all of it
 
 
-async def test_all_that_is_wrong_with_a_registration_is_told(yard: RunningRegistry) -> None:
+async def test_all_violations_of_a_registration_are_reported(yard: RunningRegistry) -> None:
     await two_versions(yard)
     before = await yard.dump()
     given = pb.Deployment(
@@ -404,7 +404,7 @@ async def test_all_that_is_wrong_with_a_registration_is_told(yard: RunningRegist
     assert await yard.dump() == before
 
 
-async def test_all_that_is_wrong_with_a_heartbeat_is_told(yard: RunningRegistry) -> None:
+async def test_all_violations_of_a_heartbeat_are_reported(yard: RunningRegistry) -> None:
     name = f"{MODEL}/deployments/{uuid4()}"
     request = rpc.HeartbeatDeploymentRequest(
         name=name, version=f"{NAMESPACE}/models/spam/versions/1", observed_digest="x"

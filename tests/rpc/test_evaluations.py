@@ -70,7 +70,7 @@ async def test_versions_are_searched_and_sorted_by_the_latest(yard: RunningRegis
     assert await found(yard, "evaluations.other.auc:*") == [2]
 
 
-async def test_a_correction_takes_the_place_of_what_it_corrects(yard: RunningRegistry) -> None:
+async def test_a_correction_supersedes_the_corrected_evaluation(yard: RunningRegistry) -> None:
     await two_versions(yard)
     await evaluate(yard, evaluation(auc=0.8, recall=0.7))
     wrong = await evaluate(yard, evaluation(auc=0.99, loss=0.1))
@@ -111,7 +111,7 @@ async def test_a_retry_adds_one(yard: RunningRegistry) -> None:
     assert len((await yard.evaluations.ListEvaluations(rpc.ListEvaluationsRequest(parent=V1))).evaluations) == 1
 
 
-async def test_only_what_is_ready_is_evaluated(yard: RunningRegistry) -> None:
+async def test_only_ready_versions_can_be_evaluated(yard: RunningRegistry) -> None:
     await two_versions(yard)
     await yard.registry.DeprecateVersion(registry.DeprecateVersionRequest(name=V1, reason="old"))
 

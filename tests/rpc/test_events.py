@@ -1,5 +1,7 @@
 """The log: listed, told as history, verified, compacted."""
 
+import hashlib
+import json
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 
@@ -200,17 +202,41 @@ async def test_a_sound_log_is_verified(yard: RunningRegistry) -> None:
         (
             "UPDATE events SET actor = 'mallory' WHERE revision = 3",
             3,
-            "is not what was written: its columns actor are not as its bytes",
+            "was changed after it was written: its columns actor differ from its bytes",
         ),
-        ("UPDATE events SET hash = 'f' WHERE revision = 3", 3, "is not what was written"),
+        *(
+            (
+                f"UPDATE events SET {column} = {value} WHERE revision = 3",
+                3,
+                f"was changed after it was written: its columns {column} differ from its bytes",
+            )
+            for column, value in (
+                ("model_id", "'other'"),
+                ("time", "time + 1"),
+                ("type", "'model.created'"),
+                ("request_id", "'x'"),
+                ("reason", "'x'"),
+            )
+        ),
+        (
+            "UPDATE events SET resource = 'namespaces/default' WHERE revision = 3",
+            3,
+            "was changed after it was written: its columns resource differ from its bytes",
+        ),
+        (
+            "UPDATE log_heads SET floor = 2, floor_hash = (SELECT hash FROM events WHERE revision = 2)",
+            3,
+            "its events up to 2 are not kept, and by its last compaction that is 0",
+        ),
+        ("UPDATE events SET hash = 'f' WHERE revision = 3", 3, "was changed after it was written"),
         (
             "UPDATE events SET payload = (SELECT payload FROM events WHERE revision = 2) WHERE revision = 3",
             3,
-            "is not what was written",
+            "was changed after it was written",
         ),
         ("DELETE FROM events WHERE revision = 3", 3, "is missing"),
         ("DELETE FROM events WHERE revision = 5", 5, "is missing"),
-        ("UPDATE log_heads SET hash = 'f'", 5, "does not have the hash that the log ends with"),
+        ("UPDATE log_heads SET hash = 'f'", 5, "does not have the hash in the head of the log"),
     ],
 )
 async def test_the_first_bad_revision_is_named(yard: RunningRegistry, damage: str, revision: int, fault: str) -> None:
@@ -221,6 +247,44 @@ async def test_the_first_bad_revision_is_named(yard: RunningRegistry, damage: st
 
     assert (found.broken_revision, found.fault) == (revision, fault)
     assert not found.more
+
+
+async def test_events_come_with_the_bytes_that_are_hashed_if_asked(yard: RunningRegistry) -> None:
+    await three_versions(yard)
+
+    listed, bare = await events(yard, include_payload=True), await events(yard)
+    watched: list[rpc.Event] = []
+    async for response in yard.events.WatchEvents(
+        rpc.WatchEventsRequest(parent=NAMESPACE, start_revision=1, include_payload=True)
+    ):
+        watched += response.events
+        if response.revision == 5:
+            break
+
+    assert watched == list(listed)
+    assert [event.hash for event in listed] == [hashlib.sha256(b"\0" + event.payload).hexdigest() for event in listed]
+    for event in listed:
+        event.ClearField("payload")
+    assert listed == bare
+
+
+async def test_an_event_with_its_bytes_fits_a_message(yard: RunningRegistry) -> None:
+    """The bytes have all that is left out beside them."""
+    await make_model(yard)
+    for description in ("a" * (1 << 19), "b" * (1 << 20)):
+        request = registry.UpdateModelRequest(model=pb.Model(name=MODEL, description=description))
+        request.update_mask.paths.append("description")
+        await yard.registry.UpdateModel(request)
+
+    (first,) = await events(yard, MODEL, filter="revision = 3", include_payload=True)
+    (last,) = await events(yard, MODEL, filter="revision = 4", include_payload=True)
+
+    # Not compared with ==, whose report on a difference in a megabyte takes minutes.
+    assert set(first.model.description) == set(json.loads(first.payload)["snapshot"]["description"]) == {"a"}
+    assert not last.changes
+    assert not last.HasField("model")
+    before, after = json.loads(last.payload)["changes"]["description"]
+    assert (set(before), set(after), len(after)) == ({"a"}, {"b"}, 1 << 20)
 
 
 # Compacted
@@ -273,7 +337,7 @@ async def test_compacting_twice_is_compacting_once_and_never_ahead(yard: Running
     request.revision = 99
     got = await refused(yard.events.CompactEvents(request))
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert "99 lies ahead of the log" in got.message
+    assert "99 is after the end of the log" in got.message
 
 
 @pytest.mark.parametrize(

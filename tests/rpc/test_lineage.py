@@ -102,7 +102,7 @@ async def test_where_a_version_came_from(yard: RunningRegistry) -> None:
 @pytest.mark.parametrize(
     "origin", [{"dataset": "web"}, {"version": name("base")}, {"run": "r1"}], ids=lambda origin: next(iter(origin))
 )
-async def test_what_is_affected_is_told_with_its_aliases(yard: RunningRegistry, origin: dict[str, str]) -> None:
+async def test_affected_versions_are_listed_with_their_aliases(yard: RunningRegistry, origin: dict[str, str]) -> None:
     await family(yard)
 
     answer = await query(yard, DOWN, 0, **origin)
@@ -133,7 +133,7 @@ async def test_depth_and_size_are_bounded_and_it_says_so(
     up = await query(yard, UP, 1, version=name("merged"))
     assert up.truncated
     assert "base/versions/1" not in ids(up)
-    monkeypatch.setattr(lineage, "NODES", 2)
+    monkeypatch.setattr(lineage, "MAX_NODES", 2)
     few = await query(yard, DOWN, version=name("base"))
     assert (len(few.nodes), few.truncated) == (2, True)
 

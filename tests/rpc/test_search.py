@@ -28,7 +28,7 @@ async def found(yard: RunningRegistry, text: str, parent: str = MODEL, **more: o
     return [f"{name.split('/')[3]}@{name.split('/')[5]}" for name in names]
 
 
-async def test_which_version_is_best_and_what_is_in_production(yard: RunningRegistry) -> None:
+async def test_the_best_version_and_the_one_in_production_are_found(yard: RunningRegistry) -> None:
     await make_model(yard)
     await make_model(yard, "churn")
     await push(yard, metrics={"auc": 0.91}, labels={"team": "risk"}, alias="production")
@@ -83,7 +83,7 @@ async def test_long_texts_are_found_whole_and_by_their_beginning(yard: RunningRe
     assert await found(yard, f'labels.note = "{"x" * 150}*"') == ["fraud@2", "fraud@1"]
 
 
-async def test_deleted_ones_are_shown_to_who_asks(yard: RunningRegistry) -> None:
+async def test_deleted_resources_are_shown_on_request(yard: RunningRegistry) -> None:
     await make_model(yard)
     await make_model(yard, "churn")
     first = await push(yard, metrics={"auc": 1.0})
@@ -125,12 +125,12 @@ async def test_a_page_goes_on_with_its_own_query_only(yard: RunningRegistry) -> 
     [
         ("filter", "metrics.auc >", MODEL, "at character 14, at the end: expected a value here; put text in quotes"),
         ("filter", "key_hash = 1", MODEL, "at character 1, before 'key_hash = 1': there is no field 'key_hash'"),
-        ("order_by", "namespace_key", MODEL, "lists are not sorted by 'namespace_key'"),
-        ("order_by", "number", ALL, "versions are numbered within their model; sort those of several models by"),
+        ("order_by", "namespace_key", MODEL, "can't sort by 'namespace_key'"),
+        ("order_by", "number", ALL, "version numbers are per model. Sort versions of several models by create_time"),
     ],
 )
 @pytest.mark.asyncio(loop_scope="module")
-async def test_wrong_queries_say_what_is_wrong(
+async def test_a_wrong_query_is_refused_with_the_reason(
     fraud_yard: RunningRegistry, field: str, value: str, parent: str, message: str
 ) -> None:
     request = rpc.ListVersionsRequest(parent=parent)

@@ -34,7 +34,7 @@ async def resolve(yard: RunningRegistry, reference: str = "fraud@production") ->
     await yard.registry.ResolveVersion(registry.ResolveVersionRequest(reference=reference))
 
 
-async def test_nothing_is_told_of_what_was_never_used(yard: RunningRegistry) -> None:
+async def test_an_unused_version_has_no_usage(yard: RunningRegistry) -> None:
     await a_version(yard)
     assert await usage(yard) == rpc.Usage(version=V1)
 
@@ -71,7 +71,7 @@ async def test_a_download_is_a_read_of_the_largest_file_from_its_start(yard: Run
     assert told.use_time.ToDatetime() == told.download_time.ToDatetime() > last
 
 
-async def test_replicas_add_up_whatever_the_order(yard: RunningRegistry) -> None:
+async def test_counts_of_replicas_add_up_in_any_order(yard: RunningRegistry) -> None:
     await a_version(yard)
     now = yard.clock.time
     (row,) = await yard.sql("SELECT key FROM versions")
@@ -116,7 +116,7 @@ async def test_memory_is_bounded(yard: RunningRegistry) -> None:
     counter._uses.clear()
 
 
-async def test_a_server_that_drains_stores_what_it_counted(yard: RunningRegistry) -> None:
+async def test_a_draining_server_stores_its_counts(yard: RunningRegistry) -> None:
     await a_version(yard)
     await read(yard, V1, "large.bin")
 

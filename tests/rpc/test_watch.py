@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import grpc
 import pytest
-from sqlalchemy import text
 from tests.support.children import PATIENCE
 from tests.support.registry import RunningRegistry, refusal, refused, running_registry
 from tests.support.requests import MODEL, NAMESPACE, commit, make_model
 
+from modelyard.core.names import NamespaceName
 from modelyard.v1 import events_pb2 as rpc
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls.limits import Limits
+from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.log import watching
+from modelyard_server.log.repository import EventRepository, append
 
 
 class Watcher:
@@ -126,18 +129,23 @@ async def test_a_wildcard_stands_for_all_types_of_a_kind(yard: RunningRegistry) 
     assert types == ["alias.created", "model.updated", "alias.deleted"]
 
 
+async def _again(transaction: Transaction) -> None:
+    """The second event once more, by another caller."""
+    events = EventRepository(transaction)
+    log = await events.head(NamespaceName.parse(NAMESPACE))
+    assert log is not None
+    event = await events.at(log.namespace_key, 2)
+    assert event is not None
+    transaction.record(replace(event.change, actor="elsewhere"))
+
+
 async def test_what_another_process_commits_is_found(yard: RunningRegistry) -> None:
     """The log is read from the database, whoever wrote it: a wake-up only makes it sooner."""
     await make_model(yard)
     async with watcher(yard) as watch:
         await watch.next()
-        copy = (
-            "INSERT INTO events (namespace_key, revision, type, resource, model_id, actor, request_id, reason, time,"
-            " changes, snapshot, previous_hash, hash) SELECT namespace_key, 3, type, resource, model_id, 'elsewhere',"
-            " request_id, reason, time, changes, snapshot, previous_hash, hash FROM events WHERE revision = 2"
-        )
-        await yard.engine.migrate(lambda connection: connection.execute(text(copy)))
-        await yard.engine.migrate(lambda connection: connection.execute(text("UPDATE log_heads SET revision = 3")))
+        # It tells its own watchers only.
+        await Database(yard.engine, append).write(_again)
         told = await watch.next()
 
     assert [event.actor for event in told.events] == ["elsewhere"]

@@ -747,7 +747,7 @@ def test_a_cache_that_is_no_folder_is_refused(tmp_path: Path) -> None:
             Cache(root, 1).lookup(digest_of(b""))
 
 
-async def test_a_full_disk_is_told_in_words(
+async def test_a_full_disk_is_reported_as_such(
     registry: FakeArtifacts, connection: Connection, cache: Cache, version: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*args: object) -> int:
@@ -768,7 +768,7 @@ async def test_what_the_registry_says_goes_through(
         await cache.fetch(connection, version)
 
 
-async def test_progress_counts_what_is_here_already_and_ends_at_the_total(
+async def test_progress_counts_cached_files_and_ends_at_the_total(
     connection: Connection, cache: Cache, version: Version
 ) -> None:
     told: list[Progress] = []
@@ -838,7 +838,7 @@ async def test_export_follows_no_link_out_of_the_target(
 
 
 @pytest.mark.parametrize("obstacle", ["weights", "config.json/x"])
-async def test_export_says_what_is_in_its_way(
+async def test_export_names_the_file_in_its_way(
     connection: Connection, cache: Cache, version: Version, tmp_path: Path, obstacle: str
 ) -> None:
     path, _ = await cache.fetch(connection, version)

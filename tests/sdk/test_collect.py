@@ -98,7 +98,7 @@ def test_sockets_and_pipes_are_refused_and_don_t_hang(tmp_path: Path, monkeypatc
     assert f"{tmp_path}/socket: is neither" in message
 
 
-def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     for name in ("good", "con.txt", "a:b", "trailing."):
         write(tmp_path / name)
 

@@ -90,7 +90,7 @@ def test_nothing_that_is_meant_for_this_machine_goes_to_a_proxy(monkeypatch: pyt
         "grpc://[::1",
     ],
 )
-def test_bad_addresses_say_what_a_good_one_looks_like(url: str | None) -> None:
+def test_a_bad_address_is_refused_with_an_example(url: str | None) -> None:
     with pytest.raises(modelyard.InvalidArgumentError, match="grpcs://host:port"):
         endpoint(url)
 
@@ -108,7 +108,7 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_repeated(token: str
     assert token not in str(refused.value)
 
 
-def test_secrets_are_not_in_what_programs_print() -> None:
+def test_secrets_are_not_printed() -> None:
     client = modelyard.Client("grpc://127.0.0.1:1", token="hunter2")
 
     assert repr(client) == "Client('grpc://127.0.0.1:1')"
@@ -126,7 +126,7 @@ def test_certificates_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert endpoint(f"grpcs://{REMOTE}").root_certificates == b"PEM"
 
 
-def test_the_cache_is_where_it_is_told_to_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_folder_of_the_cache_can_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     assert _config.cache_dir() == Path("/home/someone/.cache/modelyard")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
@@ -138,7 +138,7 @@ def test_the_cache_is_where_it_is_told_to_be(monkeypatch: pytest.MonkeyPatch, tm
     assert _config.cache_dir(tmp_path) == tmp_path
 
 
-def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_folder_the_error_names_the_variable_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError))
 
@@ -146,7 +146,7 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
         _config.cache_dir()
 
 
-def test_the_cache_is_as_large_as_it_is_told_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_the_cache_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MODELYARD_CACHE_BYTES", raising=False)
     assert _config.cache_bytes() == 100 * 1024**3
     monkeypatch.setenv("MODELYARD_CACHE_BYTES", "1000")

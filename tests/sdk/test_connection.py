@@ -217,7 +217,7 @@ async def test_a_closed_connection_says_so(connection: Connection) -> None:
         await create(connection)
 
 
-async def test_closing_what_was_never_opened_is_fine() -> None:
+async def test_an_unopened_client_can_be_closed() -> None:
     await Connection(endpoint("grpc://127.0.0.1:1")).close()
 
 

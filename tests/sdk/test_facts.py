@@ -219,7 +219,7 @@ def test_what_is_wrong_is_named(given: Any, field: str) -> None:
     assert list(violations(**given)) == [field]
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     found = violations(params={"a": None, "b": 1}, metrics={"c": float("nan")}, labels={"": ""}, alias="v1")
 
     assert list(found) == ["params['a']", "metrics['c']", "alias[0]", "labels"]

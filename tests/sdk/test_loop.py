@@ -20,7 +20,7 @@ async def fail() -> None:
     raise LookupError("why")
 
 
-def test_a_call_gives_what_the_coroutine_gives() -> None:
+def test_a_call_returns_the_result_of_the_coroutine() -> None:
     async def double(value: int) -> int:
         await asyncio.sleep(0)
         return 2 * value
@@ -133,7 +133,7 @@ def test_iterators_are_stepped_and_may_be_left() -> None:
         list(_loop.iterate(broken()))
 
 
-def test_a_process_ends_silently_whatever_its_threads_wait_for() -> None:
+def test_a_process_ends_silently_while_its_threads_wait() -> None:
     script = textwrap.dedent("""
         import asyncio, threading
         from modelyard import _loop

@@ -159,13 +159,13 @@ async def test_nothing_is_raised_while_the_registry_is_away(server: ServerProces
         await asyncio.to_thread(server.kill)
 
 
-async def test_who_is_taken_over_from_warns_once_and_gives_way(yard: AsyncClient) -> None:
+async def test_a_replaced_consumer_warns_once_and_stops(yard: AsyncClient) -> None:
     model = await yard.pull("fraud@production")
     async with yard.serving("fraud-api", instance="pod-1") as first:
         await first.loaded(model)
         async with yard.serving("fraud-api", instance="pod-1") as second:
             await second.loaded("fraud@2")
-            with pytest.warns(ServingWarning, match="another process has registered") as told:
+            with pytest.warns(ServingWarning, match="another process registered") as told:
                 await first.loaded(model)
             assert len(told) == 1
             with warnings.catch_warnings():

@@ -252,7 +252,7 @@ async def test_damaged_chunks_are_sent_again(registry: FakeArtifacts, connection
     assert all(file.digest in registry.blobs for file in uploaded.files)
 
 
-async def test_a_full_disk_is_told_at_once(registry: FakeArtifacts, connection: Connection, folder: Path) -> None:
+async def test_a_full_disk_is_reported_at_once(registry: FakeArtifacts, connection: Connection, folder: Path) -> None:
     (folder / "large").write_bytes(some_bytes(LARGE))
     registry.faults.deny = [(grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL")]
 
@@ -571,7 +571,7 @@ class Clock:
         return self.now
 
 
-async def test_progress_is_told_at_a_readable_pace_and_to_the_end(
+async def test_progress_is_reported_at_a_readable_pace_until_the_end(
     registry: FakeArtifacts, connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()

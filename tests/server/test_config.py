@@ -43,7 +43,7 @@ def test_flags_win_over_everything(tmp_path: Path) -> None:
     done = _run("serve", "--listen", "0.0.0.0:3", MODELYARD_SERVER_LISTEN="127.0.0.1:2")
 
     assert done.returncode == 1
-    assert "0.0.0.0:3 can be reached by other machines" in done.stderr
+    assert "other machines can reach 0.0.0.0:3" in done.stderr
 
 
 def test_secrets_are_masked(tmp_path: Path) -> None:
@@ -62,11 +62,11 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
         ("log_level = 3", "log_level"),
         ("listen = [", "Invalid"),
         ('listen = "localhost"', "has no port"),
-        ('tls_cert = "x.crt"', "tls_cert and tls_key go together"),
+        ('tls_cert = "x.crt"', "tls_cert and tls_key belong together"),
         ('tls_cert = "x.crt"\ntls_key = "x.key"', "there is no file x.crt"),
-        ('listen = "0.0.0.0:4850"', "or say insecure if a mesh encrypts for you"),
-        ('listen = "[::]:4850"', "or say insecure if a mesh encrypts for you"),
-        ('listen = "registry:4850"', "or say insecure if a mesh encrypts for you"),
+        ('listen = "0.0.0.0:4850"', "or set insecure if a mesh encrypts the traffic"),
+        ('listen = "[::]:4850"', "or set insecure if a mesh encrypts the traffic"),
+        ('listen = "registry:4850"', "or set insecure if a mesh encrypts the traffic"),
     ],
 )
 def test_wrong_settings_are_refused_and_explained(tmp_path: Path, toml: str, told: str) -> None:

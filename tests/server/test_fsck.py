@@ -101,6 +101,11 @@ def damage(*statements: str, **kinds: str | tuple[str, ...]) -> Damage:
     return Damage(statements, frozenset(pairs))
 
 
+def edited(column: str, value: str) -> Damage:
+    """A column of an event, beside its bytes."""
+    return damage(f"UPDATE events SET {column} = {value} WHERE revision = 3", EVENT_CHANGED=f"{DEFAULT}/events/3")
+
+
 OF_BYTES: dict[str, tuple[Callable[[ServerProcess], object], str]] = {
     "a blob is gone": (lambda server: stored(server).unlink(), "BLOB_MISSING"),
     "a blob is cut": (truncate, "BLOB_SIZE_WRONG"),
@@ -211,11 +216,24 @@ OF_ROWS = {
         "INSERT INTO uploads SELECT 'u', key, 7, 'sha256:0', 'COMMITTED', 'g', 1, 0, 9000000000000000 FROM namespaces",
         UPLOAD_WITHOUT_BLOB=f"{DEFAULT}/uploads/u",
     ),
-    "an event is edited": damage(
-        "UPDATE events SET actor = 'nobody' WHERE revision = 3", EVENT_CHANGED=f"{DEFAULT}/events/3"
+    "an event's actor is edited": edited("actor", "'nobody'"),
+    "an event's model is edited": edited("model_id", "'spare'"),
+    "an event's time is edited": edited("time", "time + 1"),
+    "an event's request id is edited": edited("request_id", "'x'"),
+    "an event's reason is edited": edited("reason", "'x'"),
+    "an event's resource is edited": damage(
+        f"UPDATE events SET resource = '{FRAUD}/versions/9' WHERE revision = 3",
+        EVENT_CHANGED=f"{DEFAULT}/events/3",
+        NOT_LOGGED=f"{FRAUD}/versions/1",
+        ROW_MISSING=f"{FRAUD}/versions/9",
     ),
-    "an event's snapshot is edited": damage(
-        "UPDATE events SET snapshot = '{}' WHERE revision = 3",
+    "an event's type is edited": damage(
+        "UPDATE events SET type = 'alias.created' WHERE revision = 3",
+        EVENT_CHANGED=f"{DEFAULT}/events/3",
+        NOT_LOGGED=f"{FRAUD}/versions/1",
+    ),
+    "an event has the bytes of another": damage(
+        "UPDATE events SET payload = (SELECT payload FROM events WHERE revision = 4) WHERE revision = 3",
         EVENT_CHANGED=f"{DEFAULT}/events/3",
         NOT_LOGGED=f"{FRAUD}/versions/1",
     ),
@@ -223,9 +241,6 @@ OF_ROWS = {
         f"UPDATE events SET hash = '{OTHER}' WHERE revision = 3",
         EVENT_CHANGED=f"{DEFAULT}/events/3",
         CHAIN_BROKEN=f"{DEFAULT}/events/4",
-    ),
-    "an event follows another": damage(
-        f"UPDATE events SET previous_hash = '{OTHER}' WHERE revision = 3", CHAIN_BROKEN=f"{DEFAULT}/events/3"
     ),
     "two events are swapped": damage(
         "UPDATE events SET revision = 1003 WHERE revision = 3",
@@ -248,6 +263,11 @@ OF_ROWS = {
         "DELETE FROM events WHERE revision = 12",
         "UPDATE log_heads SET revision = 11, hash = (SELECT hash FROM events WHERE revision = 11)",
         NOT_LOGGED=GONE,
+    ),
+    "the log's front is cut off and the floor set there": damage(
+        "UPDATE log_heads SET floor = 2, floor_hash = (SELECT hash FROM events WHERE revision = 2)",
+        "DELETE FROM events WHERE revision <= 2",
+        HEAD_WRONG=DEFAULT,
     ),
     "the head has another hash": damage(f"UPDATE log_heads SET hash = '{OTHER}'", HEAD_WRONG=DEFAULT),
     "the head is set back": damage(
@@ -317,12 +337,18 @@ def test_rows_that_belong_to_none_are_found(prepared_on_sqlite: Prepared, tmp_pa
     ]
 
 
-async def test_what_holds_no_json_is_a_fault_and_not_the_end(prepared_on_sqlite: Prepared, tmp_path: Path) -> None:
+async def test_bytes_that_are_no_event_are_a_fault_and_not_the_end(
+    prepared_on_sqlite: Prepared, tmp_path: Path
+) -> None:
     server = prepared_on_sqlite.copy(tmp_path)
-    await sql(server, "UPDATE events SET changes = '{' WHERE revision = 3")
-    await sql(server, "UPDATE events SET changes = '{\"x\": NaN}' WHERE revision = 5")
+    for revision, payload in ((3, b"{"), (5, b'{"revision": NaN}')):
+        hash_ = hashlib.sha256(b"\0" + payload).hexdigest()
+        values = f"payload = X'{payload.hex()}', hash = '{hash_}'"
+        await sql(server, f"UPDATE events SET {values} WHERE revision = {revision}")
 
-    assert told(await check(server)) == {("ROW_UNREADABLE", "events/1/3"), ("EVENT_CHANGED", f"{DEFAULT}/events/5")}
+    found = told(await check(server))
+
+    assert {("EVENT_CHANGED", f"{DEFAULT}/events/{revision}") for revision in (3, 5)} <= found
 
 
 async def test_bytes_are_read_only_when_asked(prepared: Prepared, tmp_path: Path) -> None:
@@ -556,7 +582,7 @@ def test_where_there_is_no_registry_it_says_so_and_makes_none(tmp_path: Path) ->
     done = run_fsck("--data-dir", tmp_path / "nothing")
 
     assert done.returncode == 2
-    assert "there is no registry in" in done.stderr
+    assert "There is no registry in" in done.stderr
     assert not (tmp_path / "nothing").exists()
 
 
@@ -566,16 +592,16 @@ def test_another_folder_than_the_servers_is_not_taken_for_a_loss(
     done = run_fsck("--data-dir", tmp_path / "nothing", *prepared_on_postgresql.copy(tmp_path).flags)
 
     assert done.returncode == 2
-    assert "give the --data-dir that the server has" in done.stderr
+    assert "Give the server's --data-dir." in done.stderr
     assert not (tmp_path / "nothing").exists()
 
 
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("UPDATE alembic_version SET version_num = '9999'", "a newer one migrated it"),
-        ("DELETE FROM alembic_version", "run 'modelyard-server migrate'"),
-        ("DROP TABLE uploads", "does not answer as this release's schema says"),
+        ("UPDATE alembic_version SET version_num = '9999'", "A newer release migrated it"),
+        ("DELETE FROM alembic_version", "Run 'modelyard-server migrate'"),
+        ("DROP TABLE uploads", "does not have the schema of this release"),
     ],
 )
 async def test_another_schema_is_not_checked(prepared: Prepared, tmp_path: Path, statement: str, said: str) -> None:
@@ -618,7 +644,7 @@ def test_a_check_that_fails_itself_does_not_say_that_the_registry_is_damaged(
     done = CliRunner().invoke(cli, ["fsck", "--data-dir", str(tmp_path)])
 
     assert done.exit_code == 2
-    assert "the check itself failed" in done.stderr
+    assert "The check itself failed" in done.stderr
 
 
 async def test_a_person_reads_what_is_wrong(prepared_on_sqlite: Prepared, tmp_path: Path) -> None:

@@ -71,19 +71,19 @@ async def test_the_data_directory_is_for_its_owner_only(tmp_path: Path) -> None:
 def test_a_second_server_on_the_same_folder_is_refused(server: ServerProcess) -> None:
     told = _fails("serve", "--data-dir", str(server.folder / "data"), "--listen", "127.0.0.1:0")
 
-    assert f"another server (process {server.pid}) works in" in told
+    assert f"Another server (process {server.pid}) uses" in told
 
 
 def test_a_second_server_does_not_share_the_port(server: ServerProcess, tmp_path: Path) -> None:
     told = _fails("serve", "--data-dir", str(tmp_path / "other"), "--listen", server.address)
 
-    assert f"can't listen on {server.address}" in told
+    assert f"Can't listen on {server.address}" in told
 
 
 def test_a_taken_metrics_port_is_told(server: ServerProcess, tmp_path: Path) -> None:
     flags = ("--data-dir", str(tmp_path / "other"), "--listen", "127.0.0.1:0", "--admin-listen", server.address)
 
-    assert "can't serve metrics on" in _fails("serve", *flags)
+    assert "Can't serve metrics on" in _fails("serve", *flags)
 
 
 async def test_answered_changes_survive_kill_9(server: ServerProcess) -> None:
@@ -273,7 +273,7 @@ def test_postgresql_is_migrated_by_a_command_not_by_serving(postgres: Postgres, 
     url = postgres.create()
     server = ServerProcess(tmp_path, "--database-url", url)
 
-    assert "run 'modelyard-server migrate'" in _fails(*server.command()[1:])
+    assert "Run 'modelyard-server migrate'" in _fails(*server.command()[1:])
     first, second = (run_server("migrate", "--database-url", url).stdout for _ in range(2))
     server.start()
     server.close()

@@ -1,4 +1,4 @@
-"""Calls that rows of a table make: each is told what to send, and is made once the registry is there."""
+"""Calls of the rows of a table. Each is built once the registry is there."""
 
 from collections.abc import Callable
 from typing import Any

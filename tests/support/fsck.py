@@ -3,15 +3,21 @@
 import asyncio
 import json
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from modelyard_server import offline
+from modelyard_server.app import CAPABILITIES, offers_of
+from modelyard_server.capability import Capability
 from modelyard_server.checking.report import Report
 from modelyard_server.config import Settings
+from modelyard_server.db.inspection import Inspector
 from modelyard_server.upkeep import report as fsck_report
+from modelyard_server.upkeep.fsck import ConsistencyCheck
 from tests.support.children import run_server
+from tests.support.registry import RunningRegistry
 from tests.support.server import ServerProcess
 
 
@@ -50,3 +56,10 @@ def database_url_of(server: ServerProcess) -> str | None:
 def assert_clean(server: ServerProcess, *, read_data: bool = False) -> None:
     report = fsck(server, read_data=read_data)
     assert report["clean"], json.dumps(report["faults"], indent=2)
+
+
+async def check_running(yard: RunningRegistry, capabilities: Sequence[Capability] = CAPABILITIES) -> Report:
+    """The report on a registry of this process, bytes included."""
+    checks = [check for capability in capabilities for check in capability.checks]
+    rows, offers = Inspector(yard.database), offers_of(capabilities)
+    return await ConsistencyCheck(checks, rows, yard.store, offers, yard.clock).run(read_data=True)

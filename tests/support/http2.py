@@ -59,7 +59,7 @@ def reset(stream: int) -> bytes:
 
 
 class Connection:
-    """One connection after the preface. Whatever the server answers is read, and only its frames' kinds are kept."""
+    """One connection after the preface. Reads all answers of the server, and keeps only the kinds of their frames."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.received: set[int] = set()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-# _IOR('X', 125, __u32) of linux/fs/ext4; 2: whatever the journal has not written yet is lost too.
+# _IOR('X', 125, __u32) of linux/fs/ext4; 2: data that the journal has not written yet is lost too.
 _SHUTDOWN: Final = 0x8004587D
 _NO_LOG_FLUSH: Final = 2
 

@@ -27,7 +27,7 @@ class Mode(Enum):
     HOLD = auto()
     """Nothing moves until it passes again; the kernels' windows fill up, as behind a reader that stopped."""
     DROP = auto()
-    """What is sent vanishes, and nobody is told. Who is connected, or connects meanwhile, stays half-open for good."""
+    """Drops all data without an error. Current and new connections stay half-open forever."""
     MUTE = auto()
     """Who connects meanwhile is taken in and never answered; older connections go on."""
 
@@ -59,7 +59,7 @@ class Way:
         return count if self._cut is None else min(count, self._cut - self.forwarded)
 
     def count(self, passed: int) -> bool:
-        """Adds what has passed; whether this was the place of the cut."""
+        """Adds passed bytes. True if this reached the place of the cut."""
         self.forwarded += passed
         self._notify()
         if self._cut is None or self.forwarded < self._cut:

@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTPS server on loopback that keeps what it is sent, and answers as it is told."""
+"""A receiver of webhooks: a real HTTPS server on loopback that keeps its requests, and gives the configured answers."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""Tables of what is refused: one row is one call, the answer that it must get, and nothing else may come of it."""
+"""Tables of refused calls. A row is one call and its answer. The call must have no other effect."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Row:
     id: str
     call: Call | None = None
     after: Callable[[RunningRegistry], Awaitable[Call]] | None = None
-    """Prepares, beside `fraud`, what is refused, and answers the call."""
+    """Prepares resources in addition to `fraud`, and returns the call that must be refused."""
     code: grpc.StatusCode = Code.INVALID_ARGUMENT
     reason: str = "INVALID_FIELD"
     detail: str = ""

@@ -19,10 +19,11 @@ from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.lineage_pb2_grpc import LineageServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceStub
-from modelyard_server.app import CAPABILITIES, Registry
+from modelyard_server.app import CAPABILITIES, Registry, folders_of
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.calls.limits import Limits
 from modelyard_server.capability import Capability
+from modelyard_server.db import schema
 from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 from modelyard_server.db.metadata import metadata
@@ -110,6 +111,8 @@ async def running_registry(
     url = sqlite_url(file) if database_url == "sqlite" else parse_url(database_url)
     # A busy machine is no overload that a test wants to hear of: that is tested with a server of its own.
     engine = create_engine(url, pool_timeout=PATIENCE)
+    if folders := folders_of(capabilities):
+        await schema.upgrade(engine, folders)
     database = Database(engine, append)
     store = await LocalStore.open(root)
     clock, metrics, limits = Clock(), Metrics(), limits or Limits()
@@ -120,8 +123,8 @@ async def running_registry(
         secrets={"page_tokens": b"k" * 32, "webhooks": b"w" * 32},
         limits=limits,
         metrics=metrics,
-        reflect=True,
         capabilities=capabilities,
+        reflect=True,
         clock=clock,
     )
     port = app.server.listen("127.0.0.1:0", None)
@@ -168,7 +171,7 @@ class Refusal:
 
     @property
     def violations(self) -> dict[str, str]:
-        """What is wrong with each field."""
+        """The violation of each field."""
         bad = self.details["BadRequest"]
         assert isinstance(bad, error_details_pb2.BadRequest)
         return {violation.field: violation.description for violation in bad.field_violations}

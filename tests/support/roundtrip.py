@@ -30,7 +30,7 @@ async def assert_holds(url: str, reference: str, source: Path) -> None:
 
 
 async def assert_works(url: str, model: str = "afterwards", *, size: int = 2 * MIB) -> Version:
-    """Pushes a new version, large enough for a stream of its own, and pulls it; what was pushed."""
+    """Pushes a new version, large enough for a stream of its own, and pulls it. Returns the pushed version."""
     with tempfile.TemporaryDirectory() as folder:
         source = random_file(Path(folder) / "model.bin", size)
         async with AsyncClient(url, cache_dir=Path(folder) / "cache") as client:

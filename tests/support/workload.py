@@ -28,7 +28,7 @@ class Pushed:
 
     attempts: int = 0
     version: Version | None = None
-    """What was acknowledged."""
+    """Acknowledged writes."""
 
 
 @dataclass
@@ -152,7 +152,7 @@ class Workload:
         raise _StoppedError
 
     async def _observe(self, client: AsyncClient) -> None:
-        """A READY version is whole, whoever looks, whenever."""
+        """A READY version is complete for every reader at any time."""
         model = f"model-{self._random.randrange(_WRITERS)}"
         try:
             ready = [v async for v in client.versions.list(model) if v.state is VersionState.READY]

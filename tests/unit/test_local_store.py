@@ -168,7 +168,7 @@ async def test_nothing_but_blobs_is_left_when_all_is_done(store: LocalStore, roo
     assert staging(root) == []
 
 
-async def test_opening_removes_what_a_crash_left_half_done_but_no_upload(store: LocalStore, root: Path) -> None:
+async def test_opening_removes_unfinished_files_but_no_upload(store: LocalStore, root: Path) -> None:
     upload = new_upload()
     writer = await store.open_writer(upload, epoch=1)
     await writer.append(chunks_of(b"some bytes"))
@@ -214,7 +214,7 @@ async def test_an_id_that_leads_elsewhere_is_never_made_a_path(store: LocalStore
 )
 async def test_a_key_that_leads_elsewhere_is_never_made_a_path(store: LocalStore, key: BlobKey) -> None:
     for call in (store.size(key), store.remove(key), store.put([(key, b"x")]), store.compose(key, [key], field="blob")):
-        with pytest.raises(ValueError, match="is no"):
+        with pytest.raises(ValueError, match=r"Invalid digest|is not a generation"):
             await call
 
 
@@ -323,7 +323,7 @@ def pretend_reboot(root: Path, upload: str) -> None:
     mark.write_text(f"another-boot {durable}\n")
 
 
-async def test_of_an_upload_only_what_was_synced_is_believed_after_the_machine_restarted(
+async def test_only_synced_bytes_of_an_upload_count_after_a_reboot(
     store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "FLUSH_BYTES", MIB)
@@ -442,7 +442,7 @@ async def test_a_blob_is_on_the_disk_before_it_has_its_name_and_the_name_before_
     ],
 )
 @pytest.mark.parametrize("name", ["open", "pwrite", "link"])
-async def test_what_the_disk_says_is_told_in_the_words_of_the_registry(
+async def test_errors_of_the_disk_become_errors_of_the_registry(
     store: LocalStore, fail: Callable[..., Fault], name: str, number: int, kind: type[RegistryError], reason: str
 ) -> None:
     fault = fail(name, number)

@@ -21,7 +21,7 @@ def test_legal_ids(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "A", "-a", "a-", "a--b", "a..b", "a/b", "a b", "x" * 64, "\u0430", "a\n", ".."])
-def test_illegal_ids_are_told_the_rule(value: str) -> None:
+def test_an_illegal_id_is_refused_with_the_rule(value: str) -> None:
     with pytest.raises(ValueError, match="Use lower-case letters"):
         check_id(value, "model")
 
@@ -32,7 +32,7 @@ def test_illegal_aliases(value: str) -> None:
         check_alias(value)
 
 
-def test_names_parse_to_what_they_print() -> None:
+def test_a_printed_name_parses_to_the_same_name() -> None:
     model = ModelName("team", "fraud")
     for name in (
         NamespaceName("team"),

@@ -1,4 +1,4 @@
-"""What it takes for bytes to be on a disk, and what a failing disk is called. All of it blocks."""
+"""Durable writes, and errors of disks. All functions block."""
 
 import errno
 import os
@@ -16,18 +16,18 @@ _TOO_MANY_OPEN: Final = frozenset({errno.EMFILE, errno.ENFILE})
 class SyncFailedError(OSError):
     """An fsync failed: it is unknown which bytes are on the disk.
 
-    The system has marked the lost pages clean, so that a second fsync would succeed over a hole. The file is to be
-    given up.
+    The system has marked the lost pages as clean, so that a second fsync would succeed without them. The file must be
+    abandoned.
     """
 
 
 def storage_error(error: OSError) -> RegistryError:
-    """What a caller is told; never the path or the text of ``error``."""
+    """The error for the caller, without the path and the text of ``error``."""
     if error.errno in _FULL:
         return storage_full()
     if error.errno in _TOO_MANY_OPEN:
         return ResourceExhausted(
-            "the registry has too many files open; retry in a moment, or with fewer streams at once",
+            "The registry has too many open files. Retry in a moment, or with fewer streams at once.",
             reason="TOO_MANY_OPEN_FILES",
             retry_after=1.0,
         )
@@ -48,7 +48,7 @@ def sync(descriptor: int, failpoint: str = "blob.fsync") -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable: a power cut takes a new one away, or brings an old one back."""
+    """Makes the names in a folder durable. Otherwise a power cut may undo a creation or a removal."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         sync(descriptor, "blob.fsync_folder")
@@ -57,7 +57,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder and what is missing above it, each durable and for this user alone."""
+    """Creates a folder and its missing parents, durable and accessible only to this user."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -66,7 +66,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
-    """Writes all of ``data``: a disk that fills up takes a part of it and reports an error only to the next call."""
+    """Writes all of ``data``. A disk that fills up writes a part, and reports an error only to the next call."""
     failpoints.hit("blob.write")
     written = os.pwrite(descriptor, data, offset)
     while written < len(data):
@@ -82,7 +82,7 @@ def read_at(descriptor: int, size: int, offset: int) -> bytes:
 
 
 def replace(path: Path, text: str, temporary: Path, *, durable: bool) -> None:
-    """Gives a small file new contents, by way of ``temporary``, so that a reader sees the old or the new."""
+    """Replaces the contents of a small file through ``temporary``, so that a reader sees the old or the new ones."""
     try:
         descriptor = open_new(temporary)
         try:

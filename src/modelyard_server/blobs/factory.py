@@ -1,4 +1,4 @@
-"""Makes the store that a server keeps its bytes in."""
+"""Creates the blob store of a server."""
 
 from pathlib import Path
 
@@ -7,20 +7,20 @@ from modelyard_server.blobs.store import BlobStore
 
 
 async def open_store(path: Path) -> BlobStore:
-    """The store in a data folder, made if there is none."""
+    """Opens the store in a data folder. Creates it if it is missing."""
     return await LocalStore.open(path)
 
 
 def existing_store(path: Path) -> BlobStore:
-    """The store in a data folder, to be read: nothing is made."""
+    """Opens the store in a data folder for reading. Creates nothing."""
     return LocalStore(path)
 
 
 def is_in(path: Path) -> bool:
-    """Whether there is a store in a data folder."""
+    """Whether a data folder has a store."""
     return LocalStore.is_in(path)
 
 
 def has_blobs(path: Path) -> bool:
-    """Whether there are bytes in it."""
+    """Whether the store in a data folder has blobs."""
     return LocalStore.has_blobs(path)

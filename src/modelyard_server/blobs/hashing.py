@@ -1,4 +1,4 @@
-"""Checksums. To be called on worker threads alone: a MiB of sha256 on the event loop holds up every other call."""
+"""Checksums. Call them only in worker threads: a MiB of sha256 on the event loop delays every other call."""
 
 import hashlib
 
@@ -18,7 +18,7 @@ class Sha256:
 
     @property
     def digest(self) -> str:
-        """Of everything so far: ``sha256:`` and 64 hexadecimal digits."""
+        """The digest of all data so far: ``sha256:`` and 64 hexadecimal digits."""
         return f"sha256:{self._state.hexdigest()}"
 
 
@@ -32,5 +32,5 @@ def checksummed(data: bytes) -> Chunk:
 
 
 def is_damaged(chunk: Chunk) -> bool:
-    """Whether a chunk came with a crc32c that is not its own."""
+    """Whether the crc32c of a chunk is wrong."""
     return chunk.crc32c is not None and chunk.crc32c != crc32c(chunk.data)

@@ -1,8 +1,8 @@
-"""Where things lie below the root of a :class:`~modelyard_server.blobs.local.LocalStore`.
+"""The files below the root of a :class:`~modelyard_server.blobs.local.LocalStore`.
 
 ``staging/<upload>``                          bytes of an upload, and, after its publication, a second name of the blob
-``staging/<upload>.mark``                     how much of them outlives what, see ``staging``
-``staging/tmp-<random>``                      anything else that is not finished
+``staging/<upload>.mark``                     how much of them is durable, see ``staging``
+``staging/tmp-<random>``                      other unfinished files
 ``blobs/sha256/<ab>/<digest>.<generation>``   a publication: whole, durable, never written again
 """
 
@@ -28,7 +28,7 @@ _PUBLICATION: Final = re.compile(r"(?P<digest>[0-9a-f]{64})\.(?P<generation>[0-9
 
 
 class Layout:
-    """Paths below one root. An id that could lead elsewhere is a ``ValueError``: callers have checked theirs."""
+    """Paths below one root. Raises ``ValueError`` for an id that could leave the root."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -36,15 +36,15 @@ class Layout:
         self.staging = root / "staging"
 
     def create(self) -> None:
-        """Makes every folder there will ever be, durably, and removes what earlier runs left half done.
+        """Creates all folders durably, and removes unfinished files of earlier runs.
 
-        All 256 of the blobs' at once, so that no publication has to wonder whether the folder that it found is durable.
+        It creates all 256 folders of blobs, so that each publication finds a durable folder.
         """
         make_folder(self.staging)
         make_folder(self._blobs)
         for number in range(256):
             (self._blobs / f"{number:02x}").mkdir(mode=0o700, exist_ok=True)
-        # Whether they were made now or by a run that died before this line.
+        # Also for folders of a run that died before this line.
         for folder in (self._blobs, self._blobs.parent, self._root):
             sync_folder(folder)
         for leftover in self.staging.glob(f"{_TEMPORARY}*"):
@@ -55,14 +55,14 @@ class Layout:
 
     def staged(self, upload: str) -> Path:
         if not _UPLOAD.fullmatch(upload):
-            raise ValueError(f"{upload[:80]!r} is no upload id")
+            raise ValueError(f"{upload[:80]!r} is not an upload id")
         return self.staging / upload
 
     def mark(self, upload: str) -> Path:
         return self.staged(upload).with_suffix(_MARK)
 
     def uploads(self) -> Generator[str, None, None]:
-        """Every upload of which a file or a mark is left."""
+        """Every upload with a file or a mark."""
         try:
             found = os.scandir(self.staging)
         except FileNotFoundError:  # as in a backup without it
@@ -74,13 +74,13 @@ class Layout:
                     yield upload
 
     def temporary(self) -> Path:
-        """A name nobody else has. On the file system of the blobs, so that it can be linked there."""
+        """A unique path on the file system of the blobs, so that it can be linked there."""
         return self.staging / f"{_TEMPORARY}{uuid4().hex}"
 
     def blob(self, key: BlobKey) -> Path:
         digits = check_digest(key.digest).removeprefix("sha256:")
         if not _GENERATION.fullmatch(key.generation):
-            raise ValueError(f"{key.generation[:80]!r} is no generation")
+            raise ValueError(f"{key.generation[:80]!r} is not a generation")
         return self._blobs / digits[:2] / f"{digits}.{key.generation}"
 
     def published(self) -> Generator[BlobKey, None, None]:
@@ -98,7 +98,7 @@ class Layout:
                             yield BlobKey(f"sha256:{match['digest']}", match["generation"], size)
 
     def link(self, source: Path, key: BlobKey) -> None:
-        """Gives a finished file its published name; it was there already if a crash came between this and the reply."""
+        """Links a finished file to its published name, which exists already after a crash before the reply."""
         target = self.blob(key)
         failpoints.hit("blob.before_link")
         try:

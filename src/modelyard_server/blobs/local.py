@@ -1,4 +1,4 @@
-"""Blobs in a folder of this machine's disk."""
+"""Stores blobs in a local folder."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
@@ -22,32 +22,32 @@ from modelyard_server.calls.errors import RegistryError, size_mismatch, upload_f
 T = TypeVar("T")
 
 THREADS: Final = 8
-"""More than processors: threads wait for the disk, and an fsync of seconds must not stop the other transfers."""
-_PUT_WIDTH: Final = 4
-"""How many of them sync the small blobs of one message."""
+"""More than processors, because threads wait for the disk. A slow fsync must not stop other transfers."""
+_PUT_THREADS: Final = 4
+"""Threads that sync the small blobs of one message."""
 FLUSH_BYTES: Final = 256 << 20
-"""What a power cut may take of an upload. Syncing so often made 1 GiB durable at 1.15 GB/s, only at its end at 1.0."""
+"""Most bytes of an upload that a power cut loses. Syncs at this interval: 1.15 GB/s; one sync at the end: 1.0 GB/s."""
 LISTED_AT_ONCE: Final = 1000
 
 
 class _Slot:
-    """What the writers of one upload share: the right to write, and the one open file.
+    """Shared by the writers of one upload: the right to write, and the open file.
 
-    The file is touched under ``lock`` alone, and whoever holds the lock keeps it until its thread has ended.
+    The file is used only under ``lock``. A holder of the lock keeps it until its thread has ended.
     """
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.claimant: LocalWriter | None = None
-        """The writer opened last; the others are fenced, at once and for good."""
+        """The writer that was opened last. All others are fenced."""
         self.file: StagedUpload | None = None
         self.flush: asyncio.Future[None] | None = None
 
     async def release(self, workers: Workers) -> None:
-        """Closes the file, whoever opened it. To be called with the lock held, and outlasted."""
+        """Closes the file. The caller must hold the lock, and must not be cancelled meanwhile."""
         flush, self.flush = self.flush, None
         if flush is not None:
-            with suppress(RegistryError):  # it has removed the file then, and the next writer starts from zero
+            with suppress(RegistryError):  # then it has removed the file, and the next writer starts from zero
                 await flush
         file, self.file = self.file, None
         if file is not None:
@@ -68,7 +68,7 @@ class LocalWriter:
         return self._file.position
 
     async def open(self) -> None:
-        """Waits for the writer before to come to rest, then takes the file over."""
+        """Waits until the previous writer is idle, then takes over the file."""
         async with self._slot.lock:
             self._check()
             await outlast(self._slot.release(self._workers))
@@ -82,7 +82,7 @@ class LocalWriter:
         async with self._slot.lock:
             self._check()
             await self._workers.run(self._file.append, chunks)
-            # Runs beside the next appends. One that is still at it when the next is due is not overtaken.
+            # Runs concurrently with the next appends. The next flush waits for this one.
             if self._slot.flush is None and self._file.unsynced >= FLUSH_BYTES:
                 self._slot.flush = self._workers.start(self._file.flush)
 
@@ -105,7 +105,7 @@ class LocalWriter:
                 await self._slot.release(self._workers)
 
     def _check(self) -> None:
-        """Raises unless the upload is this writer's, with all that it staged."""
+        """Raises unless this writer owns the upload with all of its staged bytes."""
         if self._slot.claimant is not self:
             raise upload_fenced()
         if self._slot.flush is None:
@@ -123,23 +123,23 @@ def _take(items: Iterator[T], count: int) -> list[T]:
 class LocalStore:
     """Blobs in a folder; see :class:`~modelyard_server.blobs.store.BlobStore`.
 
-    One store at a time may have a folder open, and the folder is on one file system that has hard links.
+    Only one store at a time may open a folder. The folder must be on one file system with hard links.
     """
 
-    # Joining reads, hashes and writes everything once more. Measured for 1 GiB on two cores: 0.65 s for four parts side
-    # by side and 1.2 s for joining them, 1.0 to 1.8 s for one stream. More cores make only the 0.65 smaller.
+    # Never: joining reads, hashes and writes everything again. For 1 GiB on two cores, four parallel parts take 0.65 s
+    # and joining them 1.2 s. One stream takes 1.0 to 1.8 s. More cores reduce only the 0.65 s.
     compose_threshold: int = 0
 
     def __init__(self, root: Path) -> None:
         self._layout = Layout(root)
         self._workers = Workers(THREADS)
         self._boot = staging.read_boot_id()
-        # A slot lives as long as somebody writes, or waits to.
+        # A slot lives as long as a writer uses it or waits for it.
         self._slots: WeakValueDictionary[str, _Slot] = WeakValueDictionary()
 
     @classmethod
     async def open(cls, root: Path) -> "LocalStore":
-        """The store in ``root``, which is made if it is missing."""
+        """Opens the store in ``root``. Creates it if it is missing."""
         store = cls(root)
         try:
             await store._workers.run(store._layout.create)
@@ -150,12 +150,12 @@ class LocalStore:
 
     @staticmethod
     def is_in(root: Path) -> bool:
-        """Whether a store was ever opened there. Without opening it, what it holds can be read, and nothing is made."""
+        """Whether ``root`` has a store. Creates nothing."""
         return Layout(root).exists()
 
     @staticmethod
     def has_blobs(root: Path) -> bool:
-        """Whether anything was ever published there and is still there."""
+        """Whether ``root`` has a published blob."""
         return LocalStore.is_in(root) and next(Layout(root).published(), None) is not None
 
     async def open_writer(self, upload: str, *, epoch: int) -> LocalWriter:
@@ -204,7 +204,9 @@ class LocalStore:
     async def put(self, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
         small = publishing.SmallBlobs(self._layout, blobs)
         try:
-            writes = [self._workers.start(small.write, slice(first, None, _PUT_WIDTH)) for first in range(_PUT_WIDTH)]
+            writes = [
+                self._workers.start(small.write, slice(first, None, _PUT_THREADS)) for first in range(_PUT_THREADS)
+            ]
             await outlast(asyncio.gather(*writes, return_exceptions=True))
             for written in writes:
                 written.result()
@@ -259,8 +261,8 @@ class LocalStore:
         await self._workers.close()
 
     async def _abandon(self, reader: BlobReader, ahead: asyncio.Future[list[Chunk]]) -> None:
-        """Closes a reader once the batch that it reads ahead has come in."""
-        with suppress(RegistryError):  # nobody waits for it any more
+        """Closes a reader after its pending batch."""
+        with suppress(RegistryError):  # its caller is gone
             await ahead
         await self._workers.run(reader.close)
 

@@ -1,4 +1,4 @@
-"""Blobs published without an upload: small ones whole, and large ones out of stored parts. All of it blocks."""
+"""Publishes small blobs, and large blobs from stored parts. All methods block."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -14,14 +14,14 @@ from modelyard_server.calls.errors import digest_mismatch
 
 
 class SmallBlobs:
-    """Small blobs on their way: all are durable before the first has its name, and a disk that fills up leaves none."""
+    """Publishes small blobs. All are durable before the first gets its name. A full disk leaves none."""
 
     def __init__(self, layout: Layout, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
         self._layout = layout
         self._blobs = [(layout.temporary(), key, data) for key, data in blobs]
 
     def write(self, part: slice) -> None:
-        """Makes some of them durable. Parts may be written side by side: a disk takes many small syncs as one."""
+        """Makes some of them durable. Threads may write parts in parallel, because a disk combines small syncs."""
         for path, _, data in self._blobs[part]:
             _write_whole(path, data)
 
@@ -32,7 +32,7 @@ class SmallBlobs:
             sync_folder(folder)
 
     def close(self) -> None:
-        """Leaves nothing but what was published."""
+        """Removes everything that was not published."""
         _remove(path for path, _, _ in self._blobs)
 
 
@@ -53,7 +53,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 class Assembly:
-    """One blob out of others, copied batch by batch into a file that only :meth:`publish` gives a name to."""
+    """Joins blobs, copied in batches into a file that gets its name in :meth:`publish`."""
 
     def __init__(self, layout: Layout, parts: Sequence[BlobKey]) -> None:
         self._layout = layout
@@ -68,7 +68,7 @@ class Assembly:
         return 0 if self._file is None else self._file.position
 
     def copy(self) -> bool:
-        """Copies and hashes about ``BATCH_BYTES``; False once all parts are in."""
+        """Copies and hashes about ``BATCH_BYTES``. False after the last part."""
         if self._file is None:
             self._file = StagedFile(open_new(self._path), self._path)
         stop = self._file.position + BATCH_BYTES
@@ -89,7 +89,7 @@ class Assembly:
         self._file.publish(self._layout, key)
 
     def close(self) -> None:
-        """Leaves nothing but what was published."""
+        """Removes everything that was not published."""
         if self._reader is not None:
             self._reader.close()
         if self._file is not None:

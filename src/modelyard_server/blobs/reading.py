@@ -1,4 +1,4 @@
-"""Reading of published blobs. All of it blocks."""
+"""Reads published blobs. All methods block."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from modelyard_server.blobs.store import BlobKey
 from modelyard_server.calls.errors import blob_corrupt
 
 BATCH_BYTES: Final = 4 << 20
-"""Of one hop: below it the hop's own cost shows, and above it only memory use grows."""
+"""Bytes per thread hop. Less makes the cost of a hop visible, more only uses memory."""
 
 
 def read_whole(path: Path, key: BlobKey) -> bytes:
@@ -40,7 +40,7 @@ def _read(descriptor: int, key: BlobKey, size: int, offset: int) -> bytes:
 
 
 class BlobReader:
-    """Reads a range of a blob, from front to back. The first batch opens the file, the last one closes it."""
+    """Reads a range of a blob in order. The first batch opens the file, the last one closes it."""
 
     def __init__(self, path: Path, key: BlobKey, *, offset: int, limit: int, chunk_bytes: int) -> None:
         self._path = path
@@ -75,6 +75,6 @@ class BlobReader:
     def _open(self) -> int:
         descriptor = _open(self._path, self._key)
         if hasattr(os, "posix_fadvise"):
-            # More read-ahead: 2.1 GB/s instead of 0.95 measured for a blob that the page cache does not hold.
+            # More read-ahead: 2.1 GB/s instead of 0.95 for a blob that is not in the page cache.
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         return descriptor

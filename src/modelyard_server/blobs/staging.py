@@ -1,8 +1,8 @@
-"""Bytes on their way to becoming a blob. All of it blocks.
+"""Staged bytes of uploads. All methods block.
 
-How much of a staged file may be believed depends on what happened since. The page cache outlives a process, even a
-killed one, so then it is the size of the file. It does not outlive the machine, so then it is what was last synced:
-now and then a writer does that, and notes the position in the upload's *mark*, beside the machine's boot id.
+How many bytes of a staged file are valid depends on the last failure. The page cache survives a killed process, so then
+all bytes of the file are valid. It does not survive a crash of the machine, so then only the synced bytes are. A writer
+syncs at intervals, and stores the position and the machine's boot id in the upload's *mark*.
 """
 
 import os
@@ -24,24 +24,24 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def read_boot_id() -> str:
-    """The same for two processes only if the machine ran on between them."""
+    """An id that changes when the machine reboots."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
-        return uuid4().hex  # nobody can say, so only what this process wrote counts as still there
+        return uuid4().hex  # unknown, so only bytes of this process count as valid
 
 
 class Mark(NamedTuple):
-    """What is known of an upload's bytes on disk."""
+    """The durable position of an upload."""
 
     boot: str
-    """The machine's boot id when they were last written."""
+    """The machine's boot id at the last write."""
     durable: int
-    """How many of them a power cut leaves."""
+    """Bytes that survive a power cut."""
 
     @classmethod
     def read(cls, path: Path) -> "Mark":
-        """The mark of an upload; one that is missing or damaged says that nothing is durable."""
+        """Reads the mark of an upload. A missing or damaged mark means that nothing is durable."""
         try:
             boot, durable = path.read_text().split()
             return cls(boot, int(durable))
@@ -49,19 +49,19 @@ class Mark(NamedTuple):
             return cls("", 0)
 
     def trusted(self, staged: os.stat_result, boot: str) -> int:
-        """How many bytes of a staged file are those that were written."""
+        """Number of valid bytes in a staged file."""
         if self.boot == boot or _is_sealed(staged):
             return staged.st_size
         return min(self.durable, staged.st_size)
 
 
 def _is_sealed(staged: os.stat_result) -> bool:
-    """Whether a file is, or is about to be, a published blob too; it was synced before it got that far."""
+    """Whether a file is also a published blob, or is about to be. Then it is synced."""
     return staged.st_nlink > 1 or not staged.st_mode & stat.S_IWUSR
 
 
 def persisted_size(layout: Layout, upload: str, boot: str) -> int:
-    # The mark first: a writer that opens meanwhile cuts the file before it vouches for it.
+    # Read the mark first: a writer that opens meanwhile truncates the file before it updates the mark.
     mark = Mark.read(layout.mark(upload))
     try:
         return mark.trusted(layout.staged(upload).stat(), boot)
@@ -72,8 +72,8 @@ def persisted_size(layout: Layout, upload: str, boot: str) -> int:
 class StagedFile:
     """A file that grows at its end, its running sha256, and the only descriptor that writes it.
 
-    ``position`` counts what is wholly written and hashed. A write that fails half-way leaves more in the file; the next
-    one goes over it, and whoever opens the file anew reads what is there.
+    ``position`` counts the bytes that are written and hashed. A failed write may leave more bytes in the file. The next
+    write replaces them, and a new writer reads them.
     """
 
     def __init__(self, descriptor: int, path: Path) -> None:
@@ -88,10 +88,10 @@ class StagedFile:
         return self._hash.digest
 
     def rehash(self, size: int) -> None:
-        """Takes in the next batch of what is in the file, up to ``size``."""
+        """Hashes the next batch of the file's bytes, up to ``size``."""
         data = os.pread(self.descriptor, min(BATCH_BYTES, size - self.position), self.position)
         if not data:
-            raise storage_down()  # someone else cut the file
+            raise storage_down()  # the file was truncated from outside
         self._take(data)
 
     def write(self, data: bytes) -> None:
@@ -101,7 +101,7 @@ class StagedFile:
         self._take(data)
 
     def publish(self, layout: Layout, key: BlobKey) -> None:
-        """Makes the file durable, in contents and in name. The caller has compared size and digest."""
+        """Makes the contents and the name of the file durable. The caller has compared size and digest."""
         if not self.sealed:
             os.ftruncate(self.descriptor, self.position)
         sync(self.descriptor)
@@ -121,8 +121,8 @@ class StagedFile:
 
 
 class StagedUpload:
-    """The staged file of an upload and its mark. Constructed without touching the disk, so that :meth:`close` is safe
-    whatever became of :meth:`open`. One call at a time, but for :meth:`flush`, which runs beside :meth:`append`.
+    """The staged file of an upload and its mark. The constructor does not use the disk, so that :meth:`close` is safe
+    after a failed :meth:`open`. One call at a time, except :meth:`flush`, which may run during :meth:`append`.
     """
 
     def __init__(self, layout: Layout, upload: str, boot: str) -> None:
@@ -134,7 +134,7 @@ class StagedUpload:
         self._found: int | None = None
         self._durable = 0
         self.gone = False
-        """Nothing of the upload is staged any more."""
+        """The staged bytes have been removed."""
 
     @property
     def position(self) -> int:
@@ -142,18 +142,18 @@ class StagedUpload:
 
     @property
     def persisted(self) -> int | None:
-        """Bytes that the next writer will find; None as long as the file is not open."""
+        """Bytes that the next writer will find; None before :meth:`open`."""
         if self._found is None:
             return None
         return 0 if self.gone else max(self._found, self.position)
 
     @property
     def unsynced(self) -> int:
-        """Bytes behind the last position that was made durable."""
+        """Bytes after the last durable position."""
         return self.position - self._durable
 
     def open(self) -> None:
-        """Opens the file and cuts off what may not be believed; :meth:`rehash` takes in the rest."""
+        """Opens the file and truncates invalid bytes. :meth:`rehash` hashes the rest."""
         try:
             before: os.stat_result | None = self._path.stat()
         except FileNotFoundError:
@@ -165,14 +165,14 @@ class StagedUpload:
         self._file.sealed = sealed
         found = 0 if before is None else mark.trusted(before, self._boot)
         if not sealed:
-            # First the cut, then the mark that vouches for this boot: a crash between them leaves the old mark.
+            # Truncate first, then write the mark of this boot: a crash in between leaves the old mark.
             os.ftruncate(self._file.descriptor, found)
             self._durable = min(mark.durable, found)
             self._write_mark(Mark(self._boot, self._durable), but=mark)
         self._found = found
 
     def rehash(self) -> bool:
-        """Hashes the next batch of what was found; False once there is none."""
+        """Hashes the next batch of existing bytes. False after the last one."""
         file = self._open_file()
         assert self._found is not None
         if file.position < self._found:
@@ -188,7 +188,7 @@ class StagedUpload:
                 file.write(chunk.data)
 
     def flush(self) -> None:
-        """Makes durable what is staged by now, and notes it."""
+        """Makes the staged bytes durable, and updates the mark."""
         file = self._open_file()
         position = file.position
         try:
@@ -197,7 +197,7 @@ class StagedUpload:
             self.remove()
             raise
         self._durable = position
-        # Without it only more is sent again after a power cut.
+        # Without the mark, the client only sends more bytes again after a power cut.
         with suppress(OSError):
             self._write_mark(Mark(self._boot, position))
 
@@ -215,7 +215,7 @@ class StagedUpload:
             raise
 
     def remove(self) -> None:
-        """Removes file and mark; the descriptor stays open for :meth:`close`."""
+        """Removes file and mark. The descriptor stays open until :meth:`close`."""
         self.gone = True
         self._path.unlink(missing_ok=True)
         self._mark_path.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""What the services ask of a store of bytes. Its drivers live in ``blobs``; one conformance suite holds them to it.
+"""The interface of a store of bytes. One conformance suite tests all of its implementations.
 
-A blob's place is named by its digest and a generation, fresh for each publication, so that whoever removes one
-publication late can never remove a newer one. Methods raise the errors of ``domain.errors`` and nothing else for what a
-disk or an object store does to them: ``STORAGE_FULL``, ``BACKEND_DOWN``, ``BLOB_CORRUPT``.
+A blob is stored under its digest and a generation, which is new for each publication. So a late removal of one
+publication never removes a newer one. For failures of a disk or an object store, methods raise only errors of
+``calls.errors``: ``STORAGE_FULL``, ``BACKEND_DOWN``, ``BLOB_CORRUPT``.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 
 class Chunk(NamedTuple):
-    """Some bytes in flight, with the crc32c that came with them, or goes with them."""
+    """Some bytes in transit, with their crc32c."""
 
     data: bytes
     crc32c: int | None
@@ -34,31 +34,31 @@ class BlobWriter(Protocol):
 
     @property
     def position(self) -> int:
-        """Bytes staged so far: where the next chunk goes."""
+        """Number of staged bytes: the offset of the next chunk."""
         ...
 
     async def append(self, chunks: Sequence[Chunk]) -> None:
         """Stages chunks, in one thread hop.
 
-        ``CHUNK_CORRUPT`` at the first chunk whose crc32c is wrong: those before it are staged, it and the rest are not.
+        Raises ``CHUNK_CORRUPT`` at the first chunk with a wrong crc32c. Only the chunks before it are staged.
         ``UPLOAD_BUSY`` if a writer of a later epoch was opened, or the upload was discarded or published.
-        ``STORAGE_FULL`` leaves the prefix that fitted. A cancelled call returns once nothing writes any more, having
-        staged any number of the chunks, wholly.
+        ``STORAGE_FULL`` if the disk is full. The prefix that fitted stays staged. A cancelled call returns after its
+        thread has ended. It has then staged any number of whole chunks.
         """
         ...
 
     async def publish(self, key: BlobKey, *, field: str) -> None:
-        """Makes the staged bytes durable under ``key``, then they are never written again.
+        """Makes the staged bytes durable under ``key``. They never change after that.
 
-        ``SIZE_MISMATCH``, naming ``field``, if there are more or fewer of them; they stay, and may be completed.
-        ``DIGEST_MISMATCH`` if their sha256 is another; they are gone then, as they are after ``BACKEND_DOWN`` if it is
-        unknown what of them reached the disk. ``UPLOAD_BUSY`` as for :meth:`append`.
-        Publishing the same key twice is the same as once. The staged copy stays until :meth:`BlobStore.discard`.
+        Raises ``SIZE_MISMATCH``, with ``field``, if the size differs. The bytes stay and can be completed.
+        ``DIGEST_MISMATCH`` if the sha256 differs. The bytes are removed. They are also removed after ``BACKEND_DOWN``
+        if it is unknown which of them are on the disk. ``UPLOAD_BUSY`` as for :meth:`append`.
+        It is idempotent for the same key. The staged copy stays until :meth:`BlobStore.discard`.
         """
         ...
 
     async def close(self) -> None:
-        """Lets go of the upload; the staged bytes stay for another writer. Idempotent."""
+        """Releases the upload. The staged bytes stay for another writer. Idempotent."""
         ...
 
 
@@ -69,23 +69,23 @@ class BlobStore(Protocol):
     """Size in bytes from which uploading in parts and joining them pays; 0: never."""
 
     async def open_writer(self, upload: str, *, epoch: int) -> BlobWriter:
-        """The writer of an upload, positioned behind what is staged; fences every writer of a smaller epoch.
+        """Opens the writer of an upload, positioned after the staged bytes. Fences every writer of a smaller epoch.
 
-        Reads what is staged again, to go on with its hash. ``UPLOAD_BUSY`` if this or a later epoch is open already, or
+        Reads the staged bytes again to compute their hash. ``UPLOAD_BUSY`` if this or a later epoch is already open, or
         is opened meanwhile.
         """
         ...
 
     async def persisted_size(self, upload: str) -> int:
-        """How many bytes of an upload are staged and will be there for the next writer; 0 for an unknown one."""
+        """Number of staged bytes that the next writer will find; 0 for an unknown upload."""
         ...
 
     async def discard(self, upload: str) -> None:
-        """Removes what is staged for an upload, fencing its writers. Idempotent."""
+        """Removes the staged bytes of an upload, and fences its writers. Idempotent."""
         ...
 
     def staged(self) -> AsyncIterator[str]:
-        """Every upload for which something is staged, in any order: what a reaper compares with the rows it has."""
+        """Every upload with staged bytes, in any order. A sweep compares them with the rows."""
         ...
 
     async def put(self, blobs: Sequence[tuple[BlobKey, bytes]]) -> None:
@@ -97,16 +97,17 @@ class BlobStore(Protocol):
     ) -> None:
         """Publishes the concatenation of stored blobs, hashed anew. ``progress`` is told the bytes that are hashed.
 
-        Errors as of :meth:`BlobWriter.publish`, and ``BLOB_CORRUPT`` if a part is missing or short; nothing stays then.
+        Raises the errors of :meth:`BlobWriter.publish`, and ``BLOB_CORRUPT`` if a part is missing or short. After an
+        error, nothing is stored.
         """
         ...
 
     def read(self, key: BlobKey, *, offset: int, limit: int, chunk_bytes: int) -> AsyncGenerator[Sequence[Chunk], None]:
         """Bytes ``offset`` to ``offset + limit`` of a blob, in batches of chunks of at most ``chunk_bytes``.
 
-        Every chunk carries its crc32c; an empty range has no batches. The next batch is read while the caller sends the
-        last one: who may leave early closes the generator (``contextlib.aclosing``). ``BLOB_CORRUPT`` if the blob is
-        missing or of another size.
+        Every chunk has its crc32c. An empty range has no batches. The next batch is read while the caller sends the
+        last one. So a caller that may stop early must close the generator (``contextlib.aclosing``).
+        ``BLOB_CORRUPT`` if the blob is missing or has another size.
         """
         ...
 
@@ -119,7 +120,7 @@ class BlobStore(Protocol):
         ...
 
     def published(self) -> AsyncGenerator[Sequence[BlobKey], None]:
-        """Every publication with its stored size, in batches, in any order: what a check compares with the rows."""
+        """Every publication with its stored size, in batches, in any order. A check compares them with the rows."""
         ...
 
     async def remove(self, key: BlobKey) -> None:
@@ -127,5 +128,5 @@ class BlobStore(Protocol):
         ...
 
     async def close(self) -> None:
-        """Lets go of everything; called once, after the last call."""
+        """Releases all resources. Called once, after the last call."""
         ...

@@ -1,4 +1,4 @@
-"""Blocking calls from the event loop: on threads of our own, and never left behind by a caller that is cancelled."""
+"""Runs blocking calls in threads. A cancelled caller always waits until its thread has ended."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 async def outlast(awaitable: Awaitable[T]) -> T:
-    """The result of something that is waited for even if the caller is cancelled meanwhile; only then is the caller.
+    """Waits for a result, also if the caller is cancelled meanwhile. The caller is cancelled after that.
 
-    A thread cannot be cancelled. A caller that went on before it ended would close a descriptor that it writes to, and
-    the system gives the same number to the next file.
+    A thread can't be cancelled. If the caller continued before the thread ended, it would close a descriptor in use,
+    and the system would reuse its number for the next file.
     """
     future = asyncio.ensure_future(awaitable)
     cancelled: asyncio.CancelledError | None = None
@@ -27,7 +27,7 @@ async def outlast(awaitable: Awaitable[T]) -> T:
     if cancelled is None:
         return future.result()
     if not future.cancelled():
-        future.exception()  # or asyncio reports it as never seen
+        future.exception()  # or asyncio reports it as never retrieved
     raise cancelled
 
 
@@ -38,7 +38,7 @@ class Workers:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="blobs")
 
     def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        """Runs ``call`` on a thread; what the disk does to it comes out as an error of the domain."""
+        """Runs ``call`` in a thread. Errors of the disk are raised as domain errors."""
 
         def translated() -> T:
             try:
@@ -49,7 +49,7 @@ class Workers:
         return asyncio.get_running_loop().run_in_executor(self._pool, translated)
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """One hop: runs ``call`` on a thread and returns when that ended, not earlier."""
+        """Runs ``call`` in a thread, and returns after the thread has ended."""
         return await outlast(self.start(call, *args, **kwargs))
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One call on its way through the server, whatever door it came in by."""
+"""One call on its way through the server, independent of the protocol."""
 
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -13,10 +13,10 @@ from modelyard_server.calls.methods import Method
 
 
 class Door(Protocol):
-    """What a call is asked for that each protocol answers in its own way."""
+    """The operations of a call that each protocol implements."""
 
     def remaining(self) -> float | None:
-        """Seconds that the caller still waits; None if it set no deadline."""
+        """Seconds until the caller's deadline; None without a deadline."""
         ...
 
     async def refuse(self, code: Code, error: RegistryError) -> NoReturn:
@@ -26,15 +26,15 @@ class Door(Protocol):
 
 @dataclass(slots=True)
 class Call:
-    """What is known of a call; the stages and the servicers add to it."""
+    """The state of one call. Stages and servicers add to it."""
 
     method: Method
     door: Door
     id: str
-    """Of this call, made by the server: what joins a caller's log to ours."""
+    """The server's id of this call. It relates the log of the caller to that of the server."""
     caller: Caller = ANONYMOUS
     origin: dict[str, str] = field(default_factory=dict)
-    """Where it came from, for the log: peer, user agent, the caller's own ids."""
+    """The origin of the call, for the log: peer, user agent, ids of the caller."""
     resource: str = ""
     code: Code = Code.OK
     reason: str = ""
@@ -44,7 +44,7 @@ class Call:
     started: float = field(default_factory=perf_counter)
 
     def describe(self, request: Message) -> None:
-        """Notes what a request is about, for the log."""
+        """Stores the name of the request's resource, for the log."""
         for path in self.method.resource_fields:
             if value := _text_at(request, path):
                 self.resource = value

@@ -1,4 +1,4 @@
-"""Who calls, and what a change needs to know of its call."""
+"""The caller of a call, and the properties of a call that a change needs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from datetime import datetime
 from typing import Final
 
 Clock = Callable[[], datetime]
-"""The time now, aware, in UTC."""
+"""Returns the current time, timezone-aware, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks for something. Every service method takes one."""
+    """The caller of a service method. Every service method takes one."""
 
     actor: str
-    """As the log names it."""
+    """The caller's name in the log."""
 
 
 ANONYMOUS: Final = Caller("anonymous")
-"""Everybody, until there is access control."""
+"""Every caller, until there is access control."""
 
 SYSTEM: Final = Caller("system")
 """The server itself."""
@@ -26,16 +26,16 @@ SYSTEM: Final = Caller("system")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call that wants to change something."""
+    """One call that changes something."""
 
     caller: Caller
     method: str
     payload_hash: str
-    """Of the request without its request_id: what tells a retry from another request under the same id."""
+    """Hash of the request without its request_id. It tells a retry from another request with the same id."""
     request_id: str = ""
     validate_only: bool = False
     returns_secret: bool = False
-    """The answer holds a secret or a lease."""
+    """The answer contains a secret or a lease."""
 
     @property
     def actor(self) -> str:
@@ -43,5 +43,5 @@ class Attempt:
 
     @property
     def logged_id(self) -> str:
-        """What the log tells of the request_id: whoever knows it can have the answer again, secrets and all."""
+        """The request_id for the log. Empty if the answer has a secret: a reader of the log could request it again."""
         return "" if self.returns_secret else self.request_id

@@ -1,4 +1,4 @@
-"""Status codes, as every door knows them, and the code of each error."""
+"""Status codes, independent of the protocol, and the code of each error."""
 
 from enum import IntEnum
 from typing import Final

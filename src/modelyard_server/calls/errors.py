@@ -1,22 +1,22 @@
-"""Everything a caller can do wrong and everything that can be wrong with the registry, in one hierarchy.
+"""All errors that a caller can get, in one hierarchy.
 
 RegistryError
-├── InvalidArgument        bad whatever the state; carries every violation of the request at once
+├── InvalidArgument        wrong in any state; carries all violations of the request
 ├── Unauthenticated
 ├── PermissionDenied
-├── NotFound               missing, or not for this caller to see
+├── NotFound               missing, or hidden from this caller
 ├── AlreadyExists
-├── FailedPrecondition     the state says no; retrying changes nothing
-├── Aborted                lost a race; read again, then decide
+├── FailedPrecondition     the state does not allow the call; a retry fails too
+├── Aborted                another change came first; read again, then decide
 ├── OutOfRange             an offset that is not the expected one
 ├── ResourceExhausted      a limit, a quota or the disk
 ├── Unavailable            try again later
-├── DataLoss               stored bytes are not what they were
+├── DataLoss               stored bytes are missing or damaged
 ├── DeadlineExceeded
-└── Internal               a bug; the caller learns an id, the log the rest
+└── Internal               a bug; the caller gets an error id, the log has the details
 
-``reason`` is for programs and never changes once published; the message is for people. Every changing value in a
-message is in ``metadata`` too. Codes and details on the wire are the business of ``rpc.status``.
+``reason`` is for programs and never changes after a release. The message is for people. Every variable part of a
+message is in ``metadata`` too. ``rpc.status`` converts errors to codes and details on the wire.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class FieldViolation:
 
 @dataclass(frozen=True, slots=True)
 class PreconditionViolation:
-    """One thing about the state that stands in the way."""
+    """One fact about the state that does not allow the call."""
 
     type: str
     subject: str
@@ -44,7 +44,7 @@ class PreconditionViolation:
 
 
 class RegistryError(Exception):
-    """Root of all errors that a caller is told about."""
+    """Base class of all errors that a caller can get."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class RegistryError(Exception):
         self.reason = reason
         self.metadata = dict(metadata or {})
         self.retry_after = retry_after
-        """Seconds after which the same call may work."""
+        """Seconds after which the same call may succeed."""
 
 
 class InvalidArgument(RegistryError):
@@ -88,7 +88,7 @@ class PermissionDenied(RegistryError):
 
 
 class ResourceError(RegistryError):
-    """An error about one resource, named."""
+    """An error about one named resource."""
 
     def __init__(self, message: str, *, reason: str, kind: str, name: str) -> None:
         super().__init__(message, reason=reason, metadata={"resource": name})
@@ -146,16 +146,16 @@ class Internal(RegistryError):
 
 
 def invalid(field: str, description: str, *, reason: str = "INVALID_FIELD") -> InvalidArgument:
-    """The frequent case of one violation."""
+    """An error with one violation."""
     return InvalidArgument([FieldViolation(field, description)], reason=reason)
 
 
-# Errors that more than one room raises.
+# Errors that more than one capability raises.
 
 
 def upload_fenced() -> Aborted:
     return Aborted(
-        "another stream writes this upload now; ask GetUpload where it is, or start an upload of your own",
+        "Another stream took over this upload. Call GetUpload for its state, or start another upload.",
         reason="UPLOAD_BUSY",
         retry_after=1.0,
     )
@@ -163,7 +163,7 @@ def upload_fenced() -> Aborted:
 
 def offset_mismatch(given: int, persisted: int) -> OutOfRange:
     return OutOfRange(
-        f"the data starts at offset {given}, but the server has {persisted} bytes; go on from there",
+        f"The data starts at offset {given}, but the server has {persisted} bytes. Continue from that offset.",
         reason="OFFSET_MISMATCH",
         metadata={"writeOffset": str(given), "persistedSize": str(persisted)},
     )
@@ -171,7 +171,7 @@ def offset_mismatch(given: int, persisted: int) -> OutOfRange:
 
 def chunk_corrupt(persisted: int) -> Aborted:
     return Aborted(
-        f"a chunk was damaged in flight (its crc32c is wrong); resend from offset {persisted}",
+        f"A chunk was damaged in transit: its crc32c is wrong. Send again from offset {persisted}.",
         reason="CHUNK_CORRUPT",
         metadata={"persistedSize": str(persisted)},
         retry_after=0.0,
@@ -182,7 +182,7 @@ def digest_mismatch(field: str, expected: str, actual: str) -> InvalidArgument:
     return InvalidArgument(
         [
             FieldViolation(
-                field, f"the bytes hash to {actual}, not to {expected}; nothing was stored, don't retry as is"
+                field, f"the bytes have the digest {actual}, not {expected}. Nothing was stored. Don't retry unchanged."
             )
         ],
         reason="DIGEST_MISMATCH",
@@ -194,7 +194,8 @@ def size_mismatch(field: str, expected: int, actual: int) -> InvalidArgument:
     return InvalidArgument(
         [
             FieldViolation(
-                field, f"there are {actual} bytes, not {expected}; send the rest, or start anew with the right size"
+                field,
+                f"the data has {actual} bytes, not {expected}. Send the rest, or start again with the right size.",
             )
         ],
         reason="SIZE_MISMATCH",
@@ -204,7 +205,7 @@ def size_mismatch(field: str, expected: int, actual: int) -> InvalidArgument:
 
 def storage_full() -> ResourceExhausted:
     return ResourceExhausted(
-        "the registry's disk is full; nothing was stored. Free space or enlarge it, then retry",
+        "The registry's disk is full. Nothing was stored. Free space on the disk or enlarge it, then retry.",
         reason="STORAGE_FULL",
         retry_after=30.0,
     )
@@ -212,13 +213,13 @@ def storage_full() -> ResourceExhausted:
 
 def storage_down(retry_after: float = 5.0) -> Unavailable:
     return Unavailable(
-        "the registry's store can't be reached or written", reason="BACKEND_DOWN", retry_after=retry_after
+        "The registry's blob store can't be read or written. Try again.", reason="BACKEND_DOWN", retry_after=retry_after
     )
 
 
 def blob_corrupt(digest: str) -> DataLoss:
     return DataLoss(
-        f"the stored bytes of {digest} are missing or damaged; tell the registry's operator",
+        f"The stored bytes of {digest} are missing or damaged. Report this to the registry's operator.",
         reason="BLOB_CORRUPT",
         metadata={"digest": digest},
     )
@@ -226,7 +227,7 @@ def blob_corrupt(digest: str) -> DataLoss:
 
 def namespace_not_found(name: NamespaceName) -> NotFound:
     return NotFound(
-        f"there is no namespace {name.namespace!r}; create it first",
+        f"There is no namespace {name.namespace!r}. Create it first.",
         reason="NAMESPACE_NOT_FOUND",
         kind="Namespace",
         name=str(name),

@@ -7,22 +7,22 @@ from modelyard.core import limits as shared
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of everything a caller may ask for. Sizes in bytes, times in seconds."""
+    """Limits of what a caller may request. Sizes in bytes, times in seconds."""
 
     message_bytes: int = 4 << 20
     chunk_bytes: int = 1 << 20
     preferred_chunk_bytes: int = 256 << 10
-    """Messages of 1 MiB cost twice the system time: each buffer is then mapped and faulted in anew."""
+    """Messages of 1 MiB need twice the system time, because each buffer is then mapped again."""
     batch_bytes: int = 3 << 20
     batch_count: int = 1000
     part_bytes: int = 64 << 20
     part_count: int = 100_000
     version_bytes: int = 7 << 19
-    """Of one version's message, files and facts together: half a MiB below what a message may hold."""
+    """Most bytes of a version's message with files and facts: half a MiB less than ``message_bytes``."""
     resource_bytes: int = (4 << 20) - (64 << 10)
-    """Of any one resource or event: with what an answer adds to it, it fits into a message."""
+    """Most bytes of any one resource or event. With what an answer adds to it, it fits into a message."""
     list_bytes: int = 2 << 20
-    """A FULL page ends early at about this size."""
+    """Size at which a page ends early, approximately."""
     page_size_default: int = shared.DEFAULT_PAGE_SIZE
     page_size_max: int = shared.MAX_PAGE_SIZE
     page_token_ttl: float = 3 * 86_400.0
@@ -34,42 +34,42 @@ class Limits:
     description_bytes: int = shared.MAX_DESCRIPTION_BYTES
     reason_bytes: int = shared.MAX_REASON_BYTES
     facts_entries: int = shared.MAX_FACTS
-    """Of each map or list among the facts."""
+    """Most entries of each map or list in the facts."""
     aliases_per_commit: int = shared.MAX_ALIASES_PER_COMMIT
     open_uploads: int = 1000
-    """In one namespace."""
+    """Most open uploads of one namespace."""
     upload_ttl: float = 86_400.0
     writer_stall: float = 10.0
-    """A writer of an upload that moved nothing for so long may be taken over from."""
+    """Another stream may take over an upload whose writer made no progress for this long."""
     lease_ttl: float = 3600.0
-    """How long a blob that was found, or just written, stays without a version that names it."""
+    """How long a blob is kept without a version that uses it, after it was found or written."""
     deployment_ttl: float = shared.DEFAULT_DEPLOYMENT_TTL
-    """How long a deployment counts without a heartbeat, unless its consumer asks for another time."""
+    """How long a deployment lives after a heartbeat, unless its consumer requests another time."""
     deployments: int = 10_000
-    """Of one model."""
+    """Most deployments of one model."""
     deployment_ttl_min: float = shared.MIN_DEPLOYMENT_TTL
     deployment_ttl_max: float = shared.MAX_DEPLOYMENT_TTL
     consumer_bytes: int = shared.MAX_CONSUMER_BYTES
-    """Of each of a consumer's service, environment and instance."""
+    """Most bytes of each of a consumer's service, environment and instance."""
     rollout_differing: int = shared.MAX_ROLLOUT_DIFFERING
-    """Deployments that one rollout lists."""
+    """Most deployments that GetRollout lists."""
     usage_versions: int = 1000
-    """Whose use is counted in memory, until it is stored."""
+    """Most versions whose uses are counted in memory before they are stored."""
     request_id_ttl: float = 86_400.0
     purge_after: float = 30 * 86_400.0
-    """How long a soft-deleted resource can be restored."""
+    """How long a deleted resource can be restored."""
     unary_deadline: float = 30.0
     stream_idle: float = 60.0
-    """A client's stream that sends nothing for so long is ended."""
+    """A request stream that receives nothing for this long is ended."""
     event_types: int = 100
-    """That one watch may name."""
+    """Most event types that one WatchEvents call may filter by."""
     watch_progress: float = 30.0
-    """A watch that has nothing to tell says so this often."""
+    """A watch without events sends a progress message this often."""
     compose_progress: float = 10.0
-    """A ComposeBlob that takes long says how far it is this often."""
+    """A long ComposeBlob sends a progress message this often."""
     reader_stall: float = 120.0
-    """A client that takes nothing of its download for so long is cut off."""
+    """A download whose client reads nothing for this long is ended."""
     webhooks: int = 100
-    """In one namespace."""
+    """Most webhooks of one namespace."""
     delivery_ttl: float = 7 * 86_400.0
-    """How long the outcome of a delivery is kept."""
+    """How long a delivery is kept after it has ended."""

@@ -1,4 +1,4 @@
-"""Field masks (AIP-134, 161): which fields an update changes, checked against the contract's own annotations."""
+"""Field masks (AIP-134, 161): the fields that an update changes, checked against the annotations of the contract."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from modelyard_server.calls.errors import FieldViolation, InvalidArgument, invalid
 
-# The runtime's own descriptors, whose class depends on how protobuf was built.
+# Descriptors of the protobuf runtime. Their class depends on the build of protobuf.
 Descriptor = Any
 
 _PATH: Final = re.compile(r"(?P<field>[a-z_]+)(?:\.(?:(?P<plain>[A-Za-z0-9_]+)|`(?P<quoted>[^`]+)`))?")
@@ -31,14 +31,14 @@ def _is_map(descriptor: Descriptor) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What an update changes of a resource."""
+    """The changes of an update to one resource."""
 
     fields: Mapping[str, Any]
     """New values of whole fields."""
     entries: Mapping[str, Mapping[str, str | None]]
     """Changed entries of maps; None removes one."""
     frozen: frozenset[str] = field(default_factory=frozenset)
-    """Immutable fields that were named: they must be equal to what is stored."""
+    """Immutable fields in the mask. Their values must equal the stored ones."""
 
     def values(self, current: Any) -> dict[str, Any]:
         """The fields of ``current``, a domain record, that change."""
@@ -50,7 +50,7 @@ class Patch:
 
 
 def parse(field_name: str, message: Message, mask: FieldMask | None) -> Patch:
-    """The patch that ``message`` and its mask spell. No mask means the populated fields, ``*`` all of them."""
+    """The patch of ``message`` and its mask. Without a mask: the populated fields. With ``*``: all fields."""
     descriptors = message.DESCRIPTOR.fields_by_name
     fields: dict[str, Any] = {}
     entries: dict[str, dict[str, str | None]] = {}
@@ -61,7 +61,7 @@ def parse(field_name: str, message: Message, mask: FieldMask | None) -> Patch:
         descriptor = descriptors.get(match["field"]) if match else None
         if match is None or descriptor is None:
             violations.append(
-                FieldViolation("update_mask", f"{path[:80]!r} is no field of {field_name}: {_known(descriptors)}")
+                FieldViolation("update_mask", f"{path[:80]!r} is not a field of {field_name}: {_known(descriptors)}")
             )
             continue
         behaviors = _behaviors(descriptor)
@@ -69,12 +69,12 @@ def parse(field_name: str, message: Message, mask: FieldMask | None) -> Patch:
         if _FROZEN in behaviors:
             frozen.add(descriptor.name)
         elif not behaviors & _GIVEN:
-            continue  # output only, or the name and the etag: named by a client that sends back what it read
+            continue  # output only, or the name and the etag: clients may send back a resource that they read
         elif key is None:
             value = getattr(message, descriptor.name)
             fields[descriptor.name] = dict(value) if _is_map(descriptor) else value
         elif not _is_map(descriptor):
-            violations.append(FieldViolation("update_mask", f"{path[:80]!r}: {descriptor.name} is no map"))
+            violations.append(FieldViolation("update_mask", f"{path[:80]!r}: {descriptor.name} is not a map"))
         else:
             stored = getattr(message, descriptor.name)
             entries.setdefault(descriptor.name, {})[key] = stored.get(key)
@@ -99,7 +99,7 @@ def _mutable(descriptors: Mapping[str, Descriptor]) -> list[str]:
 
 
 def _known(descriptors: Mapping[str, Descriptor]) -> str:
-    return f"it can be of {', '.join(_mutable(descriptors))}"
+    return f"use {', '.join(_mutable(descriptors))}"
 
 
 def of(request: Any) -> FieldMask | None:

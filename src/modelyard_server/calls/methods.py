@@ -1,4 +1,4 @@
-"""What the contract says of each method: read from the descriptors once, at start."""
+"""The options of each method in the contract, read from the descriptors once at start."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _REGISTRY: Final = "*"
 
 
 class CallClass(IntEnum):
-    """What a call costs. Calls of each class are bounded apart, so that none starves the others."""
+    """Class of calls with similar cost. Each class has its own limits, so that no class starves another."""
 
     SMALL = options_pb2.CALL_CLASS_SMALL
     UPLOAD = options_pb2.CALL_CLASS_UPLOAD
@@ -33,11 +33,11 @@ class Method:
     name: str
     permission: str
     resource_fields: tuple[str, ...]
-    """Paths of the fields that name the resources the permission is for; none for the registry as a whole."""
+    """Paths of the fields that name the resources of the permission. Empty for the whole registry."""
     call_class: CallClass
     returns_secret: bool
     deadline: float
-    """Seconds that a unary call may take; 0 for streams that last as long as they move."""
+    """Seconds that a unary call may take. 0 for streams, which may last as long as data flows."""
     request: type[Message]
     client_streaming: bool
     server_streaming: bool
@@ -53,11 +53,11 @@ class Method:
 
 
 class ContractError(Exception):
-    """The contract lacks something that the server can't do without."""
+    """The contract lacks an option that the server needs."""
 
 
 def table(services: Iterable[Any]) -> dict[str, Method]:
-    """All methods of services, by path. A method without one of our options is refused: nobody can forget it."""
+    """All methods of services, by path. Raises :class:`ContractError` if a method lacks one of our options."""
     methods = (_method(service, descriptor) for service in services for descriptor in service.methods)
     return {method.path: method for method in methods}
 
@@ -71,7 +71,7 @@ def _method(service: Any, descriptor: Any) -> Method:
     }
     for option, is_given in given.items():
         if not is_given:
-            raise ContractError(f"{path} has no (modelyard.v1.{option}) option; give it one in the contract")
+            raise ContractError(f"{path} has no (modelyard.v1.{option}) option. Add it to the method in the contract.")
     deadline = options.Extensions[options_pb2.default_deadline]
     return Method(
         service=service.full_name,

@@ -1,4 +1,4 @@
-"""Requests as values: every violation of a request is collected before any is told."""
+"""Parses requests into values, and collects all violations of a request before it raises."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Collector:
-    """Gathers the violations of one request. ``raise_any`` before what was parsed is used."""
+    """Collects the violations of one request. Call ``raise_any`` before you use parsed values."""
 
     def __init__(self) -> None:
         self._violations: list[FieldViolation] = []
@@ -41,7 +41,7 @@ class Collector:
             return None
 
     def optional(self, field: str, parse: Callable[[str], T], value: str) -> T | None:
-        """The same of what may be left out."""
+        """The same for an optional field."""
         return self.parse(field, parse, value) if value else None
 
     def raise_any(self) -> None:
@@ -50,7 +50,7 @@ class Collector:
 
 
 def one(field: str, parse: Callable[[str], T], value: str) -> T:
-    """The frequent case of a request with one name."""
+    """Parses the only name of a request."""
     collector = Collector()
     parsed = collector.parse(field, parse, value)
     collector.raise_any()
@@ -59,8 +59,8 @@ def one(field: str, parse: Callable[[str], T], value: str) -> T:
 
 
 def attempt(call: Call, request: Message, collector: Collector) -> Attempt:
-    """What a change needs to know of its request besides the change."""
-    request_id: str = getattr(request, "request_id", "")  # what can be done twice without harm has none
+    """The attempt of a request: caller, method, payload hash, request_id and flags."""
+    request_id: str = getattr(request, "request_id", "")  # idempotent requests have none
     if request_id:
         collector.add(validation.uuid4("request_id", request_id))
     bare = type(request)()
@@ -71,7 +71,7 @@ def attempt(call: Call, request: Message, collector: Collector) -> Attempt:
         caller=call.caller,
         method=call.method.name,
         payload_hash=hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest(),
-        # Two spellings of one UUID are one.
+        # Upper and lower case are the same UUID.
         request_id=request_id.lower(),
         validate_only=getattr(request, "validate_only", False),
         returns_secret=call.method.returns_secret,
@@ -86,7 +86,7 @@ def change(
     value: str,
     violations: Iterable[FieldViolation] = (),
 ) -> tuple[T, Attempt]:
-    """The frequent case of a change to one resource: its name, and the attempt. ``violations`` are told with theirs."""
+    """Parses a change to one resource: its name and the attempt. Raises with ``violations`` and their own."""
     collector = Collector()
     parsed = collector.parse(field, parse, value)
     collector.add(violations)
@@ -97,9 +97,9 @@ def change(
 
 
 def time(field: str, message: Timestamp, collector: Collector) -> datetime | None:
-    """A moment; None and a violation for what is none."""
+    """Parses a time. None and a violation if it is invalid."""
     try:
         return message.ToDatetime(UTC)
     except (ValueError, OverflowError):
-        collector.add([FieldViolation(field, "is no time between the years 1 and 9999")])
+        collector.add([FieldViolation(field, "is not a time between the years 1 and 9999")])
         return None

@@ -1,4 +1,4 @@
-"""What every resource of the API has: a uid that never changes, times, and an etag."""
+"""The fields of every resource of the API: a uid that never changes, times, and an etag."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from modelyard_server.calls.errors import Aborted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A named resource that can change. ``key`` is what the database calls its row; only repositories read it."""
+    """A named resource that can change. ``key`` is the primary key of its row; only repositories read it."""
 
     uid: str
     create_time: datetime
@@ -20,7 +20,7 @@ class Resource:
 
     @property
     def etag(self) -> str:
-        """A strong tag. It holds part of the uid, so that a resource removed and made anew never has an old one's."""
+        """A strong tag. It has part of the uid, so that a resource that is created anew gets another."""
         return f'"{self.uid[:8]}-{self.row_version}"'
 
 
@@ -29,10 +29,11 @@ def new_uid() -> str:
 
 
 def check_etag(resource: Resource, etag: str, name: object) -> None:
-    """Raises ``ETAG_MISMATCH`` if the caller has seen another state of the resource than there is now."""
+    """Raises ``ETAG_MISMATCH`` if the resource has changed since the caller read it."""
     if etag and etag != resource.etag:
         raise Aborted(
-            f"{name} was changed since you read it (its etag is {resource.etag}, not {etag}); read it again and decide",
+            f"{name} has changed since you read it: its etag is {resource.etag}, not {etag}. Read it again, then"
+            " decide.",
             reason="ETAG_MISMATCH",
             metadata={"resource": str(name), "etag": etag, "currentEtag": resource.etag},
         )

@@ -1,6 +1,6 @@
-"""The stages that every call passes, outermost first: outcome, errors, caller, deadline, limits.
+"""The stages of every call, outermost first: outcome, errors, caller, deadline, limits.
 
-A stage is a context manager around the whole call, streams included, so that nothing a stream raises half-way escapes.
+A stage is a context manager around the whole call. It includes streams, so that it sees errors in the middle of one.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _MAX_LOGGED: Final = 200
 
 
 class Outcome:
-    """One log line and the metrics of each call; knows when none is left."""
+    """Writes one log line and the metrics of each call. Knows whether any call is in flight."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
@@ -36,7 +36,7 @@ class Outcome:
         self._idle.set()
 
     async def idle(self) -> None:
-        """Waits until no call is being served."""
+        """Waits until no call is in flight."""
         await self._idle.wait()
 
     @asynccontextmanager
@@ -78,14 +78,14 @@ class Outcome:
 
 @asynccontextmanager
 async def errors(call: Call) -> AsyncIterator[None]:
-    """Domain errors go out as they are; of anything else the caller learns an id, and the log the rest."""
+    """Passes domain errors on. Turns other exceptions into an error id for the caller, and logs the details."""
     try:
         yield
     except asyncio.CancelledError:
         task = asyncio.current_task()
-        if task is not None and task.cancelling():  # the client, its deadline or the server's stop asked for it
+        if task is not None and task.cancelling():  # cancelled by the client, its deadline or the server's stop
             raise
-        # One that leaked from our own code would leave the client waiting until its deadline.
+        # A cancellation that leaked from our own code would leave the client waiting until its deadline.
         await _refuse(call, _bug(call))
     except RegistryError as error:
         await _refuse(call, error)
@@ -97,7 +97,7 @@ def _bug(call: Call) -> Internal:
     call.error_id = uuid4().hex
     _log.exception("internal error", error_id=call.error_id, method=call.method.name, request_id=call.id)
     return Internal(
-        f"the registry failed on this call; tell its operator the error id {call.error_id}",
+        f"The registry has an internal error. Report the error id {call.error_id} to its operator.",
         reason="INTERNAL",
         metadata={"errorId": call.error_id},
     )
@@ -112,14 +112,14 @@ async def _refuse(call: Call, error: RegistryError) -> NoReturn:
 
 @asynccontextmanager
 async def caller(call: Call) -> AsyncIterator[None]:
-    """Until there is access control everybody is `anonymous`, whatever they claim to be."""
+    """Makes every caller `anonymous`, until there is access control."""
     call.caller = ANONYMOUS
     yield
 
 
 @asynccontextmanager
 async def deadline(call: Call) -> AsyncIterator[None]:
-    """No unary call runs for longer than the contract says, and none starts whose caller has given up."""
+    """Ends a unary call at its deadline in the contract. Refuses a call whose own deadline has passed."""
     remaining = call.door.remaining()
     if remaining is not None and remaining <= 0:
         raise _too_late()
@@ -136,14 +136,14 @@ async def deadline(call: Call) -> AsyncIterator[None]:
 
 def _too_late() -> DeadlineExceeded:
     return DeadlineExceeded(
-        "the call took longer than its deadline allows; a retry with the same request_id tells what it came to",
+        "The call exceeded its deadline. Retry with the same request_id to get its result.",
         reason="DEADLINE_EXCEEDED",
     )
 
 
 @dataclass(slots=True)
 class _Gate:
-    """At most ``running`` calls of one class at once, and ``waiting`` in line for them."""
+    """Admits at most ``running`` calls of one class at once, and queues at most ``waiting`` more."""
 
     running: int
     waiting: int
@@ -157,7 +157,7 @@ class _Gate:
     async def slot(self) -> AsyncIterator[None]:
         if self._slots.locked() and self._line >= self.waiting:
             raise ResourceExhausted(
-                "the registry has more calls of this kind than it can serve; try again shortly",
+                "The registry has too many calls of this kind. Try again shortly.",
                 reason="OVERLOADED",
                 retry_after=1.0,
             )
@@ -173,16 +173,16 @@ class _Gate:
 
 
 class Admission:
-    """Keeps classes of calls apart, so that transfers never starve the small calls, nor those the health check."""
+    """Limits each class of calls separately, so that transfers never starve small calls, or those the health check."""
 
     def __init__(self) -> None:
         self._gates: Mapping[CallClass, _Gate] = {
             CallClass.SMALL: _Gate(running=128, waiting=1024),
             CallClass.UPLOAD: _Gate(running=64, waiting=256),
             CallClass.DOWNLOAD: _Gate(running=64, waiting=256),
-            # They run for days, and all but always wait.
+            # Watches run for days, and wait most of the time.
             CallClass.WATCH: _Gate(running=2048, waiting=0),
-            # Each may wait for ten seconds for somebody else's server.
+            # Each may wait ten seconds for the server of a webhook.
             CallClass.OUTBOUND: _Gate(running=8, waiting=0),
         }
 

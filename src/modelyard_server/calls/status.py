@@ -14,24 +14,24 @@ from modelyard_server.calls.errors import RegistryError
 
 DOMAIN: Final = "modelyard.dev"
 
-# Clients drop answers whose trailers are beyond 8 KiB. Base64 makes details a third longer, and the message travels
-# in them and beside them.
+# Clients drop answers with trailers of more than 8 KiB. Base64 makes the details a third longer. The message is sent in
+# the details and also separately.
 _MAX_DETAIL_BYTES: Final = 4096
 _MAX_MESSAGE: Final = 1024
 _MAX_VALUE: Final = 200
-# Of the details: the names of their types, and those that are always short.
+# Room for the type names of the details, and for the details that are always short.
 _FRAMING: Final = 256
 
 
 def _cut(text: str, room: int) -> str:
-    """As much of a text as takes ``room`` bytes of a header, where a byte that is not plain ASCII takes three."""
+    """Cuts a text to ``room`` bytes of a header, in which each non-ASCII byte takes three."""
     text = text[:room]
     costs = (1 if " " <= c <= "~" and c != "%" else 3 * len(c.encode()) for c in text)
     return text[: sum(total <= room for total in accumulate(costs))]
 
 
 def _fitting(violations: Iterable[Message], room: int) -> Iterator[Message]:
-    """As many as fit into an answer; the message says how many there are in all."""
+    """The violations that fit into an answer. The error's message has their total number."""
     for violation in violations:
         room -= violation.ByteSize() + 4
         if room < 0:

@@ -1,6 +1,6 @@
-"""The rules that values of a request must keep, whatever the state: each gives the violations it finds, all of them.
+"""The rules for values of a request, independent of the state. Each rule yields all violations that it finds.
 
-``field`` is the path of the value in the request, as `version.labels`.
+``field`` is the path of the value in the request, for example `version.labels`.
 """
 
 import math
@@ -26,13 +26,13 @@ def _utf8(value: str) -> int:
 
 
 def text(field: str, value: str, *, max_bytes: int = MAX_TEXT_BYTES, one_line: bool = False) -> Violations:
-    """Free text: no NUL, which PostgreSQL can't store; on one line, no control character at all."""
+    """Free text must have no NUL, which PostgreSQL can't store. Text of one line must have no control characters."""
     if _utf8(value) > max_bytes:
         yield FieldViolation(field, f"is {_utf8(value)} bytes long; at most {max_bytes} are allowed")
     elif "\x00" in value:
-        yield FieldViolation(field, "holds a NUL character")
+        yield FieldViolation(field, "has a NUL character")
     elif one_line and any(unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"} for c in value):
-        yield FieldViolation(field, "holds a control or invisible character; it must be one line of plain text")
+        yield FieldViolation(field, "has a control or invisible character. Use one line of plain text.")
 
 
 def labels(field: str, values: Mapping[str, str], limits: Limits) -> Violations:
@@ -53,9 +53,11 @@ def uuid4(field: str, value: str) -> Violations:
         parsed = UUID(value)
     except ValueError:
         parsed = None
-    # One spelling, but for case: UUID() takes braces, prefixes and any number of hyphens too.
+    # Accept one form in upper or lower case: UUID() also accepts braces, prefixes and any number of hyphens.
     if parsed is None or parsed.version != 4 or str(parsed) != value.lower():
-        yield FieldViolation(field, f"{value[:60]!r} is no UUID4 like '8d1ffd9b-5f1e-4b8e-9d1c-0a4a4e3f9f10'")
+        yield FieldViolation(
+            field, f"{value[:60]!r} is not a UUID4. Use one like '8d1ffd9b-5f1e-4b8e-9d1c-0a4a4e3f9f10'."
+        )
 
 
 def parsed(field: str, parse: Callable[[str], object], value: str) -> Violations:
@@ -68,7 +70,7 @@ def parsed(field: str, parse: Callable[[str], object], value: str) -> Violations
 
 def blob_size(field: str, value: int) -> Violations:
     if not 0 <= value <= MAX_BLOB_BYTES:
-        yield FieldViolation(field, f"{value} is no size of a blob: it must be between 0 and {MAX_BLOB_BYTES} bytes")
+        yield FieldViolation(field, f"{value} is not the size of a blob. Use 0 to {MAX_BLOB_BYTES} bytes.")
 
 
 def named(field: str, value: str) -> Violations:
@@ -96,4 +98,4 @@ def entries(
 
 def finite(field: str, value: float) -> Violations:
     if not math.isfinite(value):
-        yield FieldViolation(field, f"{value} is no finite number")
+        yield FieldViolation(field, f"{value} is not a finite number")

@@ -1,1 +1,1 @@
-"""The frame of `fsck`: what a check reads with, and where it reports. Each capability brings its checks."""
+"""The framework of `fsck`: the tools of a check and its report. Each capability has its own checks."""

@@ -1,4 +1,4 @@
-"""One pass of `fsck` over everything, as each check sees it."""
+"""One pass of `fsck`, as each check sees it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -15,11 +15,11 @@ from modelyard_server.offers import Offers
 T = TypeVar("T")
 
 Progress = Callable[[str, int], None]
-"""Told what is being checked, and how many of it are done."""
+"""Called with the kind of the checked things, and the number of those done."""
 
 
 class Kind(StrEnum):
-    """What any check can find of rows."""
+    """Kinds of faults that any check can find."""
 
     ROW_UNREADABLE = "ROW_UNREADABLE"
     ROWS_ORPHANED = "ROWS_ORPHANED"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a check reads with, and where it reports."""
+    """The tools of a check, and its report."""
 
     report: Report
     rows: Inspector
@@ -36,7 +36,7 @@ class Look:
     now: datetime
     progress: Progress
     reads: Callable[[str], bool]
-    """Of which digests the bytes are read."""
+    """Whether to read the bytes of a digest."""
 
     def count(self, what: str, number: int = 1) -> None:
         self.report.checked[what] = done = self.report.checked.get(what, 0) + number
@@ -49,7 +49,7 @@ class Look:
         self.report.note(kind, resource, detail)
 
     async def each(self, what: str, every: Every[T], **of: Any) -> AsyncGenerator[T, None]:
-        """Those records that can be read, counted; the others are faults."""
+        """The readable records. Counts them, and reports unreadable ones as faults."""
         self.count(what, 0)
         records: AsyncGenerator[T | Unreadable, None] = self.rows.each(every, **of)
         async with aclosing(records):
@@ -61,8 +61,8 @@ class Look:
                     yield record
 
     def unreadable(self, row: Unreadable) -> None:
-        self.fault(Kind.ROW_UNREADABLE, row.resource, "its columns don't hold what they are for")
+        self.fault(Kind.ROW_UNREADABLE, row.resource, "its columns have invalid values")
 
 
 Check = Callable[[Look], Awaitable[None]]
-"""Looks at everything of one capability."""
+"""Checks all data of one capability."""

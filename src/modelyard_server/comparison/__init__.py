@@ -1,4 +1,4 @@
-"""What is different between two versions: facts, packages, files."""
+"""Compares two versions: facts, packages, files."""
 
 from typing import Final
 

@@ -14,7 +14,7 @@ _SECTIONS = wire.EnumMapping(registry_pb2.Difference.Section, Section)
 
 
 def comparison_message(comparison: Comparison, size: int) -> registry_pb2.CompareVersionsResponse:
-    """With as many differences as about ``size`` bytes hold."""
+    """The message, with differences up to about ``size`` bytes."""
     message = registry_pb2.CompareVersionsResponse(
         base=_heading(comparison.base),
         other=_heading(comparison.other),
@@ -23,17 +23,17 @@ def comparison_message(comparison: Comparison, size: int) -> registry_pb2.Compar
         added_bytes=comparison.added_bytes,
     )
     for difference in comparison.differences:
-        told = registry_pb2.Difference(
+        difference_message = registry_pb2.Difference(
             section=_SECTIONS.to_proto(difference.section),
             name=difference.name,
             before=None if difference.before is None else wire.param_to_proto(difference.before),
             after=None if difference.after is None else wire.param_to_proto(difference.after),
         )
-        size -= told.ByteSize()
+        size -= difference_message.ByteSize()
         if size < 0:
             message.truncated = True
             break
-        message.differences.append(told)
+        message.differences.append(difference_message)
     return message
 
 

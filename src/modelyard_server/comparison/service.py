@@ -16,7 +16,7 @@ class Comparer:
     async def compare(
         self, caller: Caller, base: VersionName | AliasName, other: VersionName | AliasName
     ) -> Comparison:
-        """Both are read in one snapshot. Also deleted versions can be compared."""
+        """Compares two versions, read in one snapshot. Deleted versions can be compared too."""
 
         async def work(transaction: Transaction) -> Comparison:
             found = [await named(transaction, name) for name in (base, other)]

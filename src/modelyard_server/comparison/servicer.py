@@ -10,7 +10,7 @@ from modelyard_server.comparison.service import Comparer
 
 
 class ComparisonServicer:
-    """What is different between two versions."""
+    """Answers CompareVersions."""
 
     def __init__(self, comparer: Comparer, limits: Limits) -> None:
         self._comparer = comparer

@@ -1,4 +1,4 @@
-"""What is different between two versions."""
+"""The differences between two versions."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ from modelyard_server.registry.versions.values import Version
 
 
 class Section(Enum):
-    """The parts of a version, in the order in which differences are told."""
+    """The parts of a version, in the order of the answer."""
 
     PARAMS = "PARAMS"
     METRICS = "METRICS"
@@ -25,7 +25,7 @@ class Section(Enum):
 
 
 class Difference(NamedTuple):
-    """A value that one of two versions has, or both have differently. None: it is not there."""
+    """A value that differs between two versions. None if a version lacks it."""
 
     section: Section
     name: str
@@ -39,7 +39,7 @@ class Comparison:
     other: Version
     differences: tuple[Difference, ...]
     shared_bytes: int
-    """Of files that both have, whatever their paths."""
+    """Total size of the files in both versions, compared by digest, not by path."""
     removed_bytes: int
     added_bytes: int
 
@@ -48,7 +48,7 @@ _Values = Iterator[tuple[Section, str, Param]]
 
 
 def compare(base: Version, other: Version) -> Comparison:
-    """Two versions with their files."""
+    """Compares two versions. Both must have their files."""
     before, after = ({(section, name): value for section, name, value in _values(version)} for version in (base, other))
     order = {section: place for place, section in enumerate(Section)}
     places = sorted(before.keys() | after.keys(), key=lambda place: (order[place[0]], place[1]))
@@ -70,7 +70,7 @@ def compare(base: Version, other: Version) -> Comparison:
 
 
 def _alike(before: Param | None, after: Param | None) -> bool:
-    # True == 1 == 1.0 in Python, and to nobody else.
+    # In Python, True == 1 == 1.0. Here they differ.
     return type(before) is type(after) and before == after
 
 
@@ -125,7 +125,7 @@ def _map(section: Section, prefix: str, entries: Mapping[str, str]) -> _Values:
 
 
 def _fields(record: Any) -> Iterator[tuple[str, Param]]:
-    """The plain values that a record has."""
+    """The scalar fields of a record that have a value."""
     for each in fields(record):
         value = getattr(record, each.name)
         if isinstance(value, Enum):

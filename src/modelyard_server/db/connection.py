@@ -1,4 +1,4 @@
-"""What a database is asked for, whatever its dialect: an engine that runs work on a connection."""
+"""The interface of a database, independent of its dialect: an engine that runs work on a connection."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -12,12 +12,12 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-# A NaN in JSON would be a fact that other readers can't parse.
+# Other readers can't parse a NaN in JSON.
 dumps: Final = partial(json.dumps, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 class Connection(Protocol):
-    """What a repository may do with a connection inside a transaction."""
+    """The operations of a connection that repositories use inside a transaction."""
 
     @property
     def dialect(self) -> Dialect: ...
@@ -31,26 +31,26 @@ class Connection(Protocol):
 
 
 class Engine(Protocol):
-    """A database: runs work on a connection of its own, in one transaction."""
+    """A database. Runs each unit of work on one connection, in one transaction."""
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """All statements of ``work`` see one snapshot."""
+        """Runs ``work`` on one snapshot."""
         ...
 
     async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """The same for work that finds some rows by their keys: where that takes no time, it runs at once."""
+        """Like ``read``, for work that finds a few rows by key. It may run without a change of threads."""
         ...
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Whatever ``work`` has not committed is rolled back."""
+        """Runs ``work``, and rolls back everything that it has not committed."""
         ...
 
     async def migrate(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
-        """Runs what knows only blocking connections, in one transaction that is committed after it."""
+        """Runs ``work`` on a blocking connection, in one transaction, and commits."""
         ...
 
     async def inspect(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
-        """The same for what only reads."""
+        """Runs ``work`` on a blocking connection, read-only."""
         ...
 
     async def dispose(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What a driver's exception means to a caller. Nothing of its text goes any further."""
+"""Converts exceptions of drivers to errors for callers. The text of an exception never reaches a caller."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,11 +10,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from modelyard_server.calls.errors import Aborted, RegistryError, ResourceExhausted, Unavailable, storage_full
 
 _RETRIED = {"40001", "40P01"}
-# Admin shutdown, crash shutdown, cannot connect now, read-only after a failover, too many connections, and a statement
-# or a transaction that took too long.
+# Admin shutdown, crash shutdown, cannot connect now, read-only after a failover, too many connections, and the timeouts
+# of statements and transactions.
 _DOWN = {"57P01", "57P02", "57P03", "25006", "53300", "57014", "25P03"}
 _CONNECTION_LOST = "08"
-"""The class of what can go wrong with a connection."""
+"""SQLSTATE class of connection errors."""
 _FULL = "53100"
 
 
@@ -23,22 +23,22 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether the same work, from its start, may succeed: another transaction was in its way.
+    """Whether the work conflicted with another transaction, so that it may succeed if it starts again.
 
-    A broken unique constraint is one too: the second try sees the other's row and says so properly.
+    A violated unique constraint counts too: the second try sees the other row and raises the right error.
     """
     return isinstance(error, IntegrityError) or (isinstance(error, DBAPIError) and _sqlstate(error) in _RETRIED)
 
 
 def database_down() -> Unavailable:
-    return Unavailable("the registry's database can't be reached; try again", reason="BACKEND_DOWN", retry_after=1.0)
+    return Unavailable("The registry's database can't be reached. Try again.", reason="BACKEND_DOWN", retry_after=1.0)
 
 
 def _explain(error: BaseException) -> RegistryError | None:
-    """The error that the caller is told, or None if it is a bug of ours."""
+    """The error for the caller, or None for a bug."""
     if isinstance(error, PoolTimeout):
         return ResourceExhausted(
-            "the registry's database has no connection free; try again", reason="OVERLOADED", retry_after=1.0
+            "The registry's database has no free connection. Try again.", reason="OVERLOADED", retry_after=1.0
         )
     if isinstance(error, DBAPIError):
         text = str(error.orig).lower()
@@ -47,8 +47,8 @@ def _explain(error: BaseException) -> RegistryError | None:
         down = isinstance(error, OperationalError | InterfaceError) and any(
             sign in text for sign in ("locked", "readonly", "disk i/o", "unable to open", "connection", "closed")
         )
-        # What a disk reads that is going, as well as a file that was damaged: nothing that another call would mend, but
-        # no bug of ours either. A start on such a file is refused.
+        # The file is damaged, or its disk is failing. A retry does not help, but it is not a bug either. The server
+        # refuses to start on such a file.
         down |= any(sign in text for sign in ("malformed", "not a database"))
         state = _sqlstate(error)
         if down or error.connection_invalidated or state in _DOWN or state.startswith(_CONNECTION_LOST):
@@ -61,7 +61,7 @@ def _explain(error: BaseException) -> RegistryError | None:
 
 @asynccontextmanager
 async def explained() -> AsyncIterator[None]:
-    """Turns what a driver raises inside into what a caller is told. Bugs pass as they are."""
+    """Converts exceptions of the driver to errors for the caller. Bugs pass unchanged."""
     try:
         yield
     except RegistryError:
@@ -69,8 +69,10 @@ async def explained() -> AsyncIterator[None]:
     except Exception as error:
         if is_conflict(error):
             raise Aborted(
-                "other writers were in the way each time; try again", reason="WRITE_CONFLICT", retry_after=0.1
+                "The change conflicted with other writers on each try. Try again.",
+                reason="WRITE_CONFLICT",
+                retry_after=0.1,
             ) from error
-        if (told := _explain(error)) is not None:
-            raise told from error
+        if (explained_error := _explain(error)) is not None:
+            raise explained_error from error
         raise

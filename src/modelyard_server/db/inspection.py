@@ -1,7 +1,7 @@
-"""Everything that there is, read page by page: for checks.
+"""Reads all rows page by page, for checks.
 
-Each page is a snapshot of its own. One for all would make a check that reads terabytes hold up, for hours, what a
-running database throws away meanwhile.
+Each page is read on its own snapshot. One snapshot for a check of terabytes would keep a running database from cleaning
+up for hours.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -17,20 +17,20 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 PAGE: Final = 200
-"""Rows that are read at once."""
-# What comes of a row whose columns hold something else than the registry writes there.
+"""Rows per page."""
+# Exceptions from a row whose columns have values that the registry does not write.
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 
 
 class Unreadable(NamedTuple):
-    """A row whose columns don't hold what they are for."""
+    """A row whose columns have invalid values."""
 
     key: object
     resource: str
 
 
 class Every(Generic[T_co]):
-    """The statements that read some rows in the order of a key. Its value is in the column ``cursor``."""
+    """Statements that read rows in the order of a key. The key is in the column ``cursor``."""
 
     def __init__(
         self, query: Select[Any], key: ColumnElement[Any], build: Callable[[Row[Any]], T_co], table: str
@@ -43,23 +43,23 @@ class Every(Generic[T_co]):
         self.one = self.first.where(key == bindparam("key"))
 
     def keys(self, page: Select[Any]) -> Select[Any]:
-        """Of the rows of ``page``, without anything else of them."""
+        """Selects only the keys of the rows of ``page``."""
         return page.with_only_columns(self._cursor, maintain_column_froms=True)
 
 
 class Inspector:
-    """Reads a database for a check, whatever its rows hold."""
+    """Reads a database for a check. It tolerates invalid rows."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def read(self, work: Work[T]) -> T:
-        """Runs ``work`` on one snapshot; :class:`DatabaseDamagedError` if the database can't answer it."""
+        """Runs ``work`` on one snapshot. Raises :class:`DatabaseDamagedError` if the database can't answer it."""
         try:
             return await self._database.read(work)
         except DBAPIError as error:
             raise DatabaseDamagedError(
-                f"the database does not answer as this release's schema says ({error.orig}); nothing was changed"
+                f"The database does not have the schema of this release ({error.orig}). Nothing was changed."
             ) from error
 
     async def rows(self, query: Select[Any], parameters: dict[str, Any]) -> Sequence[Row[Any]]:
@@ -86,15 +86,15 @@ class Inspector:
             page, parameters = every.next, of | {"after": keys[-1]}
 
     async def _one(self, every: Every[T], key: object, of: dict[str, Any]) -> list[T | Unreadable]:
-        """The row with that key, or that it can't be read; nothing if it is gone by now."""
+        """The row with that key, or an :class:`Unreadable`; nothing if it was deleted meanwhile."""
         try:
             return [every.build(row) for row in await self.rows(every.one, of | {"key": key})]
         except _UNREADABLE:
             return [Unreadable(key, "/".join(map(str, (every.table, *of.values(), key))))]
 
     async def orphans(self) -> list[tuple[str, str, int]]:
-        """Two tables, and how many rows of the first name a row of the second that is not there."""
-        # PostgreSQL lets no connection break its foreign keys. On SQLite they are each connection's own choice.
+        """Violated foreign keys: the table, the table that it refers to, and the number of rows."""
+        # PostgreSQL always enforces foreign keys. SQLite enforces them only for connections that ask for it.
         query = text('SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2')
 
         async def work(transaction: Transaction) -> list[tuple[str, str, int]]:

@@ -1,6 +1,6 @@
-"""What all tables are made of.
+"""Column types of all tables.
 
-Times are microseconds since the epoch, in UTC: exact, sortable and alike on both dialects.
+Times are microseconds since the epoch, in UTC: exact, sortable, and equal on both dialects.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware datetime, stored as an integer."""
+    """A timezone-aware datetime, stored as an integer."""
 
     impl = BigInteger
     cache_ok = True
@@ -26,9 +26,9 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
-# SQLite numbers rows by themselves only in an INTEGER primary key.
+# SQLite generates keys only for an INTEGER primary key.
 Key = BigInteger().with_variant(Integer, "sqlite")
-# Ids sort by code point on both dialects, whatever the locale of the PostgreSQL database.
+# Ids sort by code point on both dialects, in any locale of the PostgreSQL database.
 Id = String().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 metadata: Final = MetaData(

@@ -1,4 +1,4 @@
-"""The outcomes of requests that carried a request_id, for replay."""
+"""Stored outcomes of requests with a request_id. A retry gets the stored outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ _FIND = select(_REQUESTS.payload_hash, _REQUESTS.snapshot, _REQUESTS.resource_ke
 
 @dataclass(frozen=True, slots=True)
 class StoredOutcome:
-    """What a request with a request_id came to."""
+    """The outcome of a request with a request_id."""
 
     payload_hash: str
     snapshot: Mapping[str, Any]
     key: int
-    """Of the resource that it answered."""
+    """Key of the resource in the answer."""
 
 
 class RequestRepository:
@@ -51,6 +51,6 @@ class RequestRepository:
         await self._connection.execute(_INSERT, values)
 
     async def sweep(self, before: datetime) -> int:
-        """Removes those that are older; how many those were."""
+        """Removes older outcomes. Returns their number."""
         old = delete(tables.requests).where(_REQUESTS.create_time < before)
         return (await self._connection.execute(old)).rowcount

@@ -1,4 +1,4 @@
-"""What repositories share: columns that every resource has, and statements of bounded length."""
+"""Helpers of repositories: columns of every resource, and statements of bounded length."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
@@ -11,19 +11,19 @@ from modelyard_server.db.connection import Connection
 
 T = TypeVar("T")
 
-# Well below the 32,767 parameters that PostgreSQL takes, and SQLite's default.
+# Well below the limit of PostgreSQL, 32,767 parameters, and the default limit of SQLite.
 MAX_BINDS: Final = 500
 
 
 def batches(values: Iterable[T]) -> Iterator[Sequence[T]]:
-    """``values`` in lists short enough for one statement."""
+    """Splits ``values`` into lists that are short enough for one statement."""
     sequence = list(values)
     for start in range(0, len(sequence), MAX_BINDS):
         yield sequence[start : start + MAX_BINDS]
 
 
 def insert_for(connection: Connection) -> Any:
-    """The dialect's INSERT with ON CONFLICT: both spell it alike, each with a construct of its own."""
+    """The INSERT of the dialect, which supports ON CONFLICT. SQLAlchemy has one construct per dialect."""
     return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
 

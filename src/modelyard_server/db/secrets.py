@@ -1,4 +1,4 @@
-"""Random bytes that all replicas on one database share, and nobody else knows."""
+"""Secret random bytes that all replicas on one database share."""
 
 import os
 from typing import Final
@@ -14,7 +14,7 @@ _BYTES: Final = 32
 
 
 async def shared_secret(engine: Engine, identity: str) -> bytes:
-    """The 32 bytes of that name, made by the first that asks."""
+    """The 32 bytes of the secret ``identity``. The first call creates them."""
 
     async def work(connection: Connection) -> bytes:
         fresh = insert_for(connection)(tables.secrets).values(id=identity, value=os.urandom(_BYTES))

@@ -1,4 +1,4 @@
-"""Tables of the machinery itself: the outcomes of requests, and secrets that replicas share."""
+"""Tables that belong to no capability: outcomes of requests, and secrets that replicas share."""
 
 from typing import Final
 

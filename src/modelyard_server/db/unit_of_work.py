@@ -1,4 +1,4 @@
-"""Transactions: opened and ended here and nowhere else."""
+"""Transactions. No other module begins or ends one."""
 
 import asyncio
 import random
@@ -17,23 +17,23 @@ _BACKOFF: Final = 0.01
 
 
 class Loggable(Protocol):
-    """A change, as far as a transaction knows it."""
+    """The part of a change that a transaction knows."""
 
     @property
     def namespace_key(self) -> int:
-        """Of the namespace whose log tells of it."""
+        """Key of the namespace whose log gets the event."""
         ...
 
 
 Append = Callable[[Connection, int, Sequence[Any]], Awaitable[None]]
-"""Writes the changes of one transaction to the log of one namespace, by its key. Called just before the commit."""
+"""Appends the changes of one transaction to the log of one namespace, just before the commit."""
 
 
 class Transaction:
-    """One transaction. It commits when the work that was given it returns, and not otherwise.
+    """One transaction. It commits if its work returns, and rolls back if its work raises.
 
-    Repositories are made of it: ``ModelRepository(transaction)``. In a write transaction every read of a row that the
-    transaction goes on to change locks it, so that a check made on it still holds at the commit.
+    A repository takes it as argument: ``ModelRepository(transaction)``. In a write transaction, a read locks each row
+    that the transaction changes later, so that checks of the row still hold at the commit.
     """
 
     def __init__(self, connection: Connection, append: Append) -> None:
@@ -43,19 +43,19 @@ class Transaction:
         self._discarded = False
 
     def record(self, change: Loggable) -> None:
-        """Adds a change to the log. Revisions are taken when all the work is done, so that they follow commit order."""
+        """Adds a change to the log. Its revision is drawn just before the commit, so that revisions follow commits."""
         self._changes.append(change)
 
     def discard(self) -> None:
-        """Lets the transaction roll back although its work returns: for ``validate_only``."""
+        """Rolls back the transaction although its work returns, for ``validate_only``."""
         self._discarded = True
 
     async def finish(self) -> Collection[int]:
-        """Commits; the keys of the namespaces whose logs went on."""
+        """Commits. Returns the keys of the namespaces whose logs have new events."""
         if self._discarded:
             await self.connection.rollback()
             return ()
-        # Namespaces in one order everywhere, so that two transactions never lock two heads crosswise.
+        # Namespaces in the same order everywhere, so that two transactions can't deadlock.
         ordered = sorted(self._changes, key=lambda change: change.namespace_key)
         if ordered:
             failpoints.hit("commit.before_events")
@@ -81,7 +81,7 @@ class Database:
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
-        """Tells ``listener`` of each commit by this process: the keys of the namespaces whose logs went on."""
+        """Calls ``listener`` after each commit of this process, with the keys of namespaces with new events."""
         self._listeners.append(listener)
 
     async def read(self, work: Work[T]) -> T:
@@ -90,16 +90,16 @@ class Database:
             return await self._engine.read(lambda connection: work(Transaction(connection, self._append)))
 
     async def look(self, work: Work[T]) -> T:
-        """The same for work that finds some rows by their keys, and reads no lists."""
+        """Like ``read``, for work that finds a few rows by key and reads no lists."""
         async with explained():
             return await self._engine.look(lambda connection: work(Transaction(connection, self._append)))
 
     async def write(self, work: Work[T]) -> T:
-        """Runs ``work`` in one transaction, again from its start if another transaction stood in the way.
+        """Runs ``work`` in one transaction. After a conflict with another transaction, it runs ``work`` again.
 
-        It is shielded: if the caller is cancelled meanwhile, the transaction still runs to its end.
+        If the caller is cancelled, the transaction still runs to its end.
         """
-        # A transaction that is cancelled half-way may or may not have committed; one that runs to its end is known.
+        # After a cancellation, it would be unknown whether the transaction committed.
         task = asyncio.create_task(self._write(work))
         self._running.add(task)
         task.add_done_callback(self._finished)
@@ -108,7 +108,7 @@ class Database:
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller may be gone; nobody else is to be told
+            task.exception()  # marks it as retrieved, because the caller may be gone
 
     async def _write(self, work: Work[T]) -> T:
         async with explained():
@@ -132,7 +132,7 @@ class Database:
         return result, await transaction.finish()
 
     async def close(self) -> None:
-        """Lets running transactions end, then closes all connections."""
+        """Waits for running transactions, then closes all connections."""
         if self._running:
             await asyncio.wait(self._running)
         await self._engine.dispose()

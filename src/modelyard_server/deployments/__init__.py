@@ -1,7 +1,7 @@
-"""Who serves which version, as leases, and how often versions are used.
+"""Deployments: the version that each consumer serves, as leases. Also counts the uses of versions.
 
-A deployment lives as long as its consumer sends heartbeats. A served version is not deleted, and a deleted one is not
-served. The log has an event for each begin, move and end of a deployment; heartbeats and counts of uses have none.
+A deployment lives as long as its consumer sends heartbeats. A served version cannot be deleted, and a deleted version
+cannot be served. The log has an event when a deployment begins, moves or ends. Heartbeats and uses have no events.
 """
 
 from typing import Final

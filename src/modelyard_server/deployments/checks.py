@@ -1,4 +1,4 @@
-"""Whether deployments are as the log says."""
+"""Checks deployments against the log."""
 
 from modelyard_server.checking.look import Look
 from modelyard_server.deployments import inventory

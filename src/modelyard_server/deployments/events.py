@@ -1,4 +1,4 @@
-"""How deployments stand in the log: without their heartbeats, which are no news, and without their leases."""
+"""Encodes deployments for the log, without heartbeats and leases."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -33,7 +33,7 @@ def encode(deployment: Deployment) -> Json:
 
 
 def encode_lease(deployment: Deployment) -> dict[str, Any]:
-    """What a stored answer tells, and the log does not."""
+    """The fields that a stored answer has and the log has not."""
     return {
         "heartbeat_time": format_time(deployment.heartbeat_time),
         "expire_time": format_time(deployment.expire_time),
@@ -47,7 +47,7 @@ def _time(stored: Json, name: str) -> datetime:
 
 
 def decode(stored: Json) -> Deployment:
-    """Of an event, it was last heard of when it changed."""
+    """Decodes a deployment. The time of its last heartbeat is the time of the event."""
     return Deployment(
         **common_from(stored),
         name=DeploymentName.parse(stored["name"]),

@@ -1,4 +1,4 @@
-"""What a filter of deployments may ask."""
+"""The fields of a filter of deployments."""
 
 from typing import Final
 

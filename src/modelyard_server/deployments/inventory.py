@@ -1,4 +1,4 @@
-"""What `fsck` reads of deployments."""
+"""SQL with which `fsck` reads deployments."""
 
 from typing import Any, Final, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What consumers serve."""
+"""Stores deployments."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -36,7 +36,7 @@ SUBJECT: Final = Columns(
         },
     },
 )
-# Of deleted models too, and those that have fallen silent.
+# Includes deployments of deleted models, and expired ones.
 EVERY: Final[Select[Any]] = (
     select(
         deployments,
@@ -52,7 +52,7 @@ EVERY: Final[Select[Any]] = (
 
 _LIVE = EVERY.where(_DEPLOYMENTS.expire_time > bindparam("now"))
 _FIND = _LIVE.where(*OF_MODEL, _DEPLOYMENTS.uid == bindparam("deployment_id"))
-# Locked first and read then: a statement that waited for the lock would join the version of before its wait.
+# Lock first, then read: a statement that waits for the lock would join the version from before the wait.
 _LOCK = _FIND.with_only_columns(_DEPLOYMENTS.key).with_for_update(of=deployments)
 _CONSUMER = (
     _DEPLOYMENTS.model_key == bindparam("of_model"),
@@ -62,7 +62,7 @@ _CONSUMER = (
 )
 _LOCK_CONSUMER = select(_DEPLOYMENTS.key).where(*_CONSUMER).with_for_update()
 _FIND_CONSUMER = EVERY.where(*_CONSUMER)
-# Shared: the heartbeats of many consumers of one version don't wait for each other, only whoever deletes it for them.
+# A shared lock: heartbeats of many consumers of one version don't wait for each other, only a deletion waits for them.
 _HOLD = (
     select(versions.c.key)
     .join_from(models, versions)
@@ -171,7 +171,7 @@ class DeploymentRepository:
     async def page(self, parent: Model | Namespace, listing: DeploymentListing) -> list[Deployment]:
         query = _LIVE
         if isinstance(parent, Model):
-            # Both, so that a filter by a version's number finds the version first, and then what serves it.
+            # Both conditions, so that a filter by version number finds the version first, and then its deployments.
             query = query.where(_DEPLOYMENTS.model_key == parent.key, versions.c.model_key == parent.key)
         else:
             query = query.where(_DEPLOYMENTS.namespace_key == parent.key)

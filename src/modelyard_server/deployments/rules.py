@@ -1,4 +1,4 @@
-"""The rules that a consumer must keep."""
+"""The rules for consumers."""
 
 from modelyard_server.calls import validation
 from modelyard_server.calls.errors import FieldViolation
@@ -7,7 +7,7 @@ from modelyard_server.calls.validation import Violations
 
 
 def consumer(field: str, *, service: str, environment: str, instance: str, limits: Limits) -> Violations:
-    """Who serves something: the three together are its identity."""
+    """The identity of a consumer: service, environment and instance."""
     if not service:
         yield FieldViolation(f"{field}.service", "is required")
     for name, value in {"service": service, "environment": environment, "instance": instance}.items():

@@ -1,7 +1,8 @@
-"""Deployments: who serves what. Each is a lease, which lives as long as its consumer is heard of.
+"""Deployments: the version that each consumer serves. Each is a lease, which lives as long as heartbeats arrive.
 
-The log tells when one began, what it came to serve, and its end; heartbeats are no news. One that has fallen silent
-counts as ended at once, and is removed, with its event, by whoever comes upon it: the sweep, or its consumer again.
+The log has an event when a deployment begins, serves another version, or ends. Heartbeats have no events. An expired
+deployment has ended for all readers at once. The sweep removes its row and adds the event, or the next registration of
+the same consumer does.
 """
 
 import hmac
@@ -35,7 +36,7 @@ _OUTCOMES: Final = SnapshotOutcomes(DEPLOYMENT, encode_lease)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What a consumer says of itself."""
+    """The fields of a registration."""
 
     service: str
     environment: str
@@ -49,18 +50,18 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """What a consumer says of itself from time to time."""
+    """The fields of a heartbeat."""
 
     name: DeploymentName
     lease: str
     version: VersionName | None
-    """None if that has not changed."""
+    """None if the version has not changed."""
     observed_digest: str
-    """Empty if that has not changed, or is not known of a new version."""
+    """Empty if the digest has not changed, or is not known for a new version."""
 
 
 async def expire(mutations: Mutations, transaction: Transaction, silent: Deployment) -> None:
-    """Ends a deployment that has fallen silent, within a transaction that has locked it."""
+    """Ends an expired deployment, in a transaction that has locked it."""
     await DeploymentRepository(transaction).remove(silent)
     mutations.record(transaction, _SYSTEM, silent.namespace_key, DEPLOYMENT, "expired", before=silent)
 
@@ -70,7 +71,7 @@ class Deployments:
     mutations: Mutations
 
     async def register(self, attempt: Attempt, given: Registration) -> Deployment:
-        """Registers a consumer, with a new lease: who registered as the same one before has lost it."""
+        """Registers a consumer with a new lease. An earlier registration of the same consumer loses its lease."""
 
         async def work(transaction: Transaction) -> Deployment:
             version = await _held(transaction, given.version)
@@ -90,7 +91,7 @@ class Deployments:
                 created_by=attempt.actor,
                 heartbeat_time=now,
                 expire_time=now + timedelta(seconds=given.ttl),
-                # One that only tries gets none: nothing of it is kept.
+                # A dry run gets no lease, because nothing is stored.
                 lease="" if attempt.validate_only else str(uuid4()),
                 ttl=given.ttl,
                 model_key=version.model_key,
@@ -104,16 +105,16 @@ class Deployments:
             if before is None:
                 await self._check_room(transaction, wanted)
                 added = await DeploymentRepository(transaction).add(wanted)
-                self._tell(transaction, attempt, None, added)
+                self._log_change(transaction, attempt, None, added)
                 return added
-            told = {
+            changed = {
                 field: getattr(wanted, field)
                 for field in (
                     *("version", "version_key", "manifest_digest", "observed_digest", "reference"),
                     *("heartbeat_time", "expire_time", "lease", "ttl"),
                 )
             }
-            return await self._save(transaction, attempt, before, replace(before, **told))
+            return await self._save(transaction, attempt, before, replace(before, **changed))
 
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
@@ -121,8 +122,8 @@ class Deployments:
         most = self.mutations.limits.deployments
         if await DeploymentRepository(transaction).count_of_model(wanted.model_key) >= most:
             raise ResourceExhausted(
-                f"{wanted.name.model} has {most} deployments, which is the most; end those that are gone, or have"
-                " several instances register as one",
+                f"{wanted.name.model} has {most} deployments, the maximum. End deployments of consumers that no longer"
+                " run, or register several instances as one.",
                 reason="TOO_MANY_DEPLOYMENTS",
                 metadata={"limit": str(most)},
                 retry_after=60.0,
@@ -139,9 +140,9 @@ class Deployments:
             if beat.version not in {None, before.version}:
                 assert beat.version is not None
                 version = await _held(transaction, beat.version)
-            # It may have ended for a server whose clock is ahead, which then deleted what it served.
+            # It may have expired on a server whose clock is ahead, which then deleted the version.
             gone = version is None and not await DeploymentRepository(transaction).hold(before.version)
-            # The clock is asked last: what was ended while this waited for its locks stays ended.
+            # Read the clock last: a deployment that expired while this call waited for locks stays ended.
             now = self.mutations.clock()
             if gone or before.expire_time <= now:
                 raise await _not_found(transaction, beat.name)
@@ -163,15 +164,17 @@ class Deployments:
     async def _save(
         self, transaction: Transaction, attempt: Attempt, before: Deployment, after: Deployment
     ) -> Deployment:
-        moved = after != before  # its times and its lease don't count
+        moved = after != before  # ignores its times and its lease
         if moved:
             after = replace(after, update_time=self.mutations.clock(), row_version=before.row_version + 1)
         await DeploymentRepository(transaction).update(after)
         if moved:
-            self._tell(transaction, attempt, before, after)
+            self._log_change(transaction, attempt, before, after)
         return after
 
-    def _tell(self, transaction: Transaction, attempt: Attempt, before: Deployment | None, after: Deployment) -> None:
+    def _log_change(
+        self, transaction: Transaction, attempt: Attempt, before: Deployment | None, after: Deployment
+    ) -> None:
         verb = "moved" if before else "created"
         self.mutations.record(transaction, attempt, after.namespace_key, DEPLOYMENT, verb, before=before, after=after)
         known = before is not None and _observed(before) == _observed(after)
@@ -245,7 +248,7 @@ def _observed(deployment: Deployment) -> tuple[VersionName, str]:
 
 
 def _meaning(name: AliasName) -> Sequence[str]:
-    """The references that are held against an alias: itself, none, and for `production` the bare model."""
+    """The references that follow an alias: the alias itself, none, and for `production` the bare model."""
     selectors = [Reference(name.model, Selector.ALIAS, name.alias)]
     if name.alias == PRODUCTION:
         selectors.append(Reference(name.model, Selector.DEFAULT))
@@ -253,10 +256,10 @@ def _meaning(name: AliasName) -> Sequence[str]:
 
 
 async def _held(transaction: Transaction, name: VersionName) -> Version:
-    """A version that may be served, and is not deleted until the commit."""
+    """A version that may be served. It is locked against deletion until the commit."""
     held = await DeploymentRepository(transaction).hold(name)
     version = await lookup.servable(transaction, name)
-    if not held:  # restored a moment ago, and not held: the next try will
+    if not held:  # just restored and not locked: the next try locks it
         raise lookup.version_deleted(name)
     return version
 
@@ -264,7 +267,7 @@ async def _held(transaction: Transaction, name: VersionName) -> Version:
 async def _not_found(transaction: Transaction, name: DeploymentName) -> NotFound:
     await lookup.model(transaction, name.model)
     return NotFound(
-        f"there is no deployment {name.deployment} of {name.model}, or it has ended; its consumer registers again",
+        f"There is no live deployment {name.deployment} of {name.model}. Register the consumer again.",
         reason="DEPLOYMENT_NOT_FOUND",
         kind="Deployment",
         name=str(name),
@@ -273,8 +276,8 @@ async def _not_found(transaction: Transaction, name: DeploymentName) -> NotFound
 
 def _lease_lost(name: DeploymentName) -> Aborted:
     return Aborted(
-        f"this is not the lease of {name} any more: another process has registered as the same service, environment and"
-        " instance; give each process an instance of its own",
+        f"This lease of {name} is no longer valid: another process registered with the same service, environment and"
+        " instance. Give each process its own instance.",
         reason="LEASE_LOST",
         metadata={"resource": str(name)},
     )

@@ -21,7 +21,7 @@ from modelyard_server.registry.versions.parsing import models_parent
 
 
 class DeploymentsServicer:
-    """Who serves what, and how versions are used."""
+    """Answers DeploymentsService."""
 
     def __init__(self, deployments: Deployments, lists: Lists, limits: Limits) -> None:
         self._deployments = deployments
@@ -49,7 +49,9 @@ class DeploymentsServicer:
         reference = collector.optional("deployment.reference", Reference.parse, given.reference)
         for field, named in (("version", version), ("reference", reference)):
             if parent is not None and named is not None and named.model != parent:
-                text = f"{named} is none of {parent}: a consumer is registered with the model that it serves"
+                text = (
+                    f"{named} is not a version or alias of {parent}. Register a consumer with the model that it serves."
+                )
                 collector.add([FieldViolation(f"deployment.{field}", text)])
         ttl = self._limits.deployment_ttl
         if request.HasField("ttl"):
@@ -57,9 +59,9 @@ class DeploymentsServicer:
             collector.add(rules.ttl("ttl", ttl, self._limits))
         if version is None:
             return None
-        # One spelling of each reference, so that those of an alias are found.
-        told = str(reference) if reference is not None else ""
-        return Registration(**consumer, version=version, observed_digest=digest or "", reference=told, ttl=ttl)
+        # Store references in canonical form, so that a rollout finds the deployments that follow an alias.
+        canonical = str(reference) if reference is not None else ""
+        return Registration(**consumer, version=version, observed_digest=digest or "", reference=canonical, ttl=ttl)
 
     async def HeartbeatDeployment(self, request: rpc.HeartbeatDeploymentRequest, call: Call) -> pb.Deployment:
         collector = Collector()
@@ -67,7 +69,7 @@ class DeploymentsServicer:
         collector.require("lease", request.lease)
         version = collector.optional("version", VersionName.parse, request.version)
         if name is not None and version is not None and version.model != name.model:
-            collector.add([FieldViolation("version", f"{version} is no version of {name.model}")])
+            collector.add([FieldViolation("version", f"{version} is not a version of {name.model}")])
         digest = collector.optional("observed_digest", check_digest, request.observed_digest)
         attempt = parsing.attempt(call, request, collector)
         collector.raise_any()

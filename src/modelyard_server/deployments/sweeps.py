@@ -1,4 +1,4 @@
-"""Ends deployments that have fallen silent."""
+"""Ends expired deployments."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +16,7 @@ class ExpireDeployments:
     mutations: Mutations
 
     async def __call__(self) -> int:
-        """A hundred in a transaction, each with its event; how many those were."""
+        """Ends expired deployments, a hundred per transaction, each with its event. Returns their number."""
         expired = 0
         while count := await self.mutations.database.write(self._expire):
             expired += count

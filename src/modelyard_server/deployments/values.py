@@ -12,25 +12,25 @@ from modelyard_server.registry.aliases.values import Alias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment(Resource):
-    """What one consumer serves, as long as it says so. Heartbeats change neither ``update_time`` nor the etag."""
+    """The version that one consumer serves. Heartbeats change neither ``update_time`` nor the etag."""
 
     name: DeploymentName
     service: str
     version: VersionName
     manifest_digest: str
-    """Of the version."""
+    """Manifest digest of the version."""
     environment: str = ""
     instance: str = ""
     observed_digest: str = ""
-    """What the consumer found on its disk; empty if it did not look."""
+    """Digest of the files on the consumer's disk; empty if it did not compute one."""
     reference: str = ""
     created_by: str = ""
     heartbeat_time: datetime = field(compare=False)
     expire_time: datetime = field(compare=False)
     lease: str = field(default="", repr=False, compare=False)
-    """What its heartbeats carry; for nobody else to see."""
+    """Secret of the consumer, sent with each heartbeat. No other caller may see it."""
     ttl: float = field(default=0.0, compare=False)
-    """Seconds from a heartbeat to the end."""
+    """Seconds from the last heartbeat until the deployment expires."""
     model_key: int = field(default=0, repr=False, compare=False)
     version_key: int = field(default=0, repr=False, compare=False)
     namespace_key: int = field(default=0, repr=False, compare=False)
@@ -42,34 +42,34 @@ class Deployment(Resource):
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """What runs, beside what an alias points at."""
+    """The deployments that follow an alias, compared with the version that the alias points to."""
 
     alias: Alias
     matching_count: int
     differing_count: int
     differing: Sequence[Deployment]
-    """The first of them."""
+    """The first deployments that serve another version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentListing:
-    """Which deployments a caller wants, of those that are live at ``now``."""
+    """A list of the deployments that are live at ``now``."""
 
     now: datetime
     where: Term | None = None
     after: int | None = None
-    """The key that the page before ended with."""
+    """The last key of the page before."""
     size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutQuery:
-    """Which deployments are held against an alias."""
+    """Selects the deployments that a rollout compares with an alias."""
 
     now: datetime
     references: Sequence[str]
-    """That count: what is meant by the alias, and what follows nothing."""
+    """Deployments that follow one of these references count. An empty reference means that a consumer follows none."""
     environment: str = ""
-    """Empty for all."""
+    """Empty for all environments."""
     size: int
-    """Of the list of those that differ."""
+    """Most differing deployments in the answer."""

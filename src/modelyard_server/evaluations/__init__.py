@@ -1,6 +1,6 @@
-"""What versions were measured to be: appended to a version at any time, never changed.
+"""Evaluations: metrics of a version on a data set. They can be added at any time, and never change.
 
-A correction supersedes an evaluation and leaves it as it is. Versions are found and sorted by their latest metrics.
+A correction is a new evaluation that supersedes an older one. Filters and sort orders use the latest metrics.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Whether evaluations are as the log says."""
+"""Checks evaluations against the log."""
 
 from modelyard_server.checking.look import Look
 from modelyard_server.evaluations import inventory

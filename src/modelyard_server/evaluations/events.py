@@ -1,4 +1,4 @@
-"""How evaluations stand in the log."""
+"""Encodes evaluations for the log."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,7 +18,7 @@ _FIELDS_1: Final = COMMON | {
 
 
 def encode_measured(evaluation: Evaluation) -> Json:
-    """What was measured: the fields that the database holds as JSON too."""
+    """The measured fields. The database stores them as the same JSON."""
     return {
         "dataset": to_json(evaluation.dataset),
         "metrics": dict(evaluation.metrics),
@@ -37,7 +37,7 @@ def decode_measured(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def encode(evaluation: Evaluation) -> Json:
-    """Without what corrects it, which has an event of its own."""
+    """Encodes an evaluation without ``superseded_by``: the correction has its own event."""
     return {
         **common(evaluation, evaluation.name),
         **encode_measured(evaluation),
@@ -63,6 +63,7 @@ EVALUATION: Final = Kind(
     name="evaluation",
     verbs=("created",),
     schemas={0: _FIELDS_1, 1: _FIELDS_1},
+    records=frozenset({"dataset", "slices"}),
     encode=encode,
     decode=decode,
     message_field="evaluation",

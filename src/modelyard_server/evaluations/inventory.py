@@ -1,4 +1,4 @@
-"""What `fsck` reads of evaluations."""
+"""SQL with which `fsck` reads evaluations."""
 
 from typing import Any, Final, NamedTuple
 

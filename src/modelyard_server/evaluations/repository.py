@@ -1,4 +1,4 @@
-"""Evaluations, and what of them versions are searched and sorted by."""
+"""Stores evaluations, and the index of their metrics for searches of versions."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -26,7 +26,7 @@ _SUPERSEDED_BY = (
     .scalar_subquery()
     .label("superseded_by")
 )
-# Of deleted versions and models too.
+# Includes deleted versions and models.
 EVERY: Final[Select[Any]] = (
     select(
         evaluations,
@@ -88,7 +88,7 @@ class EvaluationRepository:
         return added
 
     async def _index(self, version: Version, dataset: str) -> None:
-        """Makes the version be found by the latest metrics on a data set, corrected ones left out."""
+        """Indexes the version by the latest metrics on a data set. Superseded evaluations don't count."""
         prefix = f"evaluations.{dataset}."
         parameters = {"of_version": version.key, "dataset_name": dataset}
         latest: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""The rules that an evaluation must keep."""
+"""The rules for evaluations."""
 
 from modelyard.core.names import EvaluationName
 from modelyard_server.calls import validation
@@ -15,7 +15,7 @@ def evaluation(field: str, value: Evaluation, limits: Limits) -> Violations:
         yield FieldViolation(f"{field}.metrics", "is required")
     yield from validation.entries(f"{field}.metrics", value.metrics, limits, validation.finite)
     for metric in value.directions.keys() - value.metrics.keys():
-        yield FieldViolation(f"{field}.directions[{metric[:40]!a}]", "there is no such metric")
+        yield FieldViolation(f"{field}.directions[{metric[:40]!a}]", "is not the name of a metric of this evaluation")
     yield from validation.count(f"{field}.slices", value.slices, limits)
     for index, each in enumerate(value.slices):
         yield from validation.named(f"{field}.slices[{index}].name", each.name)
@@ -24,4 +24,4 @@ def evaluation(field: str, value: Evaluation, limits: Limits) -> Violations:
     if value.supersedes:
         yield from validation.parsed(f"{field}.supersedes", EvaluationName.parse, value.supersedes)
         if value.supersedes.rpartition("/evaluations/")[0] != str(value.name.version):
-            yield FieldViolation(f"{field}.supersedes", f"is no evaluation of {value.name.version}")
+            yield FieldViolation(f"{field}.supersedes", f"is not an evaluation of {value.name.version}")

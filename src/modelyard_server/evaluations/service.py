@@ -1,4 +1,4 @@
-"""Evaluations: added to versions, never changed."""
+"""Creates and reads evaluations. An evaluation never changes."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -26,16 +26,16 @@ class Evaluations:
     mutations: Mutations
 
     async def create(self, attempt: Attempt, evaluation: Evaluation) -> Evaluation:
-        """Adds ``evaluation``, whose times and author are set here."""
+        """Adds ``evaluation``, and sets its times and author."""
 
         async def work(transaction: Transaction) -> Evaluation:
             name = evaluation.name
-            # Locked, so that of two corrections of one evaluation only the first is taken.
+            # Locked, so that only the first of two concurrent corrections succeeds.
             version = await lookup.version(transaction, name.version, lock=True)
             _check_ready(version)
             if await EvaluationRepository(transaction).find(version.key, name.evaluation) is not None:
                 raise AlreadyExists(
-                    f"there is an evaluation {name.evaluation} of {name.version} already",
+                    f"There is already an evaluation {name.evaluation} of {name.version}. Use another id.",
                     reason="EVALUATION_EXISTS",
                     kind="Evaluation",
                     name=str(name),
@@ -82,7 +82,7 @@ async def _find(transaction: Transaction, version: Version, name: EvaluationName
     found = await EvaluationRepository(transaction).find(version.key, name.evaluation)
     if found is None:
         raise NotFound(
-            f"there is no evaluation {name.evaluation} of {name.version}",
+            f"There is no evaluation {name.evaluation} of {name.version}. ListEvaluations shows all.",
             reason="EVALUATION_NOT_FOUND",
             kind="Evaluation",
             name=str(name),
@@ -93,7 +93,7 @@ async def _find(transaction: Transaction, version: Version, name: EvaluationName
 def _check_ready(version: Version) -> None:
     if version.state is not VersionState.READY:
         raise FailedPrecondition(
-            f"only a READY version is evaluated, and {version.name} is {version.state.value}",
+            f"{version.name} is {version.state.value}. Only a READY version can be evaluated.",
             reason="VERSION_NOT_READY",
             violations=[PreconditionViolation("STATE", str(version.name), f"the version is {version.state.value}")],
             metadata={"resource": str(version.name), "state": version.state.value},
@@ -103,8 +103,8 @@ def _check_ready(version: Version) -> None:
 def _check_current(evaluation: Evaluation) -> None:
     if evaluation.superseded_by:
         raise FailedPrecondition(
-            f"{evaluation.name} was corrected by {evaluation.superseded_by} already; correct that one",
+            f"{evaluation.name} is already superseded by {evaluation.superseded_by}. Correct that one.",
             reason="ALREADY_SUPERSEDED",
-            violations=[PreconditionViolation("STATE", str(evaluation.name), "it was corrected already")],
+            violations=[PreconditionViolation("STATE", str(evaluation.name), "it is already superseded")],
             metadata={"resource": str(evaluation.name), "supersededBy": evaluation.superseded_by},
         )

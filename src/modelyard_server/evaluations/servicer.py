@@ -22,7 +22,7 @@ from modelyard_server.query.requests import Lists
 
 
 class EvaluationsServicer:
-    """What versions were measured to be."""
+    """Answers EvaluationsService."""
 
     def __init__(self, evaluations: Evaluations, lists: Lists, limits: Limits) -> None:
         self._evaluations = evaluations
@@ -51,7 +51,7 @@ class EvaluationsServicer:
         given = request.evaluation
         try:
             identity = str(UUID(request.evaluation_id)) if request.evaluation_id else str(uuid4())
-        except ValueError:  # a violation already
+        except ValueError:  # already in the violations
             identity = ""
         return Evaluation(
             uid=identity,
@@ -86,13 +86,13 @@ class EvaluationsServicer:
 
 
 def _unknown(message: pb.Evaluation) -> Iterable[FieldViolation]:
-    """Values of enums that this server does not know."""
+    """Violations for enum values that this server does not know."""
     if message.dataset.role not in pb.Dataset.Role.values():
-        yield FieldViolation("evaluation.dataset.role", f"{message.dataset.role} is no role that this server knows")
+        yield FieldViolation("evaluation.dataset.role", f"{message.dataset.role} is not a role that this server knows")
     if message.dataset.fingerprint not in pb.Dataset.Fingerprint.values():
-        text = f"{message.dataset.fingerprint} is no kind of fingerprint that this server knows"
+        text = f"{message.dataset.fingerprint} is not a kind of fingerprint that this server knows"
         yield FieldViolation("evaluation.dataset.fingerprint", text)
     for metric, direction in message.directions.items():
         if direction not in pb.Evaluation.Direction.values():
             at = f"evaluation.directions[{metric[:40]!a}]"
-            yield FieldViolation(at, f"{direction} is no direction that this server knows")
+            yield FieldViolation(at, f"{direction} is not a direction that this server knows")

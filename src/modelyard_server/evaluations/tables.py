@@ -18,7 +18,7 @@ evaluations: Final = Table(
     Column("directions", JSON, nullable=False),
     Column("slices", JSON, nullable=False),
     Column("harness", Text, nullable=False),
-    # The uid of another one of the same version; empty if it corrects none.
+    # The uid of another evaluation of the same version; empty if this one corrects none.
     Column("supersedes", String, nullable=False),
     Column("created_by", String, nullable=False),
     Column("create_time", Moment, nullable=False),

@@ -10,7 +10,7 @@ from modelyard_server.calls.resource import Resource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation(Resource):
-    """Never changes: ``update_time`` is ``create_time``."""
+    """Metrics of a version on a data set. It never changes: ``update_time`` is ``create_time``."""
 
     name: EvaluationName
     dataset: Dataset
@@ -19,8 +19,8 @@ class Evaluation(Resource):
     slices: tuple[Slice, ...] = ()
     harness: str = ""
     supersedes: str = ""
-    """Name of the one that it corrects."""
+    """Name of the evaluation that this one corrects."""
     created_by: str = ""
     superseded_by: str = field(default="", compare=False)
-    """Told by another row, and so no part of what the log tells of this one."""
+    """Name of the evaluation that corrects this one. It comes from that one's row, and is not in this one's event."""
     version_key: int = field(default=0, repr=False, compare=False)

@@ -1,6 +1,7 @@
-"""The graph of what was made from what: versions, data sets, commits, runs.
+"""The origins of versions, as a graph of versions, data sets, commits and runs.
 
-Its edges are facts of versions, frozen with them. A version that others were made from is not deleted under them.
+Its edges are facts of versions, and frozen with them. A version cannot be deleted while live versions are derived from
+it.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Which versions were made from which, and from which data sets, commits and runs."""
+"""Reads the versions that were made from a version, a data set, a commit or a run."""
 
 from collections.abc import Collection
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Where versions came from, and what came of them."""
+"""Reads the origins and the descendants of versions."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ from modelyard_server.registry import lookup
 from modelyard_server.registry.lookup import named
 from modelyard_server.registry.versions.values import Version
 
-NODES: Final = 1000
+MAX_NODES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class Lineage:
     database: Database
 
     async def upstream(self, caller: Caller, name: VersionName | AliasName, depth: int) -> Graph:
-        """What a version was made from."""
+        """The origins of a version."""
 
         async def work(transaction: Transaction) -> Graph:
-            graph, frontier = Graph(NODES), [await named(transaction, name)]
+            graph, frontier = Graph(MAX_NODES), [await named(transaction, name)]
             graph.add(frontier[0], 0)
             for distance in range(1, depth + 1):
                 for version in frontier:
@@ -37,10 +37,10 @@ class Lineage:
         return await self.database.read(work)
 
     async def downstream(self, caller: Caller, name: VersionName | AliasName, depth: int) -> Graph:
-        """What was made from a version."""
+        """The versions made from a version."""
 
         async def work(transaction: Transaction) -> Graph:
-            graph, first = Graph(NODES), await named(transaction, name)
+            graph, first = Graph(MAX_NODES), await named(transaction, name)
             graph.add(first, 0)
             await self._descend(transaction, graph, [first], 1, depth)
             return graph
@@ -48,12 +48,12 @@ class Lineage:
         return await self.database.read(work)
 
     async def descendants(self, caller: Caller, parent: NamespaceName, origin: Origin, value: str, depth: int) -> Graph:
-        """What was made from a thing that is no version, in a namespace and behind it."""
+        """The versions of a namespace that were made from a data set, a commit or a run, and their descendants."""
 
         async def work(transaction: Transaction) -> Graph:
-            graph = Graph(NODES)
+            graph = Graph(MAX_NODES)
             namespace = await lookup.namespace(transaction, parent)
-            found = await LineageRepository(transaction).mentioning(namespace.key, origin.value, value, NODES + 1)
+            found = await LineageRepository(transaction).mentioning(namespace.key, origin.value, value, MAX_NODES + 1)
             for version in found:
                 for thing, relation in mentions(version, origin, value):
                     graph.add(thing, 0)
@@ -67,9 +67,9 @@ class Lineage:
 
     @staticmethod
     async def _parents(transaction: Transaction, graph: Graph, versions: list[Version], distance: int) -> list[Version]:
-        """Adds the parents of versions; those that are new."""
+        """Adds the parents of versions. Returns the parents that are new."""
         edges = [edge for version in versions for edge in parents_of(version)]
-        found = await LineageRepository(transaction).parents([version.key for version in versions], NODES + 1)
+        found = await LineageRepository(transaction).parents([version.key for version in versions], MAX_NODES + 1)
         new = [version for version in found if graph.add(version, distance)]
         for edge in edges:
             graph.connect(edge)
@@ -78,7 +78,9 @@ class Lineage:
     @staticmethod
     async def _descend(transaction: Transaction, graph: Graph, frontier: list[Version], first: int, last: int) -> None:
         for distance in range(first, last + 1):
-            children = await LineageRepository(transaction).children([version.key for version in frontier], NODES + 1)
+            children = await LineageRepository(transaction).children(
+                [version.key for version in frontier], MAX_NODES + 1
+            )
             frontier = [version for version in children if graph.add(version, distance)]
             for version in children:
                 for edge in parents_of(version):

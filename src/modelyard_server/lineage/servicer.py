@@ -1,4 +1,4 @@
-"""LineageService: what was made from what."""
+"""LineageService: the origins and descendants of versions."""
 
 from dataclasses import replace
 from typing import Final
@@ -40,7 +40,7 @@ class LineageServicer:
         if request.direction not in {_UPSTREAM, _DOWNSTREAM}:
             collector.add([FieldViolation("direction", "must be UPSTREAM or DOWNSTREAM")])
         elif origin in _ORIGINS and request.direction == _UPSTREAM:
-            text = f"nothing is known of what a {origin} was made from; ask DOWNSTREAM for what was made from it"
+            text = f"a {origin} has no origins. Use DOWNSTREAM to find the versions made from it."
             collector.add([FieldViolation("direction", text)])
         if not 0 <= request.depth <= MAX_LINEAGE_DEPTH:
             collector.add([FieldViolation("depth", f"{request.depth} is not between 0 and {MAX_LINEAGE_DEPTH}")])

@@ -1,4 +1,4 @@
-"""The graph of what was made from what."""
+"""The graph of versions and their origins."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """``target``, a version, was made from ``source``."""
+    """The version ``target`` was made from ``source``."""
 
     source: str
     target: str
@@ -37,7 +37,7 @@ class Edge:
 
 @dataclass(slots=True)
 class Graph:
-    """Grows up to a number of nodes."""
+    """A graph with a maximum number of nodes."""
 
     limit: int
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Graph:
     truncated: bool = False
 
     def add(self, thing: Thing, distance: int) -> bool:
-        """Adds a node; whether it was neither there nor one too many."""
+        """Adds a node. False if the graph has it already or is full."""
         id_ = id_of(thing)
         if id_ in self.nodes:
             return False
@@ -56,7 +56,7 @@ class Graph:
         return True
 
     def connect(self, edge: Edge) -> None:
-        """Adds an edge between nodes that are there."""
+        """Adds an edge, if the graph has both nodes."""
         if edge.source in self.nodes and edge.target in self.nodes:
             self.edges[edge.source, edge.target, edge.relation] = edge
 
@@ -74,7 +74,7 @@ def id_of(thing: Thing) -> str:
 
 
 def sources_of(version: Version) -> Iterator[tuple[Thing, LineageRelation]]:
-    """What a version was made from, but for other versions, and how."""
+    """The origins of a version that are not versions, each with its relation."""
     for dataset in version.facts.datasets:
         yield dataset, _DATA[dataset.role]
     if (source := version.facts.source) is not None and source.commit:
@@ -84,7 +84,7 @@ def sources_of(version: Version) -> Iterator[tuple[Thing, LineageRelation]]:
 
 
 class Origin(Enum):
-    """Things that are no versions, by the fields that versions are searched by for them."""
+    """Origins that are not versions. The value is the search field of versions for it."""
 
     DATASET = ("dataset", "dataset.digest", "dataset.uri")
     COMMIT = ("source.commit",)
@@ -92,18 +92,18 @@ class Origin(Enum):
 
 
 def mentions(version: Version, origin: Origin, value: str) -> Iterator[tuple[Thing, LineageRelation]]:
-    """What a version names by a value, and how it was made from that."""
+    """The origins of a version with this value, each with its relation."""
     for thing, relation in sources_of(version):
         match origin, thing:
             case Origin.DATASET, Dataset():
-                told = {thing.name, thing.digest, thing.uri}
+                values = {thing.name, thing.digest, thing.uri}
             case Origin.COMMIT, Source():
-                told = {thing.commit}
+                values = {thing.commit}
             case Origin.RUN, Run():
-                told = {thing.id}
+                values = {thing.id}
             case _:
                 continue
-        if value in told:
+        if value in values:
             yield thing, relation
 
 

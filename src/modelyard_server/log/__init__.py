@@ -1,8 +1,8 @@
 """The log of each namespace: every change is one event, in commit order, without gaps, chained by hash.
 
-Services record their changes with :class:`~modelyard_server.log.changes.Mutations`; the commit gives them revisions.
-Watches, history, webhooks and `fsck` all read this log. It knows kinds of resources by name only: each capability
-declares how its own stand in the log (:class:`~modelyard_server.log.kinds.Kind`).
+Services record their changes with :class:`~modelyard_server.log.changes.Mutations`. The commit assigns revisions.
+Watches, history, webhooks and `fsck` read this log. The log knows kinds of resources only by name. Each capability
+declares how its resources are encoded (:class:`~modelyard_server.log.kinds.Kind`).
 """
 
 from typing import Final

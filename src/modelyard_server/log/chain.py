@@ -1,14 +1,14 @@
-"""Whether an event is what was written, at its place in the chain."""
+"""Checks an event and its place in the chain."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 from modelyard_server.log.encoding import columns_of, decode, event_hash
-from modelyard_server.log.values import StoredEvent
+from modelyard_server.log.values import LogHead, StoredEvent
 
 
 class Break(StrEnum):
-    """How a chain can be broken."""
+    """Kinds of faults of a chain."""
 
     MISSING = "MISSING"
     CHANGED = "CHANGED"
@@ -16,17 +16,33 @@ class Break(StrEnum):
 
 
 class Fault(NamedTuple):
-    """What is wrong with an event."""
+    """A fault of an event."""
 
     kind: Break
     text: str
 
 
-_CHANGED = Fault(Break.CHANGED, "is not what was written")
+def floor_fault(head: LogHead, compaction: StoredEvent | None) -> str | None:
+    """What is wrong with a log's floor; None if it is where the last compaction says. Each is an event of the chain."""
+    told = 0 if compaction is None else _floor_of(compaction)
+    if told is None or head.floor == told:  # if its bytes can't be read, the chain says so
+        return None
+    return f"its events up to {head.floor} are not kept, and by its last compaction that is {told}"
+
+
+def _floor_of(compaction: StoredEvent) -> int | None:
+    try:
+        change = decode(compaction.payload, namespace_key=0, stored_hash="").change
+        return int(change.changes["compacted_revision"][1])
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+_CHANGED = Fault(Break.CHANGED, "was changed after it was written")
 
 
 def fault_of(event: StoredEvent, expected: int, previous: str | None) -> Fault | None:
-    """What is wrong with the event that should have revision ``expected``; None if nothing is.
+    """The fault of the event that should have revision ``expected``; None if it has none.
 
     ``previous`` is the hash of the event before it, None if that is not known.
     """
@@ -36,11 +52,13 @@ def fault_of(event: StoredEvent, expected: int, previous: str | None) -> Fault |
         return _CHANGED
     try:
         read = decode(event.payload, namespace_key=event.columns["namespace_key"], stored_hash=event.hash)
-    except ValueError:
+        copied = columns_of(read.change)
+    except (ValueError, AttributeError):
         return _CHANGED
     if read.revision != expected or (previous is not None and read.previous_hash != previous):
         return Fault(Break.UNCHAINED, "is not chained to the event before it")
-    copied = columns_of(read.change)
     if differing := sorted(name for name, value in event.columns.items() if value != copied[name]):
-        return Fault(Break.CHANGED, f"is not what was written: its columns {', '.join(differing)} are not as its bytes")
+        return Fault(
+            Break.CHANGED, f"was changed after it was written: its columns {', '.join(differing)} differ from its bytes"
+        )
     return None

@@ -1,4 +1,4 @@
-"""What all changes have in common: one transaction, a request_id that makes a retry take effect once, a dry run."""
+"""Runs changes: in one transaction, once per request_id, and optionally as a dry run."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ R = TypeVar("R", bound=Resource)
 
 
 class Outcomes(Protocol[R]):
-    """How the answer of a change is stored for its retries, and made anew from that."""
+    """Stores the answer of a change for its retries, and rebuilds it."""
 
     def store(self, resource: R, /) -> Json:
-        """All that the answer tells, but for long lists that never change."""
+        """The fields of the answer, except long lists that never change."""
         ...
 
     async def restore(self, transaction: Transaction, outcome: StoredOutcome, /) -> R: ...
@@ -37,7 +37,7 @@ class Mutations:
     limits: Limits
 
     async def run(self, attempt: Attempt, work: Callable[[Transaction], Awaitable[R]], outcomes: Outcomes[R]) -> R:
-        """Runs ``work`` in one transaction, or answers what it came to the first time."""
+        """Runs ``work`` in one transaction. For a retry, returns the stored answer instead."""
         made = False
 
         async def once(transaction: Transaction) -> R:
@@ -49,7 +49,7 @@ class Mutations:
             try:
                 result = await work(transaction)
             except RegistryError:
-                # Perhaps our twin, sent at the same time, made it so that this one can't: then it has our answer.
+                # A concurrent retry of the same request may have succeeded. Then its answer is ours.
                 if (replayed := await _replay(transaction, requests, attempt, outcomes)) is not None:
                     return replayed
                 raise
@@ -89,7 +89,7 @@ class Mutations:
                 after=after,
                 actor=attempt.actor,
                 request_id=attempt.logged_id,
-                # One moment for both: what the log says of a time is what the resource said of it.
+                # The event has the time of the resource.
                 time=self.clock() if after is None else after.update_time,
                 reason=reason,
             )
@@ -126,7 +126,7 @@ def change_of(
         request_id=request_id,
         reason=reason,
         time=time,
-        # A created resource is told by its snapshot; twice would only make the log longer.
+        # The snapshot has the fields of a created resource, so ``changes`` stays empty.
         changes=kind.changes(old, new) if old and new else {},
         snapshot=new or old,
     )
@@ -135,7 +135,7 @@ def change_of(
 async def _replay(
     transaction: Transaction, requests: RequestRepository, attempt: Attempt, outcomes: Outcomes[R]
 ) -> R | None:
-    """The stored answer to this request, if it was made before."""
+    """The stored answer to this request; None for its first call."""
     if not attempt.request_id:
         return None
     stored = await requests.find(attempt.actor, attempt.method, attempt.request_id)
@@ -149,6 +149,6 @@ async def _replay(
 def request_id_reused() -> InvalidArgument:
     return invalid(
         "request_id",
-        "this id was used for another request; use a fresh UUID for each request, the same only to retry it",
+        "This request_id was used for another request. Use a new UUID for each request, and the same one to retry it.",
         reason="REQUEST_ID_REUSED",
     )

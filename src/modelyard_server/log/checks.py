@@ -1,4 +1,4 @@
-"""Whether each log is whole, and whether rows and log say the same."""
+"""Checks each log, and compares rows with the log."""
 
 from enum import StrEnum
 from functools import partial
@@ -7,15 +7,14 @@ from modelyard_server.checking.look import Look
 from modelyard_server.db.inspection import Unreadable
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log import inventory
-from modelyard_server.log.chain import Break, fault_of
-from modelyard_server.log.encoding import without_empty
+from modelyard_server.log.chain import Break, fault_of, floor_fault
 from modelyard_server.log.inventory import Family, Logged, LogRecord
 from modelyard_server.log.repository import EventRepository
 from modelyard_server.log.values import GENESIS, LogHead, StoredEvent
 
 
 class Kind(StrEnum):
-    """What can be wrong with a log, and with a row beside it."""
+    """Kinds of faults of a log, and of rows that differ from it."""
 
     NOT_LOGGED = "NOT_LOGGED"
     ROW_MISSING = "ROW_MISSING"
@@ -26,18 +25,17 @@ class Kind(StrEnum):
 
 
 def compare(look: Look, name: str, logged: Logged) -> None:
-    """Reports a row that is not as its last event left it, in the fields that the event's own schema has."""
+    """Reports a row that differs from its last event, in the fields that the event's schema has."""
     if logged.event is None:
         if not logged.compacted:
-            look.fault(Kind.NOT_LOGGED, name, "by its namespace's log it is not there")
+            look.fault(Kind.NOT_LOGGED, name, "exists, but not according to its namespace's log")
         return
-    fields, event = logged.kind.compared(logged.event.schema), without_empty(logged.event.snapshot)
-    if changed := sorted(field for field in fields if logged.row.get(field) != event.get(field)):
-        look.fault(Kind.NOT_LOGGED, name, f"not as its last event left it: {', '.join(changed)}")
+    if changed := logged.kind.differences(logged.row, logged.event.schema, logged.event.snapshot):
+        look.fault(Kind.NOT_LOGGED, name, f"differs from its last event in {', '.join(changed)}")
 
 
 async def check(look: Look) -> None:
-    """The log of each namespace: its chain, its head, and that what it tells of has rows."""
+    """Checks the log of each namespace: its chain, its head, and that its resources have rows."""
     families = look.offers.of(Family)
     async for log in look.rows.each(inventory.LOGS):
         if isinstance(log, Unreadable):
@@ -49,7 +47,7 @@ async def check(look: Look) -> None:
             step = partial(inventory.missing_rows, families=families, namespace_key=log.key, after=last)
             missing, last = await look.rows.read(step)
             for name in missing:
-                look.fault(Kind.ROW_MISSING, name, "by its namespace's log it is there, and it has no row")
+                look.fault(Kind.ROW_MISSING, name, "exists according to its namespace's log, but has no row")
 
 
 async def _head(look: Look, log: LogRecord) -> LogHead | None:
@@ -59,10 +57,23 @@ async def _head(look: Look, log: LogRecord) -> LogHead | None:
     return await look.rows.read(work)
 
 
+async def _at_floor(look: Look, log: LogRecord) -> None:
+    """Whoever cuts off the front of a log and moves its floor there leaves no event that says so."""
+
+    async def work(transaction: Transaction) -> str | None:
+        events = EventRepository(transaction)
+        head = await events.head_at(log.key)
+        return None if head is None else floor_fault(head, await events.last_compaction(log.key, log.name))
+
+    if fault := await look.rows.read(work):
+        look.fault(Kind.HEAD_WRONG, log.name, fault)
+
+
 async def _at_log(look: Look, log: LogRecord) -> None:
+    await _at_floor(look, log)
     head = await _head(look, log)
     last = await _at_events(look, log, head)
-    # What came since the first look has moved the head too.
+    # New events since the first pass have moved the head too.
     head = await _head(look, log)
     if head is None:
         look.fault(Kind.HEAD_WRONG, log.name, f"its log has no head; its last event is {last}")
@@ -71,7 +82,7 @@ async def _at_log(look: Look, log: LogRecord) -> None:
 
 
 async def _at_events(look: Look, log: LogRecord, head: LogHead | None) -> int:
-    """Checks the chain of what is kept; the last revision."""
+    """Checks the chain of the kept events. Returns the last revision."""
     expected, previous = _beginning(head)
     look.count("events", 0)
     async for event in look.rows.each(inventory.EVENTS, of_namespace=log.key):
@@ -82,7 +93,7 @@ async def _at_events(look: Look, log: LogRecord, head: LogHead | None) -> int:
             continue
         revision = event.revision
         if revision != expected:
-            # Perhaps what is missing was compacted meanwhile, and what is there is soon to go.
+            # The missing events may have been compacted meanwhile.
             beginning = _beginning(await _head(look, log))
             expected, previous = max((expected, previous), beginning, key=lambda place: place[0])
         if revision < expected:

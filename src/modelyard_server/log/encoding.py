@@ -1,7 +1,7 @@
 """The bytes of an event: written once, hashed, and never encoded again. ``docs/log.md`` specifies them.
 
-An event is stored as the bytes that its hash covers, so code that is older or newer than an event can verify it, and
-reads of it the fields that it knows.
+An event is stored as the bytes that its hash covers. So older and newer code can verify an event, and read the fields
+that it knows.
 """
 
 import hashlib
@@ -12,25 +12,32 @@ from typing import Any, Final
 
 from modelyard_server.log.values import Change, Event, Json, model_of
 
-# A leaf, should the chain be anchored in a Merkle tree one day (RFC 6962).
+# The prefix of leaves in a Merkle tree (RFC 6962), so that the chain can be anchored in one later.
 _LEAF: Final = b"\x00"
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
 def format_time(moment: datetime) -> str:
-    """RFC 3339, UTC, microseconds: sorts as text as it does as time."""
+    """Formats a time as RFC 3339 in UTC with microseconds. It sorts as text like it does as time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def canonical(fields: Mapping[str, Any]) -> bytes:
-    """JSON in UTF-8 without spaces, keys in the order of their code points. ``ValueError`` for NaN and infinities."""
+    """JSON in UTF-8 without spaces, keys sorted by code points. Raises ``ValueError`` for NaN and infinities."""
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
     return text.encode()
 
 
 def without_empty(fields: Mapping[str, Any]) -> Json:
-    """The fields that have a value. Null, empty texts, lists and maps are the same as no field; 0 and false are not."""
+    """The fields that have a value. Null, and empty texts, lists and maps, equal an absent field. 0 and false don't."""
     return {name: value for name, value in fields.items() if value not in _EMPTY}
+
+
+def bare(value: Any) -> Any:
+    """A value whose records, at any depth, are without their empty members."""
+    if isinstance(value, Mapping):
+        return without_empty({name: bare(each) for name, each in value.items()})
+    return [bare(each) for each in value] if isinstance(value, list) else value
 
 
 def encode(previous: str, revision: int, change: Change) -> bytes:
@@ -53,12 +60,12 @@ def encode(previous: str, revision: int, change: Change) -> bytes:
 
 
 def event_hash(payload: bytes) -> str:
-    """SHA-256, in hexadecimal, of an event's bytes behind a zero byte."""
+    """SHA-256, in hexadecimal, of a zero byte and the bytes of an event."""
     return hashlib.sha256(_LEAF + payload).hexdigest()
 
 
 def decode(payload: bytes, *, namespace_key: int, stored_hash: str) -> Event:
-    """The event that bytes hold, of this release's schema or any other. ``ValueError`` if they hold none."""
+    """Decodes an event of this release's schema or any other. Raises ``ValueError`` if the bytes are no event."""
     try:
         fields = json.loads(payload)
         change = Change(
@@ -79,11 +86,11 @@ def decode(payload: bytes, *, namespace_key: int, stored_hash: str) -> Event:
 
 
 COPIED: Final = ("namespace_key", "type", "resource", "model_id", "actor", "request_id", "reason", "time")
-"""Columns beside an event's bytes that hold copies of its fields, to search by."""
+"""Columns with copies of an event's fields, for searches."""
 
 
 def columns_of(change: Change) -> dict[str, Any]:
-    """What :data:`COPIED` columns hold."""
+    """The values of the :data:`COPIED` columns."""
     return {
         "namespace_key": change.namespace_key,
         "type": change.type,

@@ -1,4 +1,4 @@
-"""How compactions stand in the log that they shorten."""
+"""Encodes compactions for the log."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +11,7 @@ from modelyard_server.log.values import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor(Resource):
-    """How far back a namespace's log is kept."""
+    """The first revision that a namespace's log keeps."""
 
     name: NamespaceName
     compacted_revision: int

@@ -1,4 +1,4 @@
-"""Finding a log, and how far back it is kept."""
+"""Finds the log of a namespace, and its floor."""
 
 from modelyard.core.names import NamespaceName
 from modelyard_server.calls.errors import OutOfRange, namespace_not_found
@@ -8,7 +8,7 @@ from modelyard_server.log.values import LogHead
 
 
 async def log_of(transaction: Transaction, name: NamespaceName, *, lock: bool = False) -> LogHead:
-    """The log of a namespace; with ``lock`` nobody adds to it until the commit."""
+    """The log of a namespace. ``lock`` prevents new events until the commit."""
     found = await EventRepository(transaction).head(name, lock=lock)
     if found is None:
         raise namespace_not_found(name)
@@ -17,7 +17,7 @@ async def log_of(transaction: Transaction, name: NamespaceName, *, lock: bool = 
 
 def compacted(floor: int, consequence: str) -> OutOfRange:
     return OutOfRange(
-        f"the log is kept from revision {floor + 1} on: {consequence}",
+        f"The log begins at revision {floor + 1}: {consequence}.",
         reason="REVISION_COMPACTED",
         metadata={"compactedRevision": str(floor), "oldestRevision": str(floor + 1)},
     )

@@ -1,4 +1,4 @@
-"""What `fsck` reads of logs: their events, and the last event about a row."""
+"""SQL with which `fsck` reads logs: their events, and the last event of each row."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -44,14 +44,14 @@ EVENTS: Final = Every(
 
 
 class LastEvent(NamedTuple):
-    """What the log says last of a resource."""
+    """The last event of a resource."""
 
     schema: int
     snapshot: Json
 
 
 class Logged(NamedTuple):
-    """A row, beside what the log says of it."""
+    """A row and its last event."""
 
     kind: Kind[Any]
     row: Json
@@ -59,16 +59,21 @@ class Logged(NamedTuple):
     event: LastEvent | None
     """None if there is none, or if the last one removed the resource."""
     compacted: bool = False
-    """There may have been an event, and it is not kept any more."""
+    """Its last event may have been compacted."""
+
+
+def _of_kind(kind: Kind[Any]) -> ColumnElement[bool]:
+    # By the name, not by the verbs: a newer release may have added some.
+    return _EVENTS.type.startswith(f"{kind.name}.", autoescape=True)
 
 
 def with_last_event(
     query: Select[Any], kind: Kind[Any], name: ColumnElement[str], namespace_key: ColumnElement[int]
 ) -> Select[Any]:
-    """The query, and with each row the last event of that kind about ``name``."""
+    """Adds the last event of that kind with ``name`` to each row of the query."""
     last = (
         select(_EVENTS.payload)
-        .where(_EVENTS.namespace_key == namespace_key, _EVENTS.resource == name, _EVENTS.type.in_(kind.types))
+        .where(_EVENTS.namespace_key == namespace_key, _EVENTS.resource == name, _of_kind(kind))
         .order_by(_EVENTS.revision.desc())
         .limit(1)
         .correlate_except(tables.events)
@@ -81,7 +86,7 @@ def logged(row: Row[Any], kind: Kind[Any], resource: Any) -> Logged:
     """A row of :func:`with_last_event`, and the resource that it holds."""
     snapshot = kind.snapshot(resource)
     if row.last_event is None:
-        # The last event of a resource may be one that is not kept any more.
+        # The last event of a resource may have been compacted.
         return Logged(kind, snapshot, None, compacted=bool(row.log_floor))
     change = decode(bytes(row.last_event), namespace_key=0, stored_hash="").change
     gone = change.type in kind.removal_types
@@ -90,13 +95,13 @@ def logged(row: Row[Any], kind: Kind[Any], resource: Any) -> Logged:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How the rows of resources of one kind are found, many at once, by the names that the log tells."""
+    """Finds the rows of one kind of resource by the names in the log, many at once."""
 
     kind: Kind[Any]
     ids: Callable[[str], tuple[object, ...]]
-    """The ids in a name; ``ValueError`` if it is none."""
+    """Parses a name into ids. Raises ``ValueError`` if it is invalid."""
     columns: tuple[ColumnElement[Any], ...]
-    """Of the ids. The index is over these, not over names."""
+    """Columns of the ids. The index is on these, not on names."""
     names: Select[Any]
     """The names of all rows of the kind."""
     namespace_key: ColumnElement[int]
@@ -105,13 +110,13 @@ class Family:
 async def missing_rows(
     transaction: Transaction, families: Sequence[Family], *, namespace_key: int, after: int
 ) -> tuple[list[str], int | None]:
-    """Resources that by the next events behind revision ``after`` are there, and have no row.
+    """Resources that exist according to the next events after revision ``after``, but have no row.
 
-    Also the last revision seen; None at the end. Events and rows are read in one snapshot: what is removed between the
-    two would seem to be missing.
+    Also returns the last revision read; None at the end. Events and rows are read in one snapshot. Otherwise a resource
+    that is removed in between would seem to be missing.
     """
     removals = [type_ for family in families for type_ in family.kind.removal_types]
-    # The last event of each resource that is there after it.
+    # The last event of each resource, if the resource exists after it.
     standing: Select[Any] = (
         select(_EVENTS.revision, _EVENTS.type, _EVENTS.resource)
         .where(
@@ -146,6 +151,6 @@ def _ids(events: Sequence[Row[Any]], family: Family) -> dict[str, tuple[object, 
     found = {}
     for event in events:
         if event.type in family.kind.types:
-            with suppress(ValueError):  # it was edited, as its hash tells
+            with suppress(ValueError):  # edited; its hash reports it
                 found[event.resource] = family.ids(event.resource)
     return found

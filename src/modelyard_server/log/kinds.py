@@ -1,4 +1,4 @@
-"""Kinds of resources that the log tells of. Each capability declares its own; the log knows them by name only."""
+"""Kinds of resources in the log. Each capability declares its own. The log knows them only by name."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -7,33 +7,35 @@ from typing import Any, Final, Generic, TypeVar
 from google.protobuf.message import Message
 
 from modelyard_server.calls.resource import Resource
-from modelyard_server.log.encoding import without_empty
+from modelyard_server.log.encoding import bare, without_empty
 from modelyard_server.log.values import Json
 
 R = TypeVar("R", bound=Resource)
 
-# They change with everything else, and say nothing of their own.
+# They change with every other field.
 _FOLLOWERS: Final = frozenset({"update_time", "row_version"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind(Generic[R]):
-    """How resources of one kind stand in the log.
+    """Encodes and decodes resources of one kind for the log.
 
     ``encode`` writes a snapshot with all the fields of the newest schema. ``decode`` reads a snapshot of any schema: it
     takes a default for a field that is absent, and ignores one that it does not know.
     """
 
     name: str
-    """The first part of the types of its events, as `model`."""
+    """The first part of its event types, for example `model`."""
     verbs: tuple[str, ...]
-    """The second parts."""
+    """The second parts of its event types."""
     removals: tuple[str, ...] = ()
-    """Verbs after which the resource is gone."""
+    """Verbs after which the resource has no row."""
     schemas: Mapping[int, frozenset[str]]
     """Fields of a snapshot, by the version of its schema. The newest is written."""
     uncompared: frozenset[str] = frozenset()
     """Fields that change without an event of this kind."""
+    records: frozenset[str] = frozenset()
+    """Fields that hold records, or lists of them. A member of a record that is absent is the same as an empty one."""
     encode: Callable[[R], Json]
     decode: Callable[[Json], R]
     message_field: str = ""
@@ -53,7 +55,7 @@ class Kind(Generic[R]):
         return tuple(f"{self.name}.{verb}" for verb in self.removals)
 
     def snapshot(self, resource: R) -> Json:
-        """A resource as of now, for the log."""
+        """The snapshot of a resource for the log."""
         encoded = self.encode(resource)
         assert encoded.keys() == self.schemas[self.schema], encoded.keys() ^ self.schemas[self.schema]
         return without_empty(encoded)
@@ -63,7 +65,7 @@ class Kind(Generic[R]):
         return str(getattr(resource, "name"))  # noqa: B009 (the names of resources have types of their own)
 
     def changes(self, old: Json, new: Json) -> Json:
-        """What is different between two snapshots: field to [before, after]."""
+        """The differences between two snapshots: field to [before, after]."""
         names = sorted(old.keys() | new.keys())
         return {
             name: [old.get(name), new.get(name)]
@@ -71,10 +73,22 @@ class Kind(Generic[R]):
             if old.get(name) != new.get(name) and name not in _FOLLOWERS
         }
 
-    def compared(self, schema: int) -> frozenset[str]:
-        """The fields that a snapshot of some schema and one of ours both have."""
-        ours = self.schemas[self.schema]
-        return (ours & self.schemas.get(schema, ours)) - self.uncompared
+    def differences(self, row: Json, schema: int, snapshot: Json) -> list[str]:
+        """The fields in which a row, as a snapshot of ours, is not as a stored snapshot of some schema says."""
+        told = without_empty(snapshot)
+
+        def value(of: Json, name: str) -> Any:
+            return bare(of.get(name)) if name in self.records else of.get(name)
+
+        return sorted(name for name in self.compared(schema, told) if value(row, name) != value(told, name))
+
+    def compared(self, schema: int, snapshot: Json) -> frozenset[str]:
+        """The fields that a snapshot of some schema and one of ours both have.
+
+        A newer release's schema is not known here. Only fields that such a snapshot holds are sure to be its own.
+        """
+        theirs = self.schemas.get(schema, frozenset(snapshot))
+        return (self.schemas[self.schema] & theirs) - self.uncompared
 
 
 class Kinds:
@@ -84,12 +98,12 @@ class Kinds:
         self._kinds = {kind.name: kind for kind in kinds}
 
     def of(self, name: str) -> Kind[Any] | None:
-        """None for a kind that another release wrote."""
+        """The kind with this name; None for a kind of another release."""
         return self._kinds.get(name)
 
     @property
     def types(self) -> frozenset[str]:
-        """All types of events that there are."""
+        """All event types."""
         return frozenset(type_ for kind in self._kinds.values() for type_ in kind.types)
 
     @property

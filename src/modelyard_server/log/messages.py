@@ -1,7 +1,7 @@
 """Events as messages."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import Message
@@ -11,10 +11,13 @@ from modelyard.v1 import events_pb2 as pb
 from modelyard_server.log.kinds import Kinds
 from modelyard_server.log.values import Change, Event
 
+LARGEST: Final = 7 << 19
+"""Bytes of an event with its payload: half a MiB below what a message may hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventMessages:
-    """Renders events, with the snapshots of the kinds that there are."""
+    """Converts events with their snapshots to messages."""
 
     kinds: Kinds
     most: int
@@ -52,8 +55,20 @@ class EventMessages:
             if message.ByteSize() <= self.most:
                 return
 
+    def with_payload(self, event: Event) -> pb.Event:
+        """The event with its bytes, as far as one message can hold both. The bytes have all that the rest has."""
+        message = self(event)
+        if len(event.payload) > LARGEST:
+            return message
+        if message.ByteSize() + len(event.payload) > LARGEST:
+            message.ClearField("changes")
+            if (snapshot := message.WhichOneof("snapshot")) is not None:
+                message.ClearField(snapshot)
+        message.payload = event.payload
+        return message
+
     def _snapshot(self, change: Change) -> Message | None:
-        """The resource as the contract has it; None if this release can't read it, as of a newer one."""
+        """The snapshot as a message; None if this release can't read it, for example from a newer release."""
         kind = self.kinds.of(change.kind)
         if kind is None or kind.render is None:
             return None

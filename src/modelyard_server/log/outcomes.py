@@ -1,4 +1,4 @@
-"""Answers of changes that are stored for their retries as the log's snapshots are."""
+"""Stores the answers of changes for their retries, encoded like the log's snapshots."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,13 +15,13 @@ R = TypeVar("R", bound=Resource)
 
 @dataclass(frozen=True, slots=True)
 class SnapshotOutcomes(Generic[R]):
-    """See :class:`~modelyard_server.log.changes.Outcomes`. ``beside`` gives fields that only answers have."""
+    """See :class:`~modelyard_server.log.changes.Outcomes`. ``answer_fields`` gives fields that only answers have."""
 
     kind: Kind[R]
-    beside: Callable[[R], Mapping[str, Any]] = lambda _resource: {}
+    answer_fields: Callable[[R], Mapping[str, Any]] = lambda _resource: {}
 
     def store(self, resource: R, /) -> Json:
-        return {**self.kind.encode(resource), **self.beside(resource)}
+        return {**self.kind.encode(resource), **self.answer_fields(resource)}
 
     async def restore(self, transaction: Transaction, outcome: StoredOutcome, /) -> R:  # noqa: ARG002 (others read rows)
         return replace(self.kind.decode(dict(outcome.snapshot)), key=outcome.key)

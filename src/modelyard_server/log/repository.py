@@ -18,6 +18,7 @@ from modelyard_server.query.terms import Term
 
 _HEADS = tables.log_heads.c
 _EVENTS = tables.events.c
+COMPACTED: Final = "log.compacted"
 _OF_NAMESPACE = _HEADS.namespace_key == bindparam("of_namespace")
 _COLUMNS: Final[Sequence[ColumnElement[Any]]] = (
     _HEADS.namespace_key,
@@ -42,12 +43,12 @@ SUBJECT: Final = Columns(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventListing:
-    """Which events a caller wants."""
+    """The filter and the position of a list of events."""
 
     place: Place
     where: Term | None = None
     types: Collection[str] = ()
-    """All if there are none."""
+    """Empty for all types."""
     descending: bool = False
     after: int | None = None
     """The last revision of the page before."""
@@ -70,9 +71,9 @@ def _head(row: Row[Any] | None) -> LogHead | None:
 
 
 async def append(connection: Connection, namespace_key: int, changes: Sequence[Change]) -> None:
-    """Gives the changes of one transaction their revisions. Its lock on the head lasts until the commit: call it last.
+    """Assigns revisions to the changes of one transaction. It locks the head until the commit, so call it last.
 
-    A number drawn earlier could become visible after a higher one, and a reader that tails the log would miss it.
+    A revision drawn earlier could become visible after a higher one. A reader that follows the log would miss it.
     """
     row = (await connection.execute(_LOCK, {"of_namespace": namespace_key})).one()
     revision, previous = row.revision, row.hash
@@ -101,7 +102,7 @@ class EventRepository:
         self._connection = transaction.connection
 
     async def begin(self, name: NamespaceName, namespace_key: int) -> None:
-        """Makes the empty log of a new namespace."""
+        """Creates the empty log of a new namespace."""
         fresh = {"revision": 0, "hash": GENESIS, "floor": 0, "floor_hash": GENESIS}
         values = {"namespace_key": namespace_key, "namespace_id": name.namespace, **fresh}
         await self._connection.execute(insert(tables.log_heads).values(values))
@@ -115,7 +116,7 @@ class EventRepository:
         return _head((await self._connection.execute(_HEAD, {"of_namespace": namespace_key})).one_or_none())
 
     async def revisions(self, namespace_keys: Collection[int]) -> dict[int, int]:
-        """The last revision of each."""
+        """The last revision of each namespace."""
         query = select(_HEADS.namespace_key, _HEADS.revision).where(_HEADS.namespace_key.in_(namespace_keys))
         return {row.namespace_key: row.revision for row in await self._connection.execute(query)}
 
@@ -138,7 +139,7 @@ class EventRepository:
         return [from_row(row) for row in await self._connection.execute(query)]
 
     async def stored(self, log: LogHead, *, after: int, limit: int) -> list[StoredEvent]:
-        """The next events as they lie in the database, whatever their bytes hold."""
+        """The next events as stored, without decoding them."""
         query = (
             select(tables.events)
             .where(
@@ -151,8 +152,19 @@ class EventRepository:
         )
         return [stored_from_row(row) for row in await self._connection.execute(query)]
 
+    async def last_compaction(self, namespace_key: int, namespace: str) -> StoredEvent | None:
+        """The event of the last compaction of a namespace's log. Each is kept until the next one."""
+        query = (
+            select(tables.events)
+            .where(_EVENTS.namespace_key == namespace_key, _EVENTS.resource == namespace, _EVENTS.type == COMPACTED)
+            .order_by(_EVENTS.revision.desc())
+            .limit(1)
+        )
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else stored_from_row(row)
+
     async def headings(self, namespace_key: int, *, after: int, limit: int) -> list[Heading]:
-        """The next events, also where the log's floor lies above them by now."""
+        """The next events, including compacted ones that are still stored."""
         query = (
             select(_EVENTS.revision, _EVENTS.type, _EVENTS.resource, _EVENTS.model_id)
             .where(_EVENTS.namespace_key == namespace_key, _EVENTS.revision > after)
@@ -162,18 +174,18 @@ class EventRepository:
         return [Heading(*row) for row in await self._connection.execute(query)]
 
     async def at(self, namespace_key: int, revision: int) -> Event | None:
-        """One event, as long as it is stored."""
+        """One event, if it is still stored."""
         query = _STORED.where(_EVENTS.namespace_key == namespace_key, _EVENTS.revision == revision)
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else from_row(row)
 
     async def compact(self, namespace_key: int, revision: int, hash_: str) -> None:
-        """Moves the floor of a log up to an event of that hash."""
+        """Moves the floor of a log up to ``revision``, whose event has ``hash_``."""
         values = {"of_namespace": namespace_key, "floor": revision, "floor_hash": hash_}
         await self._connection.execute(_MOVE, values)
 
     async def below_floor(self, *, after: tuple[int, int], limit: int) -> list[tuple[int, int]]:
-        """Namespace and revision of the next events that are not kept any more, and still stored."""
+        """Namespace key and revision of the next compacted events that are still stored."""
         place = tuple_(_EVENTS.namespace_key, _EVENTS.revision)
         query = (
             select(_EVENTS.namespace_key, _EVENTS.revision)

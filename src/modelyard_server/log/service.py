@@ -1,4 +1,4 @@
-"""The log of a namespace: read, verified, compacted."""
+"""Reads, verifies and compacts the log of a namespace."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -8,7 +8,7 @@ from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import invalid
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log import history
-from modelyard_server.log.chain import fault_of
+from modelyard_server.log.chain import fault_of, floor_fault
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.events import LOG, Floor
 from modelyard_server.log.repository import EventListing, EventRepository
@@ -28,7 +28,7 @@ class EventPage:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of computing hashes anew."""
+    """The result of verifying a chain."""
 
     verified_revision: int
     hash: str
@@ -42,7 +42,7 @@ class Log:
     mutations: Mutations
 
     async def page(self, caller: Caller, listing: EventListing) -> EventPage:
-        """Ends early, but not before one event, at about ``list_bytes``."""
+        """A page of events. It ends early at about ``list_bytes``, but has at least one event."""
 
         async def work(transaction: Transaction) -> EventPage:
             log = await history.log_of(transaction, namespace_of(listing.place))
@@ -50,7 +50,7 @@ class Log:
             found: list[Event] = []
             room = self.mutations.limits.list_bytes
             after = listing.after
-            # In small steps: a thousand events of a megabyte each are read as those few that fit.
+            # In small steps, so that of a thousand events of a megabyte only the few that fit are read.
             while len(found) <= listing.size and room > 0:
                 step = min(listing.size + 1 - len(found), _STEP)
                 read = await events.page(log, replace(listing, after=after, size=step))
@@ -67,7 +67,7 @@ class Log:
         return await self.mutations.database.read(work)
 
     async def verify(self, caller: Caller, parent: NamespaceName, start: int) -> Verdict:
-        """Checks the chain from revision ``start``, 0 for all that is kept."""
+        """Verifies the chain from revision ``start``, or from its beginning if that is 0."""
 
         async def work(transaction: Transaction) -> Verdict:
             log = await history.log_of(transaction, parent)
@@ -78,6 +78,10 @@ class Log:
             last = min(first + _VERIFIED_AT_ONCE - 1, log.revision)
             revision = first - 1
             events = EventRepository(transaction)
+            if previous is not None:
+                compaction = await events.last_compaction(log.namespace_key, str(parent))
+                if told := floor_fault(log, compaction):
+                    return Verdict(log.floor, "", False, log.floor + 1, told)
             while revision < last:
                 page = await events.stored(log, after=revision, limit=min(_PAGE, last - revision))
                 for event in page:
@@ -87,18 +91,18 @@ class Log:
                 if not page:
                     return Verdict(revision, previous or "", False, revision + 1, "is missing")
             if revision == log.revision and previous not in {None, log.hash}:
-                return Verdict(revision - 1, "", False, revision, "does not have the hash that the log ends with")
+                return Verdict(revision - 1, "", False, revision, "does not have the hash in the head of the log")
             return Verdict(revision, previous or "", revision < log.revision)
 
         return await self.mutations.database.read(work)
 
     async def compact(self, attempt: Attempt, parent: NamespaceName, revision: int, *, reason: str) -> int:
-        """Forgets the events up to ``revision``; the floor there is then. They are removed by and by."""
+        """Compacts the log up to ``revision``, and returns the new floor. A sweep removes the events later."""
 
         async def work(transaction: Transaction) -> int:
             log = await history.log_of(transaction, parent, lock=True)
             if revision > log.revision:
-                raise invalid("revision", f"{revision} lies ahead of the log, which ends with {log.revision}")
+                raise invalid("revision", f"{revision} is after the end of the log, which is {log.revision}")
             if revision <= log.floor:
                 return log.floor
             events = EventRepository(transaction)

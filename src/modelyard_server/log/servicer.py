@@ -1,4 +1,4 @@
-"""EventsService: the log, listed, watched, verified, compacted."""
+"""EventsService: lists, watches, verifies and compacts the log."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing
@@ -22,7 +22,7 @@ from modelyard_server.query.requests import Lists
 from modelyard_server.query.terms import Fields, Kind
 
 _MESSAGE_BYTES: Final = 1 << 20
-"""About what one message of a stream holds, however many events came at once."""
+"""Approximate maximum size of one message of a stream."""
 
 FIELDS: Final[Fields] = {
     "revision": Kind.NUMBER,
@@ -46,18 +46,18 @@ def _place(value: str) -> Place:
             return parse(value)
         except ValueError:
             continue
-    raise ValueError(f"{value[:200]!r} is no name of a namespace, a model, a version or an alias")
+    raise ValueError(f"{value[:200]!r} is not the name of a namespace, model, version or alias")
 
 
 def _watched(value: str) -> NamespaceName | ModelName:
     place = _place(value)
     if not isinstance(place, NamespaceName | ModelName):
-        raise ValueError(f"{value} is neither a namespace nor a model: watch its model, and pick its events")  # noqa: TRY004
+        raise ValueError(f"{value} is neither a namespace nor a model. Watch its model, and filter its events.")  # noqa: TRY004
     return place
 
 
 class EventsServicer:
-    """The log of each namespace."""
+    """Answers EventsService."""
 
     def __init__(
         self, log: Log, watching: Watching[rpc.Event], render: EventMessages, lists: Lists, limits: Limits
@@ -78,7 +78,8 @@ class EventsServicer:
         descending = order is not None and order.descending
         listing = EventListing(place=place, where=where, descending=descending, after=query.after_key, size=query.size)
         found = await self._log.page(call.caller, listing)
-        events, token = self._lists.answer(query, found.page, self._render)
+        render = self._render.with_payload if request.include_payload else self._render
+        events, token = self._lists.answer(query, found.page, render)
         return rpc.ListEventsResponse(events=events, next_page_token=token, compacted_revision=found.compacted_revision)
 
     async def WatchEvents(self, request: rpc.WatchEventsRequest, call: Call) -> AsyncIterator[rpc.WatchEventsResponse]:
@@ -88,7 +89,8 @@ class EventsServicer:
         collector.add(self._watching.types.check("types", request.types, self._limits.event_types))
         collector.raise_any()
         assert place is not None
-        watch = self._watching.watch(call.caller, place, request.types, request.start_revision)
+        render = self._render.with_payload if request.include_payload else None
+        watch = self._watching.watch(call.caller, place, request.types, request.start_revision, render=render)
         async with aclosing(watch):
             async for news in watch:
                 batches = list(_batches(news.events, _MESSAGE_BYTES)) or [[]]
@@ -130,7 +132,7 @@ def _not_negative(field: str, value: int) -> Iterable[FieldViolation]:
 
 
 def _batches(events: Sequence[rpc.Event], size: int) -> Iterator[list[rpc.Event]]:
-    """The events in lists of about ``size`` bytes, but never none."""
+    """Splits events into lists of about ``size`` bytes, with at least one event each."""
     batch: list[rpc.Event] = []
     room = size
     for event in events:

@@ -1,4 +1,4 @@
-"""The fields of a snapshot that every kind of resource has."""
+"""The snapshot fields of every kind of resource."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +21,7 @@ def common(resource: Resource, name: object) -> Json:
 
 
 def common_from(stored: Json) -> dict[str, Any]:
-    """What a :class:`Resource` is made of. ``KeyError`` or ``ValueError`` if the snapshot is none of a resource."""
+    """The fields of :class:`Resource`. Raises ``KeyError`` or ``ValueError`` if the snapshot lacks them."""
     return {
         "uid": stored["uid"],
         "create_time": datetime.fromisoformat(stored["create_time"]),

@@ -1,4 +1,4 @@
-"""Removes the events below the floors of their logs, once nobody needs them any more."""
+"""Removes compacted events when nothing needs them any longer."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ _BATCH: Final = 100
 
 @runtime_checkable
 class EventKeeper(Protocol):
-    """Needs events for longer than the log keeps them."""
+    """Keeps events that are still needed after their compaction."""
 
     async def awaited_events(
         self, transaction: Transaction, namespace_key: int, revisions: Collection[int]
     ) -> Collection[int]:
-        """Those revisions whose events must stay."""
+        """The revisions whose events must stay."""
         ...
 
 
@@ -28,7 +28,7 @@ class ForgetEvents:
     keepers: Collection[EventKeeper]
 
     async def __call__(self) -> int:
-        """Removes what it may, in transactions of a hundred events; how many those were."""
+        """Removes compacted events, a hundred per transaction. Returns their number."""
         after, removed = (0, 0), 0
 
         async def step(transaction: Transaction) -> tuple[tuple[int, int] | None, int]:

@@ -10,11 +10,11 @@ log_heads: Final = Table(
     "log_heads",
     metadata,
     Column("namespace_key", Key, ForeignKey("namespaces.key"), primary_key=True, autoincrement=False),
-    # Of the namespace: a log is found by it without a look at what is above the log.
+    # The id of the namespace, so that a log is found without the tables of higher capabilities.
     Column("namespace_id", Id, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("hash", String, nullable=False),
-    # The last event that is not kept any more, and what the first that is is chained to.
+    # The last compacted revision, and the hash that the first kept event is chained to.
     Column("floor", BigInteger, nullable=False),
     Column("floor_hash", String, nullable=False),
     UniqueConstraint("namespace_id"),
@@ -27,13 +27,13 @@ events: Final = Table(
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     Column("type", String, nullable=False),
     Column("resource", Id, nullable=False),
-    # Of the model that the resource is, or is in; else empty.
+    # The model of the resource; empty for others.
     Column("model_id", Id, nullable=False),
     Column("actor", String, nullable=False),
     Column("request_id", String, nullable=False),
     Column("reason", Text, nullable=False),
     Column("time", Moment, nullable=False),
-    # The whole event, as the hash covers it. The columns above are copies of its fields, to search by.
+    # The event as the bytes that its hash covers. The columns above are copies of its fields, for searches.
     Column("payload", LargeBinary, nullable=False),
     Column("hash", String, nullable=False),
     Index(None, "namespace_key", "resource", "revision"),

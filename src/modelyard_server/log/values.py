@@ -1,4 +1,4 @@
-"""Events: one for each change of one resource, chained by hash. A namespace's events are its log: the truth."""
+"""Events: one for each change of one resource, chained by hash. The events of a namespace are its log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ GENESIS: Final = "0" * 64
 """The previous hash of the first event of a namespace."""
 
 Place = NamespaceName | ModelName | VersionName | AliasName
-"""Where to look for events: in a namespace all, in a model those of everything in it, else those of one resource."""
+"""The scope of events: a namespace, a model with everything in it, or one version or alias."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Change:
 
     namespace_key: int
     schema: int
-    """Version of the form that the snapshot has."""
+    """Version of the snapshot's schema."""
     type: str
     """`model.created`, `alias.moved` and the like."""
     resource: str
@@ -42,30 +42,30 @@ class Change:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """A change at its place in the log, with the bytes that it is stored as."""
+    """A change with its revision, and the bytes that are stored."""
 
     revision: int
     change: Change
     previous_hash: str
     hash: str
     payload: bytes
-    """What the hash covers. See :mod:`modelyard_server.log.encoding`."""
+    """The bytes that the hash covers. See :mod:`modelyard_server.log.encoding`."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event as it lies in the database, its bytes not read yet."""
+    """An event as stored, not decoded."""
 
     revision: int
     payload: bytes
     hash: str
     columns: Mapping[str, Any]
-    """Those that are copies of fields in the bytes."""
+    """The columns with copies of the event's fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The columns of an event that decide who wants it."""
+    """The columns of an event that decide which webhooks receive it."""
 
     revision: int
     type: str
@@ -75,13 +75,13 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class LogHead:
-    """Where a namespace's log ends, and where the kept part of it begins."""
+    """The end of a namespace's log, and its floor."""
 
     namespace_key: int
     revision: int
     hash: str
     floor: int
-    """The last revision that is not kept any more; 0 if all are."""
+    """The last compacted revision; 0 if none is."""
     floor_hash: str
 
 
@@ -89,12 +89,12 @@ _MODELS: Final = "/models/"
 
 
 def model_of(resource: str) -> str:
-    """Id of the model that a resource is, or is in; empty for others."""
+    """Id of the model of a resource; empty for others."""
     return resource.partition(_MODELS)[2].partition("/")[0]
 
 
 def namespace_of(place: Place) -> NamespaceName:
-    """The namespace whose log tells of a place."""
+    """The namespace of a scope."""
     match place:
         case NamespaceName():
             return place

@@ -1,10 +1,9 @@
-"""Watching the log: each event once, in order, as soon as it is committed.
+"""Watches the log: each event once, in order, as soon as it is committed.
 
-What is committed by this process wakes the watchers at once; what other processes commit is found by asking the
-database for the heads of the logs, twice a second. Each namespace that anybody watches has one feed: it reads new
-events once for all watchers, and keeps the newest for those that come a moment late. Nothing is queued for a watcher.
-It takes events when it is ready for more, from the feed or, if it is far behind, from the database: a slow one costs
-nobody anything.
+Commits of this process wake the watchers at once. Commits of other processes are found by reading the heads of the logs
+twice a second. Each watched namespace has one feed. A feed reads new events once for all watchers, and keeps the newest
+ones for watchers that are slightly behind. There is no queue per watcher. A watcher takes events when it is ready, from
+the feed or, if it is far behind, from the database. So a slow watcher costs other watchers nothing.
 """
 
 import asyncio
@@ -38,7 +37,7 @@ _KEPT_BYTES: Final = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class News(Generic[M]):
-    """What a watcher is told: events as messages, and the revision up to which that is all there was."""
+    """Events as messages, and the revision up to which they are complete."""
 
     events: Sequence[M]
     revision: int
@@ -46,7 +45,7 @@ class News(Generic[M]):
 
 @dataclass(slots=True, eq=False)
 class _Item(Generic[M]):
-    """An event of a feed. It is rendered once, when the first watcher wants it, for all of them."""
+    """An event of a feed. The first watcher that needs it renders it for all."""
 
     event: Event
     message: M | None = None
@@ -83,19 +82,19 @@ class _Feed(Generic[M]):
         self._wake()
 
     def jump(self, revision: int) -> None:
-        """Goes on behind events that are not kept any more."""
+        """Continues after compacted events."""
         self.recent.clear()
         self.bytes = 0
         self.head = revision
         self._wake()
 
     def _wake(self) -> None:
-        # Those who wait now are told; who comes later waits for the next.
+        # Wakes the current watchers. Later ones wait for the next event.
         self.moved.set()
         self.moved = asyncio.Event()
 
     def behind(self, revision: int) -> list[_Item[M]] | None:
-        """All events behind a revision; None if not all of them are kept here."""
+        """All events after a revision; None if the feed no longer has all of them."""
         if not self.recent or self.recent[0].event.revision > revision + 1:
             return None
         missing = self.head - revision
@@ -117,7 +116,7 @@ class Watching(Job, Generic[M]):
         self._closing = asyncio.Event()
 
     def committed(self, namespace_keys: Collection[int]) -> None:
-        """Wakes the watchers of namespaces whose logs went on."""
+        """Wakes the watchers of namespaces with new events."""
         for key in namespace_keys:
             if (feed := self._feeds.get(key)) is not None:
                 feed.due.set()
@@ -127,7 +126,7 @@ class Watching(Job, Generic[M]):
         self._database.listen(self.committed)
 
     async def stop(self) -> None:
-        """Ends all watches so that they can be resumed at another server."""
+        """Ends all watches, so that clients resume them at another server."""
         self._closing.set()
         tasks = [feed.reading for feed in self._feeds.values()] + [self._polling]
         for feed in self._feeds.values():
@@ -138,11 +137,18 @@ class Watching(Job, Generic[M]):
                 await task
 
     async def watch(
-        self, caller: Caller, place: NamespaceName | ModelName, types: Iterable[str], start: int
+        self,
+        caller: Caller,
+        place: NamespaceName | ModelName,
+        types: Iterable[str],
+        start: int,
+        *,
+        render: Callable[[Event], M] | None = None,
     ) -> AsyncGenerator[News[M], None]:
-        """The events of a place from revision ``start``, 0 for the next one. Never ends by itself.
+        """The events of a scope from revision ``start``, or the next ones if that is 0. It never ends by itself.
 
-        ``types`` are types of events or wildcards; none means all.
+        ``types`` are types of events or wildcards; none means all. With ``render`` this watch alone gets messages of
+        another form than all others.
         """
         wanted = frozenset(types)
         namespace = namespace_of(place)
@@ -160,13 +166,14 @@ class Watching(Job, Generic[M]):
                     items = feed.behind(cursor)
                     if items is None:
                         items = [_Item(event) for event in await self._read(namespace, cursor)]
-                    told = [item.rendered(self._render) for item in items if _concerns(item.event, place, wanted)]
+                    concern = [item for item in items if _concerns(item.event, place, wanted)]
+                    told = [render(item.event) if render else item.rendered(self._render) for item in concern]
                     cursor = items[-1].event.revision if items else cursor
                     if told:
                         yield News(told, cursor)
                     continue
                 try:
-                    # Not wait_for, which until Python 3.12 loses a cancellation that comes together with the news.
+                    # Not wait_for: before Python 3.12 it loses a cancellation that arrives together with an event.
                     async with asyncio.timeout(self._progress_seconds):
                         await moved.wait()
                 except TimeoutError:
@@ -210,7 +217,7 @@ class Watching(Job, Generic[M]):
                 await task
 
     async def _keep_up(self, feed: _Feed[M]) -> None:
-        """Reads what is new, whenever something may be."""
+        """Reads new events after each wake-up."""
         while True:
             await feed.due.wait()
             feed.due.clear()
@@ -218,20 +225,20 @@ class Watching(Job, Generic[M]):
                 await self._catch_up(feed)
             except RegistryError as error:  # the database is down: the next poll tries again
                 _log.warning("can't read the log", reason=error.reason)
-            except Exception:  # noqa: BLE001 (it is told, and must not end the task)
-                # Watchers wait for this task: whatever went wrong, the next commit or poll tries again.
+            except Exception:  # noqa: BLE001 (it is logged, and must not end the task)
+                # Watchers wait for this task, so it must survive every error. The next commit or poll tries again.
                 _log.exception("can't read the log")
 
     async def _catch_up(self, feed: _Feed[M]) -> None:
         try:
             while events := await self._read(feed.name, feed.head):
                 feed.add(events)
-        except OutOfRange:  # compacted past us, as the watchers will learn themselves
+        except OutOfRange:  # compacted meanwhile: each watcher gets its own error
             log = await self._database.look(lambda transaction: history.log_of(transaction, feed.name))
             feed.jump(log.revision)
 
     async def _poll(self) -> None:
-        """Finds what other processes committed."""
+        """Finds commits of other processes."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
@@ -257,15 +264,17 @@ def _concerns(event: Event, place: NamespaceName | ModelName, types: frozenset[s
 
 def _check_start(log: LogHead, start: int) -> None:
     if start and start <= log.floor:
-        raise history.compacted(log.floor, f"what happened since revision {start} can't be told; list again")
+        raise history.compacted(
+            log.floor, f"events since revision {start} were compacted. List the resources again, then watch from now"
+        )
     if start > log.revision + 1:
         raise OutOfRange(
-            f"revision {start} lies ahead of the log, which ends with {log.revision}: was it read from another"
-            " registry, or is this one restored from a backup? List again",
+            f"Revision {start} is after the end of the log, which is {log.revision}. It may come from another"
+            " registry, or this one was restored from a backup. List the resources again.",
             reason="REVISION_FUTURE",
             metadata={"startRevision": str(start), "latestRevision": str(log.revision)},
         )
 
 
 def _stopping() -> Unavailable:
-    return Unavailable("the server is stopping; go on behind the last revision that came", reason="DRAINING")
+    return Unavailable("The server is stopping. Continue after the last revision that you received.", reason="DRAINING")

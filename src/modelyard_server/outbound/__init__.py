@@ -1,1 +1,1 @@
-"""Connections to other machines: the only room that opens any."""
+"""Connections to other machines. No other folder opens any."""

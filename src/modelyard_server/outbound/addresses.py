@@ -1,7 +1,7 @@
-"""Which addresses the registry may open connections to on somebody else's word.
+"""The addresses that the registry may connect to at the request of a caller.
 
-Only those of the public internet, unless the operator allows a network. An IPv6 address that carries an IPv4 one is
-as good as that: a packet to it ends there.
+Only public addresses, unless the operator allows a network. An IPv6 address that contains an IPv4 address counts as
+that one, because a packet to it arrives there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,18 +11,18 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# What is assigned of IPv6 to the public internet; all else is local, special or not assigned (RFC 4291, IANA).
+# The public range of IPv6. All other ranges are local, special or not assigned (RFC 4291, IANA).
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _ISATAP: Final = 0x5EFE
-# Of IPv4, beside what ``is_global`` knows in every release of Python: special since RFC 6890 and others.
+# Special ranges of IPv4 (RFC 6890 and others) that ``is_global`` does not know in every release of Python.
 _SPECIAL: Final = tuple(
     map(IPv4Network, ("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "240.0.0.0/4"))
 )
 
 
 def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
-    """Whether a connection to ``address`` may be opened; ``allowed`` are networks that an operator adds."""
+    """Whether the registry may connect to ``address``. ``allowed`` are networks that the operator allows."""
     ends = [address, *_carried(address)]
     if any(each in network for each in ends for network in allowed if each.version == network.version):
         return True
@@ -30,7 +30,7 @@ def may_reach(address: Address, allowed: Sequence[Network]) -> bool:
 
 
 def _carried(address: Address) -> Iterator[IPv4Address]:
-    """The IPv4 addresses inside an IPv6 one that is nothing but their wrapping."""
+    """The IPv4 addresses that an IPv6 address contains."""
     if isinstance(address, IPv4Address):
         return
     for each in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())):
@@ -51,7 +51,7 @@ def _is_public(address: Address) -> bool:
         return address.is_global and not address.is_multicast and not special
     if carried := list(_carried(address)):
         return all(map(_is_public, carried))
-    # ISATAP: a router of the network that the address is in takes the packet to the IPv4 address at its end.
+    # ISATAP: a router of the address's network forwards the packet to the IPv4 address at its end.
     if (int(address) >> 32) & 0xFDFF_FFFF == _ISATAP and not _is_public(_low(address)):
         return False
     return address in _GLOBAL_UNICAST and address.is_global and not address.is_multicast

@@ -1,8 +1,8 @@
-"""Posting over HTTPS to where somebody else says.
+"""Posts over HTTPS to URLs of callers.
 
-Each address is checked when its socket is made, after the name was resolved and before anything is sent: whatever a
-name resolves to by then, and however it is spelled, nothing reaches a network that the registry may not reach. There
-are no proxies, cookies or redirects, and of an answer nothing but its head is read.
+Each address is checked when its socket is created: after the name was resolved, and before any byte is sent. So no
+spelling and no change of a name reaches a network that is not allowed. There are no proxies, cookies or redirects. Only
+the head of an answer is read.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ from modelyard_server.outbound.addresses import Network, may_reach
 from modelyard_server.outbound.sender import Answer
 from modelyard_server.outbound.urls import check_url
 
-# Seconds for all of it: the name, the connection, TLS, the request and the head of the answer.
-_DEADLINE: Final = 10.0
-_SECONDS: Final = re.compile("[0-9]{1,5}")
-# That look names up: a lookup can't be cancelled, and a name server that says nothing holds its thread for long.
-_LOOKUPS: Final = 16
+# Seconds for the whole attempt: name, connection, TLS, request, and the head of the answer.
+_DEADLINE_SECONDS: Final = 10.0
+_RETRY_AFTER: Final = re.compile("[0-9]{1,5}")
+# Threads for name lookups. A lookup can't be cancelled, and a silent name server blocks its thread for long.
+_LOOKUP_THREADS: Final = 16
 
 
-_UNREACHABLE: Final = "its name can't be resolved, or its address is not one that the registry may reach"
+_UNREACHABLE: Final = "its name can't be resolved, or the registry may not connect to its address"
 
 
 class _AddressRefusedError(OSError):
-    """The name resolves to where the registry may not go."""
+    """The name resolves to an address that is not allowed."""
 
 
 class _Resolver(AbstractResolver):
-    """Asks the system, in threads of its own: those of the process have other things to do than to wait for names."""
+    """Asks the system's resolver in its own threads, so that slow lookups don't block other work of the process."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="names")
+        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="names")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -69,8 +69,8 @@ class _Resolver(AbstractResolver):
 class HttpsSender:
     """See :class:`~modelyard_server.outbound.sender.WebhookSender`."""
 
-    def __init__(self, allowed: Sequence[Network] = (), *, deadline: float = _DEADLINE) -> None:
-        """``allowed`` are networks that may be reached although they are not of the public internet."""
+    def __init__(self, allowed: Sequence[Network] = (), *, deadline: float = _DEADLINE_SECONDS) -> None:
+        """``allowed`` are non-public networks that the operator allows."""
         self._allowed = tuple(allowed)
         self._deadline = deadline
         self._resolver = _Resolver()
@@ -83,7 +83,7 @@ class HttpsSender:
         started = perf_counter()
         status_code, error, retry_after = 0, "", None
         try:
-            # As it was checked: not normalised, not unquoted.
+            # The URL as checked: not normalised, not unquoted.
             target = URL(url, encoded=True)
             async with (
                 asyncio.timeout(self._deadline),
@@ -91,21 +91,25 @@ class HttpsSender:
             ):
                 status_code, error = answer.status, _refusal(answer.status)
                 retry_after = _seconds(answer.headers.get("retry-after", ""))
-                answer.close()  # what else it would say is nothing to us, and may be endless
+                answer.close()  # the body is not needed, and may be endless
         except (aiohttp.ClientError, OSError, ValueError) as failure:
-            error = f"no answer within {self._deadline:g} s" if isinstance(failure, TimeoutError) else _told(failure)
+            error = (
+                f"no answer within {self._deadline:g} s"
+                if isinstance(failure, TimeoutError)
+                else _describe_failure(failure)
+            )
         return Answer(status_code, error, perf_counter() - started, retry_after)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 socket_factory=self._socket,
-                # SSL_CERT_FILE and the system say whom to trust.
+                # Trusted certificates come from SSL_CERT_FILE and the system.
                 ssl=ssl.create_default_context(),
                 resolver=self._resolver,
-                # Who posts bounds how much is posted at once; waiting here would count as the receiver's time.
+                # The caller limits concurrent posts. Waiting here would count as the receiver's time.
                 limit=0,
-                # A connection that is kept would be used again without a look at its address.
+                # A kept connection would be used again without a check of its address.
                 force_close=True,
                 use_dns_cache=False,
             )
@@ -120,7 +124,7 @@ class HttpsSender:
         return self._session
 
     def _socket(self, info: Any) -> socket.socket:
-        """The socket for one address that a name was resolved to."""
+        """Creates the socket for one resolved address."""
         family, kind, protocol, _, address = info
         if not may_reach(ip_address(str(address[0]).partition("%")[0]), self._allowed):
             raise _AddressRefusedError("refused")
@@ -139,26 +143,26 @@ def _refusal(status: int) -> str:
     return f"answered {status}" + ("; redirects are not followed" if 300 <= status < 400 else "")
 
 
-def _told(failure: Exception) -> str:
-    """Why nothing came, in words that tell nothing of our own network."""
+def _describe_failure(failure: Exception) -> str:
+    """The error for the owner of the URL. It reveals nothing about the registry's network."""
     match failure:
-        # In one breath: else this would tell which names there are inside.
+        # One text for both: different texts would reveal the names of the private network.
         case aiohttp.ClientConnectorDNSError():
             return _UNREACHABLE
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as untrusted):
             return f"its certificate is not trusted: {untrusted.verify_message}"
         case aiohttp.ClientConnectorSSLError() | ssl.SSLError():
-            return "no TLS connection could be made"
+            return "the TLS handshake failed"
         case aiohttp.ClientConnectorError(os_error=_AddressRefusedError()) | _AddressRefusedError():
             return _UNREACHABLE
         case aiohttp.ClientConnectorError():
-            return "no connection could be made"
+            return "the connection failed"
         case aiohttp.InvalidURL() | ValueError():
             return "its URL can't be posted to"
         case _:
-            return "the connection broke, or the answer was no HTTP"
+            return "the connection was closed, or the answer was not HTTP"
 
 
 def _seconds(value: str) -> float | None:
-    """Of a Retry-After; one that is a date, or absurd, is left to our own pauses."""
-    return float(value) if _SECONDS.fullmatch(value) else None
+    """Seconds of a Retry-After header; None for a date or an unreasonable value."""
+    return float(value) if _RETRY_AFTER.fullmatch(value) else None

@@ -1,4 +1,4 @@
-"""What capabilities ask of the network: posting to where somebody else says."""
+"""The interface through which capabilities post to URLs of callers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one attempt."""
+    """The outcome of one attempt."""
 
     status_code: int
     """0 if the receiver did not answer."""
     error: str
-    """Why it does not count as delivered, in words for the owner of the URL; empty if it does."""
+    """Why the delivery failed, for the owner of the URL; empty if it succeeded."""
     latency: float
     """Seconds."""
     retry_after: float | None = None
-    """Seconds for which the receiver asks to be left alone."""
+    """Seconds that the receiver requests before the next attempt."""
 
     @property
     def delivered(self) -> bool:
@@ -25,11 +25,11 @@ class Answer:
 
 class Sender(Protocol):
     def check(self, url: str) -> None:
-        """Raises ``ValueError`` if a URL can't be posted to, ``AddressNotAllowedError`` for where it leads."""
+        """Raises ``ValueError`` if a URL is invalid, ``AddressNotAllowedError`` if its address is not allowed."""
         ...
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Posts once. Whatever the receiver does is an answer, and no exception."""
+        """Posts once. Every failure of the receiver is an answer, not an exception."""
         ...
 
     async def close(self) -> None: ...

@@ -12,40 +12,42 @@ MAX_LENGTH: Final = 2048
 _HOST: Final = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 )
-# What a resolver reads as an IPv4 address, in whatever spelling: `2130706433`, `127.1`, `0x7f.0.0.1`.
+# Texts that a resolver reads as IPv4 addresses: `2130706433`, `127.1`, `0x7f.0.0.1`.
 _NUMERIC: Final = re.compile(r"(?:.*\.)?(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?")
 _DOTTED_QUAD: Final = re.compile(r"(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}")
-# Names that by their nature are not of the public internet (RFC 6761, 6762, 8375, ICANN's `.internal`).
+# Names that are never public (RFC 6761, 6762, 8375, ICANN's `.internal`).
 _LOCAL: Final = ("localhost", "localdomain", "local", "internal", "intranet", "private", "lan", "home.arpa")
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 class AddressNotAllowedError(ValueError):
-    """The URL leads where the registry may not go."""
+    """The address of the URL is not allowed."""
 
 
 def check_url(url: str, allowed: Sequence[Network]) -> None:
-    """``ValueError`` says why a webhook may not have a URL.
+    """Raises ``ValueError`` if a webhook may not have this URL.
 
-    What a name resolves to is checked when it is connected to: it may change at any time.
+    The address of a name is checked at each connection, because it may change at any time.
     """
     if len(url) > MAX_LENGTH or not _VISIBLE.fullmatch(url) or "\\" in url:
-        raise ValueError(f"must be at most {MAX_LENGTH} characters of plain ASCII, without spaces; encode others")
+        raise ValueError(
+            f"must be at most {MAX_LENGTH} characters of plain ASCII, without spaces. Percent-encode other characters."
+        )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError("is no URL like 'https://hooks.example.com/modelyard'") from None
+        raise ValueError("is not a URL. Use one like 'https://hooks.example.com/modelyard'.") from None
     if parts.scheme != "https":
         raise ValueError(
-            f"must begin with 'https://', not with '{parts.scheme[:20]}:': events are not sent in the clear"
+            f"must begin with 'https://', not with '{parts.scheme[:20]}:'. Events are sent encrypted only."
         )
     if "@" in parts.netloc:
-        raise ValueError("must hold no user or password; the signature tells the receiver who sends")
+        raise ValueError("must have no user or password. The signature shows the sender.")
     if parts.fragment or url.endswith("#"):
-        raise ValueError("must have no fragment: it would not be sent")
+        raise ValueError("must have no fragment, because fragments are not sent")
     if port == 0:
-        raise ValueError("has port 0, which nothing listens on")
+        raise ValueError("must not have port 0")
     _check_host(host, allowed)
 
 
@@ -56,14 +58,14 @@ def _check_host(host: str, allowed: Sequence[Network]) -> None:
         return
     name = host.removesuffix(".")
     if _NUMERIC.fullmatch(host):
-        raise AddressNotAllowedError(f"the host {host[:80]!r} is an address in disguise: write it in its usual form")
+        raise AddressNotAllowedError(f"the host {host[:80]!r} is an address in an unusual form. Use the usual form.")
     if name in _LOCAL or name.endswith(tuple(f".{local}" for local in _LOCAL)) or "." not in name:
-        # A name inside a private network is fine where the operator has allowed a network that it may be in.
+        # A private name is allowed if the operator has allowed a network.
         if not allowed:
             raise not_allowed(host)
         return
     if not _HOST.fullmatch(name):
-        raise ValueError(f"{host[:80]!r} is no name of a host; write international ones in punycode")
+        raise ValueError(f"{host[:80]!r} is not a host name. Write international names in punycode.")
 
 
 def _literal(host: str) -> Address | None:
@@ -72,11 +74,10 @@ def _literal(host: str) -> Address | None:
     try:
         return ip_address(host.partition("%")[0])
     except ValueError:
-        raise ValueError(f"{host[:80]!r} is no address") from None
+        raise ValueError(f"{host[:80]!r} is not an address") from None
 
 
 def not_allowed(host: str) -> AddressNotAllowedError:
     return AddressNotAllowedError(
-        f"the host {host[:80]!r} is not on the public internet; the registry's operator can allow a network with"
-        " --webhook-networks"
+        f"the host {host[:80]!r} is not public. The registry's operator can allow a network with --webhook-networks."
     )

@@ -1,4 +1,4 @@
-"""The terms of a filter as conditions on the rows of what is listed. Every value is a parameter."""
+"""Converts the terms of a filter to SQL conditions. Every value is a parameter."""
 
 import operator
 import sys
@@ -42,14 +42,14 @@ _COMPARE: Final[Mapping[Operator, Callable[[Any, Any], Any]]] = {
     Operator.GREATER: operator.gt,
     Operator.GREATER_EQUAL: operator.ge,
 }
-# Of SQLite's GLOB, which unlike its LIKE minds case.
+# The special characters of SQLite's GLOB, which is case-sensitive, unlike its LIKE.
 _GLOB: Final = str.maketrans({"*": "[*]", "?": "[?]", "[": "[[]"})
 _LIKE: Final = str.maketrans({"%": r"\%", "_": r"\_", "\\": r"\\"})
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 
 class position_of(GenericFunction[int]):  # noqa: N801 (it is a function)
-    """Where a text holds another as it is written, counted from 1; 0 if it does not."""
+    """Position of one text in another, counted from 1, case-sensitive. 0 if it does not occur."""
 
     type = BigInteger()
     inherit_cache = True
@@ -66,7 +66,7 @@ def _strpos(element: position_of, compiler: SQLCompiler, **options: Any) -> str:
 
 
 class by_code_point(GenericFunction[str]):  # noqa: N801 (it is a function)
-    """A text that is compared by its code points, whatever the locale of the database."""
+    """Compares a text by code points, in any locale of the database."""
 
     type = Text()
     inherit_cache = True
@@ -83,7 +83,7 @@ def _collated(element: by_code_point, compiler: SQLCompiler, **options: Any) -> 
 
 
 class Pattern(TypeDecorator[tuple[str, ...]]):
-    """Pieces with anything between them, as what the dialect's operator for patterns takes."""
+    """A text with wildcards, converted to the pattern syntax of the dialect."""
 
     impl = String
     cache_ok = True
@@ -96,7 +96,7 @@ class Pattern(TypeDecorator[tuple[str, ...]]):
 
 
 class matches(GenericFunction[bool]):  # noqa: N801 (it is a function)
-    """Whether a text fits a :class:`Pattern`."""
+    """Whether a text matches a :class:`Pattern`."""
 
     type = Boolean()
     inherit_cache = True
@@ -118,7 +118,7 @@ def _infix(element: matches, operator_: str, compiler: SQLCompiler, options: dic
 
 
 def condition(term: Term, subject: Columns) -> ColumnElement[bool]:
-    """What a row must satisfy. It is never unknown: NOT of it holds for all other rows."""
+    """The condition of a term. It is never NULL, so that its NOT holds for all other rows."""
     match term:
         case terms.Negation(inner):
             return not_(condition(inner, subject))
@@ -134,7 +134,7 @@ def condition(term: Term, subject: Columns) -> ColumnElement[bool]:
 
 
 def _elsewhere(term: Term, subject: Subject) -> ColumnElement[bool]:
-    """A field that is no column of the row itself."""
+    """The condition on a field that is not a column of the row itself."""
     assert isinstance(term, terms.Text | terms.Contains | terms.Number | terms.Present)
     if (related := subject.related.get(term.field)) is None:
         return attribute_exists(term, subject)
@@ -161,7 +161,7 @@ def _column(term: Term, column: ColumnElement[Any]) -> ColumnElement[bool]:
 def attribute_exists(
     term: terms.Text | terms.Contains | terms.Number | terms.Present, subject: Subject
 ) -> ColumnElement[bool]:
-    """That the resource has such a row among its texts or numbers."""
+    """The condition that the resource has a matching row in its texts or numbers."""
     found = []
     for table in _tables(term, subject):
         columns = table.c
@@ -179,7 +179,7 @@ def _tables(term: Term, subject: Subject) -> list[Table]:
 
 
 def attribute_condition(term: Term, table: FromClause) -> ColumnElement[bool]:
-    """What a row of texts or numbers must satisfy."""
+    """The condition on a row of texts or numbers."""
     assert isinstance(term, terms.Text | terms.Contains | terms.Number | terms.Present)
     of_field: ColumnElement[bool] = table.c.field == term.field
     match term:
@@ -202,16 +202,16 @@ def text_condition(
     fits: ColumnElement[bool] = func.matches(column, literal(term.pieces, Pattern()))
     if term.operator is Operator.NOT_EQUAL:
         return not_(fits)
-    # What an index can find; the pattern does the rest.
+    # The index finds the range of the prefix. The pattern checks the rest.
     if prefix := term.pieces[0]:
         fits = and_(column >= prefix, fits)
-        if (end := _behind(prefix)) is not None:
+        if (end := _prefix_end(prefix)) is not None:
             fits = and_(column < end, fits)
     return fits
 
 
-def _behind(prefix: str) -> str | None:
-    """The first text behind all those that begin with ``prefix``; None if there is none."""
+def _prefix_end(prefix: str) -> str | None:
+    """The smallest text that sorts after all texts with ``prefix``; None if there is none."""
     for length in range(len(prefix), 0, -1):
         following = ord(prefix[length - 1]) + 1
         if following in _SURROGATES:

@@ -1,4 +1,4 @@
-"""Lists that are searched, sorted and read page by page."""
+"""Lists with a filter, a sort order and pages."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,20 +8,20 @@ from modelyard_server.query.terms import Term
 
 
 class Position(NamedTuple):
-    """Where a page ends."""
+    """The position at which a page ends."""
 
     value: str | int | float | None
-    """Of the last row, in the field that is sorted by; None if it has none."""
+    """The last row's value in the sort field; None if it has no value."""
     key: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Which rows of a list a caller wants, and where the page begins."""
+    """The filter, the sort order and the start of a page."""
 
     where: Term | None = None
     order: Order | None = None
-    """None for the list's own."""
+    """None for the default order of the list."""
     after: Position | None = None
     size: int
     room: int

@@ -1,4 +1,4 @@
-"""By what a list is sorted."""
+"""Sort orders of lists."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,25 @@ from modelyard_server.query.terms import Fields, Kind, field_of
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One field, and which end of it comes first. What lacks the field comes last, either way."""
+    """One field and a direction. Rows without the field come last in both directions."""
 
     field: str
     descending: bool = False
 
 
 def parse_order(text: str, known: list[str], fields: Fields) -> Order | None:
-    """``id`` or ``create_time desc``; None for no text. ``ValueError`` says what is wrong.
+    """Parses ``id`` or ``create_time desc``. None for an empty text. Raises ``ValueError`` with a message for the user.
 
-    ``known`` are the names that a list is sorted by; ``metrics.*`` stands for the numbers of a map among ``fields``.
+    ``known`` are the fields that a list can be sorted by. ``metrics.*`` allows the numbers of a map in ``fields``.
     """
     if not text.strip():
         return None
     if "," in text:
-        raise ValueError(f"{text!r} has several fields; lists are sorted by one, those alike in it by age")
+        raise ValueError(f"{text!r} has several fields. Sort by one field; equal rows are sorted by age.")
     field, _, direction = text.strip().rpartition(" ") if text.strip().endswith((" asc", " desc")) else (text, "", "")
     field = field.strip()
     if field not in known and not _is_number_of_map(field, known, fields):
-        raise ValueError(f"lists are not sorted by {field!r}; there are {', '.join(known)}, each with asc or desc")
+        raise ValueError(f"can't sort by {field!r}. Use {', '.join(known)}, each with asc or desc.")
     return Order(field, direction == "desc")
 
 

@@ -1,9 +1,9 @@
-"""Pages of what a filter matches, in an order, from a position on.
+"""Reads pages of the rows that match a filter, in a sort order, after a position.
 
-What a page costs must not grow with the number of rows that match or don't: it is read off an index from where the one
-before ended. Two kinds of index can serve a list, that of its order and that of a comparison. Which is better is found
-by counting, up to a bound, what each comparison matches: few rows are sorted; of many, those at the head of the order
-come soon.
+The cost of a page must not grow with the number of rows. So a page is read from an index, from the end of the page
+before. Two kinds of index can serve a list: the index of its order, and the index of a comparison. The better one is
+found by counting the matches of each comparison, up to a bound. If few rows match, they are read and sorted. If many
+match, the index of the order finds the first ones soon.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -40,19 +40,19 @@ from modelyard_server.query.terms import Term
 
 Keyed = TypeVar("Keyed", bound=Resource)
 
-FEW: Final = 2000
-"""Rows that are sorted rather than read in order."""
+MAX_SORTED_ROWS: Final = 2000
+"""Up to this number of matching rows are sorted. More are read in the order of an index."""
 _CANDIDATES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A list of some place."""
+    """A query for the list of one parent."""
 
     subject: Subject
     namespace_key: int
     of_model: int | None = None
-    """The key of the one model whose versions these are."""
+    """The key of the model, if only versions of one model are listed."""
     show_deleted: bool
     where: Term | None
     order: Order
@@ -60,7 +60,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where rows are read off in order: by ``value``, and where that is alike by the key of ``subject``."""
+    """Rows in order: by ``value``, then by the key of ``subject``."""
 
     subject: Subject
     found: Select[Any]
@@ -70,21 +70,21 @@ class _Source:
 
 @dataclass(frozen=True, slots=True)
 class _Few:
-    """A term that few rows satisfy, and their keys."""
+    """A term that few rows match, and the keys of those rows."""
 
     term: Term
     keys: Select[Any]
 
 
 async def page(connection: Connection, query: Query, after: Position | None, limit: int) -> list[Position]:
-    """The next positions behind ``after``."""
+    """The next positions after ``after``."""
     run = _Run(connection, query)
     few = await run.few()
     if query.order.field in query.subject.columns:
         if (by_text := run.by_text(few)) is not None:
             return await run.read(by_text, None, after, limit)
         return await run.read(run.by_column(), few, after, limit)
-    # First what has the number that is sorted by, then the newest of what lacks it.
+    # First the rows that have the sort field, then the newest rows without it.
     found: list[Position] = []
     if after is None or after.value is not None:
         found = await run.read(run.by_number(), few, after, limit)
@@ -125,12 +125,12 @@ class _Run:
         self._query = query
         self._subject = query.subject
 
-    # Where rows come from
+    # Sources of rows
 
     def by_text(self, few: _Few | None) -> _Source | None:
-        """The index of texts, if it is in the order that is asked for, and no other finds fewer rows.
+        """The index of texts, if it has the requested order and no other index finds fewer rows.
 
-        Nothing of it need be sorted, be it much or little.
+        Its rows need no sorting, for any number of rows.
         """
         order, texts = self._query.order, self._subject.texts.alias("listed")
         if order.field != "create_time" or self._query.of_model is not None:
@@ -162,7 +162,7 @@ class _Run:
         return self._subject.numbers
 
     def _rows(self, index: FromClause | None = None) -> Select[Any]:
-        """The rows of the place, found by ``index`` if one is given."""
+        """The rows of the parent, found with ``index`` if given."""
         table, query = self._subject.table, select()
         if index is None:
             query = query.select_from(table).where(self._placed(table))
@@ -176,10 +176,10 @@ class _Run:
             return table.c.model_key == self._query.of_model
         return table.c.namespace_key == self._query.namespace_key
 
-    # How they are read
+    # Reading
 
     async def read(self, source: _Source, few: _Few | None, after: Position | None, limit: int) -> list[Position]:
-        # Times as the integers that they are: a position holds nothing else.
+        # Times as integers, because a position has only JSON values.
         raw = BigInteger() if isinstance(source.value.type, Moment) else source.value.type
         value, key = type_coerce(source.value, raw), source.subject.key
         query = source.found.add_columns(value.label("value"), key.label("key"))
@@ -197,11 +197,11 @@ class _Run:
         result = await self._connection.execute(query.order_by(*order).limit(limit))
         return [Position(row.value, row.key) for row in result]
 
-    # Which index finds few
+    # Choosing an index
 
     async def few(self) -> _Few | None:
-        """The comparison that matches the fewest, if those are few."""
-        best, fewest = None, FEW
+        """The comparison with the fewest matches, if those are few."""
+        best, fewest = None, MAX_SORTED_ROWS
         for candidate, _ in zip(self._candidates(), range(_CANDIDATES), strict=False):
             bounded = candidate.keys.limit(fewest).subquery()
             count = int(await self._connection.scalar(select(func.count()).select_from(bounded)))
@@ -222,12 +222,12 @@ class _Run:
                 yield _Few(term, found.where(self._placed(table), attribute_condition(term, table)))
 
     def _conjuncts(self) -> tuple[Term, ...]:
-        """The terms that every row must satisfy."""
+        """The terms that every row must match."""
         where = self._query.where
         return where.terms if isinstance(where, terms.All) else (where,) if where is not None else ()
 
     def _is_indexed(self, term: terms.Text | terms.Number) -> bool:
-        """Whether what it matches is a range of an index."""
+        """Whether its matches are one range of an index."""
         if term.field in self._subject.columns or term.field in self._subject.related:
             return False
         if isinstance(term, terms.Number):

@@ -15,17 +15,17 @@ class Page(Generic[T]):
 
     items: Sequence[T]
     cursors: Sequence[Cursor]
-    """Of each item: where a list goes on that was read up to it."""
+    """For each item, the position at which the list continues after it."""
     more: bool
-    """Whether rows follow."""
+    """Whether the list has more rows."""
 
     @classmethod
     def of(cls, found: Sequence[T], size: int, cursor: Callable[[T], Cursor]) -> "Page[T]":
-        """A page of at most ``size`` rows, of rows that were looked up to one more than that."""
+        """A page of at most ``size`` of the ``found`` rows, of which there are up to ``size + 1``."""
         shown = found[:size]
         return cls(shown, [cursor(each) for each in shown], len(found) > size)
 
     def cut(self, items: Sequence[T]) -> "Page[T]":
-        """The page of its first items alone, in the form that they have by now."""
+        """The page cut to the first ``len(items)`` items, which are replaced by ``items``."""
         count = len(items)
         return Page(items, self.cursors[:count], more=self.more or count < len(self.items))

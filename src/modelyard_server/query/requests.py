@@ -1,4 +1,4 @@
-"""Requests of lists, and their answers: a filter, an order, a page, and the token of the next one."""
+"""Parses list requests and builds their answers: filter, sort order, page size and page token."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a list request asks for, and what its page is continued by."""
+    """A parsed list request."""
 
     text: str
     position: Cursor | None
@@ -33,12 +33,12 @@ class ListQuery:
 
     @property
     def after_id(self) -> str:
-        """The id behind which the page begins, of lists in the order of ids; empty for the first page."""
+        """For lists in the order of ids: the page begins after this id. Empty for the first page."""
         return self.position if isinstance(self.position, str) else ""
 
     @property
     def after_key(self) -> int | None:
-        """The number behind which the page begins, of lists in the order of keys; None for the first page."""
+        """For lists in the order of keys: the page begins after this key. None for the first page."""
         return self.position if isinstance(self.position, int) else None
 
     def listing(self, where: terms.Term | None, order: Order | None, *, show_deleted: bool) -> Listing:
@@ -48,13 +48,13 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Reads the requests of lists, and writes their answers."""
+    """Parses list requests and builds their answers."""
 
     tokens: PageTokens
     limits: Limits
 
     def query(self, request: Any, collector: Collector) -> ListQuery:
-        """How a list is to go on. Raises what the collector has gathered: only a sound request's token is opened."""
+        """Parses a list request. Raises the violations in ``collector`` before it decrypts the page token."""
         size = self.page_size(request.page_size, collector)
         collector.raise_any()
         bare = type(request)()
@@ -70,10 +70,10 @@ class Lists:
         return min(value or self.limits.page_size_default, self.limits.page_size_max)
 
     def answer(self, query: ListQuery, page: Page[T], render: Callable[[T], M]) -> tuple[list[M], str]:
-        """The messages of a page, and the token of the next one; empty behind the last.
+        """The messages of a page, and the token of the next page, which is empty after the last page.
 
-        A page ends early at about ``list_bytes``, though not before one message: no answer outgrows what a default
-        client takes.
+        A page ends early at about ``list_bytes``, but has at least one message. So no answer exceeds the message
+        size of a default client.
         """
         shown: list[M] = []
         room = self.limits.list_bytes
@@ -88,7 +88,7 @@ class Lists:
 
 
 def where(text: str, fields: terms.Fields, now: datetime, collector: Collector) -> terms.Term | None:
-    """The checked tree of a filter; None for an empty one."""
+    """Parses and checks a filter; None for an empty one."""
     try:
         return terms.parse(text, fields, now)
     except FilterError as error:

@@ -1,4 +1,4 @@
-"""What is listed: the tables and columns behind the fields that a filter may name. Capabilities describe theirs."""
+"""The tables and columns behind the fields of a filter. Each capability describes its own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,44 +9,44 @@ from sqlalchemy import ColumnElement, FromClause, Select, Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """Rows whose fields are columns of theirs."""
+    """Rows with one column per field."""
 
     table: Table
     columns: Mapping[str, ColumnElement[Any]]
-    """By field. An empty text in a column is one that is not there."""
+    """Column by field. An empty text in a column means that the row has no value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Related:
-    """Texts of a resource that are rows of another table, as the ids of aliases are."""
+    """Texts of a resource in rows of another table, for example the ids of its aliases."""
 
     text: ColumnElement[str]
     rows: Select[Any]
-    """Those of one resource, whose row the query around it names."""
+    """Selects the texts of one resource. The outer query has the row of the resource."""
     keys: Select[Any]
-    """The keys of resources that have any, joined with ``place``."""
+    """Selects the keys of the resources that have any, joined with ``place``."""
     place: FromClause
-    """Has the ``namespace_key`` by which ``keys`` are limited to a namespace."""
+    """Table with the ``namespace_key`` that limits ``keys`` to a namespace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject(Columns):
-    """A kind of resource. What is not among ``columns`` is looked up in ``related``, ``texts`` and ``numbers``."""
+    """A kind of resource. Fields that are not in ``columns`` are found in ``related``, ``texts`` and ``numbers``."""
 
     texts: Table
     numbers: Table | None
     owner: str
-    """The column of ``texts`` and ``numbers`` that holds the resource's key."""
+    """The column of ``texts`` and ``numbers`` with the key of the resource."""
     related: Mapping[str, Related] = field(default_factory=dict)
     """By field."""
     living: Callable[[Select[Any]], Select[Any]] = lambda query: query
-    """Joins what rows belong to, and leaves out those of what is deleted."""
+    """Joins the parents of the rows, and excludes rows of deleted parents."""
     index: FromClause | None = None
-    """``texts`` or ``numbers`` by another name, if rows are found by it."""
+    """An alias of ``texts`` or ``numbers``, if rows are found by it."""
 
     @property
     def source(self) -> FromClause:
-        """Where the key of a row is read first: what is looked up by it need not wait for the row itself."""
+        """The table from which the key of a row is read first. Lookups by that key need not read the row itself."""
         return self.table if self.index is None else self.index
 
     @property

@@ -1,7 +1,7 @@
-"""Filters as text: a scanner and a recursive descent over the grammar of https://google.aip.dev/160.
+"""Parses filters: a scanner and a recursive descent parser for the grammar of https://google.aip.dev/160.
 
-``OR`` binds tighter than ``AND``, as that grammar has it: ``a AND b OR c`` is ``a AND (b OR c)``. Words without an
-operator, functions and fields on the right are not part of ours.
+As in that grammar, ``OR`` binds tighter than ``AND``: ``a AND b OR c`` is ``a AND (b OR c)``. Words without an
+operator, functions, and fields on the right side are not supported.
 """
 
 from collections.abc import Callable
@@ -13,14 +13,14 @@ MAX_BYTES: Final = 4096
 MAX_DEPTH: Final = 20
 MAX_TERMS: Final = 100
 
-_SHOWN: Final = 20
+_EXCERPT_LENGTH: Final = 20
 _KEYWORDS: Final = frozenset({"AND", "OR", "NOT"})
-_ENDS_WORD: Final = frozenset("()<>=!,\"'")
+_WORD_DELIMITERS: Final = frozenset("()<>=!,\"'")
 _ESCAPES: Final = {"n": "\n", "t": "\t"}
 
 
 class Operator(Enum):
-    """What stands between a field and a value."""
+    """The operator between a field and a value."""
 
     EQUAL = "="
     NOT_EQUAL = "!="
@@ -31,7 +31,7 @@ class Operator(Enum):
     HAS = ":"
 
 
-# Longer ones first: the first that fits is taken.
+# Longer operators first, because the first match is used.
 _OPERATORS: Final = sorted(Operator, key=lambda operator: -len(operator.value))
 
 
@@ -40,7 +40,7 @@ class Literal:
     """The right side of a comparison."""
 
     pieces: tuple[str, ...]
-    """What is between the wildcards: one piece if there is none."""
+    """The text between the wildcards: one piece without wildcards."""
     quoted: bool
     at: int
 
@@ -57,7 +57,7 @@ class Comparison:
     operator: Operator
     value: Literal
     at: int
-    """Where the field begins, in characters."""
+    """Start of the field in the filter, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +79,17 @@ Expression = Comparison | Not | And | Or
 
 
 class FilterError(ValueError):
-    """The filter means nothing; the message says at which character, counted from 1."""
+    """The filter is invalid. The message has the position of the error in characters, counted from 1."""
 
     def __init__(self, text: str, at: int, why: str) -> None:
-        rest = text[at : at + _SHOWN]
+        rest = text[at : at + _EXCERPT_LENGTH]
         where = f"before {rest!r}" if rest else "at the end"
         super().__init__(f"at character {at + 1}, {where}: {why}")
         self.at = at
 
 
 def parse(text: str) -> Expression | None:
-    """The tree of a filter; None for an empty one. Raises :class:`FilterError`."""
+    """Parses a filter; None for an empty one. Raises :class:`FilterError`."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise FilterError("", 0, f"the filter is longer than {MAX_BYTES} bytes")
     if "\x00" in text:
@@ -113,7 +113,7 @@ class _Parser:
             raise self._error("expected AND or OR here")
         return expression
 
-    # Of the grammar
+    # The grammar
 
     def _expression(self) -> Expression:
         terms = self._series("AND", self._factor)
@@ -164,7 +164,7 @@ class _Parser:
         self._space()
         return Comparison(path, operator, value, at)
 
-    # Of its words
+    # Words
 
     def _path(self) -> tuple[str, ...]:
         segments = [self._segment()]
@@ -200,7 +200,7 @@ class _Parser:
         start = self._at
         while not self._ended():
             character = self._text[self._at]
-            if character in _ENDS_WORD or character in stops or character.isspace():
+            if character in _WORD_DELIMITERS or character in stops or character.isspace():
                 break
             self._at += 1
         return self._text[start : self._at]
@@ -224,9 +224,9 @@ class _Parser:
             else:
                 pieces[-1] += character
         self._at = start
-        raise self._error("this quote is never closed")
+        raise self._error("this quote is not closed")
 
-    # Of its characters
+    # Characters
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
@@ -241,7 +241,7 @@ class _Parser:
         return True
 
     def _keyword(self, keyword: str) -> bool:
-        """Takes a whole word: ``ANDROID`` is none of them."""
+        """Consumes a keyword, but not the beginning of a longer word such as ``ANDROID``."""
         start = self._at
         if self._word() != keyword:
             self._at = start

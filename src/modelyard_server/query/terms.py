@@ -1,7 +1,6 @@
-"""What a filter may ask: fields with their types, and comparisons of values that were checked against them.
+"""The terms of a filter: comparisons whose values were checked against the types of the fields.
 
-All terms keep one rule: a comparison with something that is not there is false, whatever its operator, and the NOT of
-it is true.
+One rule holds for all operators: if a resource lacks the field, the comparison is false, and its NOT is true.
 """
 
 import math
@@ -22,7 +21,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w":
 
 
 class Kind(Enum):
-    """What the values of a field are."""
+    """The type of a field."""
 
     TEXT = "text"
     TEXTS = "several texts"
@@ -34,7 +33,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A field that has one of a few values."""
+    """The type of a field with a fixed set of values."""
 
     values: tuple[str, ...]
 
@@ -44,7 +43,7 @@ FieldType = Kind | OneOf
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text compared by code points. ``pieces`` are what stands between wildcards, which go with ``=`` and ``!=``."""
+    """Text, compared by code points. ``pieces`` is the text between wildcards, which only ``=`` and ``!=`` allow."""
 
     field: str
     operator: Operator
@@ -52,13 +51,13 @@ class Text:
 
     @property
     def exact(self) -> str | None:
-        """The text that alone is equal to this; None if there are wildcards."""
+        """The text without wildcards; None if there are wildcards."""
         return self.pieces[0] if len(self.pieces) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """A text that holds another, as it is written."""
+    """A text that contains another, case-sensitive."""
 
     field: str
     part: str
@@ -66,7 +65,7 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Numbers are compared as doubles: integers beyond 2^53 only as closely as those can tell."""
+    """A number. Numbers are compared as doubles, so integers beyond 2^53 are rounded."""
 
     field: str
     operator: Operator
@@ -104,12 +103,12 @@ class Any:
 
 Term = Text | Contains | Number | Moment | Present | Negation | All | Any
 
-# Maps are named by their first segment, and hold whatever keys there are.
+# Maps are in it as ``name.*``, and accept any key.
 Fields = Mapping[str, FieldType]
 
 
 def parse(text: str, fields: Fields, now: datetime) -> Term | None:
-    """The checked tree of a filter; None for an empty one. ``now`` is what relative times count from.
+    """Parses and checks a filter; None for an empty one. Relative times count from ``now``.
 
     Raises :class:`~modelyard_server.query.syntax.FilterError`.
     """
@@ -118,7 +117,7 @@ def parse(text: str, fields: Fields, now: datetime) -> Term | None:
 
 
 def field_of(path: tuple[str, ...], fields: Fields) -> tuple[str, FieldType] | None:
-    """The full name and the type of the field at a path; None if there is none. A map's key may hold dots."""
+    """The full name and the type of the field at a path; None if there is none. Keys of maps may have dots."""
     name = ".".join(path)
     if name in fields and not name.endswith(".*"):
         return name, fields[name]
@@ -147,12 +146,12 @@ class _Checker:
         path, value = comparison.path, comparison.value
         if len(path) == 1 and f"{path[0]}.*" in self.fields and comparison.operator is Operator.HAS:
             if len(value.pieces) > 1 or not value.text:
-                raise self._error(value, f"name a key here, as in {path[0]}:team")
+                raise self._error(value, f"expected a key here, for example {path[0]}:team")
             return Present(f"{path[0]}.{value.text}")
         found = field_of(path, self.fields)
         if found is None:
             known = ", ".join(self.fields)
-            raise FilterError(self.text, comparison.at, f"there is no field {'.'.join(path)!r}; there are {known}")
+            raise FilterError(self.text, comparison.at, f"there is no field {'.'.join(path)!r}. Use one of {known}")
         name, kind = found
         if comparison.operator is Operator.HAS and value.text == "*" and not value.quoted:
             return Present(name)
@@ -164,29 +163,31 @@ class _Checker:
         return FilterError(self.text, value.at, why)
 
     def _ordering(self, comparison: Comparison) -> Operator:
-        """The operator, where ``:`` means that an element is equal."""
+        """The operator, with ``:`` as ``=``."""
         return Operator.EQUAL if comparison.operator is Operator.HAS else comparison.operator
 
     def _text(self, name: str, comparison: Comparison) -> Term:
         value = comparison.value
         if value.pieces == ("",):
-            raise self._error(value, f"no text is the same as no value: say NOT {name}:* for those without one")
+            raise self._error(
+                value, f"an empty text means no value. Use NOT {name}:* to find resources without a value"
+            )
         if comparison.operator is Operator.HAS and "." not in name and self.fields.get(name) is Kind.TEXT:
             if len(value.pieces) > 1:
-                raise self._error(value, "':' looks for a part of the text as it is; wildcards go with =")
+                raise self._error(value, "':' finds a part of the text and allows no wildcards. Use = with wildcards")
             return Contains(name, value.text)
         operator = self._ordering(comparison)
         if len(value.pieces) > 1 and operator not in {Operator.EQUAL, Operator.NOT_EQUAL}:
-            raise self._error(value, f"a wildcard goes with = and !=, not with {operator.value}")
+            raise self._error(value, f"{operator.value} allows no wildcards. Use = or != with wildcards")
         return Text(name, operator, value.pieces)
 
     def _texts(self, name: str, comparison: Comparison) -> Term:
         if comparison.operator not in {Operator.HAS, Operator.EQUAL}:
             example = f"NOT {name} = {comparison.value.text!r}"
-            raise self._error(comparison.value, f"of several values ask for one with = or :, or say {example}")
+            raise self._error(comparison.value, f"{name} has several values. Use = or : with one of them, or {example}")
         pieces = comparison.value.pieces
         if pieces == ("",):
-            raise self._error(comparison.value, f"say NOT {name}:* for those without one")
+            raise self._error(comparison.value, f"use NOT {name}:* to find resources without a value")
         return Text(name, Operator.EQUAL, pieces)
 
     def _versions(self, name: str, comparison: Comparison) -> Term:
@@ -196,7 +197,7 @@ class _Checker:
     def _number(self, name: str, comparison: Comparison) -> Term:
         number = _number(comparison.value)
         if number is None:
-            raise self._error(comparison.value, f"{name} is a number, and {comparison.value.text!r} is none")
+            raise self._error(comparison.value, f"{name} is a number, but {comparison.value.text!r} is not")
         return Number(name, self._ordering(comparison), number)
 
     def _value(self, name: str, comparison: Comparison) -> Term:
@@ -253,7 +254,7 @@ def _moment(value: Literal, now: datetime) -> datetime | None:
 
 
 def _canonical_version(pieces: tuple[str, ...]) -> tuple[str, ...]:
-    """``team/fraud@7`` as versions name their parents."""
+    """Converts ``team/fraud@7`` to the name of the version, as stored for parents."""
     try:
         reference = Reference.parse(pieces[0])
     except ValueError:

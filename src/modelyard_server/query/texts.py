@@ -1,14 +1,14 @@
-"""Texts as indexes hold them."""
+"""Texts as stored in indexes."""
 
 import hashlib
 from typing import Final
 
-_LONGEST: Final = 200
-_KEPT: Final = 160
+_MAX_LENGTH: Final = 200
+_PREFIX_LENGTH: Final = 160
 
 
 def indexed(text: str) -> str:
-    """``text`` as an index holds it: a long one by its beginning and its hash, so that equality still is exact."""
-    if len(text) <= _LONGEST:
+    """``text`` as stored in an index. A long text is cut and gets its hash, so that equality stays exact."""
+    if len(text) <= _MAX_LENGTH:
         return text
-    return f"{text[:_KEPT]}…{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"{text[:_PREFIX_LENGTH]}…{hashlib.sha256(text.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""Free text as the words that it is found by: without case, accents and punctuation, alike on every database."""
+"""Splits free text into words for search: without case, accents and punctuation, equal on every database."""
 
 import re
 import unicodedata
@@ -15,10 +15,10 @@ def words(text: str) -> list[str]:
 
 
 def parse_query(text: str) -> list[str]:
-    """The words that are looked for. ``ValueError`` says what is wrong."""
+    """The words of a search. Raises ``ValueError`` with a message for the user."""
     if len(text) > MAX_QUERY:
         raise ValueError(f"is {len(text)} characters long; at most {MAX_QUERY} are allowed")
     found = words(text)
     if not found:
-        raise ValueError(f"{text!r} has no word in it")
+        raise ValueError(f"{text!r} has no words")
     return found

@@ -1,8 +1,8 @@
-"""What exists, and what points at it: namespaces, models, versions, aliases, and what a reference means.
+"""Namespaces, models, versions and aliases, and the resolution of references.
 
-A version exists only if every byte of it is stored; its files and facts never change. Numbers have no gaps and are
-never reused. Aliases never dangle, and move by compare-and-set through one door (``aliases/moves.py``). Each resource
-has a folder of its own.
+A version exists only if every byte of it is stored. Its files and facts never change. Numbers of versions have no gaps
+and are never reused. Aliases never dangle. They move by compare-and-set, and every move goes through
+``aliases/moves.py``. Each resource has its own folder.
 """
 
 from typing import Final
@@ -37,7 +37,7 @@ from modelyard_server.registry.versions.servicer import VersionsServicer
 
 
 class _DefaultNamespace(Job):
-    """Exists from the first start."""
+    """Creates the default namespace at the first start."""
 
     def __init__(self, namespaces: Namespaces) -> None:
         self._namespaces = namespaces

@@ -1,4 +1,4 @@
-"""Whether namespaces, models, versions and aliases are as the log, and each other, say."""
+"""Checks namespaces, models, versions and aliases against the log and against each other."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -14,7 +14,7 @@ from modelyard_server.registry.inventory import VersionRecord
 
 
 class Kind(StrEnum):
-    """What can be wrong with the registry's rows."""
+    """Kinds of faults of the registry's rows."""
 
     NUMBER_WRONG = "NUMBER_WRONG"
     ALIAS_DANGLING = "ALIAS_DANGLING"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 async def check(look: Look) -> None:
-    """Every namespace, model, version with its files, and alias."""
+    """Checks every namespace, model, version with its files, and alias."""
     async for namespace in look.each("namespaces", inventory.NAMESPACES):
         compare(look, namespace.name, namespace.logged)
         if not namespace.has_log:
@@ -34,8 +34,8 @@ async def check(look: Look) -> None:
         compare(look, model.name, model.logged)
         if not model.numbered:
             text = (
-                f"has {model.version_count} versions, numbered {model.lowest} to {model.highest}; it gave out"
-                f" {model.last_number} numbers"
+                f"has {model.version_count} versions, numbered {model.lowest} to {model.highest}, but"
+                f" {model.last_number} numbers were assigned"
             )
             look.fault(Kind.NUMBER_WRONG, model.name, text)
     async for version in look.each("versions", inventory.VERSIONS):
@@ -43,7 +43,7 @@ async def check(look: Look) -> None:
         await _at_files(look, version)
     async for alias in look.each("aliases", inventory.ALIASES):
         if alias.dangling:
-            look.fault(Kind.ALIAS_DANGLING, alias.name, "points at no version of its model that is there")
+            look.fault(Kind.ALIAS_DANGLING, alias.name, "points to no existing version of its model")
         if alias.logged is not None:
             compare(look, alias.name, alias.logged)
 
@@ -52,12 +52,12 @@ async def _at_files(look: Look, version: VersionRecord) -> None:
     files = [file async for file in look.each("files", inventory.FILES, of_version=version.key)]
     await _at_blobs(look, version, files)
     if len(files) != version.file_count or not files:
-        text = f"has {len(files)} files, and was committed with {version.file_count}"
+        text = f"has {len(files)} files, but was committed with {version.file_count}"
         look.fault(Kind.FILES_MISSING, version.name, text)
     elif (size := sum(file.size for file in files)) != version.total_size:
-        look.fault(Kind.SIZE_WRONG, version.name, f"its files are {size} bytes together, not {version.total_size}")
+        look.fault(Kind.SIZE_WRONG, version.name, f"its files have {size} bytes in total, not {version.total_size}")
     elif (digest := manifest_digest(files)) != version.manifest_digest:
-        text = f"its files make the digest {digest}, not {version.manifest_digest}"
+        text = f"its files have the manifest digest {digest}, not {version.manifest_digest}"
         look.fault(Kind.MANIFEST_CHANGED, version.name, text)
 
 
@@ -68,5 +68,5 @@ async def _at_blobs(look: Look, version: VersionRecord, files: Sequence[File]) -
     for file in files:
         if (size := held.get(file.digest)) != file.size:
             found = "none" if size is None else f"{size} bytes"
-            text = f"{file.digest} of {file.size} bytes; its namespace holds under that digest: {found}"
+            text = f"{file.digest} of {file.size} bytes; its namespace has under that digest: {found}"
             look.fault(Kind.FILE_WITHOUT_BLOB, f"{version.name} {file.path}", text)

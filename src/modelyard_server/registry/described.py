@@ -1,4 +1,4 @@
-"""The rules of the fields that people edit, which namespaces, models and versions share."""
+"""The rules for the editable fields of namespaces, models and versions."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +17,7 @@ Described = TypeVar("Described", Namespace, Model, Version)
 
 
 def described(field: str, message: pb.Namespace | pb.Model | pb.Version, limits: Limits) -> Iterable[FieldViolation]:
-    """Violations in the fields that people edit."""
+    """Violations in the editable fields."""
     yield from validation.text(f"{field}.description", message.description, max_bytes=limits.description_bytes)
     yield from validation.labels(f"{field}.labels", message.labels, limits)
     yield from validation.labels(f"{field}.annotations", message.annotations, limits)
@@ -34,7 +34,7 @@ def _line(field: str, value: str, length: int) -> Iterable[FieldViolation]:
 
 
 def patched(field: str, current: Described, patch: masks.Patch, limits: Limits) -> Described:
-    """The record with its patch. Entries that a mask adds one by one must not outgrow a map either."""
+    """The record with the patch applied. Raises if a map then has too many entries."""
     changed = replace(current, **patch.values(current))
     collector = Collector()
     for name in patch.entries:

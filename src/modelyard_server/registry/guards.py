@@ -1,4 +1,4 @@
-"""What the registry asks of capabilities above it."""
+"""Interfaces that capabilities above the registry implement."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -12,9 +12,9 @@ from modelyard_server.registry.versions.values import Version
 
 @runtime_checkable
 class DeleteGuard(Protocol):
-    """May object to a deletion: raises ``FAILED_PRECONDITION`` and says what has to be done first.
+    """May refuse a deletion: raises ``FAILED_PRECONDITION`` with a message that says what to do first.
 
-    It is asked in the transaction that deletes, which has locked the row.
+    It is called in the transaction of the deletion, which has locked the row.
     """
 
     async def check_version_deletion(
@@ -36,23 +36,23 @@ class NamespaceContents(Protocol):
 
 @runtime_checkable
 class StoredBlobs(Protocol):
-    """Knows the bytes that namespaces hold."""
+    """Finds the blobs of namespaces."""
 
     async def held_sizes(
         self, transaction: Transaction, namespace_key: int, digests: Collection[str], *, lock: bool = False
     ) -> Mapping[str, int]:
-        """Digest to size in bytes of those that the namespace holds; with ``lock`` it holds them until the commit."""
+        """Digest to size in bytes, for the blobs that the namespace has. ``lock`` keeps them until the commit."""
         ...
 
 
 @runtime_checkable
 class UseListener(Protocol):
-    """Hears of the use of versions. It must not fail, and must take no time."""
+    """Is called at each use of a version. It must not fail or block."""
 
     def used(self, version_key: int) -> None:
-        """A reference was resolved to a version, or something of it is read."""
+        """A reference was resolved to the version, or a file of it is read."""
         ...
 
     def downloaded(self, version_key: int) -> None:
-        """A version is fetched by somebody who had nothing of it."""
+        """The version is downloaded by a client that had none of its files."""
         ...

@@ -1,4 +1,4 @@
-"""What `fsck` reads of the registry: every row, beside what the log and other rows say of it."""
+"""SQL with which `fsck` reads every row of the registry, together with the log and related rows."""
 
 from typing import Any, Final, NamedTuple
 
@@ -64,12 +64,12 @@ class ModelRecord(NamedTuple):
     last_number: int
     version_count: int
     lowest: int
-    """Of its versions' numbers, as ``highest``; 0 without versions."""
+    """Lowest number of its versions; 0 without versions. ``highest`` likewise."""
     highest: int
 
     @property
     def numbered(self) -> bool:
-        """Whether its versions are 1, 2, 3 …; two of one number can't be, and none is ever removed."""
+        """Whether its versions are 1, 2, 3 … A unique constraint excludes duplicates. Versions are never removed."""
         counted = self.version_count == self.highest == self.last_number
         return counted and (self.lowest == 1 or not self.version_count)
 
@@ -140,15 +140,15 @@ FILES: Final = Every(
 class AliasRecord(NamedTuple):
     name: str
     logged: Logged | None
-    """None if the version that it points at has no row."""
+    """None if the version that it points to has no row."""
     dangling: bool
-    """It doesn't point at a version of its own model that is there and not deleted."""
+    """It does not point to a live version of its own model."""
 
 
 def _alias(row: Row[Any]) -> AliasRecord:
     name = AliasName(model_name(row), row.id)
-    beside = None if row.number is None else logged(row, ALIAS, alias_rows.from_row(row))
-    return AliasRecord(str(name), beside, bool(row.dangling))
+    logged_alias = None if row.number is None else logged(row, ALIAS, alias_rows.from_row(row))
+    return AliasRecord(str(name), logged_alias, bool(row.dangling))
 
 
 ALIASES: Final = Every(

@@ -1,4 +1,4 @@
-"""Finding what a request names, or saying which part of the name is missing."""
+"""Finds the resources of a request, or raises :class:`NotFound` for the missing part of the name."""
 
 from dataclasses import replace
 from typing import Final
@@ -15,8 +15,8 @@ from modelyard_server.registry.namespaces.values import Namespace
 from modelyard_server.registry.versions.repository import VersionRepository
 from modelyard_server.registry.versions.values import Version, VersionState
 
-BLOCKERS: Final = 20
-"""Most resources that one refusal names."""
+MAX_LISTED_BLOCKERS: Final = 20
+"""Most resources that one error lists."""
 
 
 async def namespace(
@@ -40,19 +40,19 @@ async def namespace(
 
 
 async def model(transaction: Transaction, name: ModelName, *, lock: bool = False, deleted: bool = False) -> Model:
-    """A live model; with ``deleted`` a soft-deleted one too."""
+    """A live model. With ``deleted``, also a deleted one."""
     found = await ModelRepository(transaction).find(name, lock=lock)
     if found is None:
         await namespace(transaction, NamespaceName(name.namespace))
         raise NotFound(
-            f"there is no model {name.model!r} in namespace {name.namespace!r}",
+            f"There is no model {name.model!r} in namespace {name.namespace!r}. ListModels shows all.",
             reason="MODEL_NOT_FOUND",
             kind="Model",
             name=str(name),
         )
     if found.delete_time is not None and not deleted:
         raise NotFound(
-            f"the model {name.model!r} in namespace {name.namespace!r} is deleted; restore it to use it again",
+            f"The model {name.model!r} in namespace {name.namespace!r} is deleted. Restore it to use it again.",
             reason="MODEL_DELETED",
             kind="Model",
             name=str(name),
@@ -62,7 +62,7 @@ async def model(transaction: Transaction, name: ModelName, *, lock: bool = False
 
 def version_not_found(name: ModelName, which: str) -> NotFound:
     return NotFound(
-        f"the model {name.namespace}/{name.model} has no {which}",
+        f"The model {name.namespace}/{name.model} has no {which}.",
         reason="VERSION_NOT_FOUND",
         kind="Version",
         name=f"{name}/versions/-",
@@ -71,7 +71,7 @@ def version_not_found(name: ModelName, which: str) -> NotFound:
 
 def version_deleted(name: VersionName) -> NotFound:
     return NotFound(
-        f"version {name.number} of {name.model.namespace}/{name.model.model} is deleted; restore it to use it again",
+        f"Version {name.number} of {name.model.namespace}/{name.model.model} is deleted. Restore it to use it again.",
         reason="VERSION_DELETED",
         kind="Version",
         name=str(name),
@@ -79,7 +79,7 @@ def version_deleted(name: VersionName) -> NotFound:
 
 
 async def version(transaction: Transaction, name: VersionName, *, lock: bool = False, deleted: bool = False) -> Version:
-    """A live version; with ``deleted`` a soft-deleted one too."""
+    """A live version. With ``deleted``, also a deleted one."""
     found = await VersionRepository(transaction).find(name, lock=lock)
     if found is None:
         await model(transaction, name.model)
@@ -99,7 +99,7 @@ def check_servable(found: Version) -> Version:
     if found.state is VersionState.QUARANTINED:
         why = f": {found.quarantine_reason[:200]}" if found.quarantine_reason else ""
         raise FailedPrecondition(
-            f"{found.name} is quarantined and not served{why}",
+            f"{found.name} is quarantined. It can't be read or resolved. Ask its owner for another version{why}.",
             reason="QUARANTINED",
             violations=[PreconditionViolation("STATE", str(found.name), "the version is quarantined")],
             metadata={"resource": str(found.name)},
@@ -116,7 +116,7 @@ async def alias(transaction: Transaction, name: AliasName, *, lock: bool = False
 
 
 async def follow(transaction: Transaction, name: AliasName) -> tuple[Version, Alias]:
-    """An alias and the live version that it points at."""
+    """An alias and the live version that it points to."""
     found = await AliasRepository(transaction).follow(name)
     if found is None:
         await model(transaction, name.model)
@@ -128,7 +128,7 @@ async def follow(transaction: Transaction, name: AliasName) -> tuple[Version, Al
 
 def alias_not_found(name: AliasName) -> NotFound:
     return NotFound(
-        f"the model {name.model.namespace}/{name.model.model} has no alias {name.alias!r}",
+        f"The model {name.model.namespace}/{name.model.model} has no alias {name.alias!r}. ListAliases shows all.",
         reason="ALIAS_NOT_FOUND",
         kind="Alias",
         name=str(name),
@@ -137,15 +137,15 @@ def alias_not_found(name: AliasName) -> NotFound:
 
 def digest_changed(version: Version, expected: str) -> FailedPrecondition:
     return FailedPrecondition(
-        f"{version.name} has the manifest digest {version.manifest_digest}, not {expected}",
+        f"{version.name} has the manifest digest {version.manifest_digest}, not {expected}. Check the version.",
         reason="DIGEST_CHANGED",
-        violations=[PreconditionViolation("DIGEST", str(version.name), "the manifest digest is another")],
+        violations=[PreconditionViolation("DIGEST", str(version.name), "the manifest digest differs")],
         metadata={"resource": str(version.name), "expected": expected, "actual": version.manifest_digest},
     )
 
 
 async def named(transaction: Transaction, name: VersionName | AliasName) -> Version:
-    """The version, also a deleted one, or the version that the alias points at."""
+    """The version, which may be deleted, or the version that the alias points to."""
     if isinstance(name, AliasName):
         return (await follow(transaction, name))[0]
     return await version(transaction, name, deleted=True)

@@ -1,4 +1,4 @@
-"""Rows by the name of their model."""
+"""Selects rows by the name of their model."""
 
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from modelyard.core.names import ModelName
 from modelyard_server.registry.models.tables import models
 from modelyard_server.registry.namespaces.tables import namespaces
 
-# Statements of frequent calls are built once: building one takes longer than SQLite takes to run it.
+# Statements of frequent calls are built once: to build one takes longer than SQLite needs to run it.
 OF_MODEL: Final = (
     namespaces.c.id == bindparam("namespace_id"),
     models.c.id == bindparam("model_id"),

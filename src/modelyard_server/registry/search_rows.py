@@ -1,4 +1,4 @@
-"""The rows that models and versions are searched by: written with the resources, in the same transaction."""
+"""Rows of the search indexes of models and versions, written in the transaction of the resource."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ Texts = set[tuple[str, str]]
 
 
 def kept(found: Iterable[tuple[str, str]]) -> Texts:
-    """Fields and their texts, as the index holds them; those without a text are left out."""
+    """Fields and their texts, as stored in the index. Empty texts are left out."""
     return {(field, indexed(text)) for field, text in found if text}
 
 
@@ -21,15 +21,15 @@ def labels_of(labels: Mapping[str, str]) -> Texts:
 
 
 def removal_of_labels(table: Table, owner: str) -> Any:
-    """Removes the texts of a resource, ``of_resource``, that can change: its labels and its owner."""
+    """Removes the texts of the resource ``of_resource`` that can change: its labels and its owner."""
     field = table.c.field
-    # "/" is what follows "." in the order of characters.
+    # "/" is the next character after ".".
     mutable = or_(field == "owner", (field > "labels.") & (field < "labels/"))
     return delete(table).where(table.c[owner] == bindparam("of_resource"), mutable)
 
 
 async def add_texts(connection: Connection, table: Table, place: Mapping[str, Any], texts: Texts) -> None:
-    """``place`` are the columns that all rows of the resource share."""
+    """Adds texts. ``place`` has the columns that all rows of the resource share."""
     rows = [{**place, "field": field, "value": value} for field, value in sorted(texts)]
     if rows:
         await connection.execute(insert(table), rows)

@@ -1,6 +1,6 @@
-"""The gRPC door: takes each call through the stages, to the servicer that answers it.
+"""The gRPC handlers: each call passes through the stages to the servicer that answers it.
 
-Handlers get raw bytes and parse them inside the stages: a request that doesn't parse passes them like any other.
+Handlers get raw bytes and parse them inside the stages, so that invalid requests are logged and counted too.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _GRPC_CODES: Final = {Code(code.value[0]): code for code in grpc.StatusCode}
-# Seconds that a client may take to take an error.
-_LAST_WORD: Final = 1.0
+# Seconds for a client to read its error.
+_ERROR_TIMEOUT_SECONDS: Final = 1.0
 
 
 class _GrpcDoor:
@@ -41,10 +41,10 @@ class _GrpcDoor:
         proto = status.to_proto(error)
         trailer = ((_DETAILS_KEY, proto.SerializeToString()),)
         try:
-            async with asyncio.timeout(_LAST_WORD):
+            async with asyncio.timeout(_ERROR_TIMEOUT_SECONDS):
                 await self._context.abort(_GRPC_CODES[code], proto.message, trailing_metadata=trailer)
         except TimeoutError:
-            # The client takes nothing at all: the status stays queued behind what it was sent, and we let go.
+            # The client reads nothing. The status stays queued, and the call ends.
             raise asyncio.CancelledError from None
         raise AssertionError("abort raises")
 
@@ -55,7 +55,7 @@ def _parse(call: Call, raw: bytes) -> Message:
         return call.method.request.FromString(raw)
     except DecodeError:
         raise invalid(
-            "", "the request is no valid protobuf message: cut short, not UTF-8 where text belongs, or nested too deep"
+            "", "the request is not a valid protobuf message: it is truncated, has invalid UTF-8, or is nested too deep"
         ) from None
 
 
@@ -71,19 +71,19 @@ def _serialize(call: Call, response: Message) -> bytes:
 
 
 class Handlers:
-    """Makes the handlers of the contract's methods from the servicers that answer them."""
+    """Creates the handlers of the contract's methods from the servicers."""
 
     def __init__(self, stages: Sequence[Stage], *, reader_stall: float) -> None:
         self._stages = stages
         self._reader_stall = reader_stall
 
     def of(self, methods: Iterable[Method], servicers: Sequence[object]) -> Mapping[str, Mapping[str, Handler]]:
-        """Handlers by service and method. Raises :class:`ContractError` for a method that nobody answers, or two."""
+        """Handlers by service and method. Raises :class:`ContractError` unless exactly one servicer has each method."""
         made: dict[str, dict[str, Handler]] = {}
         for method in methods:
             answering = [getattr(each, method.name) for each in servicers if hasattr(each, method.name)]
             if len(answering) != 1:
-                raise ContractError(f"{method.path} is answered by {len(answering)} servicers; it needs exactly one")
+                raise ContractError(f"{len(answering)} servicers answer {method.path}. Exactly one must.")
             made.setdefault(method.service, {})[method.name] = self._handler(method, answering[0])
         return made
 
@@ -95,13 +95,14 @@ class Handlers:
         return call
 
     async def _write(self, context: Context, raw: bytes) -> None:
-        """Returns once the client has taken enough of what went before: one that never does is cut off."""
+        """Writes a message, and waits until the client has read enough. Ends the call of a client that stalls."""
         try:
             async with asyncio.timeout(self._reader_stall):
                 await context.write(raw)
         except TimeoutError:
             raise DeadlineExceeded(
-                f"nothing was taken for {self._reader_stall:.0f} s; read on from where you are", reason="READER_STALLED"
+                f"The client read nothing for {self._reader_stall:.0f} s. Continue from the last received byte.",
+                reason="READER_STALLED",
             ) from None
 
     def _handler(self, method: Method, answer: Any) -> Handler:
@@ -116,7 +117,7 @@ class Handlers:
 
             return grpc.stream_unary_rpc_method_handler(stream_unary)
         if method.server_streaming:
-            # A coroutine that writes, not a generator: what a write raises would pass a generator by.
+            # A coroutine that writes, not a generator: a generator would not see exceptions of a write.
             async def unary_stream(raw: bytes, context: Context) -> None:
                 async with AsyncExitStack() as stack:
                     call = await self._enter(stack, method, context)

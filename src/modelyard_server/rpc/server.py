@@ -22,39 +22,39 @@ _OPTIONS: Final[Sequence[tuple[str, int]]] = (
     # A second server on the same port fails instead of taking half of the calls.
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", 100),
-    # Balancers spread again; transfers that outlast the grace resume.
+    # So that load balancers distribute connections again. Transfers that take longer resume.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 10 * 60_000),
     # Clients ping six times a minute; the default would close their connections as abuse.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # A peer that vanished without a word frees what it held within half a minute.
+    # The resources of a peer that vanished are freed within half a minute.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # It is this one that ends the wait for an answer to a ping, a minute by default.
+    # This option limits the wait for the answer to a ping. The default is a minute.
     ("grpc.http2.ping_timeout_ms", 10_000),
-    # No pings to measure the link: on a slow one their answers come late, behind the bytes of an upload, and a
-    # connection that moves would be given up. So the window is fixed.
+    # No pings to measure the bandwidth: on a slow link their answers wait behind the bytes of an upload, and a
+    # working connection would be closed. So the window is fixed.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 4 << 20),
     ("grpc.server_handshake_timeout_ms", 10_000),
-    # With 1,000 calls that have come in and not begun, the default, more are cancelled without a word. They are to
-    # hear from us that it is too much, and when to come back.
+    # By default, gRPC cancels calls without an error if 1,000 are pending. With this option they get our error, which
+    # says when to retry.
     ("grpc.server.max_pending_requests", 16_384),
     ("grpc.server.max_pending_requests_hard_limit", 32_768),
 )
-# A backstop only: classes of calls have limits of their own long before.
+# A last resort. The limits of the classes of calls are much lower.
 _MAX_CALLS: Final = 4096
-# Seconds for the last answers to leave, once no call of ours is running.
-_LAST_WORD: Final = 0.2
+# Seconds to send the last answers after the last call.
+_FLUSH_SECONDS: Final = 0.2
 
 
 class ListenError(Exception):
-    """The address can't be listened on."""
+    """The server can't listen on the address."""
 
 
 class CertificateFiles:
-    """A certificate that is read again whenever its files change, so that it is rotated without a restart."""
+    """A certificate that is read again when its files change. So it can be rotated without a restart."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._paths = (certificate, key)
@@ -68,13 +68,13 @@ class CertificateFiles:
         return grpc.ssl_server_certificate_configuration([(key, certificate)])
 
     def _changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """Called at each handshake; None keeps the certificate that is in use."""
+        """Called at each handshake. None keeps the current certificate."""
         try:
             stamps = self._stamp()
             if stamps == self._stamps:
                 return None
             configuration = self._read()
-        except OSError:  # in the middle of a rotation: the next handshake looks again
+        except OSError:  # during a rotation: the next handshake tries again
             return None
         self._stamps = stamps
         return configuration
@@ -84,7 +84,7 @@ class CertificateFiles:
 
 
 class Server:
-    """Serves the services of the contract, health and, if told to, reflection."""
+    """Serves the services of the contract, health and optionally reflection."""
 
     def __init__(
         self,
@@ -114,14 +114,14 @@ class Server:
             reflection.enable_server_reflection(names, self._server)
 
     def listen(self, address: str, certificate: CertificateFiles | None) -> int:
-        """Binds ``host:port`` or ``unix:path``; the port, which the system chooses if 0 was asked for."""
+        """Binds ``host:port`` or ``unix:path``. Returns the port, which the system chooses for port 0."""
         try:
             if certificate is None:
                 return self._server.add_insecure_port(address)
             return self._server.add_secure_port(address, certificate.credentials())
         except (RuntimeError, OSError) as error:
             raise ListenError(
-                f"can't listen on {address}: is another server there, or the address not ours?"
+                f"Can't listen on {address}. Another program may use the port, or the address is not of this machine."
             ) from error
 
     async def start(self) -> None:
@@ -134,12 +134,12 @@ class Server:
         await self._outcome.idle()
 
     async def stop(self, grace: float) -> None:
-        """Says NOT_SERVING, takes no more calls, and gives those that run ``grace`` seconds."""
+        """Sets health to NOT_SERVING, accepts no more calls, and gives running calls ``grace`` seconds."""
         await self._health.enter_graceful_shutdown()
         stopping = asyncio.create_task(self._server.stop(grace))
         idle = asyncio.create_task(self.idle())
         await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
-        # What is left watches the health, and was told: it would use up the whole grace for nothing.
-        await self._server.stop(min(grace, _LAST_WORD))
+        # Only health watches are left. They have the new status, and must not use up the grace period.
+        await self._server.stop(min(grace, _FLUSH_SECONDS))
         await stopping

@@ -1,7 +1,7 @@
-"""Bytes on their way in and out: blobs, uploads, downloads.
+"""Blobs, uploads and downloads.
 
-An upload becomes a blob only by ``finish_write``, the exact size and the server's own sha256; the end of a stream is no
-commit. Bytes are read through a version that names them: a digest is no right to read.
+An upload becomes a blob only with ``finish_write``, the exact size and the sha256 that the server computes. The end of
+a stream commits nothing. Bytes are read through a version that has them: a digest alone gives no right to read.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""Whether the bytes that the database names are stored, and nothing else is."""
+"""Checks that the store has the bytes in the database, and no others."""
 
 import hashlib
 from collections.abc import AsyncGenerator
@@ -16,25 +16,25 @@ _READ_BYTES: Final = 1 << 20
 
 
 class Kind(StrEnum):
-    """What can be wrong with bytes at rest."""
+    """Kinds of faults of stored bytes."""
 
     BLOB_NOT_STORED = "BLOB_NOT_STORED"
     BLOB_MISSING = "BLOB_MISSING"
     BLOB_SIZE_WRONG = "BLOB_SIZE_WRONG"
     BLOB_CHANGED = "BLOB_CHANGED"
     UPLOAD_WITHOUT_BLOB = "UPLOAD_WITHOUT_BLOB"
-    # Of no harm: what crashes, and uploads that are under way or given up, leave until the sweep.
+    # Notes, not faults: crashes and unfinished uploads leave these until the sweep.
     BLOB_UNREFERENCED = "BLOB_UNREFERENCED"
     UPLOAD_EXPIRED = "UPLOAD_EXPIRED"
     STAGED_UNREFERENCED = "STAGED_UNREFERENCED"
 
 
 async def check(look: Look) -> None:
-    """What namespaces hold, every stored blob, and every upload."""
+    """Checks the blobs of namespaces, every stored blob, and every upload."""
     keys: AsyncGenerator[int | Unreadable, None] = look.rows.each(inventory.NAMESPACE_KEYS)
     async with aclosing(keys):
         async for key in keys:
-            if isinstance(key, int):  # what can't be read is the registry's to report
+            if isinstance(key, int):  # unreadable rows are reported by the registry's check
                 await _at_held(look, key)
     async for blob in look.each("blobs", inventory.LIVE_BLOBS):
         await _at_blob(look, blob)
@@ -53,7 +53,7 @@ async def _at_blob(look: Look, key: BlobKey) -> None:
     try:
         size = await look.store.size(key)
     except ValueError as error:
-        look.fault(Kind.BLOB_MISSING, key.digest, f"can't be in the store: {error}")
+        look.fault(Kind.BLOB_MISSING, key.digest, f"has an invalid key: {error}")
         return
     if size is None:
         look.fault(Kind.BLOB_MISSING, key.digest, "is not in the store")
@@ -84,19 +84,19 @@ async def _at_strays(look: Look) -> None:
             known = await inventory.known_blobs(look.rows, keys)
             for key in keys:
                 if (key.digest, key.generation) not in known:
-                    text = f"{key.size} bytes in the store that no row names, as before a commit, or a crash there"
+                    text = f"{key.size} bytes in the store without a row, as before a commit or after a crash"
                     look.note(Kind.BLOB_UNREFERENCED, f"{key.digest}.{key.generation}", text)
 
 
 async def _at_uploads(look: Look) -> None:
-    # That nothing is staged for one is no fault: it may not have begun, or its bytes were wrong and removed.
+    # An upload without staged bytes is no fault: it has not begun, or its bytes were wrong and removed.
     async for upload in look.each("uploads", inventory.UPLOADS):
         if upload.blob_lost:
-            text = "is committed, and its namespace does not hold what it became"
+            text = "is committed, but its namespace does not have its blob"
             look.fault(Kind.UPLOAD_WITHOUT_BLOB, upload.name, text)
         if upload.expire_time <= look.now:
             look.note(Kind.UPLOAD_EXPIRED, upload.name, "will be removed by the next sweep")
     async for staged in look.store.staged():
         if not await inventory.known_uploads(look.rows, [staged]):
-            text = "staged bytes of no upload; the next sweep removes them"
+            text = "staged bytes without an upload; the next sweep removes them"
             look.note(Kind.STAGED_UNREFERENCED, staged, text)

@@ -1,4 +1,4 @@
-"""The end of streams that would outlast the server."""
+"""Ends streams when the server drains."""
 
 import asyncio
 
@@ -6,10 +6,10 @@ from modelyard_server.calls.errors import Unavailable
 
 
 def check_draining(draining: asyncio.Event) -> None:
-    """Ends a stream of a server that drains; what has travelled stays, and the client goes on elsewhere."""
+    """Raises if the server drains. Received bytes are kept, and the client continues with another server."""
     if draining.is_set():
         raise Unavailable(
-            "the server is shutting down; go on with another, or when it is back",
+            "The server is shutting down. Continue with another server, or when it is back.",
             reason="DRAINING",
             retry_after=1.0,
         )

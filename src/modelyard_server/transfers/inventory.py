@@ -1,4 +1,4 @@
-"""What `fsck` reads of blobs and uploads."""
+"""SQL with which `fsck` reads blobs and uploads."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,12 +32,12 @@ NAMESPACE_KEYS: Final = Every(select(namespaces.c.key), namespaces.c.key, _names
 
 
 class HeldBlob(NamedTuple):
-    """What a namespace may name."""
+    """A blob of a namespace."""
 
     name: str
     size: int
     stored: int | None
-    """The size of the live publication, as its row says; None without one."""
+    """The size of the live publication in its row; None without one."""
 
 
 def _held(row: Row[Any]) -> HeldBlob:
@@ -72,7 +72,7 @@ class UploadRecord(NamedTuple):
     name: str
     expire_time: datetime
     blob_lost: bool
-    """It is committed, and its namespace doesn't hold what it became."""
+    """It is committed, but its namespace does not have its blob."""
 
 
 def _upload(row: Row[Any]) -> UploadRecord:
@@ -103,7 +103,7 @@ UPLOADS: Final = Every(
 
 
 async def known_blobs(rows: Inspector, keys: Sequence[BlobKey]) -> set[tuple[str, str]]:
-    """Digest and generation of those publications that have a row."""
+    """Digest and generation of the publications that have a row."""
     known: set[tuple[str, str]] = set()
     for batch in batches({key.digest for key in keys}):
         found = await rows.rows(_KNOWN_BLOBS, {"digests": batch})

@@ -1,4 +1,4 @@
-"""Takes away what uploads leave: sessions that expired, and staged bytes of no session."""
+"""Removes expired uploads, and staged bytes without an upload."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +19,7 @@ class ExpireUploads:
     store: BlobStore
 
     async def __call__(self) -> int:
-        """Removes the sessions whose time is up, then their bytes; how many those were."""
+        """Removes expired uploads, then their bytes. Returns their number."""
         expired = 0
         while batch := await self.mutations.database.write(self._remove):
             failpoints.hit("expiry.after_commit")
@@ -43,7 +43,7 @@ class DiscardStrays:
     store: BlobStore
 
     async def __call__(self) -> int:
-        """Removes what is staged for uploads that have no row; how many those were."""
+        """Removes staged bytes of uploads without a row. Returns the number of those uploads."""
         discarded = 0
         batch: list[str] = []
         async for staged in self.store.staged():

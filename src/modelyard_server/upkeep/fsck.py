@@ -1,7 +1,7 @@
 """Runs the checks of all capabilities.
 
-Nothing is ever repaired here. It may run beside a server: what it reads page by page can change meanwhile, so if
-something looks wrong everything is looked at again, and only what is wrong both times is told.
+It never repairs anything. It may run while a server runs. Data can change while it is read page by page. So if there
+are faults, everything is checked again, and only faults of both passes are reported.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from datetime import datetime
 
 from modelyard_server.blobs.store import BlobStore
 from modelyard_server.checking.look import Check, Kind, Look, Progress
-from modelyard_server.checking.report import MAX_TOLD, Report
+from modelyard_server.checking.report import MAX_LISTED, Report
 from modelyard_server.db.inspection import Inspector
 from modelyard_server.offers import Offers
 from modelyard_server.transfers.checks import Kind as TransfersKind
@@ -23,12 +23,12 @@ class ConsistencyCheck:
     store: BlobStore
     offers: Offers
     clock: Callable[[], datetime]
-    progress: Progress = lambda what, done: None  # noqa: ARG005 (nobody listens)
+    progress: Progress = lambda what, done: None  # noqa: ARG005 (ignored)
 
     async def run(self, *, read_data: bool) -> Report:
-        """Checks everything; with ``read_data`` also that each blob's bytes are those of its digest."""
+        """Checks everything. With ``read_data``, it also compares the bytes of each blob with its digest."""
         first = await self._look(lambda _digest: read_data)
-        if first.clean or first.fault_count > MAX_TOLD:  # so many that no passing change explains them
+        if first.clean or first.fault_count > MAX_LISTED:  # too many for changes in between
             return first
         changed = {finding.resource for finding in first.faults if finding.kind == TransfersKind.BLOB_CHANGED}
         return (await self._look(changed.__contains__)).confirming(first)
@@ -36,7 +36,7 @@ class ConsistencyCheck:
     async def _look(self, reads: Callable[[str], bool]) -> Report:
         look = Look(Report(), self.rows, self.store, self.offers, self.clock(), self.progress, reads)
         for table, parent, count in await self.rows.orphans():
-            text = f"rows that belong to a row of {parent} which is not there: {count}"
+            text = f"rows that refer to a missing row of {parent}: {count}"
             look.fault(Kind.ROWS_ORPHANED, table, text)
         for check in self.checks:
             await check(look)

@@ -1,4 +1,4 @@
-"""What `modelyard-server fsck` prints."""
+"""Prints the report of `modelyard-server fsck`."""
 
 import json
 import sys
@@ -8,16 +8,16 @@ from typing import Final, TextIO
 
 from modelyard_server.checking.report import Finding, Report
 
-_QUIET: Final = 1.0
-"""Seconds before anybody wants to know how far it is."""
+_PROGRESS_DELAY_SECONDS: Final = 1.0
+"""Seconds before progress is shown."""
 
 
 class Meter:
-    """One line on a terminal that says what is being checked."""
+    """Shows progress in one line of a terminal."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
-        self._next = time.monotonic() + _QUIET if stream.isatty() else float("inf")
+        self._next = time.monotonic() + _PROGRESS_DELAY_SECONDS if stream.isatty() else float("inf")
         self._width = 0
 
     def show(self, what: str, done: int) -> None:
@@ -37,7 +37,7 @@ class Meter:
 
 
 def as_json(report: Report) -> str:
-    """One document; the lists are cut at a thousand, the counts are not."""
+    """One JSON document. Lists have at most a thousand entries. Counts are complete."""
     return json.dumps(
         {
             "clean": report.clean,

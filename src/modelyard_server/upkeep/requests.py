@@ -1,4 +1,4 @@
-"""Forgets the outcomes of requests that are too old to be retried."""
+"""Removes stored outcomes of requests that are too old for a retry."""
 
 from dataclasses import dataclass
 from datetime import timedelta

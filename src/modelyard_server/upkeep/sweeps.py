@@ -1,4 +1,4 @@
-"""Takes away what time takes away, every few minutes."""
+"""Removes expired data every few minutes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from modelyard_server.capability import Sweep
 from modelyard_server.jobs import Job
 
 _log: Final = structlog.get_logger("modelyard.server")
-_SECONDS: Final = 600.0
+_INTERVAL_SECONDS: Final = 600.0
 
 
 class Sweeper(Job):
@@ -32,7 +32,7 @@ class Sweeper(Job):
                 await self._sweeping
 
     async def sweep(self) -> dict[str, int]:
-        """Does all that is due; how much each sweep took away."""
+        """Runs all sweeps. Returns the number of removals of each."""
         return {sweep.name: await sweep.run() for sweep in self._sweeps}
 
     async def _sweep_for_ever(self) -> None:
@@ -43,4 +43,4 @@ class Sweeper(Job):
                     _log.info("swept", **taken)
             except RegistryError as error:  # the disk or the database is down: the next round tries again
                 _log.warning("sweep failed", reason=error.reason)
-            await asyncio.sleep(_SECONDS)
+            await asyncio.sleep(_INTERVAL_SECONDS)

@@ -1,7 +1,7 @@
-"""Telling other systems: the events of a namespace, as signed CloudEvents over HTTPS.
+"""Webhooks: post the events of a namespace over HTTPS, as signed CloudEvents.
 
-Each webhook gets every event that it wants, at least once, those of one model in order. The log is the outbox: nothing
-is added to the transaction of a change.
+Each webhook receives every event that it subscribes to at least once. Events of one model arrive in order. The log is
+the outbox: the transaction of a change needs no further statement.
 """
 
 from functools import partial

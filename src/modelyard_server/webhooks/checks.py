@@ -1,4 +1,4 @@
-"""Whether webhooks are as the log says, and no delivery is lost or stuck."""
+"""Checks webhooks against the log, and finds lost and stuck deliveries."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from modelyard_server.webhooks import inventory
 
 
 class Kind(StrEnum):
-    """What can be wrong with deliveries."""
+    """Kinds of faults of deliveries."""
 
     WEBHOOK_AHEAD = "WEBHOOK_AHEAD"
     DELIVERY_LOST = "DELIVERY_LOST"
@@ -19,10 +19,10 @@ async def check(look: Look) -> None:
     async for webhook in look.each("webhooks", inventory.WEBHOOKS):
         compare(look, webhook.name, webhook.logged)
         if webhook.ahead:
-            look.fault(Kind.WEBHOOK_AHEAD, webhook.name, "is to be told of what its log does not have yet")
+            look.fault(Kind.WEBHOOK_AHEAD, webhook.name, "has queued events that its log does not have")
         if webhook.lost:
-            text = f"deliveries that wait for events which are not stored: {webhook.lost}"
+            text = f"pending deliveries whose events are not stored: {webhook.lost}"
             look.fault(Kind.DELIVERY_LOST, webhook.name, text)
         if webhook.stuck:
-            text = f"models whose deliveries wait, and none of them for a time: {webhook.stuck}"
+            text = f"models with pending deliveries of which none has a time for its next attempt: {webhook.stuck}"
             look.fault(Kind.DELIVERY_STUCK, webhook.name, text)

@@ -1,4 +1,4 @@
-"""Events as CloudEvents 1.0, in JSON (structured mode). The data is the event as the contract has it."""
+"""Converts events to CloudEvents 1.0 in JSON (structured mode). Their data is the Event message of the contract."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from modelyard_server.webhooks.values import Webhook
 
 _TYPES: Final = "dev.modelyard."
 TEST_TYPE: Final = "webhook.test"
-"""Of the event that a test posts. It is in no log."""
+"""Type of the event that TestWebhook posts. It is not in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class CloudEvents:
         change = event.change
         data = json_format.MessageToDict(self.messages(event), preserving_proto_field_name=True)
         attributes = {
-            # The same however often it is sent: receivers know repetitions by it.
+            # The same for each attempt, so that receivers detect duplicates.
             "id": f"{namespace_uid}-{event.revision}",
             "type": f"{_TYPES}{change.type}",
             "subject": change.resource,
             "time": format_time(change.time),
-            # The extensions of CloudEvents for order and for what it is kept within: text that sorts as revisions do.
+            # CloudEvents extensions for the order of events and for its scope. As text, they sort like revisions.
             "sequence": f"{event.revision:020}",
             "partitionkey": _partition(change.resource, namespace),
         }
@@ -48,7 +48,7 @@ def _partition(resource: str, namespace: NamespaceName) -> str:
 
 
 def trial(webhook: Webhook, clock: Clock) -> Message:
-    """What a test posts."""
+    """The event that TestWebhook posts."""
     attributes = {
         "id": new_uid(),
         "type": f"{_TYPES}{TEST_TYPE}",

@@ -1,4 +1,4 @@
-"""How webhooks stand in the log. It tells a URL's host and the hash of the rest: the path often is a secret."""
+"""Encodes webhooks for the log, with the host of the URL and a hash of the rest: the path is often a secret."""
 
 import hashlib
 from typing import Any, Final
@@ -17,8 +17,8 @@ _FIELDS_1: Final = COMMON | {
 }
 
 
-def told_url(url: str) -> dict[str, str]:
-    """What the log says of a URL. Its path often is a secret, and the log is for all to read."""
+def logged_url(url: str) -> dict[str, str]:
+    """The parts of a URL in the log: every caller can read the log, and the path of a URL is often a secret."""
     parts = urlsplit(url)
     return {
         "url": f"{parts.scheme}://{parts.netloc}/…",
@@ -29,7 +29,7 @@ def told_url(url: str) -> dict[str, str]:
 def encode(webhook: Webhook) -> Json:
     return {
         **common(webhook, webhook.name),
-        **told_url(webhook.url),
+        **logged_url(webhook.url),
         "types": list(webhook.types),
         "model_id": webhook.model_id,
         "description": webhook.description,
@@ -41,12 +41,12 @@ def encode(webhook: Webhook) -> Json:
 
 
 def encode_whole(webhook: Webhook) -> dict[str, Any]:
-    """What a stored answer tells, and the log does not."""
+    """The fields that a stored answer has and the log has not."""
     return {"url": webhook.url, "queued_revision": webhook.queued_revision}
 
 
 def decode(stored: Json) -> Webhook:
-    """Of an event, its URL is what the log tells of it."""
+    """Decodes a webhook. From an event, its URL has only the parts in the log."""
     return Webhook(
         **common_from(stored),
         name=WebhookName.parse(stored["name"]),

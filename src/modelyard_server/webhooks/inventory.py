@@ -1,4 +1,4 @@
-"""What `fsck` reads of webhooks and their deliveries."""
+"""SQL with which `fsck` reads webhooks and their deliveries."""
 
 from typing import Any, Final, NamedTuple
 
@@ -24,11 +24,11 @@ class WebhookRecord(NamedTuple):
     name: str
     logged: Logged
     ahead: bool
-    """It has queued events that its namespace's log does not have."""
+    """It has queued events that the namespace's log does not have."""
     lost: int
-    """Deliveries that wait for events which are not stored any more."""
+    """Number of pending deliveries whose events are no longer stored."""
     stuck: int
-    """Lanes whose deliveries wait, and none of them for a time."""
+    """Number of lanes with pending deliveries of which none has a time for its next attempt."""
 
 
 def _webhook(row: Row[Any]) -> WebhookRecord:

@@ -1,4 +1,4 @@
-"""Keeps the events that webhooks wait for."""
+"""Keeps the events of pending deliveries, so that the sweep does not remove them."""
 
 from collections.abc import Collection
 

@@ -18,7 +18,7 @@ _WEBHOOKS = webhooks.c
 EVERY: Final[Select[Any]] = select(webhooks, namespaces.c.id.label("namespace_id")).join_from(webhooks, namespaces)
 _FIND = EVERY.where(namespaces.c.id == bindparam("namespace_id"), _WEBHOOKS.id == bindparam("webhook_id"))
 _KEY_OF = _FIND.with_only_columns(_WEBHOOKS.key)
-# Locked first and read then, as everywhere.
+# Lock first, then read.
 _LOCK = select(_WEBHOOKS.key).where(_WEBHOOKS.key == bindparam("row_key")).with_for_update()
 _BY_KEY = EVERY.where(_WEBHOOKS.key == bindparam("row_key"))
 _FOLLOWED = select(_WEBHOOKS.namespace_key).where(_WEBHOOKS.disabled.is_(False)).distinct()
@@ -94,7 +94,7 @@ class WebhookRepository:
         await self._connection.execute(_UPDATE, {"row_key": key, "queued_revision": queued_revision})
 
     async def remove(self, webhook: Webhook) -> None:
-        """Its deliveries are removed before it."""
+        """Removes a webhook. Its deliveries must be removed first."""
         await self._connection.execute(delete(webhooks).where(_WEBHOOKS.key == webhook.key))
 
     async def count(self, namespace_key: int) -> int:

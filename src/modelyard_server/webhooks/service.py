@@ -24,12 +24,12 @@ _OUTCOMES: Final = SnapshotOutcomes(WEBHOOK, encode_whole)
 
 
 async def find(transaction: Transaction, name: WebhookName, *, lock: bool = False) -> Webhook:
-    """The webhook of that name, or what is missing."""
+    """The webhook of that name. Raises :class:`NotFound` for the missing part of the name."""
     found = await WebhookRepository(transaction).find(name, lock=lock)
     if found is None:
         await lookup.namespace(transaction, NamespaceName(name.namespace))
         raise NotFound(
-            f"there is no webhook {name.webhook!r} in namespace {name.namespace!r}",
+            f"There is no webhook {name.webhook!r} in namespace {name.namespace!r}. ListWebhooks shows all.",
             reason="WEBHOOK_NOT_FOUND",
             kind="Webhook",
             name=str(name),
@@ -41,28 +41,28 @@ async def find(transaction: Transaction, name: WebhookName, *, lock: bool = Fals
 class Webhooks:
     mutations: Mutations
     master: bytes
-    """What secrets are derived from; all replicas have the same."""
+    """The key from which secrets are derived. All replicas have the same."""
 
     def secret(self, webhook: Webhook) -> str:
-        """What its receiver is to be told, in words."""
+        """The current secret of a webhook, as text for its receiver."""
         return spelled(secret(self.master, webhook, webhook.secret_generation))
 
     async def create(self, attempt: Attempt, webhook: Webhook) -> Webhook:
-        """Creates ``webhook``, whose uid, times and author are set here. It is told of what happens from now on."""
+        """Creates ``webhook``, and sets its uid, times and author. It receives events from now on."""
 
         async def work(transaction: Transaction) -> Webhook:
             place = NamespaceName(webhook.name.namespace)
             namespace = await lookup.namespace(transaction, place, lock=True)
             if await WebhookRepository(transaction).find(webhook.name) is not None:
                 raise AlreadyExists(
-                    f"there is a webhook {webhook.name.webhook!r} in namespace {place.namespace!r} already",
+                    f"Namespace {place.namespace!r} already has a webhook {webhook.name.webhook!r}. Use another id.",
                     reason="WEBHOOK_EXISTS",
                     kind="Webhook",
                     name=str(webhook.name),
                 )
             if await WebhookRepository(transaction).count(namespace.key) >= (most := self.mutations.limits.webhooks):
                 raise ResourceExhausted(
-                    f"the namespace {place.namespace!r} has {most} webhooks, which is the most; delete one first",
+                    f"The namespace {place.namespace!r} has {most} webhooks, the maximum. Delete one first.",
                     reason="TOO_MANY_WEBHOOKS",
                     metadata={"limit": str(most)},
                 )
@@ -116,7 +116,7 @@ class Webhooks:
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def rotate(self, attempt: Attempt, name: WebhookName, *, etag: str) -> Webhook:
-        """Gives it a new secret. The one before still signs for a day, those before that no more."""
+        """Replaces the secret. The previous secret still signs for a day, older ones no longer."""
 
         async def work(transaction: Transaction) -> Webhook:
             before = await find(transaction, name, lock=True)

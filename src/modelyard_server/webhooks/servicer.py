@@ -20,7 +20,7 @@ from modelyard_server.webhooks.messages import webhook_message
 from modelyard_server.webhooks.service import Webhooks
 from modelyard_server.webhooks.values import Webhook
 
-_GIVEN: Final = ("types", "model", "description", "disabled")
+_EDITABLE_FIELDS: Final = ("types", "model", "description", "disabled")
 
 
 class WebhooksServicer:
@@ -47,22 +47,24 @@ class WebhooksServicer:
         webhook = Webhook(
             uid="", create_time=now, update_time=now, name=WebhookName(parent.namespace, identity), url=given.url
         )
-        created = await self._webhooks.create(attempt, _with(webhook, given, _GIVEN))
+        created = await self._webhooks.create(attempt, _with(webhook, given, _EDITABLE_FIELDS))
         return webhook_message(created, secret=self._webhooks.secret(created))
 
     def _check(self, given: pb.Webhook, namespace: NamespaceName | None, collector: Collector) -> None:
-        """Gathers what is wrong with the fields that people set, and raises if there is anything."""
+        """Raises all violations in the fields that a caller sets."""
         collector.add(self._types.check("webhook.types", given.types, self._limits.event_types))
         collector.add(validation.text("webhook.description", given.description, max_bytes=self._limits.reason_bytes))
         if given.model:
             collector.add(validation.parsed("webhook.model", ModelName.parse, given.model))
             if namespace is not None and not given.model.startswith(f"{namespace}/"):
-                collector.add([FieldViolation("webhook.model", f"{given.model[:200]} is no model of {namespace}")])
+                collector.add([FieldViolation("webhook.model", f"{given.model[:200]} is not a model of {namespace}")])
         refused = None
         if given.url:
             try:
                 self._sender.check(given.url)
-            except AddressNotAllowedError as error:  # a reason of its own, for who has to ask an operator
+            except (
+                AddressNotAllowedError
+            ) as error:  # it has its own reason, because only an operator can allow the network
                 refused = [FieldViolation("webhook.url", str(error))]
             except ValueError as error:
                 collector.add([FieldViolation("webhook.url", str(error))])
@@ -112,7 +114,7 @@ class WebhooksServicer:
 
 
 def _with(webhook: Webhook, given: pb.Webhook, names: Iterable[str]) -> Webhook:
-    """The record with those fields as they are given."""
+    """The webhook with the given fields replaced."""
     values: dict[str, Any] = {
         "url": given.url,
         "types": tuple(dict.fromkeys(given.types)),

@@ -1,6 +1,6 @@
-"""How what is posted is signed.
+"""Signs requests to webhooks.
 
-Signatures are those of Standard Webhooks (standardwebhooks.com), which receivers have libraries for.
+Signatures follow Standard Webhooks (standardwebhooks.com), for which receivers have libraries.
 """
 
 import base64
@@ -13,30 +13,30 @@ from typing import Final
 from modelyard_server.webhooks.values import Webhook
 
 SECRET_OVERLAP: Final = timedelta(hours=24)
-"""For how long a secret that was replaced still signs."""
+"""How long a replaced secret still signs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An event as it is posted."""
+    """An event as posted."""
 
     id: str
-    """The same however often it is sent: receivers know repetitions by it."""
+    """The same for each attempt, so that receivers detect duplicates."""
     body: bytes
 
 
 def secret(master: bytes, webhook: Webhook, generation: int) -> bytes:
-    """What a webhook's deliveries are signed with: derived, so that no secret stands in a table beside its URL."""
+    """The key that signs a webhook's requests. It is derived, so that no table has a secret beside its URL."""
     return hmac.digest(master, f"webhook:{webhook.uid}:{generation}".encode(), "sha256")
 
 
 def spelled(key: bytes) -> str:
-    """A secret as its receiver is told it."""
+    """A secret as text for the receiver."""
     return f"whsec_{base64.b64encode(key).decode()}"
 
 
 def headers(message: Message, keys: Sequence[bytes], now: datetime) -> dict[str, str]:
-    """What goes with a message: its id, the moment, and a signature over both and the body for each key."""
+    """The headers of a message: its id, the time, and for each key a signature of id, time and body."""
     moment = str(int(now.timestamp()))
     signed = f"{message.id}.{moment}.".encode() + message.body
     signatures = (f"v1,{base64.b64encode(hmac.digest(key, signed, 'sha256')).decode()}" for key in keys)
@@ -49,7 +49,7 @@ def headers(message: Message, keys: Sequence[bytes], now: datetime) -> dict[str,
 
 
 def keys(master: bytes, webhook: Webhook, now: datetime) -> list[bytes]:
-    """The secrets that sign now, the latest first."""
+    """The keys that sign at ``now``, the latest first."""
     generations = [webhook.secret_generation]
     if webhook.overlap_end_time is not None and now < webhook.overlap_end_time:
         generations.append(webhook.secret_generation - 1)

@@ -1,4 +1,4 @@
-"""Forgets deliveries that ended long ago."""
+"""Removes deliveries that ended long ago."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ class ForgetDeliveries:
     mutations: Mutations
 
     async def __call__(self) -> int:
-        """A hundred in a transaction; how many those were."""
+        """Removes old deliveries, a hundred per transaction. Returns their number."""
         ended = self.mutations.clock() - timedelta(seconds=self.mutations.limits.delivery_ttl)
         forgotten = 0
         while count := await self.mutations.database.write(

@@ -20,7 +20,7 @@ webhooks: Final = Table(
     Column("disabled", Boolean, nullable=False),
     Column("secret_generation", Integer, nullable=False),
     Column("overlap_end_time", Moment),
-    # The last revision whose deliveries have rows.
+    # The last revision whose deliveries have been queued.
     Column("queued_revision", BigInteger, nullable=False),
     Column("created_by", String, nullable=False),
     Column("create_time", Moment, nullable=False),

@@ -1,4 +1,4 @@
-"""Webhooks, and which events they are told of."""
+"""Webhooks, and the events that they receive."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,23 +14,23 @@ class Webhook(Resource):
     name: WebhookName
     url: str
     types: tuple[str, ...] = ()
-    """`alias.moved`, or `alias.*`; all if there are none."""
+    """Event types such as `alias.moved` or `alias.*`. Empty for all types."""
     model_id: str = ""
-    """Of the one model whose events are told; empty for the whole namespace."""
+    """Id of the model whose events are sent. Empty for the whole namespace."""
     description: str = ""
     disabled: bool = False
     secret_generation: int = 1
-    """Counts the secrets that it has had."""
+    """Number of the current secret, from 1."""
     overlap_end_time: datetime | None = None
-    """Until then deliveries are signed with the secret before the last one too."""
+    """Until this time, requests are also signed with the previous secret."""
     created_by: str = ""
     queued_revision: int = field(default=0, repr=False, compare=False)
-    """The last revision of the log of which it is known who is to be told."""
+    """The last revision of the log whose deliveries have been queued."""
     namespace_key: int = field(default=0, repr=False, compare=False)
 
 
 def concerns(webhook: Webhook, event: Heading) -> bool:
-    """Whether a webhook is to be told of an event."""
+    """Whether a webhook receives an event."""
     if webhook.model_id and event.model_id != webhook.model_id:
         return False
     return is_wanted(event.type, webhook.types)

@@ -1,4 +1,4 @@
-"""Makes the engine for a database's URL."""
+"""Creates the engine for the URL of a database."""
 
 from pathlib import Path
 from typing import Final
@@ -13,11 +13,11 @@ _DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+asyncp
 
 
 def parse_url(url: str) -> URL:
-    """The URL with the driver that we use; ``ValueError`` if it is for no dialect that we know."""
+    """The URL with our driver. Raises ``ValueError`` for an unknown dialect."""
     parsed = make_url(url)
     dialect = parsed.get_backend_name() if "+" in parsed.drivername else parsed.drivername
     if dialect not in _DRIVERS:
-        raise ValueError(f"databases are 'sqlite' or 'postgresql', not {dialect!r}")
+        raise ValueError(f"Unknown database {dialect!r}. Use 'sqlite' or 'postgresql'.")
     return parsed.set(drivername=_DRIVERS[dialect])
 
 
@@ -26,9 +26,9 @@ def sqlite_url(path: Path) -> URL:
 
 
 def create_engine(url: URL, *, pool_size: int = 10, pool_timeout: float = 2.0, read_only: bool = False) -> Engine:
-    """``pool_size`` connections at most; ``pool_timeout`` seconds to wait for one of them.
+    """Creates an engine with at most ``pool_size`` connections. A call waits ``pool_timeout`` seconds for one.
 
-    With ``read_only`` the database itself refuses to change, or to be made.
+    With ``read_only``, the database refuses changes, and is not created.
     """
     if url.get_backend_name() == "sqlite":
         return SqliteEngine(url, readers=min(pool_size, 4), read_only=read_only)

@@ -13,13 +13,13 @@ from modelyard_server.db.connection import Connection, dumps
 
 T = TypeVar("T")
 
-# Seconds for a connection to be made.
-_CONNECT: Final = 5.0
-# Seconds for a unit of work. It may be that not even its end can be said to the database.
-_UNIT: Final = 12.0
-# The database's own limits. Without them, the locks of a server that vanished hold up all others until the system gives
-# its connection up, after two hours. What vanished between two messages of one statement is found by the keepalive
-# alone; before PostgreSQL 17, which can limit whole transactions.
+# Seconds to connect.
+_CONNECT_SECONDS: Final = 5.0
+# Seconds for a unit of work, because a rollback may hang too.
+_UNIT_SECONDS: Final = 12.0
+# Limits in the database. Without them, the locks of a server that vanished would block all others until the system
+# closes its connection, after two hours. PostgreSQL 17 can limit whole transactions. Before, only the keepalive detects
+# a server that vanished between two messages of one statement.
 _SETTINGS: Final = {
     "statement_timeout": "10s",
     "idle_in_transaction_session_timeout": "10s",
@@ -47,31 +47,31 @@ class PostgresqlEngine:
             pool_timeout=pool_timeout,
             pool_pre_ping=True,
             isolation_level="READ COMMITTED",
-            connect_args={"timeout": _CONNECT, "server_settings": settings},
+            connect_args={"timeout": _CONNECT_SECONDS, "server_settings": settings},
         )
 
         @event.listens_for(self._writer.sync_engine, "connect")
         def connect(connection: Any, _record: object) -> None:
-            limit = _LIMIT_TRANSACTIONS.format(limit=f"{_UNIT:.0f}s", local=False)
+            limit = _LIMIT_TRANSACTIONS.format(limit=f"{_UNIT_SECONDS:.0f}s", local=False)
             connection.run_async(lambda driver: driver.execute(limit))
 
         # One snapshot for all statements of a read.
         self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with asyncio.timeout(_UNIT), self._reader.connect() as connection:
+        async with asyncio.timeout(_UNIT_SECONDS), self._reader.connect() as connection:
             return await work(connection)
 
     async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         return await self.read(work)
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with asyncio.timeout(_UNIT), self._writer.connect() as connection:
+        async with asyncio.timeout(_UNIT_SECONDS), self._writer.connect() as connection:
             return await work(connection)
 
     async def migrate(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
         async with self._writer.begin() as connection:
-            # It may rewrite a large table, or wait for another server that does.
+            # A migration may rewrite a large table, or wait for another server that does.
             await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             await connection.exec_driver_sql(_LIMIT_TRANSACTIONS.format(limit=0, local=True))
             return await connection.run_sync(work)

@@ -1,9 +1,8 @@
-"""SQLite: one writer and some readers, all in WAL, each unit of work as a whole in one thread.
+"""SQLite in WAL mode, with one writer and several readers. Each unit of work runs in one thread.
 
-A statement takes SQLite 20 µs; to change threads for it and back takes five times as long. So it is not statements that
-change threads, as with drivers that wrap each call, but units of work, which wait for nothing but their connection.
-Those that only find some rows by their keys change none: there were 1,050 answers a second to 16 clients with a thread
-for each, and 1,550 without.
+SQLite needs 20 µs for a statement. A change of threads and back takes five times as long. Drivers that wrap each call
+change threads per statement. Here a unit of work changes threads once, because it waits only for its connection. Work
+that only finds a few rows by key changes no threads: 16 clients then got 1,550 answers a second instead of 1,050.
 """
 
 import asyncio
@@ -31,13 +30,13 @@ T = TypeVar("T")
 _log: Final = structlog.get_logger("modelyard.database")
 _SYNC_FAILED: Final = {sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC}
 _EX_SOFTWARE: Final = 70
-# How long a statement waits for a lock that another process holds on the file; milliseconds.
-_BUSY_TIMEOUT: Final = 5000
-# Seconds that a writer waits in line. Less than that: behind one that waits for another process all soon hear of it.
-_TURN: Final = 4.0
+# How long a statement waits for another process's lock on the file, in milliseconds.
+_BUSY_TIMEOUT_MS: Final = 5000
+# Seconds that a writer waits in the queue. It is less than the above, so that writers behind a blocked one fail early.
+_QUEUE_SECONDS: Final = 4.0
 _PRAGMAS: Final = (
     "journal_mode=WAL",
-    # NORMAL lost every acknowledged commit of a power cut test; FULL lost none.
+    # In the power cut test, NORMAL lost every acknowledged commit, and FULL lost none.
     "synchronous=FULL",
     "foreign_keys=ON",
 )
@@ -45,7 +44,7 @@ _READ_ONLY_PRAGMAS: Final = ("query_only=ON",)
 
 
 class _InlineConnection:
-    """A blocking connection with the methods of one that waits. None of them ever does."""
+    """A blocking connection with async methods. They never suspend."""
 
     def __init__(self, connection: sqlalchemy.Connection) -> None:
         self._connection = connection
@@ -72,9 +71,12 @@ def _write_unit(engine: sqlalchemy.Engine, work: Callable[[Connection], Awaitabl
         return _run_unit(engine, work)
     except OperationalError as error:
         if getattr(error.orig, "sqlite_errorcode", None) in _SYNC_FAILED:
-            # The system has marked the lost pages clean: the next fsync would succeed over a hole. PostgreSQL ends too.
-            # What was acknowledged is in the log, from which the next start recovers.
-            _log.critical("fsync of the database failed: ending, start again once the disk is sound", exc_info=error)
+            # The system has marked the lost pages as clean, so the next fsync would succeed without them. PostgreSQL
+            # exits too. Acknowledged commits are in the write-ahead log, from which the next start recovers.
+            _log.critical(
+                "fsync of the database failed. The server exits. Start it again after the disk is repaired.",
+                exc_info=error,
+            )
             os._exit(_EX_SOFTWARE)
         raise
 
@@ -92,10 +94,10 @@ def _run_unit(engine: sqlalchemy.Engine, work: Callable[[Connection], Awaitable[
 
 
 def _read_only(url: URL) -> URL:
-    """The same database, to be left as it is.
+    """The URL of the same database, read-only.
 
-    Who closes it last moves its write-ahead log into it, unless they may only read: then the log stays. What may only
-    read also leaves an empty log where there was none, and that is why it is not always so opened.
+    The last connection that closes merges the write-ahead log into the database, unless it is read-only. A read-only
+    connection creates an empty log if there is none. So it is used only if there is a log.
     """
     assert url.database is not None
     path = Path(url.database)
@@ -104,7 +106,7 @@ def _read_only(url: URL) -> URL:
 
 
 def _engine(
-    url: URL, *, begin: str, size: int, busy_timeout: int = _BUSY_TIMEOUT, pragmas: Sequence[str] = _PRAGMAS
+    url: URL, *, begin: str, size: int, busy_timeout: int = _BUSY_TIMEOUT_MS, pragmas: Sequence[str] = _PRAGMAS
 ) -> sqlalchemy.Engine:
     engine = sqlalchemy.create_engine(
         url,
@@ -113,13 +115,13 @@ def _engine(
         poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,
-        # One thread at a time uses a connection, but not always the same one.
+        # One thread at a time uses a connection, but not always the same thread.
         connect_args={"timeout": busy_timeout / 1000, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: object) -> None:
-        # The driver would open transactions by rules of its own, and not for reads; we say BEGIN ourselves.
+        # The driver's own rules begin no transactions for reads. So we execute BEGIN ourselves.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (*pragmas, f"busy_timeout={busy_timeout}"):
@@ -141,10 +143,10 @@ class SqliteEngine:
         url = _read_only(url) if read_only else url
         self._reader = _engine(url, begin="BEGIN", size=readers, pragmas=pragmas)
         self._looker = _engine(url, begin="BEGIN", size=1, busy_timeout=0, pragmas=pragmas)
-        # IMMEDIATE: a transaction that reads first and writes then would fail at once if another wrote between.
+        # IMMEDIATE: otherwise a transaction that reads and then writes fails if another one wrote in between.
         self._writer = _engine(url, begin="BEGIN IMMEDIATE", size=1, pragmas=pragmas)
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
-        # One thread is also the line in which writers wait.
+        # One thread, so that its queue is also the queue of writers.
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="db-write")
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -156,13 +158,13 @@ class SqliteEngine:
         except OperationalError as error:
             if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
                 raise
-        return await self.read(work)  # another process is at it: who waits for that must not be the event loop
+        return await self.read(work)  # locked by another process: the event loop must not wait
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         waiting = self._writing.submit(contextvars.copy_context().run, _write_unit, self._writer, work)
         done = asyncio.wrap_future(waiting)
-        await asyncio.wait((done,), timeout=_TURN)
-        if waiting.cancel():  # only what has not begun can be
+        await asyncio.wait((done,), timeout=_QUEUE_SECONDS)
+        if waiting.cancel():  # only possible before it has begun
             raise database_down()
         return await done
 

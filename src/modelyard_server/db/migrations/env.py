@@ -7,7 +7,7 @@ from modelyard_server.db.metadata import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # SQLite alters a table by making it anew.
+    # SQLite alters a table by copying it.
     render_as_batch=True,
     transactional_ddl=True,
 )

@@ -1,4 +1,4 @@
-"""How often versions are used. Added up by the database, so that replicas need not know of each other."""
+"""Stores how often versions are used. The database adds the counts, so that replicas need no coordination."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -35,7 +35,7 @@ class UsageRepository:
         self._connection = transaction.connection
 
     async def add(self, uses: Mapping[int, VersionUse]) -> None:
-        # In one order everywhere, so that two replicas never lock two rows crosswise.
+        # In the same order everywhere, so that two replicas can't deadlock.
         values = [
             {
                 "version_key": key,

@@ -1,4 +1,4 @@
-"""Counts how versions are used: in memory, stored every few seconds. It costs a call no statement, and fails none."""
+"""Counts the uses of versions in memory, and stores them every few seconds. A call needs no statement for it."""
 
 import asyncio
 from contextlib import suppress
@@ -13,13 +13,13 @@ from modelyard_server.jobs import Job
 from modelyard_server.log.changes import Mutations
 
 _log: Final = structlog.get_logger("modelyard.server")
-_SECONDS: Final = 5.0
-# Between two that come early, also while the database is away.
-_PAUSE: Final = 1.0
+_FLUSH_SECONDS: Final = 5.0
+# Seconds between two early flushes, also while the database is unreachable.
+_MIN_PAUSE_SECONDS: Final = 1.0
 
 
 class UsageCounter(Job):
-    """What was used since it was last stored. Bounded: while the database is away, what finds no room is lost."""
+    """Counts since the last flush. Bounded: while the database is unreachable, counts of further versions are lost."""
 
     def __init__(self, mutations: Mutations) -> None:
         self._database = mutations.database
@@ -30,11 +30,11 @@ class UsageCounter(Job):
         self._flushing: asyncio.Task[None] | None = None
 
     def used(self, version_key: int) -> None:
-        """A reference was resolved to a version, or something of it is read."""
+        """Counts a resolution of a reference to the version, or a read of its files."""
         self._count(version_key, VersionUse(self._clock()))
 
     def downloaded(self, version_key: int) -> None:
-        """A version is fetched by somebody who had nothing of it."""
+        """Counts a download of the version by a client that had none of its files."""
         now = self._clock()
         self._count(version_key, VersionUse(now, 1, now))
 
@@ -47,7 +47,7 @@ class UsageCounter(Job):
             self._full.set()
 
     async def flush(self) -> None:
-        """Stores what was counted; what can't be stored now is kept for the next time."""
+        """Stores the counts. If the database is unreachable, they are kept for the next flush."""
         uses, self._uses = self._uses, {}
         self._full.clear()
         if not uses:
@@ -60,7 +60,7 @@ class UsageCounter(Job):
                 self._count(key, use)
 
     async def start(self) -> None:
-        self._flushing = asyncio.create_task(self._flush_for_ever())
+        self._flushing = asyncio.create_task(self._flush_periodically())
 
     async def stop(self) -> None:
         if self._flushing is not None:
@@ -71,11 +71,11 @@ class UsageCounter(Job):
     async def finish(self) -> None:
         await self.flush()
 
-    async def _flush_for_ever(self) -> None:
-        """Stores every few seconds, sooner if much was counted."""
+    async def _flush_periodically(self) -> None:
+        """Flushes every few seconds, or earlier if many versions have counts."""
         while True:
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_MIN_PAUSE_SECONDS)
             with suppress(TimeoutError):
-                async with asyncio.timeout(_SECONDS - _PAUSE):
+                async with asyncio.timeout(_FLUSH_SECONDS - _MIN_PAUSE_SECONDS):
                     await self._full.wait()
             await self.flush()

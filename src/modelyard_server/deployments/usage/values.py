@@ -1,4 +1,4 @@
-"""Who runs a version, and how often it is fetched: what is told of versions and is no fact of theirs."""
+"""The use of versions: consumers, downloads and the time of the last use."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,10 @@ from modelyard.core.names import VersionName
 
 @dataclass(frozen=True, slots=True)
 class VersionUse:
-    """Counted of one version, over any time."""
+    """Counts of one version."""
 
     use_time: datetime
-    """Last resolved to, or read."""
+    """Time of the last resolution or read."""
     download_count: int = 0
     download_time: datetime | None = None
 
@@ -30,5 +30,5 @@ class Usage:
 
     version: VersionName
     use: VersionUse | None
-    """None if it never was."""
+    """None if the version was never used."""
     deployment_count: int

@@ -1,4 +1,4 @@
-"""How aliases stand in the log."""
+"""Encodes aliases for the log."""
 
 from typing import Final
 

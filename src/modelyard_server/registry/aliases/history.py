@@ -1,4 +1,4 @@
-"""Where aliases pointed, by the log."""
+"""Reads the history of aliases from the log."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -20,19 +20,19 @@ _PAGE: Final = 100
 
 
 async def alias_at(transaction: Transaction, name: AliasName, time: datetime) -> Alias:
-    """An alias as it was at a time."""
+    """An alias at a time in the past."""
     log = await history.log_of(transaction, namespace_of(name))
     until = terms.Moment("time", Operator.LESS_EQUAL, time)
     found = await EventRepository(transaction).page(log, EventListing(place=name, where=until, descending=True, size=1))
     if not found and log.floor:
-        raise history.compacted(log.floor, f"nothing is kept of {name} from before then")
+        raise history.compacted(log.floor, f"the history of {name} before that time was compacted")
     if not found or found[0].change.type == "alias.deleted":
         raise lookup.alias_not_found(name)
     return decode(found[0].change.snapshot)
 
 
 async def target_before(transaction: Transaction, name: AliasName) -> VersionName:
-    """What an alias pointed at before its last move that was not rolled back since."""
+    """The version before the alias's last move that has not been rolled back."""
     log = await history.log_of(transaction, namespace_of(name))
     rolled_back = 0
     async for event in _backwards(transaction, log, name):
@@ -47,12 +47,12 @@ async def target_before(transaction: Transaction, name: AliasName) -> VersionNam
     else:
         if log.floor:
             raise history.compacted(
-                log.floor, f"where {name} pointed before is not kept; set it to the version that you mean"
+                log.floor, f"the earlier versions of {name} were compacted. Set the alias to the version that you want"
             )
     raise FailedPrecondition(
-        f"{name} has never been moved, or all its moves were rolled back: there is nothing to go back to",
+        f"{name} has no move to roll back. Set the alias to the version that you want.",
         reason="NOTHING_TO_ROLL_BACK",
-        violations=[PreconditionViolation("HISTORY", str(name), "it has pointed at nothing else before")],
+        violations=[PreconditionViolation("HISTORY", str(name), "it has no earlier version")],
         metadata={"resource": str(name)},
     )
 

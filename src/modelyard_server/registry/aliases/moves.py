@@ -1,4 +1,4 @@
-"""The one door through which aliases move, and where it may be shut."""
+"""Moves aliases. Every move of an alias goes through this module, which asks the guards."""
 
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
@@ -15,7 +15,7 @@ from modelyard_server.registry.aliases.values import Alias
 from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.versions.values import Version, VersionState
 
-# Aliases go and come back with their model. These moves have no events of their own: the model's tells of them.
+# Verbs of aliases that are deleted and restored with their model. Only the model has an event.
 HIDDEN: Final = "hidden"
 RESTORED: Final = "restored"
 
@@ -32,14 +32,14 @@ class Move:
 
 @runtime_checkable
 class MoveGuard(Protocol):
-    """May object to a move: raises the error that the caller gets. It is asked in the transaction that moves."""
+    """May refuse a move: raises the caller's error. It is called in the transaction of the move."""
 
     async def check_alias_move(self, transaction: Transaction, attempt: Attempt, move: Move) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class AliasMoves:
-    """Every way in which an alias comes to point elsewhere passes here: whatever may forbid one is asked once, here."""
+    """Performs every move of an alias: set, roll back, delete and restore. Asks each guard once per move."""
 
     mutations: Mutations
     guards: tuple[MoveGuard, ...] = field(default=())
@@ -56,7 +56,7 @@ class AliasMoves:
         verb: str,
         reason: str,
     ) -> Alias:
-        """Points an alias at ``target``, which the transaction has locked, as it has ``before``."""
+        """Points an alias to ``target``. The transaction has locked ``target`` and ``before``."""
         _check_target(target)
         await self._check(transaction, attempt, Move(name, verb, before.version if before else None, target.name))
         now = self.mutations.clock()
@@ -96,7 +96,7 @@ class AliasMoves:
             await self._check(transaction, attempt, move)
 
     async def restore(self, transaction: Transaction, attempt: Attempt, model: Model) -> None:
-        """Lets the aliases of a model that is restored point where they pointed."""
+        """Restores the aliases of a restored model."""
         for alias, number in model.aliases.items():
             move = Move(model.name.alias(alias), RESTORED, None, model.name.version(number))
             await self._check(transaction, attempt, move)
@@ -109,7 +109,7 @@ class AliasMoves:
 def _check_target(target: Version) -> None:
     if target.state is VersionState.QUARANTINED:
         raise FailedPrecondition(
-            f"{target.name} is quarantined; no alias may point at it",
+            f"{target.name} is quarantined. An alias can't point to it. Choose another version.",
             reason="QUARANTINED",
             violations=[PreconditionViolation("STATE", str(target.name), "the version is quarantined")],
             metadata={"resource": str(target.name)},

@@ -35,9 +35,9 @@ _SELECT: Select[Any] = (
     .where(models.c.delete_time.is_(None))
 )
 _FIND = _SELECT.where(*OF_MODEL, _ALIASES.id == bindparam("alias_id"))
-# Locked first and read then: a statement that waited for the lock would join versions of before its wait.
+# Lock first, then read: a statement that waits for the lock would join versions from before the wait.
 _LOCK = _FIND.with_only_columns(_ALIASES.key).with_for_update(of=aliases)
-# A version of a model, with the alias that points at it.
+# A version of a model, with the alias that points to it.
 _FOLLOW = (
     version_rows.LIVING.where(*OF_MODEL)
     .add_columns(*(column.label(f"alias_{column.name}") for column in aliases.c))
@@ -49,7 +49,7 @@ _UPDATE = update(aliases).where(_ALIASES.key == bindparam("row_key"))
 
 
 def from_row(row: Row[Any]) -> Alias:
-    """An alias, of the columns that are selected here."""
+    """An alias from the columns that are selected here."""
     model = model_name(row)
     return Alias(
         **rows.common(row),
@@ -82,7 +82,7 @@ class AliasRepository:
         return None if row is None else from_row(row)
 
     async def follow(self, name: AliasName) -> tuple[Version, Alias] | None:
-        """An alias and the version that it points at."""
+        """An alias and the version that it points to."""
         parameters = of_model(name.model, alias_id=name.alias)
         row = (await self._connection.execute(_FOLLOW, parameters)).one_or_none()
         if row is None:

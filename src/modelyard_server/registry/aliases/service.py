@@ -1,4 +1,4 @@
-"""Aliases: a move is a compare-and-set."""
+"""Reads and moves aliases. A move is a compare-and-set."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,7 @@ _OUTCOMES: Final = SnapshotOutcomes(ALIAS)
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """What must hold for an alias to move."""
+    """The preconditions of a move."""
 
     etag: str = ""
     create_only: bool = False
@@ -43,11 +43,11 @@ class Aliases:
         return await self.mutations.database.look(lambda transaction: lookup.alias(transaction, name))
 
     async def get_at(self, caller: Caller, name: AliasName, time: datetime) -> Alias:
-        """The alias as it was at a time, by the log."""
+        """The alias at a time in the past, from the log."""
         return await self.mutations.database.read(lambda transaction: history.alias_at(transaction, name, time))
 
     async def roll_back(self, attempt: Attempt, name: AliasName, *, etag: str, reason: str) -> Alias:
-        """Points the alias at what it pointed at before its last move that was not rolled back yet."""
+        """Points the alias to the version before its last move that has not been rolled back."""
 
         async def work(transaction: Transaction) -> Alias:
             model = await lookup.model(transaction, name.model)
@@ -74,7 +74,7 @@ class Aliases:
     ) -> Alias:
         async def work(transaction: Transaction) -> Alias:
             model = await lookup.model(transaction, name.model)
-            # Locked, so that it can't be deleted between this check and the commit: an alias never dangles.
+            # Lock the version, so that it can't be deleted before the commit: an alias never dangles.
             target = await lookup.version(transaction, version, lock=True)
             if only_if.manifest_digest not in {"", target.manifest_digest}:
                 raise digest_changed(target, only_if.manifest_digest)
@@ -100,7 +100,7 @@ class Aliases:
                 raise lookup.alias_not_found(name)
         elif only_if.create_only:
             raise Aborted(
-                f"{name} is set already (its etag is {before.etag}); read it, then decide",
+                f"{name} is already set, with etag {before.etag}. Read it, then decide.",
                 reason="ETAG_MISMATCH",
                 metadata={"resource": str(name), "etag": "", "currentEtag": before.etag},
             )

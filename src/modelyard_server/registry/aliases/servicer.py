@@ -52,7 +52,7 @@ class AliasesServicer:
         name = collector.parse("alias.name", AliasName.parse, request.alias.name)
         version = collector.parse("alias.version", VersionName.parse, request.alias.version)
         if name is not None and version is not None and name.model != version.model:
-            text = f"{version} is no version of {name.model}: an alias points at a version of its own model"
+            text = f"{version} is not a version of {name.model}. Use a version of the alias's model."
             collector.add([FieldViolation("alias.version", text)])
         if request.create_only and request.alias.etag:
             collector.add([FieldViolation("create_only", "can't be set together with alias.etag")])

@@ -1,4 +1,4 @@
-"""How models stand in the log."""
+"""Encodes models for the log."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ _FIELDS_1: Final = COMMON | {
 
 
 def encode(model: Model) -> Json:
-    """Without its aliases, which have events of their own."""
+    """Encodes a model without its aliases, which have their own events."""
     return {
         **common(model, model.name),
         "display_name": model.display_name,

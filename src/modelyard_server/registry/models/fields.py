@@ -1,4 +1,4 @@
-"""What a filter of models may ask, and what they are sorted by."""
+"""The fields of filters and sort orders of models."""
 
 from typing import Final
 
@@ -18,5 +18,5 @@ FIELDS: Final[Fields] = {
 
 
 def parse_model_order(text: str) -> Order | None:
-    """``id`` or ``create_time desc``; None for no text. ``ValueError`` says what is wrong."""
+    """Parses ``id`` or ``create_time desc``. None for an empty text. Raises ``ValueError``."""
     return parse_order(text, ["create_time", "id", "update_time"], FIELDS)

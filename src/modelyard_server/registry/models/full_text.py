@@ -1,4 +1,4 @@
-"""Full-text search of models, by the engine that each database has."""
+"""Full-text search of models, with the engine of each database."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -25,14 +25,14 @@ from modelyard_server.query.words import words
 from modelyard_server.registry.models.tables import models
 from modelyard_server.registry.models.values import Model
 
-# Not among the tables of the metadata: one is a virtual table, the other has a column that PostgreSQL computes.
+# Not in the metadata: SQLite has a virtual table, and PostgreSQL computes a column.
 _SQLITE: Final = table("model_words", *map(column, ("rowid", "id", "display_name", "description", "labels")))
 _POSTGRESQL: Final = table(
     "model_words", *map(column, ("model_key", "id", "display_name", "description", "labels", "document"))
 )
 _MODELS = models.c
 _PLACE: Final = (_MODELS.namespace_key == bindparam("of_namespace"), _MODELS.delete_time.is_(None))
-# The lower the score, the better the match. A word of the id counts ten times as much as one of the description.
+# A lower score is a better match. A word of the id counts ten times as much as a word of the description.
 _SQLITE_MATCHES: Final = (
     select(_MODELS.key, literal_column("bm25(model_words, 10.0, 5.0, 1.0, 2.0)").label("score"))
     .join(_SQLITE, _SQLITE.c.rowid == _MODELS.key)
@@ -47,8 +47,8 @@ _POSTGRESQL_MATCHES: Final = (
 
 
 def _page_of(matches: Select[Any], after: Position | None) -> Select[Any]:
-    """Matches by score, those behind a position."""
-    # SQLite computes bm25 only where the MATCH is, so the condition on it stands outside.
+    """Matches by score, after a position."""
+    # SQLite computes bm25 only in the query with the MATCH, so the condition on the score is outside.
     found = matches.cte("found").prefix_with("MATERIALIZED")
     query = select(found.c.score, found.c.key).order_by(found.c.score, found.c.key)
     if after is None:
@@ -57,13 +57,13 @@ def _page_of(matches: Select[Any], after: Position | None) -> Select[Any]:
     return query.where(or_(found.c.score > score, and_(found.c.score == score, found.c.key > after.key)))
 
 
-# An index takes no more of one text.
-_LONGEST: Final = 32 << 10
+# The limit of one text in the index.
+_MAX_TEXT_LENGTH: Final = 32 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A model's texts, those that weigh most first; the words of each separated by spaces."""
+    """The texts of a model in the order of their weight. Each has words separated by spaces."""
 
     id: str
     display_name: str
@@ -74,7 +74,7 @@ class Words:
 def _words_of(model: Model) -> Words:
     labels = " ".join(f"{key} {value}" for key, value in sorted(model.labels.items()))
     texts = (model.name.model, model.display_name, model.description, labels)
-    return Words(*(" ".join(words(text[:_LONGEST])) for text in texts))
+    return Words(*(" ".join(words(text[:_MAX_TEXT_LENGTH])) for text in texts))
 
 
 def _is_sqlite(connection: Connection) -> bool:
@@ -82,7 +82,7 @@ def _is_sqlite(connection: Connection) -> bool:
 
 
 async def write(connection: Connection, model: Model) -> None:
-    """Makes a model be found by the words that it has now, and by no others."""
+    """Replaces the indexed words of a model."""
     target, key = (_SQLITE, "rowid") if _is_sqlite(connection) else (_POSTGRESQL, "model_key")
     await connection.execute(delete(target).where(target.c[key] == model.key))
     await connection.execute(insert(target), {key: model.key, **asdict(_words_of(model))})
@@ -91,9 +91,9 @@ async def write(connection: Connection, model: Model) -> None:
 async def find(
     connection: Connection, namespace_key: int, words: list[str], *, after: Position | None, limit: int
 ) -> list[Position]:
-    """Models with words that begin with these, the best match first: each as its score and its key.
+    """Finds models with words that begin with ``words``, best match first. Returns scores and keys.
 
-    Scores change with what else is stored, so a model that is changed between two pages may be on both or on neither.
+    Scores depend on all stored models, so a model may be on both of two pages or on neither if models change.
     """
     matches: Select[Any]
     if _is_sqlite(connection):

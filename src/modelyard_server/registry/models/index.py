@@ -1,4 +1,4 @@
-"""What models are searched by, beside their columns."""
+"""The search index of models, in addition to their columns."""
 
 from typing import Final
 

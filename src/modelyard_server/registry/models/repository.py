@@ -24,7 +24,7 @@ from modelyard_server.registry.versions.tables import versions
 
 _MODELS = models.c
 
-# As `production:7,canary:8`: ids of aliases hold neither of these characters.
+# For example `production:7,canary:8`. Ids of aliases never have a colon or comma.
 _ALIASES = (
     select(func.aggregate_strings(aliases.c.id + ":" + cast(versions.c.number, String), ","))
     .join_from(aliases, versions, versions.c.key == aliases.c.version_key)
@@ -33,7 +33,7 @@ _ALIASES = (
     .scalar_subquery()
     .label("alias_numbers")
 )
-# Deleted ones too.
+# Includes deleted ones.
 EVERY: Final[Select[Any]] = select(
     models, namespaces.c.id.label("namespace_id"), models.c.id.label("model_id"), _ALIASES
 ).join_from(models, namespaces)
@@ -67,8 +67,8 @@ def from_row(row: Row[Any]) -> Model:
     )
 
 
-def _aliases(told: str | None) -> dict[str, int]:
-    pairs = (each.split(":") for each in told.split(",")) if told else ()
+def _aliases(text: str | None) -> dict[str, int]:
+    pairs = (each.split(":") for each in text.split(",")) if text else ()
     return {alias: int(number) for alias, number in pairs}
 
 

@@ -1,4 +1,4 @@
-"""Models: create, read, update, delete, restore."""
+"""Creates, reads, updates, deletes and restores models."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,15 +30,15 @@ class Models:
     guards: tuple[DeleteGuard, ...]
 
     async def create(self, attempt: Attempt, model: Model) -> Model:
-        """Creates ``model``, whose uid and times are set here."""
+        """Creates ``model``, and sets its uid and times."""
 
         async def work(transaction: Transaction) -> Model:
             namespace = await lookup.namespace(transaction, NamespaceName(model.name.namespace), hold=True)
             existing = await ModelRepository(transaction).find(model.name)
             if existing is not None:
-                hint = "; it is deleted: restore it, or choose another id" if existing.delete_time else ""
+                hint = ", which is deleted. Restore it, or use another id" if existing.delete_time else ""
                 raise AlreadyExists(
-                    f"there is a model {model.name.model!r} in namespace {model.name.namespace!r} already{hint}",
+                    f"Namespace {model.name.namespace!r} already has a model {model.name.model!r}{hint}.",
                     reason="MODEL_EXISTS",
                     kind="Model",
                     name=str(model.name),
@@ -72,7 +72,7 @@ class Models:
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def search(self, caller: Caller, parent: NamespaceName, words: list[str], listing: Listing) -> Page[Model]:
-        """Models with words that begin with these, the best match first."""
+        """Finds models with words that begin with ``words``, best match first."""
 
         async def work(transaction: Transaction) -> Page[Model]:
             namespace = await lookup.namespace(transaction, parent)
@@ -86,7 +86,7 @@ class Models:
             check_etag(before, etag, name)
             if not force and await ModelRepository(transaction).has_versions(before.key):
                 raise FailedPrecondition(
-                    f"{name} has versions; delete them first, or set force to hide them with it",
+                    f"{name} has versions. Delete them first, or set force to delete them with the model.",
                     reason="MODEL_NOT_EMPTY",
                     violations=[PreconditionViolation("NOT_EMPTY", str(name), "the model has versions")],
                     metadata={"resource": str(name)},
@@ -101,13 +101,18 @@ class Models:
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def undelete(self, attempt: Attempt, name: ModelName, *, etag: str) -> Model:
-        """Restores a model with its versions and aliases as they were."""
+        """Restores a model with its versions and aliases."""
 
         async def work(transaction: Transaction) -> Model:
             before = await lookup.model(transaction, name, lock=True, deleted=True)
             check_etag(before, etag, name)
             if before.delete_time is None:
-                raise AlreadyExists(f"{name} is not deleted", reason="NOT_DELETED", kind="Model", name=str(name))
+                raise AlreadyExists(
+                    f"{name} is not deleted, so it can't be restored.",
+                    reason="NOT_DELETED",
+                    kind="Model",
+                    name=str(name),
+                )
             await self.moves.restore(transaction, attempt, before)
             after = replace(before, delete_time=None, purge_time=None)
             return await self._save(transaction, attempt, "restored", before, after)

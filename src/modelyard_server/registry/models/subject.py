@@ -1,4 +1,4 @@
-"""How lists of models are searched and sorted."""
+"""Maps the fields of models to tables and columns, for filters and sort orders."""
 
 from typing import Final
 

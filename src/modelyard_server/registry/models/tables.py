@@ -1,4 +1,4 @@
-"""Models, and the texts that they are searched by."""
+"""Models, and the texts of their search index."""
 
 from typing import Final
 

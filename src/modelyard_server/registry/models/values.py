@@ -19,5 +19,5 @@ class Model(Resource):
     delete_time: datetime | None = None
     purge_time: datetime | None = None
     aliases: Mapping[str, int] = field(default_factory=dict, compare=False)
-    """Ids to the numbers of versions. They are resources of their own, and no part of what the log tells of a model."""
+    """Alias id to version number. Aliases are separate resources, and not part of a model's events."""
     namespace_key: int = field(default=0, repr=False, compare=False)

@@ -1,4 +1,4 @@
-"""How namespaces stand in the log."""
+"""Encodes namespaces for the log."""
 
 from typing import Final
 

@@ -13,7 +13,7 @@ from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.registry.namespaces.values import Namespace
 
 _FIND = select(namespaces).where(namespaces.c.id == bindparam("namespace_id"))
-# Not the key too: each event that is written looks at that, with the head of the log locked.
+# Does not lock the key: each new event reads it while it has the head of the log locked.
 _LOCK = _FIND.with_for_update(key_share=True)
 # Lets others hold it too, and lets nobody who locks it go on: what is made in a namespace finds it still there.
 _HOLD = _FIND.with_for_update(read=True)

@@ -15,7 +15,7 @@ from modelyard_server.query.paging import Page
 from modelyard_server.query.steps import read_page, weight
 from modelyard_server.registry import lookup
 from modelyard_server.registry.guards import NamespaceContents
-from modelyard_server.registry.lookup import BLOCKERS
+from modelyard_server.registry.lookup import MAX_LISTED_BLOCKERS
 from modelyard_server.registry.models.repository import ModelRepository
 from modelyard_server.registry.namespaces.events import NAMESPACE
 from modelyard_server.registry.namespaces.repository import NamespaceRepository
@@ -30,14 +30,14 @@ class Namespaces:
     contents: tuple[NamespaceContents, ...]
 
     async def create(self, attempt: Attempt, namespace: Namespace) -> Namespace:
-        """Creates ``namespace``, whose uid and times are set here."""
+        """Creates ``namespace``, and sets its uid and times."""
 
         async def work(transaction: Transaction) -> Namespace:
             namespaces = NamespaceRepository(transaction)
             if (existing := await namespaces.find(namespace.name)) is not None:
-                hint = "; it is deleted: restore it, or choose another id" if existing.delete_time else ""
+                hint = "It is deleted. Restore it, or use another id." if existing.delete_time else "Use another id."
                 raise AlreadyExists(
-                    f"there is a namespace {namespace.name.namespace!r} already{hint}",
+                    f"There is already a namespace {namespace.name.namespace!r}. {hint}",
                     reason="NAMESPACE_EXISTS",
                     kind="Namespace",
                     name=str(namespace.name),
@@ -108,14 +108,14 @@ class Namespaces:
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def _contents(self, transaction: Transaction, namespace: Namespace) -> list[PreconditionViolation]:
-        models = await ModelRepository(transaction).some(namespace.key, BLOCKERS)
+        models = await ModelRepository(transaction).some(namespace.key, MAX_LISTED_BLOCKERS)
         found = [
             PreconditionViolation("MODEL", str(each.name), "is in the namespace, perhaps soft-deleted")
             for each in models
         ]
         for knower in self.contents:
-            found += await knower.contents(transaction, namespace.key, BLOCKERS)
-        return found[:BLOCKERS]
+            found += await knower.contents(transaction, namespace.key, MAX_LISTED_BLOCKERS)
+        return found[:MAX_LISTED_BLOCKERS]
 
     async def _save(
         self, transaction: Transaction, attempt: Attempt, verb: str, before: Namespace, after: Namespace

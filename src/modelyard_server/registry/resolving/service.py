@@ -1,4 +1,4 @@
-"""What a reference means now."""
+"""Resolves references."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from modelyard_server.registry.versions.values import Version
 
 
 class Rule(Enum):
-    """Which rule of references matched."""
+    """The rule of references that matched."""
 
     NUMBER = "NUMBER"
     ALIAS = "ALIAS"
@@ -46,7 +46,7 @@ class Resolver:
 
     async def resolve(self, caller: Caller, reference: Reference, *, files: bool) -> Resolution:
         async def work(transaction: Transaction) -> Resolution:
-            # Read before the answer: what is told may be newer than the revision says, never older.
+            # Read the revision before the version: the version may be newer than the revision, never older.
             log = await history.log_of(transaction, NamespaceName(reference.model.namespace))
             version, rule, alias = await _match(transaction, reference)
             check_servable(version)

@@ -10,7 +10,7 @@ from modelyard_server.registry.versions.parsing import check_view
 
 
 class ResolvingServicer:
-    """What references mean."""
+    """Resolves references."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver

@@ -1,4 +1,4 @@
-"""How versions stand in the log."""
+"""Encodes versions for the log."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ _FIELDS_1: Final = _FIELDS_0 | {"quarantine_reason", "released_state"}
 
 
 def encode(version: Version) -> Json:
-    """Without its list of files, which the manifest digest stands for."""
+    """Encodes a version without its files, which the manifest digest identifies."""
     return {
         **common(version, version.name),
         "live_state": version.live_state.value,
@@ -68,7 +68,7 @@ VERSION: Final = Kind(
     name="version",
     verbs=("created", "updated", "deprecated", "quarantined", "released", "deleted", "restored"),
     schemas={0: _FIELDS_0, 1: _FIELDS_1},
-    # Aliases move without a change of the versions that they leave and reach.
+    # A move of an alias does not change the versions.
     uncompared=frozenset({"aliases"}),
     encode=encode,
     decode=decode,

@@ -1,4 +1,4 @@
-"""Facts as JSON and back: what the database, the log and stored outcomes hold."""
+"""Converts facts to JSON and back, for the database, the log and stored outcomes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:
-    """A fact, or a record of facts, as JSON: records as objects with all their fields."""
+    """Converts a fact or a record of facts to JSON. Records become objects with all their fields."""
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value):
@@ -38,7 +38,7 @@ def to_json(value: Any) -> Any:
 
 
 def facts_to_json(facts: Facts) -> Json:
-    """Only what is set, so that the many versions with few facts stay small."""
+    """Converts facts to JSON. Unset facts are left out, so that versions with few facts stay small."""
     return {
         f.name: encoded for f in fields(facts) if (encoded := to_json(getattr(facts, f.name))) not in (None, "", [], {})
     }
@@ -50,7 +50,7 @@ def _fields_of(make: Callable[..., Any]) -> frozenset[str]:
 
 
 def _known(make: Callable[..., T], value: Mapping[str, Any]) -> T:
-    """The record of the fields that this release knows."""
+    """A record from the fields that this release knows."""
     names = _fields_of(make)
     if names.issuperset(value):
         return make(**value)

@@ -1,4 +1,4 @@
-"""What a filter of versions may ask, and what they are sorted by."""
+"""The fields of filters and sort orders of versions."""
 
 from typing import Final
 
@@ -39,5 +39,5 @@ FIELDS: Final[Fields] = {
 
 
 def parse_version_order(text: str) -> Order | None:
-    """``number``, ``create_time``, or a metric or param as ``metrics.auc desc``; None for no text."""
+    """Parses ``number``, ``create_time``, or a metric or param such as ``metrics.auc desc``. None for an empty text."""
     return parse_order(text, ["create_time", "number", "metrics.*", "params.*", "evaluations.*"], FIELDS)

@@ -1,4 +1,4 @@
-"""Fields that are frozen with a version: an update may name them, with the values that they have."""
+"""Frozen fields of a version. An update may name them only with their current values."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -10,24 +10,24 @@ from modelyard_server.calls.errors import FieldViolation, InvalidArgument
 from modelyard_server.registry.versions.values import Version
 
 _UNREADABLE: Final = object()
-"""A value that no stored one equals."""
+"""A value that equals no stored value."""
 
 
 def frozen_fields(given: pb.Version, names: Iterable[str]) -> Mapping[str, object]:
-    """The values that an update gives for frozen fields. Read once, before the transaction."""
+    """The frozen fields in an update, parsed once before the transaction."""
     wanted = frozenset(names)
     if not wanted:
         return {}
     values: dict[str, object] = {"files": wire.files_from_proto(given.files)}
-    with suppress(KeyError, ValueError):  # an enum's value that this server does not know, and so no version has
+    with suppress(KeyError, ValueError):  # an enum value that this server does not know, so no version has it
         values |= wire.facts_from_proto(given)
     return {name: values.get(name, _UNREADABLE) for name in wanted}
 
 
 def check_frozen(version: Version, given: Mapping[str, object]) -> None:
-    """Raises ``IMMUTABLE_FIELD`` for fields that are given with another value than the version has."""
+    """Raises ``IMMUTABLE_FIELD`` for given fields whose values differ from those of the version."""
     violations = [
-        FieldViolation(f"version.{name}", "is frozen with the version; commit a new version instead")
+        FieldViolation(f"version.{name}", "can't change after the version was created. Create a new version instead.")
         for name, value in sorted(given.items())
         if value != (version.files if name == "files" else getattr(version.facts, name))
     ]

@@ -1,4 +1,4 @@
-"""What versions are searched and sorted by, beside their columns: texts and numbers."""
+"""The search index of versions, in addition to their columns: texts and numbers."""
 
 from collections.abc import Iterator
 from typing import Final

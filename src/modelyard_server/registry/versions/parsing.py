@@ -1,4 +1,4 @@
-"""Requests about versions as values."""
+"""Parses requests about versions."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -20,7 +20,7 @@ _ALL_MODELS: Final = "/models/-"
 
 
 def models_parent(value: str) -> ModelName | NamespaceName:
-    """The place of a list of what is in models: one of them, or with ``-`` for its id all models of a namespace."""
+    """Parses the parent of a list: one model, or all models of a namespace with ``-`` as model id."""
     if value.endswith(_ALL_MODELS):
         return NamespaceName.parse(value.removesuffix(_ALL_MODELS))
     return ModelName.parse(value)
@@ -28,11 +28,11 @@ def models_parent(value: str) -> ModelName | NamespaceName:
 
 def check_view(value: int) -> Iterable[FieldViolation]:
     if value not in registry_pb2.VersionView.values():
-        yield FieldViolation("view", f"{value} is no view that this server knows")
+        yield FieldViolation("view", f"{value} is not a view that this server knows")
 
 
 def new_version(request: registry_pb2.CreateVersionRequest, limits: Limits, collector: Collector) -> NewVersion | None:
-    """What CreateVersion commits; None if anything is wrong with it."""
+    """Parses the new version of CreateVersion; None after a violation."""
     message = request.version
     parent = collector.parse("parent", ModelName.parse, request.parent)
     files = wire.files_from_proto(message.files)
@@ -41,8 +41,8 @@ def new_version(request: registry_pb2.CreateVersionRequest, limits: Limits, coll
     collector.add(described("version", message, limits))
     collector.add(_aliases(request.alias_ids, limits))
     if message.ByteSize() > limits.version_bytes:
-        text = f"is {message.ByteSize()} bytes long with its files and facts; at most {limits.version_bytes} fit"
-        collector.add([FieldViolation("version", f"{text}: fewer files, or shorter paths and facts")])
+        text = f"has {message.ByteSize()} bytes with its files and facts; at most {limits.version_bytes} are allowed"
+        collector.add([FieldViolation("version", f"{text}. Use fewer files, or shorter paths and facts.")])
     if parent is None or facts is None:
         return None
     return NewVersion(
@@ -66,15 +66,17 @@ def _aliases(alias_ids: Iterable[str], limits: Limits) -> Iterable[FieldViolatio
 
 
 def _unset(message: pb.Version) -> Iterable[FieldViolation]:
-    """What the contract's types let through and the domain's don't."""
+    """Violations for values that the contract's types allow and the rules don't."""
     for name, value in message.params.items():
         if value.WhichOneof("kind") is None:
             yield FieldViolation(f"version.params[{name[:40]!a}]", "has no value")
     for index, dataset in enumerate(message.datasets):
         if dataset.role not in pb.Dataset.Role.values():
-            yield FieldViolation(f"version.datasets[{index}].role", f"{dataset.role} is no role that this server knows")
+            yield FieldViolation(
+                f"version.datasets[{index}].role", f"{dataset.role} is not a role that this server knows"
+            )
         if dataset.fingerprint not in pb.Dataset.Fingerprint.values():
-            text = f"{dataset.fingerprint} is no kind of fingerprint that this server knows"
+            text = f"{dataset.fingerprint} is not a kind of fingerprint that this server knows"
             yield FieldViolation(f"version.datasets[{index}].fingerprint", text)
     for index, parent in enumerate(message.parents):
         if parent.relation not in pb.Parent.Relation.values() or not parent.relation:

@@ -30,7 +30,7 @@ _VERSIONS = versions.c
 _NEWEST_NUMBER: Final = Order("number", descending=True)
 _NEWEST_FIRST: Final = Order("create_time", descending=True)
 _FILES = version_files.c
-# Ids of aliases hold no comma.
+# Ids of aliases have no comma.
 _ALIASES = (
     select(func.aggregate_strings(aliases.c.id, ","))
     .where(aliases.c.version_key == _VERSIONS.key)
@@ -40,7 +40,7 @@ _ALIASES = (
 )
 
 
-# Deleted ones, and those of deleted models too.
+# Includes deleted versions, and versions of deleted models.
 EVERY: Final[Select[Any]] = (
     select(
         versions,
@@ -55,7 +55,7 @@ EVERY: Final[Select[Any]] = (
 LIVING: Final = EVERY.where(models.c.delete_time.is_(None))
 _OF_MODEL = LIVING.where(*OF_MODEL)
 _FIND = _OF_MODEL.where(_VERSIONS.number == bindparam("number"))
-# Locked first and read then: a statement that waited for the lock would see the aliases of before its wait.
+# Lock first, then read: a statement that waits for the lock would see the aliases from before the wait.
 _LOCK = _FIND.with_only_columns(_VERSIONS.key).with_for_update(of=versions)
 _NEWEST = _OF_MODEL.where(_VERSIONS.delete_time.is_(None)).order_by(_VERSIONS.number.desc()).limit(1)
 _LATEST = _NEWEST.where(_VERSIONS.state == VersionState.READY.value)

@@ -1,4 +1,4 @@
-"""The rules that a version's files and facts must keep: each gives all the violations that it finds."""
+"""The rules for the files and facts of a version. Each rule yields all violations that it finds."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ def files(field: str, values: Sequence[File]) -> Violations:
 
 
 def facts(field: str, values: Facts, limits: Limits) -> Violations:
-    """The frozen facts. NaN and infinities are refused: databases store them as other things, and gates let them by."""
+    """Checks the frozen facts. NaN and infinities are refused: databases change them, and comparisons ignore them."""
     yield from validation.entries(f"{field}.params", values.params, limits, _param)
     yield from validation.entries(f"{field}.metrics", values.metrics, limits, validation.finite)
     yield from _datasets(f"{field}.datasets", values.datasets, limits)
@@ -79,7 +79,7 @@ def _datasets(field: str, values: Sequence[Dataset], limits: Limits) -> Violatio
         at = f"{field}[{index}]"
         yield from dataset(at, each)
         if (each.name, each.role) in seen:
-            yield FieldViolation(f"{at}.name", f"{each.name!r} stands twice in the role {each.role.value}")
+            yield FieldViolation(f"{at}.name", f"{each.name!r} occurs twice in the role {each.role.value}")
         seen.add((each.name, each.role))
 
 
@@ -105,9 +105,9 @@ def _schema(field: str, value: Mapping[str, Any] | None) -> Violations:
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
-        yield FieldViolation(field, "holds a number that is not finite, which JSON can't carry")
+        yield FieldViolation(field, "has a number that is not finite, which JSON can't encode")
     if any("\x00" in string for string in _strings(value)):
-        yield FieldViolation(field, "holds a NUL character")
+        yield FieldViolation(field, "has a NUL character")
 
 
 def _strings(value: Any) -> Iterator[str]:

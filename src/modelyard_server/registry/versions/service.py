@@ -1,4 +1,4 @@
-"""Versions: commit, read, update, deprecate, quarantine, release, delete, restore."""
+"""Creates, reads, updates, deprecates, quarantines, releases, deletes and restores versions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +61,7 @@ class Versions:
         digest = manifest_digest(new.files)
 
         async def work(transaction: Transaction) -> Version:
-            # Locked for the number: commits of one model queue here, and its numbers have no gaps.
+            # Lock the model: commits of one model wait here, so that its version numbers have no gaps.
             model = await lookup.model(transaction, new.parent, lock=True)
             target = await self._unchanged(transaction, new, digest) if new.if_changed else None
             if target is None:
@@ -118,7 +118,7 @@ class Versions:
         missing = {(file.digest, file.size) for file in files if file.digest not in held}
         if missing:
             raise FailedPrecondition(
-                f"{len(missing)} of the files' blobs are not stored in this namespace; upload them, then commit again",
+                f"{len(missing)} blobs of the files are not stored in this namespace. Upload them, then try again.",
                 reason="MISSING_BLOBS",
                 violations=[
                     PreconditionViolation("MISSING", f"blobs/{digest}/{size}", "not stored in this namespace")
@@ -133,7 +133,7 @@ class Versions:
                 [
                     FieldViolation(
                         f"version.files[{index}].blob.size_bytes",
-                        f"{file.digest} is {size} bytes long, not {file.size}",
+                        f"{file.digest} has {size} bytes, not {file.size}",
                     )
                     for index, file, size in wrong
                 ],
@@ -151,7 +151,7 @@ class Versions:
     async def page(
         self, caller: Caller, parent: ModelName | NamespaceName, listing: Listing, *, files: bool
     ) -> Page[Version]:
-        """Of a model, or of all models of a namespace.
+        """A page of the versions of a model, or of all models of a namespace.
 
         With ``files`` it ends early, but not before one version, at about ``list_bytes``.
         """
@@ -170,7 +170,7 @@ class Versions:
         full: list[Version] = []
         room = self.mutations.limits.list_bytes
         for version in page.items:
-            # About what a file takes in a message: its path, its digest, its size and the framing.
+            # Approximate size of a file in a message: its path, digest and size, and the framing.
             room -= version.file_count * 150
             if full and room < 0:
                 break
@@ -190,7 +190,7 @@ class Versions:
     async def deprecate(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
         def deprecated(version: Version) -> Version:
             if version.state is not VersionState.READY:
-                raise _illegal(version, "only a READY version can be deprecated")
+                raise _illegal(version, "Only a READY version can be deprecated.")
             return replace(version, live_state=VersionState.DEPRECATED, deprecation_reason=reason)
 
         return await self._change(attempt, name, etag, "deprecated", deprecated, reason=reason)
@@ -200,7 +200,7 @@ class Versions:
 
         def quarantined(version: Version) -> Version:
             if version.state is VersionState.QUARANTINED:
-                raise _illegal(version, "a version is quarantined once")
+                raise _illegal(version, "Release it first to quarantine it again.")
             return replace(
                 version,
                 live_state=VersionState.QUARANTINED,
@@ -213,7 +213,7 @@ class Versions:
     async def release(self, attempt: Attempt, name: VersionName, *, reason: str, etag: str) -> Version:
         def released(version: Version) -> Version:
             if version.state is not VersionState.QUARANTINED:
-                raise _illegal(version, "only a QUARANTINED version can be released")
+                raise _illegal(version, "Only a QUARANTINED version can be released.")
             return replace(
                 version,
                 live_state=version.released_state or VersionState.READY,
@@ -227,10 +227,10 @@ class Versions:
         def deleted(version: Version) -> Version:
             if version.aliases:
                 raise FailedPrecondition(
-                    f"{name} is what {', '.join(version.aliases)} points at; move or delete that first",
+                    f"{name} can't be deleted: {', '.join(version.aliases)} points to it. Move or delete that first.",
                     reason="VERSION_IN_USE",
                     violations=[
-                        PreconditionViolation("ALIAS", str(name.model.alias(alias)), "points at the version")
+                        PreconditionViolation("ALIAS", str(name.model.alias(alias)), "points to the version")
                         for alias in version.aliases
                     ],
                     metadata={
@@ -254,7 +254,12 @@ class Versions:
     async def undelete(self, attempt: Attempt, name: VersionName, *, etag: str) -> Version:
         def restored(version: Version) -> Version:
             if version.delete_time is None:
-                raise AlreadyExists(f"{name} is not deleted", reason="NOT_DELETED", kind="Version", name=str(name))
+                raise AlreadyExists(
+                    f"{name} is not deleted, so it can't be restored.",
+                    reason="NOT_DELETED",
+                    kind="Version",
+                    name=str(name),
+                )
             return replace(version, delete_time=None, purge_time=None)
 
         return await self._change(attempt, name, etag, "restored", restored, deleted=True)
@@ -302,7 +307,7 @@ class Versions:
 def _illegal(version: Version, rule: str) -> FailedPrecondition:
     state, name = version.state.value, str(version.name)
     return FailedPrecondition(
-        f"{rule}, and {name} is {state}",
+        f"{name} is {state}. {rule}",
         reason="ILLEGAL_TRANSITION",
         violations=[PreconditionViolation("STATE", name, f"the version is {state}")],
         metadata={"resource": name, "state": state},

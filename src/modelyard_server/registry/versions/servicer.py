@@ -64,7 +64,7 @@ class VersionsServicer:
         where = requests.where(request.filter, FIELDS, self._versions.mutations.clock(), collector)
         order = requests.order(request.order_by, parse_version_order, collector)
         if order is not None and order.field == "number" and isinstance(parent, NamespaceName):
-            text = "versions are numbered within their model; sort those of several models by create_time"
+            text = "version numbers are per model. Sort versions of several models by create_time."
             collector.add([FieldViolation("order_by", text)])
         collector.add(check_view(request.view))
         query = self._lists.query(request, collector)

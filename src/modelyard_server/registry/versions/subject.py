@@ -1,4 +1,4 @@
-"""How lists of versions are searched and sorted."""
+"""Maps the fields of versions to tables and columns, for filters and sort orders."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Versions, their files and parents, and the texts and numbers that they are searched by."""
+"""Versions, their files and parents, and the texts and numbers of their search index."""
 
 from typing import Final
 
@@ -59,7 +59,7 @@ version_texts: Final = Table(
     Column("value", Id, primary_key=True),
     Column("namespace_key", Key, nullable=False),
     Column("create_time", Moment, nullable=False),
-    # It ends as lists are sorted: the newest that match are read from its end, however many there are.
+    # It ends with the sort key of lists, so that the newest matches are read from its end.
     Index("ix_version_texts_search", "namespace_key", "field", "value", "create_time", "version_key"),
     sqlite_with_rowid=False,
 )

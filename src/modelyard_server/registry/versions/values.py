@@ -1,4 +1,4 @@
-"""Versions, and the states that they have."""
+"""Versions and their states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,15 +23,15 @@ class VersionState(Enum):
 class Version(Resource):
     name: VersionName
     live_state: VersionState
-    """The state it has, or had before it was deleted."""
+    """The state, or for a deleted version the state before the deletion."""
     files: tuple[File, ...] | None
-    """None where they were not asked for."""
+    """None if they were not requested."""
     file_count: int
     total_size: int
     manifest_digest: str
     facts: Facts
     stored_facts: Mapping[str, Any] = field(repr=False, compare=False)
-    """The facts as the database and the log hold them, encoded once."""
+    """The facts as stored in the database and the log, encoded once."""
     created_by: str
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Version(Resource):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
-    """What a caller wants to commit."""
+    """The fields of a version to create."""
 
     parent: ModelName
     files: tuple[File, ...]

@@ -1,4 +1,4 @@
-"""Requests about blobs as values."""
+"""Parses requests about blobs."""
 
 from modelyard.core.manifest import check_digest
 from modelyard.v1 import resources_pb2 as pb

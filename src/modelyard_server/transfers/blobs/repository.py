@@ -1,4 +1,4 @@
-"""Which bytes are stored, and which namespace may name them."""
+"""Rows of stored blobs, and of the namespaces that have them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from modelyard_server.transfers.blobs.tables import blobs, namespace_blobs
 
 _BLOBS = blobs.c
 _HELD = namespace_blobs.c
-# In one order everywhere, so that two commits never lock the same blobs crosswise.
+# In the same order everywhere, so that two commits can't deadlock.
 _VISIBLE = (
     select(_HELD.digest, _HELD.size)
     .where(_HELD.namespace_key == bindparam("namespace_key"), _HELD.digest.in_(bindparam("digests", expanding=True)))

@@ -1,4 +1,4 @@
-"""Which bytes a namespace has, and small ones written whole."""
+"""Finds the blobs of a namespace, and stores small blobs."""
 
 import asyncio
 import hashlib
@@ -55,7 +55,7 @@ class Blobs:
     async def find_missing(
         self, caller: Caller, parent: NamespaceName, blobs: Sequence[BlobRef], sizes: Sequence[int]
     ) -> Found:
-        """Answers only for what this namespace holds, and leases that."""
+        """Finds blobs of this namespace only, and renews their lease."""
         until = self.mutations.later(self._limits.lease_ttl)
 
         async def work(transaction: Transaction) -> Found:
@@ -76,7 +76,7 @@ class Blobs:
     async def write_batch(
         self, caller: Caller, parent: NamespaceName, items: Sequence[tuple[BlobRef, bytes]]
     ) -> list[RegistryError | None]:
-        """Stores small blobs; what became of each, in order, None for those that are stored."""
+        """Stores small blobs. Returns in order an error, or None for a stored blob."""
         await self._database.look(lambda transaction: lookup.namespace(transaction, parent))
         results = await asyncio.to_thread(_verify, items)
         good = {
@@ -91,9 +91,9 @@ class Blobs:
         return results
 
     async def adopt(self, parent: NamespaceName, keys: Sequence[BlobKey]) -> None:
-        """Enters published bytes for a namespace. Where the digest has a publication already, ours is dropped.
+        """Records published blobs for a namespace. If the digest is already published, the new copy is removed.
 
-        What a namespace can observe is the same either way: it has sent all bytes, and they were hashed and written.
+        A namespace can't observe the difference: in both cases it sent all bytes, and they were hashed and written.
         """
 
         async def work(transaction: Transaction) -> list[BlobKey]:
@@ -103,10 +103,10 @@ class Blobs:
             await self.store.remove(surplus)
 
     async def enter(self, transaction: Transaction, parent: NamespaceName, keys: Sequence[BlobKey]) -> list[BlobKey]:
-        """The same within a transaction; answers the publications to drop once it is committed."""
+        """The same within a transaction. Returns the copies to remove after the commit."""
         namespace = await lookup.namespace(transaction, parent)
         now, until = self.mutations.clock(), self.mutations.later(self._limits.lease_ttl)
-        # In one order everywhere, so that two transactions never wait for each other.
+        # In the same order everywhere, so that two transactions can't deadlock.
         keys = sorted(keys, key=lambda key: key.digest)
         await BlobRepository(transaction).add(keys, now)
         live = await BlobRepository(transaction).live({key.digest for key in keys})
@@ -161,7 +161,7 @@ def _verify(items: Sequence[tuple[BlobRef, bytes]]) -> list[RegistryError | None
     for index, (blob, data) in enumerate(items):
         if len(data) != blob.size:
             field = f"items[{index}].blob.size_bytes"
-            text = f"the data is {len(data)} bytes long, not {blob.size}"
+            text = f"the data has {len(data)} bytes, not {blob.size}"
             results.append(
                 InvalidArgument(
                     [FieldViolation(field, text)],
@@ -179,7 +179,7 @@ def _verify(items: Sequence[tuple[BlobRef, bytes]]) -> list[RegistryError | None
 def _check_sum(whole: BlobRef, parts: Sequence[BlobRef]) -> None:
     total = sum(part.size for part in parts)
     if total != whole.size:
-        text = f"the parts are {total} bytes together, not {whole.size}"
+        text = f"the parts have {total} bytes in total, not {whole.size}"
         raise InvalidArgument(
             [FieldViolation("blob.size_bytes", text)],
             reason="SIZE_MISMATCH",
@@ -191,7 +191,7 @@ def _check_parts(parts: Sequence[BlobRef], held: dict[str, int]) -> None:
     missing = sorted({(part.digest, part.size) for part in parts if held.get(part.digest) != part.size})
     if missing:
         raise FailedPrecondition(
-            f"{len(missing)} of the parts are not stored in this namespace; upload them, then compose again",
+            f"{len(missing)} of the parts are not stored in this namespace. Upload them, then compose again.",
             reason="MISSING_BLOBS",
             violations=[
                 PreconditionViolation("MISSING", f"blobs/{digest}/{size}", "not stored in this namespace")

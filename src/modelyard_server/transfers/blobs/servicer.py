@@ -26,7 +26,7 @@ def _corrupt(data: bytes, crc32c: int) -> bool:
 
 
 class BlobsServicer:
-    """Which bytes a namespace holds; small ones written whole, large ones joined from parts."""
+    """Finds the blobs of a namespace, stores small blobs, and joins large ones from parts."""
 
     def __init__(self, blobs: Blobs, limits: Limits, compose_threshold: int) -> None:
         self._blobs = blobs
@@ -68,14 +68,14 @@ class BlobsServicer:
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         collector.require("items", request.items)
         collector.add(counted("items", len(request.items), self._limits.batch_count))
-        # Read once: each access of a bytes field makes a copy.
+        # Read the field once: each access makes a copy.
         items = [
             (blob_ref(collector, f"items[{i}].blob", item.blob), item.data, item)
             for i, item in enumerate(request.items)
         ]
         total = sum(len(data) for _, data, _ in items)
         if total > self._limits.batch_bytes:
-            text = f"hold {total} bytes together; at most {self._limits.batch_bytes} fit, use StartUpload for more"
+            text = f"have {total} bytes in total; at most {self._limits.batch_bytes} are allowed. Use StartUpload."
             collector.add([FieldViolation("items", text)])
         collector.raise_any()
         assert parent is not None

@@ -1,4 +1,4 @@
-"""Which bytes are stored, and which namespaces may name them."""
+"""Stored blobs, and the namespaces that have them."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ blobs: Final = Table(
     Column("state", String, nullable=False),
     Column("create_time", Moment, nullable=False),
     CheckConstraint("state IN ('LIVE')", name="state"),
-    # At most one publication of a digest is the one to read.
+    # At most one publication of a digest is read.
     Index(
         "uq_blobs_live",
         "digest",

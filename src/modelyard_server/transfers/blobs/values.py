@@ -1,11 +1,11 @@
-"""Bytes by their name."""
+"""References to blobs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Bytes by their name, as a caller gives it."""
+    """A digest and a size, as a caller gives them."""
 
     digest: str
     size: int

@@ -1,14 +1,14 @@
-"""The largest file of versions: a download of it is a download of the version."""
+"""Finds the largest file of a version. A download of it counts as a download of the version."""
 
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.registry.versions.repository import VersionRepository
 
 
 class LargestFiles:
-    """Remembers the digests of the versions that were asked for last. Files never change, so each is read once."""
+    """Caches the digests for the versions that were used last. Files never change, so entries never expire."""
 
     def __init__(self, room: int) -> None:
-        """``room`` is the number of versions that are remembered."""
+        """``room`` is the maximum number of cached versions."""
         self._room = room
         self._known: dict[int, str] = {}
 

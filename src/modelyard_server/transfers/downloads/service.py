@@ -1,4 +1,4 @@
-"""Reading a version's bytes. They are reached through a version that names them: a digest is no right to read."""
+"""Reads the bytes of versions. Bytes are read through a version: a digest alone gives no right to read."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Downloads:
     async def read(
         self, caller: Caller, name: VersionName, *, path: str | None, digest: str | None, offset: int, limit: int
     ) -> AsyncGenerator[Sequence[Chunk], None]:
-        """Bytes from ``offset``, ``limit`` of them or, if that is 0, all. No transaction is open while they flow."""
+        """``limit`` bytes from ``offset``, or all if ``limit`` is 0. No transaction is open during the transfer."""
 
         async def work(transaction: Transaction) -> tuple[File, BlobKey, int, bool]:
             version = await lookup.servable(transaction, name)
@@ -47,7 +47,7 @@ class Downloads:
         file, key, version_key, download = await self.database.look(work)
         if offset > file.size:
             raise OutOfRange(
-                f"{file.path!r} is {file.size} bytes long, and the read starts at {offset}",
+                f"{file.path!r} has {file.size} bytes, but the read starts at {offset}. Start at or before its end.",
                 reason="READ_PAST_END",
                 metadata={"readOffset": str(offset), "sizeBytes": str(file.size)},
             )
@@ -58,7 +58,7 @@ class Downloads:
         )
 
     async def read_batch(self, caller: Caller, name: VersionName, paths: Sequence[str]) -> Sequence[Chunk]:
-        """Small files of a version, whole, in the order asked."""
+        """Whole small files of a version, in the requested order."""
 
         async def work(transaction: Transaction) -> tuple[list[BlobKey], int, bool]:
             version = await lookup.servable(transaction, name)
@@ -68,7 +68,7 @@ class Downloads:
                     raise _file_not_found(name, repr(path))
             total = sum(file.size for file in files.values())
             if total > self.batch_bytes:
-                text = f"hold {total} bytes together; at most {self.batch_bytes} fit, use ReadFile for more"
+                text = f"have {total} bytes in total; at most {self.batch_bytes} are allowed. Use ReadFile for more."
                 raise InvalidArgument([FieldViolation("paths", text)])
             live = await BlobRepository(transaction).live({file.digest for file in files.values()})
             keys = [_present(live, files[path].digest) for path in paths]
@@ -79,7 +79,7 @@ class Downloads:
         return await self.store.get(keys)
 
     async def _is_download(self, transaction: Transaction, version_key: int, files: Iterable[File]) -> bool:
-        """Whether whoever reads these from their start fetches the version: by its largest file, which all need."""
+        """Whether a read of these files counts as a download: if the version's largest file is one of them."""
         largest = await self.largest.of(transaction, version_key)
         return any(file.digest == largest for file in files)
 
@@ -99,4 +99,4 @@ def _present(live: Mapping[str, BlobKey], digest: str) -> BlobKey:
 
 
 def _file_not_found(name: VersionName, file: str) -> NotFound:
-    return NotFound(f"{name} has no file {file}", reason="FILE_NOT_FOUND", kind="Version", name=str(name))
+    return NotFound(f"{name} has no file {file}.", reason="FILE_NOT_FOUND", kind="Version", name=str(name))

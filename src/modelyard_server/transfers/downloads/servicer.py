@@ -17,7 +17,7 @@ from modelyard_server.transfers.draining import check_draining
 
 
 class DownloadsServicer:
-    """The bytes of versions."""
+    """Reads the files of versions."""
 
     def __init__(self, downloads: Downloads, limits: Limits, draining: asyncio.Event) -> None:
         self._downloads = downloads
@@ -62,7 +62,7 @@ class DownloadsServicer:
         for index, path in enumerate(request.paths):
             collector.parse(f"paths[{index}]", check_path, path)
         if len(set(request.paths)) < len(request.paths):
-            collector.add([FieldViolation("paths", "name a file twice")])
+            collector.add([FieldViolation("paths", "have a file twice")])
         collector.raise_any()
         assert version is not None
         contents = await self._downloads.read_batch(call.caller, version, request.paths)

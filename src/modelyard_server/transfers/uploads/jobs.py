@@ -1,4 +1,4 @@
-"""Lets uploads that are being published run to their end."""
+"""Waits at the end for uploads that are being published."""
 
 from modelyard_server.jobs import Job
 from modelyard_server.transfers.uploads.service import Uploads

@@ -1,4 +1,4 @@
-"""Takes the stream of an upload into the store."""
+"""Writes the stream of an upload to the store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from modelyard_server.blobs.store import BlobWriter, Chunk
 from modelyard_server.calls.errors import FieldViolation, InvalidArgument, invalid, offset_mismatch
 from modelyard_server.transfers.uploads.values import Upload
 
-# One thread hop hashes and writes this much, while as much again is received. Half of it, or twice, measured slower.
+# Bytes that one thread hop hashes and writes, while as many are received. Half and double were slower.
 _BATCH_BYTES: Final = 4 << 20
 
 
@@ -27,7 +27,7 @@ class Frame:
 
 
 class Pump:
-    """One live writer of one upload: receives a batch while the last one is hashed and written."""
+    """The live writer of one upload. It receives a batch while the previous one is hashed and written."""
 
     def __init__(self, upload: Upload, writer: BlobWriter) -> None:
         self.upload = upload
@@ -40,11 +40,11 @@ class Pump:
         self._moved = self._clock()
 
     def idle(self) -> float:
-        """Seconds since it last received something."""
+        """Seconds since it last received data."""
         return self._clock() - self._moved
 
     async def run(self, first: Frame, frames: AsyncIterator[Frame]) -> Frame | None:
-        """Stages all that comes; the frame that finishes, or None if the stream ended without one."""
+        """Stages all data. Returns the frame with ``finish``, or None if the stream ended without one."""
         try:
             await self._take(first)
             if first.finish:
@@ -55,19 +55,19 @@ class Pump:
                     return frame
             return None
         finally:
-            # Also when the stream broke: what did arrive is not asked for again.
+            # Also after a broken stream, so that the client need not send received bytes again.
             await self._flush()
             await self._written()
 
     async def _take(self, frame: Frame) -> None:
         self._moved = self._clock()
         if frame.upload is not None and frame.upload != self.upload.name:
-            raise invalid("upload", f"the stream began with {self.upload.name}; one stream writes one upload")
+            raise invalid("upload", f"the stream began with {self.upload.name}. Use one stream per upload.")
         if frame.offset != self._expected:
             raise offset_mismatch(frame.offset, self._expected)
         if self._expected + len(frame.data) > self.upload.size:
             arrived = self._expected + len(frame.data)
-            text = f"the upload was started for {self.upload.size} bytes, and {arrived} have arrived"
+            text = f"the upload was started for {self.upload.size} bytes, but {arrived} have arrived"
             raise InvalidArgument(
                 [FieldViolation("data", text)],
                 reason="SIZE_MISMATCH",
@@ -92,7 +92,7 @@ class Pump:
             try:
                 await writing
             except BaseException:
-                # What came behind the batch that failed has no place to go: the client sends it again.
+                # Data after the failed batch is dropped. The client sends it again.
                 self._batch, self._batch_bytes = [], 0
                 raise
 

@@ -1,4 +1,4 @@
-"""Uploads: sessions that turn a stream into one blob. The only code that joins published bytes to a row."""
+"""Uploads: sessions that turn a stream into one blob. No other code links published bytes to a row."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ from modelyard_server.transfers.uploads.values import Upload, UploadState
 
 def _not_found(name: UploadName) -> NotFound:
     return NotFound(
-        f"there is no upload {name.upload}: it was cancelled, refused for its bytes, or it expired; start another",
+        f"There is no upload {name.upload}. It was cancelled or expired, or its bytes were wrong. Start another.",
         reason="UPLOAD_NOT_FOUND",
         kind="Upload",
         name=str(name),
@@ -44,7 +44,7 @@ def _not_found(name: UploadName) -> NotFound:
 
 
 class Uploads:
-    """The life of uploads."""
+    """Starts, writes, finishes and cancels uploads."""
 
     def __init__(self, mutations: Mutations, blobs: Blobs, store: BlobStore) -> None:
         self._mutations = mutations
@@ -54,10 +54,10 @@ class Uploads:
         self._finishing: set[asyncio.Task[Any]] = set()
 
     async def start(self, attempt: Attempt, parent: NamespaceName, size: int, digest: str) -> Upload:
-        """Opens a session, or answers COMMITTED if the namespace holds the blob already."""
+        """Opens a session, or returns COMMITTED if the namespace already has the blob."""
         limits = self._mutations.limits
         now = self._mutations.clock()
-        # The id follows from the request_id, so that a retry finds the session that it opened.
+        # The id is derived from the request_id, so that a retry finds its session.
         seed = f"{attempt.actor}/{parent}/{attempt.request_id}"
         identity = str(uuid5(NAMESPACE_URL, seed) if attempt.request_id else uuid4())
         upload = Upload(
@@ -86,7 +86,7 @@ class Uploads:
                 return committed
             if await UploadRepository(transaction).count_open(namespace.key) >= limits.open_uploads:
                 raise ResourceExhausted(
-                    f"{limits.open_uploads} uploads are open in {parent}; finish or cancel some",
+                    f"{parent} has {limits.open_uploads} open uploads, the maximum. Finish or cancel some.",
                     reason="TOO_MANY_UPLOADS",
                     metadata={"limit": str(limits.open_uploads)},
                     retry_after=30.0,
@@ -133,7 +133,7 @@ class Uploads:
         return replace(upload, persisted_size=await self._store.persisted_size(upload.name.upload))
 
     async def write(self, caller: Caller, frames: AsyncIterator[Frame]) -> Upload:
-        """Takes an upload's stream. Nothing but a frame that says ``finish`` commits: streams also end by being cut."""
+        """Receives the stream of an upload. Only a frame with ``finish`` commits, because a stream may also be cut."""
         first = await anext(frames, None)
         if first is None or first.upload is None:
             raise invalid("upload", "the first message must name the upload")
@@ -152,7 +152,7 @@ class Uploads:
         if finish is None:
             await self._release(pump)
             return await self._with_progress(upload)
-        # From here on it runs to its end: a caller that goes away now would leave work that nobody takes up.
+        # From here on it runs to its end, also if the caller is cancelled: nothing else would finish the work.
         task = asyncio.create_task(self._finish(pump, finish))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
@@ -168,7 +168,7 @@ class Uploads:
         limits = self._mutations.limits
         if (live := self._live.get(identity)) is not None and live.idle() < limits.writer_stall:
             raise Aborted(
-                "another stream is writing this upload; wait for it, or for it to stall",
+                "Another stream is writing this upload. Wait until it ends or stalls.",
                 reason="UPLOAD_BUSY",
                 retry_after=1.0,
             )
@@ -195,9 +195,9 @@ class Uploads:
                 del self._live[pump.upload.name.upload]
 
     async def _make_room(self, upload: Upload, error: BaseException) -> None:
-        """After a write that found the disk full, gives back what is staged: kept for a resume, it keeps it full."""
+        """After a write to a full disk, removes the staged bytes. Otherwise they would keep the disk full."""
         if isinstance(error, RegistryError) and error.reason == "STORAGE_FULL":
-            with suppress(RegistryError):  # the sweep removes it then
+            with suppress(RegistryError):  # the sweep removes them later
                 await self._store.discard(upload.name.upload)
 
     async def _finish(self, pump: Pump, frame: Frame) -> Upload:
@@ -205,7 +205,7 @@ class Uploads:
         try:
             digest = _declared(upload, frame)
             if pump.writer.position != upload.size:
-                text = f"{pump.writer.position} of {upload.size} bytes have arrived; send the rest, then finish"
+                text = f"{pump.writer.position} of {upload.size} bytes have arrived. Send the rest, then finish."
                 raise InvalidArgument(
                     [FieldViolation("finish_write", text)],
                     reason="SIZE_MISMATCH",
@@ -247,15 +247,15 @@ class Uploads:
 def _declared(upload: Upload, frame: Frame) -> str:
     digest = frame.digest or upload.digest
     if not digest:
-        raise invalid("digest", "the digest was not declared with StartUpload; declare it with finish_write")
+        raise invalid("digest", "StartUpload declared no digest. Declare it with finish_write.")
     if upload.digest and upload.digest != digest:
-        raise invalid("digest", f"StartUpload declared {upload.digest}, and finish_write {digest}")
+        raise invalid("digest", f"StartUpload declared {upload.digest}, but finish_write declares {digest}")
     return digest
 
 
 def _committed_otherwise(upload: Upload) -> FailedPrecondition:
     return FailedPrecondition(
-        f"the upload is committed already, as {upload.digest}",
+        f"The upload is already committed as {upload.digest}.",
         reason="UPLOAD_COMMITTED",
         metadata={"digest": upload.digest},
     )

@@ -22,7 +22,7 @@ from modelyard_server.transfers.uploads.service import Uploads
 
 
 class UploadsServicer:
-    """Sessions that turn a stream of messages into one blob."""
+    """Answers the methods on uploads."""
 
     def __init__(self, uploads: Uploads, lists: Lists, limits: Limits, draining: asyncio.Event) -> None:
         self._uploads = uploads
@@ -54,7 +54,7 @@ class UploadsServicer:
                     request = await anext(requests, None)
             except TimeoutError:
                 raise DeadlineExceeded(
-                    f"no data arrived for {self._limits.stream_idle:.0f} s; ask GetUpload where to go on",
+                    f"No data arrived for {self._limits.stream_idle:.0f} s. GetUpload returns the offset to resume at.",
                     reason="STREAM_IDLE",
                 ) from None
             if request is None:
@@ -63,22 +63,22 @@ class UploadsServicer:
             call.resource = call.resource or request.upload
             frame = self._frame(request)
             yield frame
-            if frame.data:  # messages without any keep no stream alive
+            if frame.data:  # messages without data don't keep a stream alive
                 deadline = now() + self._limits.stream_idle
 
     def _frame(self, request: rpc.WriteBlobRequest) -> Frame:
         collector = Collector()
-        data = request.data  # once: each access makes a copy
+        data = request.data  # read once: each access makes a copy
         if len(data) > self._limits.chunk_bytes:
-            text = f"is {len(data)} bytes long; at most {self._limits.chunk_bytes} fit into a message"
+            text = f"has {len(data)} bytes; at most {self._limits.chunk_bytes} are allowed in a message"
             collector.add([FieldViolation("data", text)])
         if not 0 <= request.write_offset <= MAX_BLOB_BYTES:
-            collector.add([FieldViolation("write_offset", f"{request.write_offset} is no offset in a blob")])
+            collector.add([FieldViolation("write_offset", f"{request.write_offset} is not an offset in a blob")])
         upload = collector.parse("upload", UploadName.parse, request.upload) if request.upload else None
         if request.digest:
             collector.parse("digest", check_digest, request.digest)
             if not request.finish_write:
-                collector.add([FieldViolation("digest", "goes with finish_write")])
+                collector.add([FieldViolation("digest", "is allowed only with finish_write")])
         collector.raise_any()
         return Frame(
             upload=upload,

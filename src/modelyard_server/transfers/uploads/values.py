@@ -19,12 +19,12 @@ class Upload:
     name: UploadName
     size: int
     digest: str
-    """Empty until it is declared."""
+    """Empty until declared."""
     state: UploadState
     generation: str
-    """Of the blob that it will publish: the same on each try, so that a crash between two steps leaves one file."""
+    """Generation of its blob. It is the same on each try, so that a crash between two steps leaves one file."""
     epoch: int
-    """Counts the writers; only the last one may go on."""
+    """Number of writers so far. Only the last one may write."""
     create_time: datetime
     expire_time: datetime
     persisted_size: int = 0

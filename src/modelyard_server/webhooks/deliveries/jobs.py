@@ -1,10 +1,9 @@
-"""Telling webhooks what happens.
+"""Delivers events to webhooks.
 
-The log is the outbox: an event and its place in line are one row, written in the transaction of the change. From there
-it goes in two steps, each in transactions of its own that any replica may make. First, what a webhook wants of the
-events that it has not queued yet becomes deliveries. Then each delivery that is due is claimed for a while, posted, and
-what came of it is stored. A server that dies in between leaves a claim that runs out: the receiver may hear an event
-twice, and never not at all.
+The log is the outbox: the transaction of a change writes the event, and nothing else. Delivery has two steps, which any
+replica may run in its own transactions. First, each event that a webhook subscribes to becomes a delivery. Then each
+delivery that is due is claimed, posted, and its outcome is stored. If a server dies in between, its claim runs out and
+the delivery is tried again. So a receiver may get an event twice, but gets each event at least once.
 """
 
 import asyncio
@@ -40,23 +39,23 @@ from modelyard_server.webhooks.values import Webhook, concerns
 _log: Final = structlog.get_logger("modelyard.webhooks")
 
 POLL_SECONDS: Final = 1.0
-"""How soon is found what other processes committed, and what has become due."""
-_EVENTS: Final = 500
-"""Most events that are looked at in one transaction."""
+"""Interval at which commits of other processes and due deliveries are found."""
+_EVENTS_PER_TRANSACTION: Final = 500
+"""Most events that one transaction turns into deliveries."""
 _MAX_IN_FLIGHT: Final = 32
 _MAX_IN_FLIGHT_PER_WEBHOOK: Final = 8
-"""Deliveries under way to one webhook: one that hangs must not take the place of all others."""
-_CLAIM: Final = timedelta(seconds=20)
-"""Above what an attempt may take. What a server leaves that dies is tried again after it."""
+"""A webhook whose receiver hangs must not occupy the slots of all others."""
+_CLAIM_DURATION: Final = timedelta(seconds=20)
+"""Longer than an attempt may take. A delivery of a server that died is tried again after this time."""
 _MAX_ERROR: Final = 500
 _chance: Final = random.SystemRandom()
 
 Render = Callable[[Event, NamespaceName, str], Message]
-"""An event of a namespace, by its name and uid, as it is posted."""
+"""Renders an event of a namespace, given by name and uid, as posted."""
 
 
 class Dispatcher(Job):
-    """The deliveries of this process."""
+    """Runs the deliveries of this process."""
 
     def __init__(
         self,
@@ -67,7 +66,7 @@ class Dispatcher(Job):
         *,
         observe: Callable[[str], None],
     ) -> None:
-        """``observe`` is told `delivered`, `failed` or `given_up` of each attempt."""
+        """``observe`` gets `delivered`, `failed` or `given_up` for each attempt."""
         self._mutations = mutations
         self._database = mutations.database
         self._sender = sender
@@ -76,22 +75,22 @@ class Dispatcher(Job):
         self._observe = observe
         self._news = asyncio.Event()
         self._followed: set[int] = set()
-        """Namespaces with webhooks, as of the last round."""
+        """Keys of the namespaces with webhooks, as of the last round."""
         self._running: dict[asyncio.Task[None], tuple[DueDelivery, str]] = {}
-        """With their claims."""
+        """Deliveries in flight, with their claims."""
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="webhooks")
         self._rendering = asyncio.Lock()
         self._rendered: tuple[tuple[int, int], Message] | None = None
-        """The last one: all webhooks of a namespace are told the same."""
+        """The last rendered event, because all webhooks of a namespace get the same message."""
         self._dispatching: asyncio.Task[None] | None = None
 
     def committed(self, namespace_keys: Collection[int]) -> None:
-        """There may be events to tell. Where nobody is to be told, a commit costs nothing here."""
+        """Wakes the dispatcher after a commit, if one of the namespaces has webhooks."""
         if not self._followed.isdisjoint(namespace_keys):
             self.wake()
 
     def wake(self) -> None:
-        """There may be something due."""
+        """Wakes the dispatcher, because a delivery may be due."""
         self._news.set()
 
     async def start(self) -> None:
@@ -99,7 +98,7 @@ class Dispatcher(Job):
         self._dispatching = asyncio.create_task(self._dispatch())
 
     async def stop(self) -> None:
-        """Starts nothing more, and lets go of what is under way: it is tried again, here or by another replica."""
+        """Starts no more deliveries, and releases those in flight. This or another replica tries them again."""
         claims = {claim for _, claim in self._running.values()}
         tasks = [*filter(None, [self._dispatching]), *self._running]
         for task in tasks:
@@ -118,19 +117,19 @@ class Dispatcher(Job):
             self._news.clear()
             await self._try(self._fan_out())
             await self._try(self._deliver())
-            # Not wait_for, which until Python 3.12 loses a cancellation that comes together with the news.
+            # Not wait_for: before Python 3.12 it loses a cancellation that arrives together with the wake-up.
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._news.wait()
 
     @staticmethod
     async def _try(step: Coroutine[Any, Any, None]) -> None:
-        """A step that fails is tried again in the next round, and holds up no other."""
+        """Runs a step. If it fails, the next round tries it again, and other steps go on."""
         try:
             await step
         except RegistryError as error:  # the database is down
             _log.warning("webhooks wait for the database", reason=error.reason)
-        except Exception:  # noqa: BLE001 (it is told, and must not end the task)
+        except Exception:  # noqa: BLE001 (it is logged, and must not end the task)
             _log.exception("webhooks wait for the next round")
 
     # From the log to deliveries
@@ -150,19 +149,19 @@ class Dispatcher(Job):
             failpoints.hit("webhook.after_fan_out")
 
     async def _take(self, transaction: Transaction, *, key: int) -> bool:
-        """Makes deliveries of a webhook's next events; whether there may be more."""
+        """Queues deliveries of a webhook's next events. True if there may be more events."""
         webhook = await WebhookRepository(transaction).at(key, lock=True)
         if webhook is None or webhook.disabled:
             return False
         events = await EventRepository(transaction).headings(
-            webhook.namespace_key, after=webhook.queued_revision, limit=_EVENTS
+            webhook.namespace_key, after=webhook.queued_revision, limit=_EVENTS_PER_TRANSACTION
         )
         if not events:
             return False
         if wanted := [self._delivery(webhook, event) for event in events if concerns(webhook, event)]:
             await DeliveryRepository(transaction).add(webhook, wanted)
         await WebhookRepository(transaction).advance(key, events[-1].revision)
-        return len(events) == _EVENTS
+        return len(events) == _EVENTS_PER_TRANSACTION
 
     def _delivery(self, webhook: Webhook, event: Heading) -> Delivery:
         return Delivery(
@@ -186,7 +185,7 @@ class Dispatcher(Job):
         under_way = Counter(each.webhook.key for each, _ in self._running.values())
         due = await self._database.write(
             lambda transaction: DeliveryRepository(transaction).claim(
-                now, now + _CLAIM, claim, limit=free, each=_MAX_IN_FLIGHT_PER_WEBHOOK, under_way=under_way
+                now, now + _CLAIM_DURATION, claim, limit=free, each=_MAX_IN_FLIGHT_PER_WEBHOOK, under_way=under_way
             )
         )
         for each in due:
@@ -197,29 +196,29 @@ class Dispatcher(Job):
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
         if not task.cancelled() and (error := task.exception()) is not None:
-            # Its claim runs out, and it is tried again.
+            # The claim runs out, and the delivery is tried again.
             _log.warning("a delivery could not be ended", exc_info=error)
         self._news.set()
 
     async def _attempt(self, due: DueDelivery, claim: str) -> None:
         try:
             message = await self._message(due)
-            if message is None:  # it was sent again by hand, and compacted meanwhile
-                await self._end(due, claim, Answer(0, "the event is not kept any more", 0.0), give_up=True)
+            if message is None:  # the event was compacted after RedeliverDelivery
+                await self._end(due, claim, Answer(0, "the event was compacted", 0.0), give_up=True)
                 return
             now = self._mutations.clock()
             signed = headers(message, keys(self._master, due.webhook, now), now)
             answer = await self._sender.post(due.webhook.url, signed, message.body)
-        except RegistryError:  # the database is down: the claim runs out, and it is tried again
+        except RegistryError:  # the database is down: the claim runs out, and the delivery is tried again
             raise
-        except Exception:  # noqa: BLE001 (a bug of ours, which must not hold up the lane for ever)
+        except Exception:  # noqa: BLE001 (a bug must not block the lane forever)
             _log.exception("a delivery can't be sent", webhook=str(due.webhook.name), revision=due.delivery.revision)
             answer = Answer(0, "the registry could not send it", 0.0)
         failpoints.hit("webhook.after_post")
         await self._end(due, claim, answer)
 
     async def _message(self, due: DueDelivery) -> Message | None:
-        """The event as it is posted; one at a time is read and rendered, for a large one takes long."""
+        """The event as posted. Events are read and rendered one at a time, because a large one takes long."""
         key = due.webhook.namespace_key, due.delivery.revision
         async with self._rendering:
             if self._rendered is not None and self._rendered[0] == key:
@@ -263,9 +262,9 @@ class Dispatcher(Job):
 
         if await self._database.write(work):
             failpoints.hit("webhook.after_end")
-            self._tell(due, ended)
+            self._report(due, ended)
 
-    def _tell(self, due: DueDelivery, ended: Delivery) -> None:
+    def _report(self, due: DueDelivery, ended: Delivery) -> None:
         outcome = {DeliveryState.DELIVERED: "delivered", DeliveryState.FAILED: "given_up"}.get(ended.state, "failed")
         self._observe(outcome)
         if outcome != "delivered":

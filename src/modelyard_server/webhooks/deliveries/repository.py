@@ -1,7 +1,7 @@
-"""Deliveries: events on their way to webhooks.
+"""Stores deliveries.
 
-Those of one webhook and one lane go one after the other: only the first that is pending has a time for its next
-attempt. Whatever adds or ends one has locked its webhook's row, so that no two of them leave a lane without a first.
+Deliveries of one webhook and one lane are sent one after the other: only the first pending one has a time for its next
+attempt. Code that adds or ends a delivery must have locked the webhook's row, so that each lane has a first one.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -89,10 +89,10 @@ class DeliveryRepository:
         ]
         await self._connection.execute(insert(_TABLE), values)
         for delivery in {delivery.lane: delivery for delivery in deliveries}.values():
-            await self._go_on(webhook.key, delivery.lane, delivery.create_time)
+            await self._schedule_first(webhook.key, delivery.lane, delivery.create_time)
 
-    async def _go_on(self, webhook_key: int, lane: str, now: datetime) -> None:
-        """Makes the first of a lane due, if it does not have its time yet."""
+    async def _schedule_first(self, webhook_key: int, lane: str, now: datetime) -> None:
+        """Makes the first pending delivery of a lane due, if it has no time for its next attempt."""
         first = select(func.min(_DELIVERIES.key)).where(
             _PENDING, _DELIVERIES.webhook_key == webhook_key, _DELIVERIES.lane == lane
         )
@@ -126,7 +126,7 @@ class DeliveryRepository:
     ) -> list[DueDelivery]:
         busy = [key for key, count in under_way.items() if count >= each]
         query = _DUE.where(_DELIVERIES.webhook_key.not_in(busy)) if busy else _DUE
-        # What another replica is taking is its business.
+        # Skip deliveries that another replica is claiming.
         found = await self._connection.execute(query.limit(4 * limit).with_for_update(skip_locked=True), {"now": now})
         taken: dict[int, list[int]] = {}
         for row in found:
@@ -151,7 +151,7 @@ class DeliveryRepository:
         return [DueDelivery(delivery, *to[delivery.webhook_key]) for delivery in deliveries]
 
     async def end(self, delivery: Delivery, claim: str, *, paused: bool) -> bool:
-        """Stores what came of an attempt, if it is still that of ``claim``."""
+        """Stores the outcome of an attempt, if the delivery still has this ``claim``."""
         ended = delivery.state is not DeliveryState.PENDING
         stored = (
             update(_TABLE)
@@ -169,7 +169,7 @@ class DeliveryRepository:
             return False
         if ended and not paused:
             assert delivery.next_attempt_time is not None
-            await self._go_on(delivery.webhook_key, delivery.lane, delivery.next_attempt_time)
+            await self._schedule_first(delivery.webhook_key, delivery.lane, delivery.next_attempt_time)
         return True
 
     async def release(self, claims: Collection[str], now: datetime) -> None:
@@ -200,7 +200,7 @@ class DeliveryRepository:
         await self._connection.execute(delete(_TABLE).where(_DELIVERIES.webhook_key == webhook_key))
 
     async def awaited(self, namespace_key: int, revisions: Collection[int]) -> set[int]:
-        """Those revisions whose events a webhook is still to be told of, or does not know of yet."""
+        """The revisions with pending deliveries, or not queued yet by a webhook."""
         pending = select(_DELIVERIES.revision).where(
             _PENDING, _DELIVERIES.namespace_key == namespace_key, _DELIVERIES.revision.in_(list(revisions))
         )

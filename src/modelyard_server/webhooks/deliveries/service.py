@@ -1,4 +1,4 @@
-"""What was posted to webhooks and is to be: looked at, sent again, tried out."""
+"""Reads deliveries, sends them again, and tests webhooks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ class Deliveries:
     mutations: Mutations
     sender: Sender
     master: bytes
-    """What secrets are derived from."""
+    """The key from which secrets are derived."""
     trial: Callable[[Webhook], Message]
-    """Makes the event that a test posts."""
+    """Builds the event that a test posts."""
     wake: Callable[[], None]
-    """Says that something is due."""
+    """Wakes the dispatcher."""
 
     async def page(
         self, caller: Caller, parent: WebhookName, *, before: int | None, size: int, state: DeliveryState | None
@@ -45,7 +45,7 @@ class Deliveries:
 
     async def redeliver(self, attempt: Attempt, name: DeliveryName) -> Delivery:
         """Adds another delivery of the same event."""
-        # The id follows from the request_id, so that a retry finds what it added.
+        # The id is derived from the request_id, so that a retry finds the delivery.
         seed = f"{attempt.actor}/{name.webhook}/{attempt.request_id}"
         identity = str(uuid5(NAMESPACE_URL, seed)) if attempt.request_id else new_uid()
 
@@ -82,7 +82,7 @@ class Deliveries:
         return again
 
     async def test(self, caller: Caller, name: WebhookName) -> Answer:
-        """Posts an event that is in no log, once."""
+        """Posts a test event once. The event is not in the log."""
         webhook = await self.mutations.database.look(lambda transaction: webhooks.find(transaction, name))
         message, now = self.trial(webhook), self.mutations.clock()
         return await self.sender.post(webhook.url, headers(message, keys(self.master, webhook, now), now), message.body)
@@ -92,7 +92,7 @@ async def _find(transaction: Transaction, name: DeliveryName) -> Delivery:
     found = await DeliveryRepository(transaction).find(name)
     if found is None:
         raise NotFound(
-            f"there is no delivery {name.delivery} to {name.webhook}: they are kept for a week",
+            f"There is no delivery {name.delivery} to {name.webhook}. Deliveries are kept for a week.",
             reason="DELIVERY_NOT_FOUND",
             kind="Delivery",
             name=str(name),
@@ -102,7 +102,7 @@ async def _find(transaction: Transaction, name: DeliveryName) -> Delivery:
 
 def _pending(delivery: Delivery) -> FailedPrecondition:
     return FailedPrecondition(
-        f"{delivery.name} has not ended: it is still tried by itself",
+        f"{delivery.name} is still pending: the registry keeps trying it. Send it again after it has ended.",
         reason="DELIVERY_PENDING",
         violations=[PreconditionViolation("STATE", str(delivery.name), "the delivery is pending")],
         metadata={"resource": str(delivery.name)},

@@ -13,7 +13,7 @@ from modelyard_server.webhooks.deliveries.service import Deliveries
 
 
 class DeliveriesServicer:
-    """What was posted to webhooks and is to be: listed, sent again, tried out."""
+    """Lists deliveries, sends them again, and tests webhooks."""
 
     def __init__(self, deliveries: Deliveries, lists: Lists) -> None:
         self._deliveries = deliveries
@@ -32,7 +32,7 @@ class DeliveriesServicer:
         collector = Collector()
         parent = collector.parse("parent", WebhookName.parse, request.parent)
         if request.state not in rpc.Delivery.State.values():
-            collector.add([FieldViolation("state", f"{request.state} is no state that this server knows")])
+            collector.add([FieldViolation("state", f"{request.state} is not a state that this server knows")])
         query = self._lists.query(request, collector)
         assert parent is not None
         page = await self._deliveries.page(

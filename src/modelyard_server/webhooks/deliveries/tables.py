@@ -31,7 +31,7 @@ webhook_deliveries: Final = Table(
     Column("revision", BigInteger, nullable=False),
     Column("type", String, nullable=False),
     Column("resource", Text, nullable=False),
-    # Those of one lane go one after the other, in the order of their keys.
+    # Deliveries of one lane are sent one after the other, in the order of their keys.
     Column("lane", Id, nullable=False),
     Column("state", String, nullable=False),
     Column("attempt_count", Integer, nullable=False),
@@ -40,9 +40,9 @@ webhook_deliveries: Final = Table(
     Column("latency", Double, nullable=False),
     Column("create_time", Moment, nullable=False),
     Column("attempt_time", Moment),
-    # Only the first of a lane has one.
+    # Only the first pending delivery of a lane has one.
     Column("next_attempt_time", Moment),
-    # Of the worker that tries it now, and until when it may.
+    # The worker that tries it now, and the time until which it may.
     Column("claim", String, nullable=False),
     UniqueConstraint("uid"),
     CheckConstraint("state IN ('PENDING', 'DELIVERED', 'FAILED')", name="state"),

@@ -1,4 +1,4 @@
-"""Deliveries: events on their way to webhooks."""
+"""Deliveries of events to webhooks."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,21 +16,21 @@ class DeliveryState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One event on its way to one webhook. No resource of the log: it tells of it."""
+    """The delivery of one event to one webhook. Deliveries have no events of their own."""
 
     name: DeliveryName
     revision: int
     type: str
     resource: str
     lane: str
-    """Id of the model that the event is about, or empty: the order of those of one lane is kept."""
+    """Id of the model of the event, or empty. Deliveries of one lane are sent in order."""
     state: DeliveryState
     create_time: datetime
     attempt_count: int = 0
     status_code: int = 0
     error: str = ""
     latency: float = 0.0
-    """Seconds that the last attempt took."""
+    """Duration of the last attempt in seconds."""
     attempt_time: datetime | None = None
     next_attempt_time: datetime | None = None
     key: int = field(default=0, repr=False, compare=False)
@@ -39,7 +39,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """A delivery that is to be tried now, and the webhook that it goes to."""
+    """A delivery that is due, and its webhook."""
 
     delivery: Delivery
     webhook: Webhook

@@ -27,6 +27,7 @@ class AsyncEvents:
         filter: str = "",  # noqa: A002 - the name that the field has everywhere
         newest_first: bool = False,
         page_size: int | None = None,
+        include_payload: bool = False,
     ) -> AsyncPager[Event]:
         """Lists events in the order of their revisions.
 
@@ -36,6 +37,7 @@ class AsyncEvents:
             filter: Only matching events, for example ``type = "alias.*" AND actor = anna AND time > now-30d``.
             newest_first: Reverse the order.
             page_size: Most items that the registry sends at once: 1 to 1000, 50 if not given.
+            include_payload: Give each event its ``payload``, the bytes that its hash covers, to verify it.
 
         Raises:
             InvalidArgumentError: The filter can't be read. The message tells the character.
@@ -46,6 +48,7 @@ class AsyncEvents:
             filter=filter,
             order_by="revision desc" if newest_first else "",
             page_size=_naming.page_size(page_size),
+            include_payload=include_payload,
         )
         return pager(
             self._connection,

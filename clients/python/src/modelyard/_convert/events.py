@@ -24,6 +24,7 @@ def event(message: events_pb2.Event) -> Event:
         snapshot=_snapshot(message),
         hash=message.hash,
         previous_hash=message.previous_hash,
+        payload=message.payload,
     )
 
 

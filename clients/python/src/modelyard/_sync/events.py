@@ -24,6 +24,7 @@ class Events:
         filter: str = "",
         newest_first: bool = False,
         page_size: int | None = None,
+        include_payload: bool = False,
     ) -> Pager[Event]:
         """Lists events in the order of their revisions.
 
@@ -33,9 +34,14 @@ class Events:
             filter: Only matching events, for example ``type = "alias.*" AND actor = anna AND time > now-30d``.
             newest_first: Reverse the order.
             page_size: Most items that the registry sends at once: 1 to 1000, 50 if not given.
+            include_payload: Give each event its ``payload``, the bytes that its hash covers, to verify it.
 
         Raises:
             InvalidArgumentError: The filter can't be read. The message tells the character.
             NotFoundError: The namespace does not exist.
         """
-        return Pager(self._client.list(what, filter=filter, newest_first=newest_first, page_size=page_size))
+        return Pager(
+            self._client.list(
+                what, filter=filter, newest_first=newest_first, page_size=page_size, include_payload=include_payload
+            )
+        )

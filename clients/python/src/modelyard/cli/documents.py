@@ -43,7 +43,10 @@ def document(value: Any) -> Any:
         case list() | tuple():
             return [document(each) for each in value]
         case _ if is_dataclass(value):
-            return _identity(value) | {each.name: document(getattr(value, each.name)) for each in fields(value)}
+            members = {each.name: getattr(value, each.name) for each in fields(value)}
+            # The bytes of an event hold what its other fields do.
+            told = {name: document(each) for name, each in members.items() if not isinstance(each, bytes)}
+            return _identity(value) | told
         case _:
             return value
 

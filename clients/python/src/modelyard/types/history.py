@@ -1,7 +1,7 @@
 """Records of evaluations, lineage and the log."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -95,3 +95,5 @@ class Event:
     """The resource after the change, or before it if it was deleted. None for a kind that this SDK does not know."""
     hash: str
     previous_hash: str
+    payload: bytes = field(default=b"", repr=False)
+    """The bytes that ``hash`` covers: ``sha256(b"\\0" + payload)``. Empty unless they were asked for."""

@@ -32,7 +32,7 @@ from modelyard.v1 import options_pb2 as modelyard_dot_v1_dot_options__pb2
 from modelyard.v1 import resources_pb2 as modelyard_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19modelyard/v1/events.proto\x12\x0cmodelyard.v1\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\x80\x05\n\x05\x45vent\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x18\n\x08resource\x18\x03 \x01(\tB\x06\xfa\x41\x03\n\x01*\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x1c\n\nrequest_id\x18\x05 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x07\x63hanges\x18\x08 \x03(\x0b\x32 .modelyard.v1.Event.ChangesEntry\x12,\n\tnamespace\x18\t \x01(\x0b\x32\x17.modelyard.v1.NamespaceH\x00\x12$\n\x05model\x18\n \x01(\x0b\x32\x13.modelyard.v1.ModelH\x00\x12(\n\x07version\x18\x0b \x01(\x0b\x32\x15.modelyard.v1.VersionH\x00\x12$\n\x05\x61lias\x18\x0c \x01(\x0b\x32\x13.modelyard.v1.AliasH\x00\x12.\n\nevaluation\x18\x0f \x01(\x0b\x32\x18.modelyard.v1.EvaluationH\x00\x12.\n\ndeployment\x18\x10 \x01(\x0b\x32\x18.modelyard.v1.DeploymentH\x00\x12(\n\x07webhook\x18\x11 \x01(\x0b\x32\x15.modelyard.v1.WebhookH\x00\x12\x0c\n\x04hash\x18\r \x01(\t\x12\x15\n\rprevious_hash\x18\x0e \x01(\t\x1a\x44\n\x0c\x43hangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.modelyard.v1.Change:\x02\x38\x01\x42\n\n\x08snapshot\"h\n\x06\x43hange\x12&\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x16.google.protobuf.Value\x12%\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07omitted\x18\x03 \x01(\x08\"\x90\x01\n\x11ListEventsRequest\x12\x1a\n\x06parent\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\x41\x03\n\x01*\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"n\n\x12ListEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.modelyard.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x1a\n\x12\x63ompacted_revision\x18\x03 \x01(\x03\"c\n\x12WatchEventsRequest\x12\x1a\n\x06parent\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\x41\x03\n\x01*\x12\x13\n\x05types\x18\x02 \x03(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0estart_revision\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01\"L\n\x13WatchEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.modelyard.v1.Event\x12\x10\n\x08revision\x18\x02 \x01(\x03\"e\n\x13VerifyEventsRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12\x1c\n\x0estart_revision\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"u\n\x14VerifyEventsResponse\x12\x19\n\x11verified_revision\x18\x01 \x01(\x03\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12\x0c\n\x04more\x18\x03 \x01(\x08\x12\x17\n\x0f\x62roken_revision\x18\x04 \x01(\x03\x12\r\n\x05\x66\x61ult\x18\x05 \x01(\t\"v\n\x14\x43ompactEventsRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12\x16\n\x08revision\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"3\n\x15\x43ompactEventsResponse\x12\x1a\n\x12\x63ompacted_revision\x18\x01 \x01(\x03\x32\xde\x04\n\rEventsService\x12\x80\x01\n\nListEvents\x12\x1f.modelyard.v1.ListEventsRequest\x1a .modelyard.v1.ListEventsResponse\"/\x90\x02\x01\xda\x41\x06parent\xda\xe2\x18\x0b\x65vents.list\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x93\x01\n\x0bWatchEvents\x12 .modelyard.v1.WatchEventsRequest\x1a!.modelyard.v1.WatchEventsResponse\"=\x90\x02\x01\xda\x41\x15parent,start_revision\xda\xe2\x18\x0c\x65vents.watch\xe2\xe2\x18\x06parent\xe8\xe2\x18\x04\xfa\xe2\x18\x00\x30\x01\x12\x88\x01\n\x0cVerifyEvents\x12!.modelyard.v1.VerifyEventsRequest\x1a\".modelyard.v1.VerifyEventsResponse\"1\x90\x02\x01\xda\x41\x06parent\xda\xe2\x18\revents.verify\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x95\x01\n\rCompactEvents\x12\".modelyard.v1.CompactEventsRequest\x1a#.modelyard.v1.CompactEventsResponse\";\x90\x02\x02\xda\x41\x0fparent,revision\xda\xe2\x18\x0e\x65vents.compact\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x1a\x11\xca\x41\x0elocalhost:4850B[\n\x10\x64\x65v.modelyard.v1B\x0b\x45ventsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19modelyard/v1/events.proto\x12\x0cmodelyard.v1\x1a\x17google/api/client.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amodelyard/v1/options.proto\x1a\x1cmodelyard/v1/resources.proto\"\x91\x05\n\x05\x45vent\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x18\n\x08resource\x18\x03 \x01(\tB\x06\xfa\x41\x03\n\x01*\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x1c\n\nrequest_id\x18\x05 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x07\x63hanges\x18\x08 \x03(\x0b\x32 .modelyard.v1.Event.ChangesEntry\x12,\n\tnamespace\x18\t \x01(\x0b\x32\x17.modelyard.v1.NamespaceH\x00\x12$\n\x05model\x18\n \x01(\x0b\x32\x13.modelyard.v1.ModelH\x00\x12(\n\x07version\x18\x0b \x01(\x0b\x32\x15.modelyard.v1.VersionH\x00\x12$\n\x05\x61lias\x18\x0c \x01(\x0b\x32\x13.modelyard.v1.AliasH\x00\x12.\n\nevaluation\x18\x0f \x01(\x0b\x32\x18.modelyard.v1.EvaluationH\x00\x12.\n\ndeployment\x18\x10 \x01(\x0b\x32\x18.modelyard.v1.DeploymentH\x00\x12(\n\x07webhook\x18\x11 \x01(\x0b\x32\x15.modelyard.v1.WebhookH\x00\x12\x0c\n\x04hash\x18\r \x01(\t\x12\x15\n\rprevious_hash\x18\x0e \x01(\t\x12\x0f\n\x07payload\x18\x12 \x01(\x0c\x1a\x44\n\x0c\x43hangesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.modelyard.v1.Change:\x02\x38\x01\x42\n\n\x08snapshot\"h\n\x06\x43hange\x12&\n\x06\x62\x65\x66ore\x18\x01 \x01(\x0b\x32\x16.google.protobuf.Value\x12%\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32\x16.google.protobuf.Value\x12\x0f\n\x07omitted\x18\x03 \x01(\x08\"\xaf\x01\n\x11ListEventsRequest\x12\x1a\n\x06parent\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\x41\x03\n\x01*\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06\x66ilter\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0finclude_payload\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x01\"n\n\x12ListEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.modelyard.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x1a\n\x12\x63ompacted_revision\x18\x03 \x01(\x03\"\x82\x01\n\x12WatchEventsRequest\x12\x1a\n\x06parent\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\xfa\x41\x03\n\x01*\x12\x13\n\x05types\x18\x02 \x03(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\x0estart_revision\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x1d\n\x0finclude_payload\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\"L\n\x13WatchEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.modelyard.v1.Event\x12\x10\n\x08revision\x18\x02 \x01(\x03\"e\n\x13VerifyEventsRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12\x1c\n\x0estart_revision\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01\"u\n\x14VerifyEventsResponse\x12\x19\n\x11verified_revision\x18\x01 \x01(\x03\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12\x0c\n\x04more\x18\x03 \x01(\x08\x12\x17\n\x0f\x62roken_revision\x18\x04 \x01(\x03\x12\r\n\x05\x66\x61ult\x18\x05 \x01(\t\"v\n\x14\x43ompactEventsRequest\x12\x30\n\x06parent\x18\x01 \x01(\tB \xe2\x41\x01\x02\xfa\x41\x19\n\x17modelyard.dev/Namespace\x12\x16\n\x08revision\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"3\n\x15\x43ompactEventsResponse\x12\x1a\n\x12\x63ompacted_revision\x18\x01 \x01(\x03\x32\xde\x04\n\rEventsService\x12\x80\x01\n\nListEvents\x12\x1f.modelyard.v1.ListEventsRequest\x1a .modelyard.v1.ListEventsResponse\"/\x90\x02\x01\xda\x41\x06parent\xda\xe2\x18\x0b\x65vents.list\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x93\x01\n\x0bWatchEvents\x12 .modelyard.v1.WatchEventsRequest\x1a!.modelyard.v1.WatchEventsResponse\"=\x90\x02\x01\xda\x41\x15parent,start_revision\xda\xe2\x18\x0c\x65vents.watch\xe2\xe2\x18\x06parent\xe8\xe2\x18\x04\xfa\xe2\x18\x00\x30\x01\x12\x88\x01\n\x0cVerifyEvents\x12!.modelyard.v1.VerifyEventsRequest\x1a\".modelyard.v1.VerifyEventsResponse\"1\x90\x02\x01\xda\x41\x06parent\xda\xe2\x18\revents.verify\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x12\x95\x01\n\rCompactEvents\x12\".modelyard.v1.CompactEventsRequest\x1a#.modelyard.v1.CompactEventsResponse\";\x90\x02\x02\xda\x41\x0fparent,revision\xda\xe2\x18\x0e\x65vents.compact\xe2\xe2\x18\x06parent\xe8\xe2\x18\x01\xfa\xe2\x18\x02\x08\x1e\x1a\x11\xca\x41\x0elocalhost:4850B[\n\x10\x64\x65v.modelyard.v1B\x0b\x45ventsProtoP\x01Z)modelyard.dev/go/modelyard/v1;modelyardv1\xaa\x02\x0cModelyard.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,12 +56,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVENTSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
   _globals['_LISTEVENTSREQUEST'].fields_by_name['order_by']._loaded_options = None
   _globals['_LISTEVENTSREQUEST'].fields_by_name['order_by']._serialized_options = b'\342A\001\001'
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['include_payload']._loaded_options = None
+  _globals['_LISTEVENTSREQUEST'].fields_by_name['include_payload']._serialized_options = b'\342A\001\001'
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\003\n\001*'
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['types']._loaded_options = None
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['types']._serialized_options = b'\342A\001\001'
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['start_revision']._loaded_options = None
   _globals['_WATCHEVENTSREQUEST'].fields_by_name['start_revision']._serialized_options = b'\342A\001\001'
+  _globals['_WATCHEVENTSREQUEST'].fields_by_name['include_payload']._loaded_options = None
+  _globals['_WATCHEVENTSREQUEST'].fields_by_name['include_payload']._serialized_options = b'\342A\001\001'
   _globals['_VERIFYEVENTSREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_VERIFYEVENTSREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\031\n\027modelyard.dev/Namespace'
   _globals['_VERIFYEVENTSREQUEST'].fields_by_name['start_revision']._loaded_options = None
@@ -83,27 +87,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTSSERVICE'].methods_by_name['CompactEvents']._loaded_options = None
   _globals['_EVENTSSERVICE'].methods_by_name['CompactEvents']._serialized_options = b'\220\002\002\332A\017parent,revision\332\342\030\016events.compact\342\342\030\006parent\350\342\030\001\372\342\030\002\010\036'
   _globals['_EVENT']._serialized_start=279
-  _globals['_EVENT']._serialized_end=919
-  _globals['_EVENT_CHANGESENTRY']._serialized_start=839
-  _globals['_EVENT_CHANGESENTRY']._serialized_end=907
-  _globals['_CHANGE']._serialized_start=921
-  _globals['_CHANGE']._serialized_end=1025
-  _globals['_LISTEVENTSREQUEST']._serialized_start=1028
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1172
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1174
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1284
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=1286
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=1385
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1387
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1463
-  _globals['_VERIFYEVENTSREQUEST']._serialized_start=1465
-  _globals['_VERIFYEVENTSREQUEST']._serialized_end=1566
-  _globals['_VERIFYEVENTSRESPONSE']._serialized_start=1568
-  _globals['_VERIFYEVENTSRESPONSE']._serialized_end=1685
-  _globals['_COMPACTEVENTSREQUEST']._serialized_start=1687
-  _globals['_COMPACTEVENTSREQUEST']._serialized_end=1805
-  _globals['_COMPACTEVENTSRESPONSE']._serialized_start=1807
-  _globals['_COMPACTEVENTSRESPONSE']._serialized_end=1858
-  _globals['_EVENTSSERVICE']._serialized_start=1861
-  _globals['_EVENTSSERVICE']._serialized_end=2467
+  _globals['_EVENT']._serialized_end=936
+  _globals['_EVENT_CHANGESENTRY']._serialized_start=856
+  _globals['_EVENT_CHANGESENTRY']._serialized_end=924
+  _globals['_CHANGE']._serialized_start=938
+  _globals['_CHANGE']._serialized_end=1042
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1045
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1220
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1222
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1332
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=1335
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=1465
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1467
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1543
+  _globals['_VERIFYEVENTSREQUEST']._serialized_start=1545
+  _globals['_VERIFYEVENTSREQUEST']._serialized_end=1646
+  _globals['_VERIFYEVENTSRESPONSE']._serialized_start=1648
+  _globals['_VERIFYEVENTSRESPONSE']._serialized_end=1765
+  _globals['_COMPACTEVENTSREQUEST']._serialized_start=1767
+  _globals['_COMPACTEVENTSREQUEST']._serialized_end=1885
+  _globals['_COMPACTEVENTSRESPONSE']._serialized_start=1887
+  _globals['_COMPACTEVENTSRESPONSE']._serialized_end=1938
+  _globals['_EVENTSSERVICE']._serialized_start=1941
+  _globals['_EVENTSSERVICE']._serialized_end=2547
 # @@protoc_insertion_point(module_scope)

@@ -71,6 +71,7 @@ class Event(_message.Message):
     WEBHOOK_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
     PREVIOUS_HASH_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """Counts the events of the namespace: 1, 2, 3 … without gaps, in the order of the commits."""
     type: _builtins.str
@@ -86,12 +87,25 @@ class Event(_message.Message):
     reason: _builtins.str
     """The reason given by the caller, if any."""
     hash: _builtins.str
-    """SHA-256 in 64 lower-case hexadecimal digits, over the stored bytes of this event and the hash of the event before
-    it. A changed, removed or inserted event breaks the chain. `docs/log.md` in the repository specifies the bytes;
-    `vectors/events.json` will hold test vectors.
+    """SHA-256 of a zero byte followed by the bytes of `payload`, in 64 lower-case hexadecimal digits:
+    `hex(sha256(0x00 || payload))`. The payload holds the hash of the event before it, so a changed, removed or inserted
+    event breaks the chain. The server hashes the bytes that it stores and delivers them as they are: to verify an
+    event, hash its payload, and encode nothing anew. `vectors/events.json` has test vectors.
     """
     previous_hash: _builtins.str
     """Hash of the event before it. 64 zeros for revision 1."""
+    payload: _builtins.bytes
+    """The bytes that `hash` covers: the whole event as one JSON object in UTF-8, exactly as stored. Only if the request
+    has `include_payload`.
+
+    Its members are `schema` (absent: 0), `previous` (the hash of the event before it),
+    `revision`, `type`, `resource`, `actor`, `request_id`, `reason`, `time`, `changes` and `snapshot`. `docs/log.md` in
+    the repository specifies them, and the form of the JSON. Ignore members that you don't know.
+
+    A message takes at most 4 MiB. An event that would be larger than 3.5 MiB with its payload comes without `changes`
+    and `snapshot`, which the payload has too. If the payload alone is larger than that, it is empty, and the rest is
+    there: VerifyEvents verifies such an event on the server.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, by the server's clock."""
@@ -102,7 +116,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def namespace(self) -> _resources_pb2.Namespace:
-        """For `namespace.*` and `log.*`."""
+        """For `namespace.*`."""
 
     @_builtins.property
     def model(self) -> _resources_pb2.Model:
@@ -148,10 +162,11 @@ class Event(_message.Message):
         webhook: _resources_pb2.Webhook | None = ...,
         hash: _builtins.str = ...,
         previous_hash: _builtins.str = ...,
+        payload: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "deployment", b"deployment", "evaluation", b"evaluation", "model", b"model", "namespace", b"namespace", "snapshot", b"snapshot", "time", b"time", "version", b"version", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alias", b"alias", "changes", b"changes", "deployment", b"deployment", "evaluation", b"evaluation", "hash", b"hash", "model", b"model", "namespace", b"namespace", "previous_hash", b"previous_hash", "reason", b"reason", "request_id", b"request_id", "resource", b"resource", "revision", b"revision", "snapshot", b"snapshot", "time", b"time", "type", b"type", "version", b"version", "webhook", b"webhook"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "alias", b"alias", "changes", b"changes", "deployment", b"deployment", "evaluation", b"evaluation", "hash", b"hash", "model", b"model", "namespace", b"namespace", "payload", b"payload", "previous_hash", b"previous_hash", "reason", b"reason", "request_id", b"request_id", "resource", b"resource", "revision", b"revision", "snapshot", b"snapshot", "time", b"time", "type", b"type", "version", b"version", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["namespace", "model", "version", "alias", "evaluation", "deployment", "webhook"]  # noqa: Y015
     _WhichOneofArgType_snapshot: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
@@ -211,6 +226,7 @@ class ListEventsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
+    INCLUDE_PAYLOAD_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Name of a namespace; or of a model, whose events include those of everything in it; or of a version or an alias."""
     page_size: _builtins.int
@@ -229,6 +245,8 @@ class ListEventsRequest(_message.Message):
     """
     order_by: _builtins.str
     """`revision`, or `revision desc` for newest first. Empty: oldest first."""
+    include_payload: _builtins.bool
+    """Whether events come with their `payload`."""
     def __init__(
         self,
         *,
@@ -237,10 +255,11 @@ class ListEventsRequest(_message.Message):
         page_token: _builtins.str = ...,
         filter: _builtins.str = ...,
         order_by: _builtins.str = ...,
+        include_payload: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "include_payload", b"include_payload", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -291,10 +310,13 @@ class WatchEventsRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     TYPES_FIELD_NUMBER: _builtins.int
     START_REVISION_FIELD_NUMBER: _builtins.int
+    INCLUDE_PAYLOAD_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """Name of a namespace, or of a model in it."""
     start_revision: _builtins.int
     """First revision to send. 0: the next one."""
+    include_payload: _builtins.bool
+    """Whether events come with their `payload`."""
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Types of events to send, such as `alias.moved`, or `alias.*` for all of a kind. Empty: all. At most 100. EventType
@@ -307,10 +329,11 @@ class WatchEventsRequest(_message.Message):
         parent: _builtins.str = ...,
         types: _abc.Iterable[_builtins.str] | None = ...,
         start_revision: _builtins.int = ...,
+        include_payload: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "start_revision", b"start_revision", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_payload", b"include_payload", "parent", b"parent", "start_revision", b"start_revision", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -458,7 +481,7 @@ class CompactEventsResponse(_message.Message):
 
     COMPACTED_REVISION_FIELD_NUMBER: _builtins.int
     compacted_revision: _builtins.int
-    """Last revision that has been removed. # lineage"""
+    """Last revision that has been removed."""
     def __init__(
         self,
         *,

@@ -1,4 +1,4 @@
-"""The catalogue: what models and versions are searched and sorted by."""
+"""Adds the search indexes of models and versions."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-# Written out, not imported: what a migration does never changes.
+# Types are written out, not imported, because a migration must never change.
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ID = sa.String().with_variant(sa.TEXT(collation="C"), "postgresql")
 PAGE = 500

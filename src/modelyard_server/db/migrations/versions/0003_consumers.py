@@ -1,9 +1,9 @@
-"""Who serves what, how versions are used, and webhooks."""
+"""Adds deployments, uses of versions, and webhooks."""
 
 import sqlalchemy as sa
 from alembic import op
 
-# Written out, not imported: what a migration does never changes.
+# Types are written out, not imported, because a migration must never change.
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ID = sa.String().with_variant(sa.TEXT(collation="C"), "postgresql")
 PENDING = sa.text("state = 'PENDING'")

@@ -1,4 +1,4 @@
-"""Events are stored as the bytes that their hashes cover, and logs know the ids of their namespaces."""
+"""Stores events as the bytes that their hashes cover, and adds the id of the namespace to log heads."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-# Written out, not imported: what a migration does never changes.
+# Types are written out, not imported, because a migration must never change.
 ID = sa.String().with_variant(sa.TEXT(collation="C"), "postgresql")
 PAGE = 500
 
@@ -44,7 +44,7 @@ def upgrade() -> None:
 
 
 def _write_payloads(connection: sa.Connection) -> None:
-    """Gives each event the bytes that its hash was made of, page by page. They stay valid: no hash changes."""
+    """Stores the hashed bytes of each event, page by page. No hash changes."""
     update = (
         sa.update(_EVENTS)
         .where(
@@ -68,7 +68,7 @@ def _write_payloads(connection: sa.Connection) -> None:
 
 
 def _payload(row: Any) -> bytes:
-    """The canonical JSON of releases before this one. It has no ``schema``, which readers take for 0."""
+    """The canonical JSON of earlier releases. It has no ``schema``, which readers treat as 0."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row.time)
     fields = {
         "previous": row.previous_hash,
