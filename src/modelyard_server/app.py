@@ -46,6 +46,7 @@ from modelyard_server.outbound.sender import Sender
 from modelyard_server.query.requests import Lists
 from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
 from modelyard_server.telemetry import Metrics
+from modelyard_server.transfers.stores.service import join
 from modelyard_server.upkeep.sweeps import Sweeper
 
 J = TypeVar("J", bound=Job)
@@ -172,6 +173,15 @@ async def prepare(engine: Engine, directory: DataDirectory) -> tuple[str | None,
     return await schema.upgrade(engine)
 
 
+async def join_store(database: Database, directory: DataDirectory) -> None:
+    """Raises :class:`StoreError` unless the folder's store belongs with the database. Until then nothing is made."""
+    store = stores.existing_store(directory.path)
+    try:
+        await join(database, store, str(directory.path))
+    finally:
+        await store.close()
+
+
 @asynccontextmanager
 async def open_registry(
     settings: Settings, directory: DataDirectory, metrics: Metrics, limits: Limits
@@ -188,6 +198,7 @@ async def open_registry(
             await schema.require_current(engine)
         database = Database(engine, append)
         stack.push_async_callback(database.close)
+        await join_store(database, directory)
         store = await stores.open_store(directory.path)
         stack.push_async_callback(store.close)
         yield Registry(

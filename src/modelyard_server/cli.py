@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from modelyard_server import app as application
 from modelyard_server import offline
 from modelyard_server.allocator import keep_freed_memory
+from modelyard_server.blobs.store import StoreError
 from modelyard_server.calls.errors import RegistryError
 from modelyard_server.calls.methods import ContractError
 from modelyard_server.config import CONFIG_VARIABLE, Settings
@@ -103,6 +104,7 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:
         ContractError,
         FailpointError,
         RegistryError,
+        StoreError,
     ) as error:
         _fail(str(error), code)
 

@@ -3,6 +3,7 @@
 ``staging/<upload>``                          bytes of an upload, and, after its publication, a second name of the blob
 ``staging/<upload>.mark``                     how much of them outlives what, see ``staging``
 ``staging/tmp-<random>``                      anything else that is not finished
+``STORE_ID``                                  the id of the store, 32 hexadecimal digits
 ``blobs/sha256/<ab>/<digest>.<generation>``   a publication: whole, durable, never written again
 """
 
@@ -34,6 +35,7 @@ class Layout:
         self._root = root
         self._blobs = root / "blobs" / "sha256"
         self.staging = root / "staging"
+        self.identity = root / "STORE_ID"
 
     def create(self) -> None:
         """Makes every folder there will ever be, durably, and removes what earlier runs left half done.

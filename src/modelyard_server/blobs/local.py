@@ -12,6 +12,7 @@ from modelyard_server import failpoints
 from modelyard_server.blobs import publishing, staging
 from modelyard_server.blobs.disk import sync_folder
 from modelyard_server.blobs.hashing import checksummed
+from modelyard_server.blobs.identity import read_identity, write_identity
 from modelyard_server.blobs.layout import Layout
 from modelyard_server.blobs.reading import BlobReader, read_whole
 from modelyard_server.blobs.staging import StagedUpload
@@ -157,6 +158,12 @@ class LocalStore:
     def has_blobs(root: Path) -> bool:
         """Whether anything was ever published there and is still there."""
         return LocalStore.is_in(root) and next(Layout(root).published(), None) is not None
+
+    async def identity(self) -> str | None:
+        return await self._workers.run(read_identity, self._layout)
+
+    async def identify(self, identity: str) -> str:
+        return await self._workers.run(write_identity, self._layout, identity)
 
     async def open_writer(self, upload: str, *, epoch: int) -> LocalWriter:
         file = StagedUpload(self._layout, upload, self._boot)

@@ -29,6 +29,10 @@ class BlobKey:
     """In bytes."""
 
 
+class StoreError(Exception):
+    """The store cannot be used: it is not the one that the database belongs with, or it is damaged."""
+
+
 class BlobWriter(Protocol):
     """The one live writer of a staged upload. Not for concurrent calls."""
 
@@ -67,6 +71,17 @@ class BlobStore(Protocol):
 
     compose_threshold: int
     """Size in bytes from which uploading in parts and joining them pays; 0: never."""
+
+    async def identity(self) -> str | None:
+        """The id of this store: 32 hexadecimal digits. None until :meth:`identify` was called.
+
+        It lies beside the bytes: a copy has it too, an empty folder has none. :class:`StoreError` if it is damaged.
+        """
+        ...
+
+    async def identify(self, identity: str) -> str:
+        """Gives the store an id, durably, unless it has one; the id that it then has."""
+        ...
 
     async def open_writer(self, upload: str, *, epoch: int) -> BlobWriter:
         """The writer of an upload, positioned behind what is staged; fences every writer of a smaller epoch.

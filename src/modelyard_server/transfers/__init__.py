@@ -20,6 +20,7 @@ from modelyard_server.transfers.checks import check
 from modelyard_server.transfers.downloads.largest import LargestFiles
 from modelyard_server.transfers.downloads.service import Downloads
 from modelyard_server.transfers.downloads.servicer import DownloadsServicer
+from modelyard_server.transfers.stores.tables import stores
 from modelyard_server.transfers.sweeps import DiscardStrays, ExpireUploads
 from modelyard_server.transfers.uploads.jobs import PublishToTheEnd
 from modelyard_server.transfers.uploads.service import Uploads
@@ -64,7 +65,7 @@ def _build(parts: Parts) -> Running:
 
 CAPABILITY: Final = Capability(
     name="transfers",
-    tables=[blobs, namespace_blobs, uploads],
+    tables=[blobs, namespace_blobs, stores, uploads],
     services=[artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"]],
     offers=[_HeldBlobs()],
     checks=[check],
