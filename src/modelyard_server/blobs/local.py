@@ -15,6 +15,7 @@ from modelyard_server.blobs.hashing import checksummed
 from modelyard_server.blobs.identity import read_identity, write_identity
 from modelyard_server.blobs.layout import Layout
 from modelyard_server.blobs.reading import BlobReader, read_whole
+from modelyard_server.blobs.resuming import HashedPrefixes
 from modelyard_server.blobs.staging import StagedUpload
 from modelyard_server.blobs.store import BlobKey, Chunk
 from modelyard_server.blobs.workers import Workers, outlast
@@ -37,15 +38,19 @@ class _Slot:
     The file is touched under ``lock`` alone, and whoever holds the lock keeps it until its thread has ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, upload: str, prefixes: HashedPrefixes) -> None:
+        self.upload = upload
+        self.prefixes = prefixes
         self.lock = asyncio.Lock()
         self.claimant: LocalWriter | None = None
         """The writer opened last; the others are fenced, at once and for good."""
         self.file: StagedUpload | None = None
+        self.epoch = 0
+        """Of the writer that opened the file."""
         self.flush: asyncio.Future[None] | None = None
 
     async def release(self, workers: Workers) -> None:
-        """Closes the file, whoever opened it. To be called with the lock held, and outlasted."""
+        """Closes the file, whoever opened it, and keeps its hash. To be called with the lock held, and outlasted."""
         flush, self.flush = self.flush, None
         if flush is not None:
             with suppress(RegistryError):  # it has removed the file then, and the next writer starts from zero
@@ -53,6 +58,8 @@ class _Slot:
         file, self.file = self.file, None
         if file is not None:
             await workers.run(file.close)
+            if (prefix := file.prefix) is not None:
+                self.prefixes.keep(self.upload, prefix, self.epoch)
 
 
 class LocalWriter:
@@ -73,8 +80,9 @@ class LocalWriter:
         async with self._slot.lock:
             self._check()
             await outlast(self._slot.release(self._workers))
-            self._slot.file = self._file
-            await self._workers.run(self._file.open)
+            self._slot.file, self._slot.epoch = self._file, self.epoch
+            prefix = self._slot.prefixes.take(self._slot.upload, self.epoch)
+            await self._workers.run(self._file.open, prefix)
             while await self._workers.run(self._file.rehash):
                 self._check()
             self._check()
@@ -139,6 +147,7 @@ class LocalStore:
         self._slots: WeakValueDictionary[str, _Slot] = WeakValueDictionary()
 
     @classmethod
+        self._prefixes = HashedPrefixes()
     async def open(cls, root: Path) -> "LocalStore":
         """The store in ``root``, which is made if it is missing."""
         store = cls(root)
@@ -167,7 +176,7 @@ class LocalStore:
 
     async def open_writer(self, upload: str, *, epoch: int) -> LocalWriter:
         file = StagedUpload(self._layout, upload, self._boot)
-        slot = self._slots.setdefault(upload, _Slot())
+        slot = self._slots.setdefault(upload, _Slot(upload, self._prefixes))
         if slot.claimant is not None and slot.claimant.epoch >= epoch:
             raise upload_fenced()
         writer = LocalWriter(slot, file, self._workers, epoch)
@@ -187,7 +196,7 @@ class LocalStore:
 
     async def discard(self, upload: str) -> None:
         file = StagedUpload(self._layout, upload, self._boot)
-        slot = self._slots.setdefault(upload, _Slot())
+        slot = self._slots.setdefault(upload, _Slot(upload, self._prefixes))
         slot.claimant = None
         async with slot.lock:
             await outlast(slot.release(self._workers))
@@ -196,6 +205,7 @@ class LocalStore:
     async def staged(self) -> AsyncGenerator[str, None]:
         async for batch in self._listed(self._layout.uploads()):
             for upload in batch:
+            self._prefixes.drop(upload)
                 yield upload
 
     def published(self) -> AsyncGenerator[Sequence[BlobKey], None]:

@@ -86,8 +86,9 @@ class BlobStore(Protocol):
     async def open_writer(self, upload: str, *, epoch: int) -> BlobWriter:
         """The writer of an upload, positioned behind what is staged; fences every writer of a smaller epoch.
 
-        Reads what is staged again, to go on with its hash. ``UPLOAD_BUSY`` if this or a later epoch is open already, or
-        is opened meanwhile.
+        A store that did not keep the hash of what is staged reads it again. An opening that is cancelled meanwhile is
+        not in vain: the writer of the next epoch goes on behind what was read. ``UPLOAD_BUSY`` if this or a later epoch
+        is open already, or is opened meanwhile.
         """
         ...
 
