@@ -145,6 +145,7 @@ def registry(address: str, folder: Path) -> Iterator[None]:
     """A server of its own, ready when this is entered and gone when it is left."""
     with child(
         *(SERVER, "serve", "--listen", address, "--admin-listen", "", "--data-dir", folder / "registry"),
+        *("--drain-delay", "0"),
         log=folder / "server.log",
     ) as server:
         deadline = time.monotonic() + START_SECONDS

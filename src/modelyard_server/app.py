@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import structlog
-from prometheus_client import start_http_server
+from prometheus_client import disable_created_metrics, start_http_server
 
 from modelyard_server import (
     comparison,
@@ -126,6 +127,7 @@ class Registry:
             [servicer for each in running for servicer in each.servicers],
             limits=limits,
             metrics=metrics,
+            probes={"database": database.probe, "store": store.probe},
             reflect=reflect,
         )
 
@@ -143,8 +145,13 @@ class Registry:
             await job.start()
         await self.server.start()
 
-    async def drain(self, grace: float) -> None:
-        """Health says NOT_SERVING, streams end so that they can be resumed, small calls run to their end."""
+    async def drain(self, grace: float, delay: float = 0.0) -> None:
+        """Health says NOT_SERVING at once. For ``delay`` seconds all calls are answered as before, so that balancers
+        and clients that watch health go elsewhere first. Then streams end so that they can be resumed, and calls that
+        run have ``grace`` seconds.
+        """
+        await self.server.health.end()
+        await asyncio.sleep(delay)
         self._draining.set()
         for job in self._jobs:
             await job.stop()
@@ -182,6 +189,25 @@ async def join_store(database: Database, directory: DataDirectory) -> None:
         await store.close()
 
 
+def _expose(metrics: Metrics, engine: Engine, directory: DataDirectory) -> None:
+    metrics.gauge(
+        "modelyard_database_connections", "Connections to the database in use.", lambda: float(engine.pool.in_use)
+    )
+    metrics.gauge(
+        "modelyard_database_connections_limit", "Most connections to the database.", lambda: float(engine.pool.size)
+    )
+    metrics.gauge(
+        "modelyard_disk_free_bytes",
+        "Free bytes of the disk of the data folder.",
+        lambda: float(shutil.disk_usage(directory.path).free),
+    )
+    metrics.gauge(
+        "modelyard_disk_size_bytes",
+        "Size of the disk of the data folder.",
+        lambda: float(shutil.disk_usage(directory.path).total),
+    )
+
+
 @asynccontextmanager
 async def open_registry(
     settings: Settings, directory: DataDirectory, metrics: Metrics, limits: Limits
@@ -201,6 +227,7 @@ async def open_registry(
         await join_store(database, directory)
         store = await stores.open_store(directory.path)
         stack.push_async_callback(store.close)
+        _expose(metrics, engine, directory)
         yield Registry(
             database,
             store,
@@ -230,12 +257,15 @@ def arm_failpoints(settings: Settings) -> None:
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then drains."""
     arm_failpoints(settings)
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop: asyncio.Future[float] = loop.create_future()
+    # Ctrl-C is a person's, who has no balancer that must see it first.
+    for number, delay in ((signal.SIGTERM, settings.drain_delay_seconds), (signal.SIGINT, 0.0)):
+        loop.add_signal_handler(number, _settle, stop, delay)
     directory = DataDirectory.open(settings.data_dir)
     try:
+        # A second series for each counter, of use to nobody here.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         metrics = Metrics()
         async with open_registry(settings, directory, metrics, Limits()) as registry_:
             certificate = None
@@ -247,14 +277,19 @@ async def serve(settings: Settings) -> None:
             address = settings.listen if settings.listen.startswith("unix") else _with_port(settings.listen, port)
             facts = {"tls": certificate is not None, "metrics": admin, "data_dir": str(directory.path)}
             _log.info("serving", address=address, **facts)
-            await stop.wait()
-            _log.info("draining", grace_seconds=settings.grace_seconds)
+            delay, grace = await stop, settings.grace_seconds
+            _log.info("draining", delay_seconds=delay, grace_seconds=grace)
             for number in (signal.SIGTERM, signal.SIGINT):  # a second signal ends it at once
                 loop.remove_signal_handler(number)
-            await registry_.drain(settings.grace_seconds)
+            await registry_.drain(grace, delay)
         _log.info("stopped")
     finally:
         directory.close()
+
+
+def _settle(stop: "asyncio.Future[float]", delay: float) -> None:
+    if not stop.done():
+        stop.set_result(delay)
 
 
 def _with_port(address: str, port: int) -> str:

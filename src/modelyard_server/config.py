@@ -62,7 +62,10 @@ class Settings(BaseSettings):
     webhook_networks: str = Field(
         "", description="networks that webhooks may reach although they are private: 10.0.0.0/8,fd00::/8"
     )
-    grace_seconds: float = Field(25.0, ge=0, description="how long calls may go on after SIGTERM")
+    drain_delay_seconds: float = Field(
+        5.0, ge=0, description="how long calls are still taken after SIGTERM, while health says NOT_SERVING"
+    )
+    grace_seconds: float = Field(20.0, ge=0, description="how long calls may go on after that")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
     log_format: Literal["json", "text"] = Field("json", description="one JSON object a line, or text for people")
 

@@ -41,7 +41,9 @@ class ServerProcess:
     def command(self) -> list[str]:
         paths = ["--data-dir", str(self.folder / "data"), "--listen", self.address]
         admin = [] if "--admin-listen" in self.flags else ["--admin-listen", ""]
-        return [str(BIN / "modelyard-server"), "serve", *paths, *admin, *self.flags]
+        # No balancer needs time to look elsewhere.
+        delay = [] if "--drain-delay" in self.flags else ["--drain-delay", "0"]
+        return [str(BIN / "modelyard-server"), "serve", *paths, *admin, *delay, *self.flags]
 
     @property
     def running(self) -> bool:
@@ -59,7 +61,7 @@ class ServerProcess:
             return self
         with grpc.insecure_channel(self.address) as channel:
             health = health_pb2_grpc.HealthStub(channel)
-            answer = health.Check(health_pb2.HealthCheckRequest(), timeout=20, wait_for_ready=True)
+            answer = health.Check(health_pb2.HealthCheckRequest(), timeout=60, wait_for_ready=True)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING, self.log.read_text()
         return self
 
@@ -70,10 +72,13 @@ class ServerProcess:
         self._process = None
         return code
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Signals the server and waits; its exit code."""
+    def send_signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Signals the server and waits; its exit code."""
+        self.send_signal(number)
         return self.wait()
 
     def freeze(self) -> None:

@@ -49,8 +49,9 @@ class Layout:
         # Whether they were made now or by a run that died before this line.
         for folder in (self._blobs, self._blobs.parent, self._root):
             sync_folder(folder)
-        for leftover in self.staging.glob(f"{_TEMPORARY}*"):
-            leftover.unlink()
+        for folder in (self.staging, self._root):
+            for leftover in folder.glob(f"{_TEMPORARY}*"):
+                leftover.unlink()
 
     def exists(self) -> bool:
         return self._blobs.is_dir()
@@ -74,6 +75,10 @@ class Layout:
                 upload = entry.name.removesuffix(_MARK)
                 if _UPLOAD.fullmatch(upload) and (upload == entry.name or not self.staged(upload).exists()):
                     yield upload
+
+    def probe(self) -> Path:
+        """A file that is there for a moment, whenever it is asked whether the disk takes writes."""
+        return self._root / f"{_TEMPORARY}{uuid4().hex}"
 
     def temporary(self) -> Path:
         """A name nobody else has. On the file system of the blobs, so that it can be linked there."""

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from modelyard_server import failpoints
 from modelyard_server.blobs import publishing, staging
-from modelyard_server.blobs.disk import sync_folder
+from modelyard_server.blobs.disk import probe, sync_folder
 from modelyard_server.blobs.hashing import checksummed
 from modelyard_server.blobs.identity import read_identity, write_identity
 from modelyard_server.blobs.layout import Layout
@@ -142,12 +142,14 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self._layout = Layout(root)
         self._workers = Workers(THREADS)
+        # Of its own: behind transfers that wait for a busy disk it would say that the disk is gone.
+        self._prober = Workers(1)
         self._boot = staging.read_boot_id()
         # A slot lives as long as somebody writes, or waits to.
         self._slots: WeakValueDictionary[str, _Slot] = WeakValueDictionary()
+        self._prefixes = HashedPrefixes()
 
     @classmethod
-        self._prefixes = HashedPrefixes()
     async def open(cls, root: Path) -> "LocalStore":
         """The store in ``root``, which is made if it is missing."""
         store = cls(root)
@@ -173,6 +175,9 @@ class LocalStore:
 
     async def identify(self, identity: str) -> str:
         return await self._workers.run(write_identity, self._layout, identity)
+
+    async def probe(self) -> None:
+        await self._prober.run(probe, self._layout.probe())
 
     async def open_writer(self, upload: str, *, epoch: int) -> LocalWriter:
         file = StagedUpload(self._layout, upload, self._boot)
@@ -200,12 +205,12 @@ class LocalStore:
         slot.claimant = None
         async with slot.lock:
             await outlast(slot.release(self._workers))
+            self._prefixes.drop(upload)
             await self._workers.run(file.remove)
 
     async def staged(self) -> AsyncGenerator[str, None]:
         async for batch in self._listed(self._layout.uploads()):
             for upload in batch:
-            self._prefixes.drop(upload)
                 yield upload
 
     def published(self) -> AsyncGenerator[Sequence[BlobKey], None]:
@@ -271,6 +276,7 @@ class LocalStore:
             async with slot.lock:
                 await outlast(slot.release(self._workers))
         await self._workers.close()
+        await self._prober.close()
 
     async def _abandon(self, reader: BlobReader, ahead: asyncio.Future[list[Chunk]]) -> None:
         """Closes a reader once the batch that it reads ahead has come in."""

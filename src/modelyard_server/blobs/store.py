@@ -83,6 +83,10 @@ class BlobStore(Protocol):
         """Gives the store an id, durably, unless it has one; the id that it then has."""
         ...
 
+    async def probe(self) -> None:
+        """Raises as a write would that the store cannot take. Cheap; leaves nothing behind."""
+        ...
+
     async def open_writer(self, upload: str, *, epoch: int) -> BlobWriter:
         """The writer of an upload, positioned behind what is staged; fences every writer of a smaller epoch.
 
