@@ -16,9 +16,10 @@ from typing import Final
 from uuid import uuid4
 
 from modelyard import AsyncClient, _convert
-from modelyard.types import Event, Version
+from modelyard.types import Event, Model, Version
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2
+from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 Call = Callable[[], Awaitable[object]]
 
@@ -47,12 +48,12 @@ async def _resolve(client: AsyncClient, model: str) -> Call:
 
 
 async def _get(client: AsyncClient, model: str) -> Call:
-    return partial(client.get_version, f"{model}@1")
+    return partial(client.versions.get, f"{model}@1")
 
 
 async def _create(client: AsyncClient, model: str) -> Call:
     """Another version of the same bytes: what the last step of a push asks for."""
-    version = (await client.resolve(f"{model}@production")).version
+    version = await client.versions.get(f"{model}@production")
     files = [
         resources_pb2.File(path=file.path, blob=resources_pb2.Blob(digest=file.digest, size_bytes=file.size))
         for file in version.files
@@ -62,32 +63,35 @@ async def _create(client: AsyncClient, model: str) -> Call:
 
     async def create() -> None:
         request.request_id = str(uuid4())
-        await connection.call(connection.registry.CreateVersion, request)
+        await connection.call(connection.stub(RegistryServiceStub).CreateVersion, request)
 
     return create
 
 
 async def _set_alias(client: AsyncClient, model: str) -> Call:
     numbers = cycle((1, 2))
-    return lambda: client.set_alias(model, "candidate", next(numbers))
+    return lambda: client.aliases.set(model, "candidate", next(numbers))
 
 
 async def _alias_then(client: AsyncClient, model: str) -> Call:
     """What was in production in the middle of its history."""
-    alias = await client.get_alias(model, "production")
+    alias = await client.aliases.get(model, "production")
     then = alias.create_time + (alias.update_time - alias.create_time) / 2
-    return partial(client.get_alias, model, "production", at=then)
+    return partial(client.aliases.get, model, "production", at=then)
 
 
 async def _history(client: AsyncClient, model: str) -> Call:
     async def history() -> list[Event]:
-        return [event async for event in client.list_events(f"{model}@production", newest_first=True)]
+        return [event async for event in client.events.list(f"{model}@production", newest_first=True)]
 
     return history
 
 
 async def _search(client: AsyncClient, _model: str, words: str) -> Call:
-    return partial(client.search_models, words)
+    async def search() -> tuple[Model, ...]:
+        return await anext(client.models.search(words).pages())
+
+    return search
 
 
 async def _list(client: AsyncClient, model: str, text: str, order_by: str, page: str) -> Call:
@@ -98,7 +102,7 @@ async def _list(client: AsyncClient, model: str, text: str, order_by: str, page:
     connection = client._connection  # noqa: SLF001 - the SDK has lists, whose pages it reads as they are needed
 
     async def answer() -> pb.ListVersionsResponse:
-        return await connection.call(connection.registry.ListVersions, request)
+        return await connection.call(connection.stub(RegistryServiceStub).ListVersions, request)
 
     async def listed() -> list[Version]:
         return [_convert.version(message) for message in (await answer()).versions]

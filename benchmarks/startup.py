@@ -40,7 +40,7 @@ def _first_answer(data: Path) -> None:
     process = subprocess.Popen([*command, "--admin-listen", "", "--log-level", "warning"])
     try:
         with modelyard.Client(f"grpc://{address}") as client:
-            client.get_namespace("default")
+            client.namespaces.get("default")
     finally:
         process.kill()
         process.wait()

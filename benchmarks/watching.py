@@ -15,6 +15,8 @@ from benchmarks import servers
 from benchmarks.report import Row
 from modelyard import AsyncClient
 from modelyard.v1 import events_pb2, registry_pb2, resources_pb2
+from modelyard.v1.events_pb2_grpc import EventsServiceStub
+from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 MODEL: Final = "namespaces/default/models/fraud"
 _WATCHERS: Final = 100
@@ -41,21 +43,20 @@ async def _promote(client: AsyncClient, alias: str) -> None:
     """Another event; a model's label does as well, and needs no bytes."""
     model = resources_pb2.Model(name=MODEL, labels={"promoted": alias})
     connection = client._connection  # noqa: SLF001 - a message of our own is the fastest event to make
-    await connection.call(connection.registry.UpdateModel, registry_pb2.UpdateModelRequest(model=model))
+    await connection.call(
+        connection.stub(RegistryServiceStub).UpdateModel, registry_pb2.UpdateModelRequest(model=model)
+    )
 
 
 async def _watch(client: AsyncClient, seen: "dict[int, float]", heard: asyncio.Semaphore) -> None:
     """Notes when each event came, and tells of each answer."""
     connection = client._connection  # noqa: SLF001 - the SDK pulls what it hears of, which is measured elsewhere
-    with connection.in_use() as channels:
-        call = channels.watches.WatchEvents(events_pb2.WatchEventsRequest(parent=MODEL))
-        try:
-            async for answer in call:
-                heard.release()
-                for event in answer.events:
-                    seen[event.revision] = time.perf_counter()
-        finally:
-            call.cancel()
+    watch = connection.stub(EventsServiceStub).WatchEvents
+    async with connection.stream(watch, events_pb2.WatchEventsRequest(parent=MODEL)) as answers:
+        async for answer in answers:
+            heard.release()
+            for event in answer.events:
+                seen[event.revision] = time.perf_counter()
 
 
 async def _start(url: str, count: int, stack: AsyncExitStack, heard: asyncio.Semaphore) -> "list[dict[int, float]]":
@@ -76,7 +77,7 @@ async def _reach(url: str) -> tuple[float, float]:
     """Seconds from the call that promotes until a watcher has heard of it: the median and the 99th percentile."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(AsyncClient(url))
-        await client.create_model("fraud")
+        await client.models.create("fraud")
         heard = asyncio.Semaphore(0)
         seen = await _start(url, _WATCHERS, stack, heard)
         started: dict[int, float] = {}

@@ -63,7 +63,7 @@ def main(folder: Path) -> None:
             say("The serving process looks again:")
             predictions(serving, reload=True)
 
-        show(yard.get_version(f"{MODEL}@production"), yard.get_alias(MODEL, "production"))
+        show(yard.versions.get(f"{MODEL}@production"), yard.aliases.get(MODEL, "production"))
 
 
 def push(yard: modelyard.Client, what: str, model: Any, folder: Path) -> modelyard.Version:
@@ -104,7 +104,7 @@ def dataset(name: str, role: modelyard.DatasetRole, *arrays: Any) -> modelyard.D
 
 
 def promote(yard: modelyard.Client, version: modelyard.Version, reason: str) -> None:
-    yard.set_alias(MODEL, "production", version.number, expected_digest=version.digest, reason=reason)
+    yard.promote(f"{MODEL}@{version.number}", reason=reason)
     say(f"Promoted version {version.number} to production: {reason}.")
 
 

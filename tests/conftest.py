@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -7,15 +8,26 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.support import shared
 from tests.support.calls import fraud
+from tests.support.children import launcher
+from tests.support.launcher import die_with
+from tests.support.parsing import parse_undisturbed
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.prepared import Prepared, prepare
 from tests.support.registry import RunningRegistry, running_registry
 from tests.support.server import ServerProcess
 
+parse_undisturbed()
+
 # A shell has what runs in its background ignore Ctrl-C, and all that this starts would do so too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # of pytest-xdist: it would notice only after a while that its runner is gone
+        die_with(os.getppid(), signal.SIGKILL)
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +37,13 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MODELYARD_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_by_all_workers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    shared.use(tmp_path_factory)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        launcher.start()  # while the first tests run
 
 
 @pytest.fixture(scope="session")
@@ -51,12 +70,15 @@ def prepared(request: pytest.FixtureRequest) -> Prepared:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh database of each dialect."""
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new, migrated database of each dialect; `sqlite` for a file that is made where it is wanted."""
     if request.param == "sqlite":
-        return "sqlite"
+        yield "sqlite"
+        return
     cluster: Postgres = request.getfixturevalue("postgres")
-    return cluster.create()
+    url = cluster.migrated()
+    yield url
+    cluster.drop(url)
 
 
 @pytest.fixture
@@ -71,7 +93,7 @@ async def fraud_yard(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningRegistry]:
     """One for all tests of a module, on each dialect, with the model `fraud`: for calls that change nothing of it."""
-    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").create()
+    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").migrated()
     async with running_registry(url, tmp_path_factory.mktemp("yard")) as running:
         await fraud(running)
         yield running

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo.py"
-SECONDS = 60
+SECONDS = 300
 
 
 @contextmanager

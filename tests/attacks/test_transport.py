@@ -16,6 +16,7 @@ import grpc
 import psutil
 import pytest
 from tests.support import http2
+from tests.support.children import PATIENCE
 from tests.support.http2 import Flag, Frame
 from tests.support.scale import SCALE
 from tests.support.server import ServerProcess
@@ -32,15 +33,29 @@ _DATA: Final = Path(__file__).parents[1] / "data"
 _GET: Final = "/modelyard.v1.RegistryService/GetNamespace"
 _HANDSHAKE: Final = 10
 """Seconds that a server gives whoever connects to say hello."""
-_PATIENCE: Final = 1.0
-"""Seconds that a small call of somebody else may take, on a busy machine, while the attack runs."""
+_DELAY: Final = 1.0
+"""Seconds by which the attack may delay a small call of somebody else."""
+_BUSY: Final = 5
+"""How many times as long as usual a small call may take by chance, on a busy machine."""
+
+
+class Victim(ServerProcess):
+    """The server that is attacked, and another one that is not. The machine is as busy for both."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "victim")
+        self.other = ServerProcess(folder / "other")
 
 
 @pytest.fixture(scope="module")
-def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("victim")).start()
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    process = Victim(tmp_path_factory.mktemp("servers"))
+    for each in (process, process.other):
+        each.folder.mkdir()
+        each.start()
     yield process
     process.close()
+    process.other.close()
 
 
 class Bystander:
@@ -53,28 +68,34 @@ class Bystander:
     async def work(self, client: AsyncClient) -> None:
         while True:
             started = time.perf_counter()
-            await client.get_namespace("default")
+            await client.namespaces.get("default")
             self.slowest = max(self.slowest, time.perf_counter() - started)
             self.calls += 1
             await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
-async def unharmed(server: ServerProcess, memory: int = 50 * _MIB) -> AsyncIterator[Bystander]:
-    """Nobody else notices what happens inside, and it costs the server at most ``memory``."""
-    process = psutil.Process(server.pid)
+async def at_work(server: ServerProcess) -> AsyncIterator[Bystander]:
     async with AsyncClient(server.url) as client:
-        await client.get_namespace("default")
-        before = process.memory_info().rss
+        await client.namespaces.get("default")
         bystander = Bystander()
         working = asyncio.create_task(bystander.work(client))
         yield bystander
-        await client.get_namespace("default")
+        await client.namespaces.get("default")
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working  # with its error, if it had one
+
+
+@asynccontextmanager
+async def unharmed(victim: Victim, memory: int = 50 * _MIB) -> AsyncIterator[None]:
+    """Nobody else notices what happens inside, and it costs the server at most ``memory``."""
+    process = psutil.Process(victim.pid)
+    async with at_work(victim.other) as elsewhere, at_work(victim) as bystander:
+        before = process.memory_info().rss
+        yield
     assert bystander.calls
-    assert bystander.slowest < _PATIENCE
+    assert bystander.slowest < _DELAY + _BUSY * elsewhere.slowest
     assert process.memory_info().rss - before < memory
 
 
@@ -88,7 +109,7 @@ _TOO_LARGE: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 @pytest.mark.parametrize("attack", _TOO_LARGE)
-async def test_what_is_too_large_is_refused_before_it_is_looked_at(victim: ServerProcess, attack: str) -> None:
+async def test_too_large_messages_are_refused_unread(victim: Victim, attack: str) -> None:
     async with grpc.aio.insecure_channel(victim.address) as channel, unharmed_memory(victim):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await _TOO_LARGE[attack](RegistryServiceStub(channel))
@@ -103,17 +124,15 @@ async def unharmed_memory(server: ServerProcess) -> AsyncIterator[None]:
     yield
     assert process.memory_info().rss - before < 50 * _MIB
     async with AsyncClient(server.url) as client:
-        await client.get_namespace("default")
+        await client.namespaces.get("default")
 
 
-async def test_connections_that_never_say_hello_are_closed(victim: ServerProcess) -> None:
+async def test_connections_that_never_say_hello_are_closed(victim: Victim) -> None:
     """A48"""
     async with unharmed(victim):
-        started = time.monotonic()
         silent = [await asyncio.open_connection("127.0.0.1", victim.port) for _ in range(500 * SCALE)]
-        async with asyncio.timeout(3 * _HANDSHAKE):
+        async with asyncio.timeout(5 * _HANDSHAKE):
             await asyncio.gather(*(_read_to_the_end(reader) for reader, _ in silent))
-        assert time.monotonic() - started < 2 * _HANDSHAKE
         for _, writer in silent:
             writer.close()
 
@@ -133,18 +152,18 @@ async def _read_to_the_end(reader: asyncio.StreamReader) -> None:
         pytest.param(b"", id="A48 nothing"),
     ],
 )
-async def test_what_is_no_http2_is_closed(victim: ServerProcess, junk: bytes) -> None:
+async def test_connections_without_http2_are_closed(victim: Victim, junk: bytes) -> None:
     async with unharmed(victim):
         reader, writer = await asyncio.open_connection("127.0.0.1", victim.port)
         writer.write(junk)
         writer.write_eof()
-        async with asyncio.timeout(_HANDSHAKE):
+        async with asyncio.timeout(PATIENCE):
             with suppress(ConnectionError):
                 assert b"modelyard" not in await reader.read()
         writer.close()
 
 
-async def test_rapid_resets_hurt_nobody(victim: ServerProcess) -> None:
+async def test_rapid_resets_do_not_affect_others(victim: Victim) -> None:
     """A51: calls that are made and given up at once, as fast as they can be sent."""
     headers = http2.request_headers(_GET, victim.address)
     async with unharmed(victim), http2.connected(victim.address) as connection:
@@ -155,16 +174,16 @@ async def test_rapid_resets_hurt_nobody(victim: ServerProcess) -> None:
                 break
 
 
-async def test_a_flood_of_pings_ends_the_connection_it_comes_from(victim: ServerProcess) -> None:
+async def test_a_flood_of_pings_ends_the_connection_it_comes_from(victim: Victim) -> None:
     """A51: the server says that it is too much, unless it has closed the connection before that was read."""
     ping = http2.frame(Frame.PING, payload=bytes(8))
-    async with unharmed(victim), http2.connected(victim.address) as connection, asyncio.timeout(_HANDSHAKE):
+    async with unharmed(victim), http2.connected(victim.address) as connection, asyncio.timeout(PATIENCE):
         while not connection.closed and Frame.GOAWAY not in connection.received:
             await connection.send(ping * 10)
             await asyncio.sleep(0)
 
 
-async def test_headers_without_an_end_are_not_kept(victim: ServerProcess) -> None:
+async def test_endless_headers_are_not_kept(victim: Victim) -> None:
     """A51: 10 MB of CONTINUATION frames."""
     headers = http2.request_headers(_GET, victim.address)
     more = http2.header_block({f"x-{number:03}": "y" * 100 for number in range(140)})
@@ -190,7 +209,7 @@ async def test_headers_without_an_end_are_not_kept(victim: ServerProcess) -> Non
         "/modelyard.v1.registryservice/getnamespace",
     ],
 )
-async def test_what_is_not_served_is_not_named(victim: ServerProcess, path: str) -> None:
+async def test_unknown_methods_reveal_no_names(victim: Victim, path: str) -> None:
     """A55, A109"""
     async with grpc.aio.insecure_channel(victim.address) as channel:
         call: Any = channel.unary_unary(path)
@@ -221,7 +240,7 @@ def _handshake(server: ServerProcess, version: ssl.TLSVersion) -> str | None:
         context.set_ciphers("ALL:@SECLEVEL=0")
         context.minimum_version = context.maximum_version = version
     with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=_HANDSHAKE) as plain,
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as wrapped,
     ):
         return wrapped.version()
@@ -239,6 +258,6 @@ async def test_plaintext_to_a_tls_port_gets_no_answer(tls_victim: ServerProcess)
     """A56"""
     async with grpc.aio.insecure_channel(tls_victim.address) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            await RegistryServiceStub(channel).GetNamespace(rpc.GetNamespaceRequest(), timeout=_HANDSHAKE)
+            await RegistryServiceStub(channel).GetNamespace(rpc.GetNamespaceRequest(), timeout=PATIENCE)
     assert error.value.code() == Code.UNAVAILABLE
     assert _handshake(tls_victim, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"

@@ -41,7 +41,7 @@ def team(settings: None) -> str:
     """A namespace of the test's own."""
     name = f"team-{uuid4().hex[:8]}"
     with Client() as client:
-        client.create_namespace(name)
+        client.namespaces.create(name)
     return name
 
 

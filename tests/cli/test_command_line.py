@@ -46,7 +46,7 @@ def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
         *COMMANDS,
         "webhooks",
         "--version",
-        "0 ok, 2 not found, 3 verification failed, 4 refused",
+        "0 ok; 2 not found; 3 verification failed; 4 refused",
         "MODELYARD_TOKEN",
     ):
         assert word in told

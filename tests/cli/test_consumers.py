@@ -98,10 +98,10 @@ def test_what_is_gone_is_ended_if_somebody_says_so(cli: Cli, fraud: str) -> None
         _serve(fraud, 1, service, environment="eu")
     refused = cli("deployments", fraud, "--end")
     assert refused.code == 4
-    assert "add --yes" in refused.err
+    assert "Add --yes" in refused.err
     nothing = cli("deployments", "--end", "--yes")
     assert nothing.code == 4
-    assert "--end wants to be told whose deployments end" in nothing.err
+    assert "--end needs a namespace, a model or a version" in nothing.err
     assert _names(cli, fraud) == ["a", "b"]
 
     ended = cli("deployments", fraud, "--filter", "service = a", "--end", "--yes")

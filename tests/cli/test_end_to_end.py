@@ -175,7 +175,7 @@ class TestChange:
 
     def test_an_alias_is_removed_and_the_version_stays(self, cli: Cli, fraud: str) -> None:
         cli("promote", f"{fraud}@1", "--to", "canary")
-        assert cli("rm", fraud, "--alias", "canary").out == f"removed the alias canary, which meant {fraud}@1\n"
+        assert cli("rm", fraud, "--alias", "canary").out == f"deleted the alias canary of {fraud}@1\n"
         assert cli("pull", f"{fraud}@canary").code == 2
         assert cli("pull", f"{fraud}@1").code == 0
         assert cli("rm", f"{fraud}@1", "--alias", "canary").code == 4
@@ -183,7 +183,7 @@ class TestChange:
     def test_only_a_number_names_what_is_to_be_restored(self, cli: Cli, fraud: str) -> None:
         answer = cli("restore", f"{fraud}@latest")
         assert answer.code == 4
-        assert "give the number" in answer.err
+        assert "Use the number" in answer.err
 
 
 class TestSearch:
@@ -313,17 +313,15 @@ class TestWebhooks:
         assert renewed.out.startswith(f"{name} → https://hooks.example.com/x\nsecret: whsec_")
         assert secret not in renewed.out
         assert cli("webhooks", "disable", name).out == f"{name} is disabled\n"
-        listed = cli("webhooks", "ls", team)
-        assert [line.split() for line in listed.out.splitlines()] == [
-            ["WEBHOOK", "URL", "TYPES", "MODEL", "AGE", "STATE"],
-            [name, "https://hooks.example.com/x", "log.*", "now", "DISABLED"],
-        ]
+        header, listed = cli("webhooks", "ls", team).out.splitlines()
+        assert header.split() == ["WEBHOOK", "URL", "TYPES", "MODEL", "AGE", "STATE"]
+        assert re.fullmatch(rf"{name} +https://hooks\.example\.com/x +log\.\* +(now|\d+ s) +DISABLED *", listed)
         assert "secret" in cli("webhooks", "ls", team, "-o", "json").out
         assert "whsec_" not in cli("webhooks", "ls", team, "-o", "json").out
         assert cli("webhooks", "deliveries", name).err == "there are no deliveries\n"
         assert cli("log", team, "-n", "1").out.splitlines()[1].split()[-4:-1] == ["anonymous", "webhook.updated", name]
         assert cli("webhooks", "enable", name).out == f"{name} is enabled\n"
-        assert cli("webhooks", "rm", name).out == f"removed {name}\n"
+        assert cli("webhooks", "rm", name).out == f"deleted {name}\n"
         gone = cli("webhooks", "rm", name)
         assert gone.code == 2
         assert "'modelyard webhooks ls'" in gone.err
@@ -334,7 +332,7 @@ class TestWebhooks:
         assert made["model"] == f"namespaces/{team}/models/fraud"
         with Client() as client:
             assert client.webhooks.update(name, model=None).model is None
-            assert client.webhooks.update(name, model="fraud").model == client.get_model(fraud).name
+            assert client.webhooks.update(name, model="fraud").model == client.models.get(fraud).name
 
     def test_a_test_that_is_not_taken_is_told(self, cli: Cli, team: str) -> None:
         """The registry may not reach this machine, whatever its name."""
@@ -359,7 +357,7 @@ class TestTerminal:
         os.write(here, typed)
         subprocess.run([*COMMAND, "rm", f"{fraud}@1"], stdin=there, stdout=subprocess.PIPE, stderr=there, check=False)
         assert [each["number"] for each in cli("ls", fraud, "-o", "json").json["versions"]] == left
-        assert f"remove the version {fraud}@1?" in os.read(here, 10_000).decode()
+        assert f"delete the version {fraud}@1?" in os.read(here, 10_000).decode()
 
     def test_a_reader_that_has_enough_is_no_error(self, fraud: str) -> None:
         reader, writer = os.pipe()

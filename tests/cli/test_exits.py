@@ -55,7 +55,7 @@ def test_a_bug_is_not_hidden() -> None:
 def test_people_are_told_what_to_do_and_nothing_acts_on_their_terminal() -> None:
     error = errors.FailedPreconditionError("3 versions of \x1b[31mevil\u202e\nremain", reason="MODEL_NOT_EMPTY")
     assert told(error).for_people() == (
-        "error: 3 versions of \\x1b[31mevil\\u202e\nremain\nhint: to remove its versions with it, add --force\n"
+        "error: 3 versions of \\x1b[31mevil\\u202e\nremain\nhint: add --force to delete its versions with it\n"
     )
 
 

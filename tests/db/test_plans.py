@@ -37,7 +37,7 @@ async def large(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningRegistry]:
     """20,000 versions of 20 models, and what they are searched by."""
-    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").create()
+    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").migrated()
     async with running_registry(url, tmp_path_factory.mktemp("yard")) as yard:
         await yard.engine.migrate(_fill)
         yield yard

@@ -7,6 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
+from tests.support.postgres import Postgres
 
 from modelyard_server import app  # noqa: F401 (it brings all tables)
 from modelyard_server.db import schema
@@ -15,9 +16,13 @@ from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite
 from modelyard_server.db.metadata import metadata
 
 
-@pytest.fixture
-async def engine(database_url: str, tmp_path: Path) -> AsyncIterator[Engine]:
-    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
+    """Of an empty database."""
+    url = sqlite_url(tmp_path / "test.db")
+    if request.param == "postgresql":
+        cluster: Postgres = request.getfixturevalue("postgres")
+        url = parse_url(cluster.create())
     made = create_engine(url)
     yield made
     await made.dispose()

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
+from tests.support.children import PATIENCE
 from tests.support.postgres import Postgres
+from tests.support.templates import sqlite_at
 
 from modelyard.core.names import NamespaceName
 from modelyard_server.calls.errors import Aborted, RegistryError, invalid
-from modelyard_server.db import schema
 from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 from modelyard_server.db.secrets import shared_secret
@@ -27,11 +29,17 @@ from modelyard_server.registry.namespaces.values import Namespace
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
+def _url(database_url: str, folder: Path) -> URL:
+    if database_url != "sqlite":
+        return parse_url(database_url)
+    file = folder / "test.db"
+    sqlite_at(file)
+    return sqlite_url(file)
+
+
 @pytest.fixture
 async def engine(database_url: str, tmp_path: Path) -> AsyncIterator[Engine]:
-    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    made = create_engine(url)
-    await schema.upgrade(made)
+    made = create_engine(_url(database_url, tmp_path))
     yield made
     await made.dispose()
 
@@ -138,10 +146,8 @@ async def test_a_unit_outlives_its_caller(database: Database) -> None:
 
 
 async def test_close_waits_for_units_that_run(database_url: str, tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engine = create_engine(url)
-    await schema.upgrade(engine)
-    database = Database(engine, append)
+    url = _url(database_url, tmp_path)
+    database = Database(create_engine(url), append)
     gate = Gate()
 
     async def work(transaction: Transaction) -> None:
@@ -179,8 +185,7 @@ async def test_cancelled_readers_leave_the_pool_whole(database: Database) -> Non
 
 async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None:
     """R10: had the slow unit drawn its revision first, a reader would see 2 without 1, and never look for 1 again."""
-    engine = create_engine(parse_url(postgres.create()))
-    await schema.upgrade(engine)
+    engine = create_engine(parse_url(postgres.migrated()))
     database = Database(engine, append)
     gate = Gate()
     namespace = await database.write(lambda transaction: NamespaceRepository(transaction).add(_namespace("a")))
@@ -217,7 +222,7 @@ async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None
 
     begun_first = asyncio.create_task(database.write(slow))
     await gate.reached.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await database.write(quick)
     assert await log() == [(1, "quick")]
     gate.open()

@@ -11,11 +11,10 @@ from typing import Any
 import asyncpg
 import grpc
 import pytest
-from tests.support.commands import run
 from tests.support.requests import MODEL, NAMESPACE, blob_of, digest_of, frames, request_id, version_of
 from tests.support.roundtrip import assert_holds, assert_works, random_file
 from tests.support.scale import SCALE
-from tests.support.server import BIN, ServerProcess
+from tests.support.server import ServerProcess
 from tests.support.waiting import until
 
 from modelyard import AsyncClient
@@ -37,7 +36,6 @@ async def either_server(database_url: str, tmp_path: Path) -> AsyncIterator[Serv
     flags: list[str] = []
     if database_url != "sqlite":
         flags = ["--database-url", database_url, "--database-pool-size", str(_POOL)]
-        run(BIN / "modelyard-server", "migrate", *flags[:2])
     process = ServerProcess(tmp_path, *flags).start()
     yield process
     process.close()

@@ -12,6 +12,7 @@ from tests.support.server import ServerProcess
 from modelyard import AsyncClient
 from modelyard.errors import UnavailableError
 from modelyard.v1 import registry_pb2 as pb
+from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 
 @pytest.fixture
@@ -22,23 +23,25 @@ def shim(tmp_path: Path) -> Path:
     return library
 
 
-async def test_the_server_ends_and_the_next_has_all_that_was_acknowledged(
+async def test_a_failed_fsync_ends_the_server_and_loses_nothing(
     tmp_path: Path, shim: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trigger = tmp_path / "broken"
     monkeypatch.setenv("LD_PRELOAD", str(shim))
     monkeypatch.setenv("BROKEN_SYNC", str(trigger))
-    server = ServerProcess(tmp_path).start()
+    server = ServerProcess(tmp_path)
+    server.entry = None  # the library is loaded when a program is executed
+    server.start()
     monkeypatch.delenv("LD_PRELOAD")
     try:
         async with AsyncClient(server.url) as client:
-            await client.create_model("before")
+            await client.models.create("before")
             acknowledged = await log_of(server)
             trigger.touch()
             connection = client._connection
             with pytest.raises(UnavailableError):
                 await connection.call(
-                    connection.registry.CreateModel,
+                    connection.stub(RegistryServiceStub).CreateModel,
                     pb.CreateModelRequest(parent="namespaces/default", model_id="never", request_id=str(uuid4())),
                     patience=0,
                 )
@@ -48,7 +51,7 @@ async def test_the_server_ends_and_the_next_has_all_that_was_acknowledged(
             trigger.unlink()
             server.start()
             assert (await log_of(server))[: len(acknowledged)] == acknowledged
-            await client.create_model("after")
+            await client.models.create("after")
         assert server.stop() == 0
         assert_clean(server)
     finally:

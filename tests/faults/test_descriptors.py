@@ -78,7 +78,7 @@ async def test_without_descriptors_it_refuses_and_recovers(server: ServerProcess
     await assert_works(server.url)
 
 
-async def test_a_newcomer_waits_at_the_door(server: ServerProcess, tmp_path: Path) -> None:
+async def test_a_new_connection_waits_for_a_free_descriptor(server: ServerProcess, tmp_path: Path) -> None:
     """F09: who can't be let in is let in later, by the same accept loop."""
     source = random_file(tmp_path / "model.bin", 2 * MIB)
     async with AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.deaths import log_of
 from tests.support.fsck import assert_clean
+from tests.support.patience import set_patience
 from tests.support.server import ServerProcess
 
 from modelyard import AsyncClient
@@ -44,7 +45,7 @@ async def _check_push(client: AsyncClient, files: Path, folder: Path) -> None:
         "blob.link@2",
     ],
 )
-async def test_an_error_once_is_bridged_by_the_client(tmp_path: Path, call: str) -> None:
+async def test_a_client_bridges_a_single_error(tmp_path: Path, call: str) -> None:
     server = ServerProcess(tmp_path).start()
     server.stop()
     server.start(failpoints=call.replace("@", "=errno:EIO@"))
@@ -67,9 +68,10 @@ async def test_an_error_once_is_bridged_by_the_client(tmp_path: Path, call: str)
         ("blob.link", "EROFS", UnavailableError, "BACKEND_DOWN"),
     ],
 )
-async def test_an_error_that_stays_is_told_and_leaves_nothing(
-    tmp_path: Path, call: str, number: str, kind: type[ModelyardError], reason: str
+async def test_a_lasting_error_is_reported_and_leaves_nothing(
+    tmp_path: Path, call: str, number: str, kind: type[ModelyardError], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    set_patience(monkeypatch, 1)
     files = _files(tmp_path)
     server = ServerProcess(tmp_path).start(failpoints=f"{call}=errno:{number}")
     try:

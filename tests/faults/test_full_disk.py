@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.support.children import PATIENCE
 from tests.support.registry import Refusal, refused
 from tests.support.requests import NAMESPACE, blob_of
 from tests.support.roundtrip import assert_holds, assert_works, random_file
@@ -64,7 +65,7 @@ def _staged(server: ServerProcess) -> list[str]:
 
 async def _healthy(server: ServerProcess) -> bool:
     async with grpc.aio.insecure_channel(server.address) as channel:
-        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
@@ -97,7 +98,7 @@ async def test_a_full_disk_takes_no_bytes_and_goes_on_when_there_is_room(
         await _assert_push_is_refused(server, source, ResourceExhaustedError, "STORAGE_FULL")
         await assert_holds(server.url, "fraud@1", before)
         with pytest.raises(NotFoundError):
-            await client.get_version("fraud@2")
+            await client.versions.get("fraud@2")
 
         disk.clear()
         assert (await client.push("fraud", source, capture=False)).number == 2
@@ -145,7 +146,7 @@ async def test_a_full_disk_under_the_database_rolls_back(
         told: ResourceExhaustedError | None = None
         while told is None:  # the write-ahead log has some room left in its last pages
             try:
-                models.append((await client.create_model(f"m{len(models)}", description="x" * 8192)).name.model)
+                models.append((await client.models.create(f"m{len(models)}", description="x" * 8192)).name.model)
             except ResourceExhaustedError as error:
                 told = error
         assert told.reason == "STORAGE_FULL"
@@ -154,10 +155,10 @@ async def test_a_full_disk_under_the_database_rolls_back(
             server, random_file(tmp_path / "new", 100), ResourceExhaustedError, "STORAGE_FULL"
         )
         await assert_holds(server.url, "fraud@1", before)
-        assert [model.name.model async for model in client.list_models()] == sorted(["fraud", *models])
+        assert [model.name.model async for model in client.models.list()] == sorted(["fraud", *models])
 
         disk.clear()
-        await client.create_model(f"m{len(models)}")
+        await client.models.create(f"m{len(models)}")
     await assert_works(server.url)
     server.stop()
     server.start()

@@ -9,7 +9,6 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support.postgres import Postgres, running_postgres
-from tests.support.prepared import migrated
 from tests.support.server import ServerProcess
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -37,7 +36,7 @@ def own_postgres() -> Iterator[Postgres]:
 
 
 async def test_health_follows_the_database(own_postgres: Postgres, tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path, "--database-url", migrated(own_postgres)).start()
+    server = ServerProcess(tmp_path, "--database-url", own_postgres.migrated()).start()
     try:
         async with _watches(server) as watches:
             await _all_say(watches, SERVING)

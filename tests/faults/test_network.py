@@ -99,7 +99,7 @@ async def test_transfers_go_on_after_each_cut(server: ServerProcess, tmp_path: P
     assert list((server.folder / "data" / "staging").iterdir()) == []
 
 
-async def test_a_slow_link_is_slow_and_no_more(server: ServerProcess, tmp_path: Path) -> None:
+async def test_transfers_complete_over_a_slow_link(server: ServerProcess, tmp_path: Path) -> None:
     """F32: 1 Mbit/s in each direction, for longer than any ping may take; a large file and many small ones."""
     files = tmp_path / "files"
     random_file(files / "model.bin", SCALE * 1_400_000)
@@ -126,7 +126,7 @@ async def test_a_slow_link_is_slow_and_no_more(server: ServerProcess, tmp_path: 
     await assert_works(server.url)
 
 
-async def test_readers_that_stop_hold_little_and_hinder_nobody(server: ServerProcess, tmp_path: Path) -> None:
+async def test_stopped_readers_hold_little_memory(server: ServerProcess, tmp_path: Path) -> None:
     """F33, A50: some batches wait for each, no more; it gets the rest when it reads on."""
     size, readers = 48 * MIB, 8
     source = random_file(tmp_path / "model.bin", size)

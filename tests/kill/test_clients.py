@@ -68,9 +68,7 @@ def _received(server: ServerProcess) -> int:
     return sum(record["bytes_in"] for record in records if record.get("method") == "WriteBlob")
 
 
-def test_a_push_shows_nothing_until_it_is_done_and_goes_on_where_it_was(
-    server: ServerProcess, tmp_path: Path, weights: Path
-) -> None:
+def test_a_killed_push_shows_nothing_and_is_resumed(server: ServerProcess, tmp_path: Path, weights: Path) -> None:
     staging = server.folder / "data" / "staging"
     moments = random.Random(20260302)
     nothing_visible = 0
@@ -92,7 +90,7 @@ def test_a_push_shows_nothing_until_it_is_done_and_goes_on_where_it_was(
     assert_clean(server)
 
 
-def test_a_pull_leaves_nothing_torn_in_cache_or_target(server: ServerProcess, tmp_path: Path, weights: Path) -> None:
+def test_a_killed_pull_leaves_no_partial_file(server: ServerProcess, tmp_path: Path, weights: Path) -> None:
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     cache, target = tmp_path / "cache", tmp_path / "target"
     moments = random.Random(20260303)

@@ -21,9 +21,13 @@ from modelyard import AsyncClient, AsyncWebhooks
 from modelyard.errors import NotFoundError
 from modelyard.types import Version, VersionState
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.resources_pb2 import Blob
+from modelyard_server.app import SERVICES
+from modelyard_server.calls.methods import table
 from modelyard_server.failpoints import POINTS
 
+_COMMIT: Final = ("before_commit", "after_commit")
 NAMESPACE: Final = "namespaces/default"
 BIG: Final = os.urandom(9 << 20)
 PARTS: Final = (b"first part, ", b"second part")
@@ -63,10 +67,12 @@ async def _push_what_another_namespace_has(client: AsyncClient, folder: Path) ->
 async def _cancel(client: AsyncClient, _: Path) -> None:
     connection = client._connection
     start = pb.StartUploadRequest(parent=NAMESPACE, size_bytes=10, request_id=str(uuid4()))
-    upload = await connection.call(connection.artifacts.StartUpload, start)
+    upload = await connection.call(connection.stub(ArtifactsServiceStub).StartUpload, start)
     # It has no request_id: a retry that finds nothing left to cancel has what it wanted.
     with suppress(NotFoundError):
-        await connection.call(connection.artifacts.CancelUpload, pb.CancelUploadRequest(name=upload.name))
+        await connection.call(
+            connection.stub(ArtifactsServiceStub).CancelUpload, pb.CancelUploadRequest(name=upload.name)
+        )
 
 
 async def _compose(client: AsyncClient, _: Path) -> None:
@@ -74,12 +80,12 @@ async def _compose(client: AsyncClient, _: Path) -> None:
     parts = [Blob(digest=digest_of(part), size_bytes=len(part)) for part in PARTS]
     items = [pb.BatchWriteBlobsRequest.Item(blob=blob, data=part) for blob, part in zip(parts, PARTS, strict=True)]
     await connection.call(
-        connection.artifacts.BatchWriteBlobs, pb.BatchWriteBlobsRequest(parent=NAMESPACE, items=items)
+        connection.stub(ArtifactsServiceStub).BatchWriteBlobs, pb.BatchWriteBlobsRequest(parent=NAMESPACE, items=items)
     )
     whole = b"".join(PARTS)
     blob = Blob(digest=digest_of(whole), size_bytes=len(whole))
     request = pb.ComposeBlobRequest(parent=NAMESPACE, blob=blob, parts=parts)
-    await connection.call(connection.artifacts.ComposeBlob, request)
+    await connection.call(connection.stub(ArtifactsServiceStub).ComposeBlob, request)
 
 
 async def _add_webhook(client: AsyncClient) -> None:
@@ -100,23 +106,32 @@ async def _stop_serving(client: AsyncClient, _: Path) -> None:
     await client.deployments.delete(served.deployment.name)
 
 
+async def _roll_back(client: AsyncClient, _: Path) -> None:
+    await client.aliases.set("fraud", "production", 2)
+    assert (await client.aliases.rollback("fraud", "production")).version.number == 1
+
+
 PUSH = Act(_push, ("version.created", "alias.created"))
 CHANGES: Final[Mapping[str, Act]] = {
-    "CreateNamespace": Act(lambda client, _: client.create_namespace("team")),
+    "CreateNamespace": Act(lambda client, _: client.namespaces.create("team")),
     "UpdateNamespace": Act(
-        lambda client, _: client.update_namespace("default", description="x"), ("namespace.updated",)
+        lambda client, _: client.namespaces.update("default", description="x"), ("namespace.updated",)
     ),
     "CreateModel": Act(_push_first, ("model.created", "version.created")),
-    "UpdateModel": Act(lambda client, _: client.update_model("fraud", owner="ann"), ("model.updated",)),
-    "DeleteModel": Act(lambda client, _: client.delete_model("spare", force=True), ("model.deleted",)),
-    "UndeleteModel": Act(lambda client, _: client.undelete_model("gone"), ("model.restored",)),
+    "UpdateModel": Act(lambda client, _: client.models.update("fraud", owner="ann"), ("model.updated",)),
+    "DeleteModel": Act(lambda client, _: client.models.delete("spare", force=True), ("model.deleted",)),
+    "UndeleteModel": Act(lambda client, _: client.models.undelete("gone"), ("model.restored",)),
     "CreateVersion": PUSH,
-    "UpdateVersion": Act(lambda client, _: client.update_version("fraud@1", description="x"), ("version.updated",)),
-    "DeprecateVersion": Act(lambda client, _: client.deprecate_version("fraud@1", "old"), ("version.deprecated",)),
-    "DeleteVersion": Act(lambda client, _: client.delete_version("fraud@2"), ("version.deleted",)),
-    "UndeleteVersion": Act(lambda client, _: client.undelete_version("fraud@3"), ("version.restored",)),
-    "SetAlias": Act(lambda client, _: client.set_alias("fraud", "production", 2), ("alias.moved",)),
-    "DeleteAlias": Act(lambda client, _: client.delete_alias("fraud", "production"), ("alias.deleted",)),
+    "UpdateVersion": Act(lambda client, _: client.versions.update("fraud@1", description="x"), ("version.updated",)),
+    "DeprecateVersion": Act(lambda client, _: client.versions.deprecate("fraud@1", "old"), ("version.deprecated",)),
+    "DeleteVersion": Act(lambda client, _: client.versions.delete("fraud@2"), ("version.deleted",)),
+    "UndeleteVersion": Act(lambda client, _: client.versions.undelete("fraud@3"), ("version.restored",)),
+    "SetAlias": Act(lambda client, _: client.aliases.set("fraud", "production", 2), ("alias.moved",)),
+    "RollbackAlias": Act(_roll_back, ("alias.moved", "alias.rolled_back")),
+    "CreateEvaluation": Act(
+        lambda client, _: client.evaluations.create("fraud@1", "test", {"auc": 0.9}), ("evaluation.created",)
+    ),
+    "DeleteAlias": Act(lambda client, _: client.aliases.delete("fraud", "production"), ("alias.deleted",)),
     "CreateWebhook": Act(lambda client, _: _add_webhook(client), ("webhook.created",)),
     "UpdateWebhook": _changing_webhook(lambda webhooks: webhooks.update("ci", description="x"), "webhook.updated"),
     "RotateWebhookSecret": _changing_webhook(lambda webhooks: webhooks.rotate_secret("ci"), "webhook.secret_rotated"),
@@ -155,10 +170,12 @@ STEPS: Final[Mapping[str, Act]] = {
     "upload.after_cancel": Act(_cancel),
     "compose.before_publish": Act(_compose),
     "compose.after_publish": Act(_compose),
-    **{f"{name}.{step}": act for (name, act), step in product(CHANGES.items(), ("before_commit", "after_commit"))},
+    **{f"{name}.{step}": act for (name, act), step in product(CHANGES.items(), _COMMIT)},
 }
 # Reached when a server starts, see test_starts.py, and when it tells webhooks, see test_webhooks.py.
 OTHERS: Final = {
+    "RedeliverDelivery.before_commit",
+    "RedeliverDelivery.after_commit",
     "webhook.after_fan_out",
     "webhook.after_post",
     "webhook.after_end",
@@ -170,8 +187,16 @@ OTHERS: Final = {
 }
 
 
-def test_each_failpoint_has_its_death() -> None:
+def test_every_failpoint_is_tested() -> None:
     assert {point.partition("@")[0] for point in STEPS} | OTHERS == POINTS
+
+
+def test_every_retried_method_has_failpoints() -> None:
+    """Those that a client retries by its request_id. An upload's steps are points of their own."""
+    retried = {
+        method.name for method in table(SERVICES).values() if "request_id" in method.request.DESCRIPTOR.fields_by_name
+    }
+    assert {f"{name}.{step}" for name in retried - {"StartUpload"} for step in _COMMIT} <= POINTS
 
 
 async def _dies_and_comes_back(prepared: Prepared, folder: Path, point: str, act: Act) -> None:
@@ -179,10 +204,8 @@ async def _dies_and_comes_back(prepared: Prepared, folder: Path, point: str, act
     before = await log_of(server)
     try:
         async with AsyncClient(server.url, cache_dir=folder / "cache") as client:
-            server.start()
-            await client.get_namespace("default")
-            server.stop()
             async with dying_at(server, point):
+                await client.namespaces.get("default")  # a client waits only for a server that it has known
                 await act.run(client, folder / "work")
             assert await log_of(server) == [*before, *act.events]
         await _all_is_whole(server, folder)
@@ -197,24 +220,26 @@ async def _all_is_whole(server: ServerProcess, folder: Path) -> None:
     async with AsyncClient(server.url, cache_dir=folder / "fresh") as client:
         async for version in _ready(client):
             await client.pull(version.name)
-        assert (await client.get_version("fraud@1")).number == 1
+        assert (await client.versions.get("fraud@1")).number == 1
 
 
 async def _ready(client: AsyncClient) -> AsyncIterator[Version]:
-    async for model in client.list_models():
-        async for version in client.list_versions(model.name):
+    async for model in client.models.list():
+        async for version in client.versions.list(model.name):
             if version.state is VersionState.READY:
                 yield version
 
 
 @pytest.mark.parametrize("point", STEPS)
-async def test_it_dies_and_nothing_is_lost(prepared_on_sqlite: Prepared, tmp_path: Path, point: str) -> None:
+async def test_acknowledged_changes_survive_a_death_at_each_step(
+    prepared_on_sqlite: Prepared, tmp_path: Path, point: str
+) -> None:
     await _dies_and_comes_back(prepared_on_sqlite, tmp_path, point, STEPS[point])
 
 
 # A bounded share, each time the same: what differs between the dialects is a transaction's commit.
 @pytest.mark.parametrize("point", [point for point in STEPS if SCALE > 1 or point.startswith(("commit", "Set"))])
-async def test_it_dies_and_nothing_is_lost_on_postgresql(
+async def test_acknowledged_changes_survive_a_death_at_each_commit_on_postgresql(
     prepared_on_postgresql: Prepared, tmp_path: Path, point: str
 ) -> None:
     await _dies_and_comes_back(prepared_on_postgresql, tmp_path, point, STEPS[point])

@@ -27,13 +27,13 @@ async def test_a_retry_takes_effect_once(tmp_path: Path) -> None:
             version = await client.push("fraud", tmp_path / "weights", alias=f"a{index}", capture=False)
             numbers.append(version.number)
             if index % 2:
-                await client.set_alias("fraud", f"b{index}", version.number, create_only=True)
+                await client.aliases.set("fraud", f"b{index}", version.number, create_only=True)
             else:
-                await client.update_model("fraud", labels={"last": str(index)})
+                await client.models.update("fraud", labels={"last": str(index)})
 
     try:
         async with AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:
-            await client.create_model("fraud")
+            await client.models.create("fraud")
             await asyncio.gather(*(change(client, index) for index in range(_CALLS)))
             assert sorted(numbers) == list(range(1, _CALLS + 1))
             log = await log_of(server)

@@ -13,8 +13,8 @@ from tests.support.workload import Workload
 _KILLS = 10
 
 
-@pytest.mark.timeout(120 * SCALE)
-async def test_killed_again_and_again(tmp_path: Path) -> None:
+@pytest.mark.timeout(600 * SCALE)
+async def test_a_server_killed_at_random_moments_loses_nothing(tmp_path: Path) -> None:
     moments = random.Random(20260301)
     server = ServerProcess(tmp_path).start()
     try:
@@ -26,7 +26,8 @@ async def test_killed_again_and_again(tmp_path: Path) -> None:
                 await asyncio.to_thread(assert_clean, server)
                 await asyncio.to_thread(server.start)
             await workload.further(10)
-        assert workload.history.read
+            while not workload.history.read:  # observers may have met only servers that were away
+                await workload.further(1)
         await workload.verify()
         assert server.stop() == 0
         assert_clean(server)

@@ -32,8 +32,8 @@ class Use:
 async def _call(client: AsyncClient, count: int) -> None:
     async def some(number: int) -> None:
         for index in range(number):
-            await client.get_namespace("default")
-            await client.update_model("fraud", labels={"n": str(index)})
+            await client.namespaces.get("default")
+            await client.models.update("fraud", labels={"n": str(index)})
             if index % 10 == 0:
                 with pytest.raises(NotFoundError):
                     await client.resolve("absent")
@@ -49,10 +49,10 @@ async def _push(client: AsyncClient, folder: Path, count: int) -> None:
         await client.pull(version.name)
 
 
-@pytest.mark.timeout(120 * SCALE)
+@pytest.mark.timeout(600 * SCALE)
 async def test_files_threads_and_memory_come_back(server: ServerProcess, tmp_path: Path) -> None:
     async with AsyncClient(server.url, cache_dir=tmp_path / "cache", cache_bytes=10 * _MIB) as client:
-        await client.create_model("fraud")
+        await client.models.create("fraud")
         # Pools and caches fill up first.
         await _call(client, 200)
         await _push(client, tmp_path, 10)

@@ -20,7 +20,7 @@ import sys
 import modelyard
 url, cache, action, path = sys.argv[1:]
 with modelyard.Client(url, cache_dir=cache) as client:
-    client.get_namespace("default")
+    client.namespaces.get("default")
     print("ready", flush=True)
     sys.stdin.readline()
     if action == "push":
@@ -72,7 +72,7 @@ def _run(server: ServerProcess, cache: Path, action: str, path: Path) -> dict[st
     return {"server": peak.grown[server.pid], "client": peak.grown[client.pid]}
 
 
-@pytest.mark.timeout(120 * SCALE)
+@pytest.mark.timeout(600 * SCALE)
 def test_a_large_file_up_and_down(server: ServerProcess, tmp_path: Path) -> None:
     weights = tmp_path / "model.bin"
     with weights.open("wb") as file:

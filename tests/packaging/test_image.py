@@ -21,6 +21,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.packaging.dockerfile import Context, Stage, parse
+from tests.support.children import PATIENCE, runner_mark
 from tests.support.commands import ROOT, UV, run
 from tests.support.postgres import free_port
 from tests.support.server import clean_environment
@@ -171,7 +172,9 @@ class Container:
         self.address = f"127.0.0.1:{ports['4850']}"
         self._start = [*as_user(image.environment / "bin/python"), *RUN.only("ENTRYPOINT").command]
         self._health_check = [*self._start[:-1], *RUN.only("HEALTHCHECK").command]
-        self._variables = RUN.environment | {"HOME": "/nonexistent", "MODELYARD_SERVER_DATA_DIR": str(volume)}
+        self._variables = (
+            RUN.environment | runner_mark() | {"HOME": "/nonexistent", "MODELYARD_SERVER_DATA_DIR": str(volume)}
+        )
         self._variables["PATH"] = f"{image.environment / 'bin'}:/usr/bin:/bin"
         for name in ("MODELYARD_SERVER_LISTEN", "MODELYARD_SERVER_ADMIN_LISTEN"):
             host, _, port = RUN.environment[name].rpartition(":")
@@ -231,7 +234,7 @@ def test_it_has_the_locked_packages_and_ours_and_no_other(image: Image) -> None:
 
 def test_it_refuses_to_serve_plaintext_to_the_world_unless_told(image: Image, volume: Path) -> None:
     with Container(image, volume).popen() as process:
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     assert "give tls_cert and tls_key, or say insecure if a mesh encrypts" in told
@@ -244,7 +247,7 @@ def test_behind_a_mesh_it_serves_and_stops_and_writes_to_its_volume_only(image: 
         assert container.healthy() == "serving\n"
         opened = open_for_writing(process.pid)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0
     assert image.snapshot() == before
@@ -279,7 +282,7 @@ def test_its_health_check_works_with_a_certificate_for_its_public_name(
         credentials = grpc.ssl_channel_credentials(certificate["tls_cert"].read_bytes())
         named = [("grpc.ssl_target_name_override", "registry.example")]
         with grpc.secure_channel(container.address, credentials, named) as channel:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 

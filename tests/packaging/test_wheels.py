@@ -136,6 +136,8 @@ def test_the_sdk_works_without_a_warning_at_both_ends_of_its_range(
 class InstalledServer(ServerProcess):
     """The server that a wheel put into another environment."""
 
+    entry = None
+
     def __init__(self, folder: Path, python: Path) -> None:
         super().__init__(folder)
         self.program = python.with_name("modelyard-server")
@@ -147,7 +149,7 @@ class InstalledServer(ServerProcess):
 @pytest.fixture
 def installed_server(with_server: Path, tmp_path: Path) -> Iterator[InstalledServer]:
     process = InstalledServer(tmp_path, with_server)
-    process.start()
+    process.start(fresh=True)
     yield process
     process.close()
 

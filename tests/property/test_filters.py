@@ -24,7 +24,7 @@ _PER_MODEL = 25
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def catalogue(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Catalogue"]:
-    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").create()
+    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres").migrated()
     with open_yard(url, tmp_path_factory.mktemp("yard")) as yard:
         yield Catalogue(yard)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.property.messages import messages, mutated
 from tests.property.yards import open_yard
 from tests.support.calls import fraud
+from tests.support.children import PATIENCE
 from tests.support.registry import RunningRegistry, refusal
 from tests.support.requests import NAMESPACE
 
@@ -19,7 +20,6 @@ from modelyard_server.calls.methods import Method, table
 
 _METHODS: Final = {method.name: method for method in table(SERVICES).values() if not method.client_streaming}
 _NEVER: Final = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}
-_DEADLINE: Final = 10.0
 _SHARE: Final = 4
 _ENDLESS: Final = {"WatchEvents"}
 
@@ -28,13 +28,13 @@ async def _send(yard: RunningRegistry, method: Method, request: bytes) -> grpc.S
     channel: Any = yard.channel
     try:
         if method.server_streaming:
-            call = channel.unary_stream(method.path)(request, timeout=_DEADLINE)
+            call = channel.unary_stream(method.path)(request, timeout=PATIENCE)
             async for _ in call:
                 if method.name in _ENDLESS:
                     call.cancel()
                     break
         else:
-            await channel.unary_unary(method.path)(request, timeout=_DEADLINE)
+            await channel.unary_unary(method.path)(request, timeout=PATIENCE)
     except grpc.aio.AioRpcError as error:
         return refusal(error).code
     return grpc.StatusCode.OK

@@ -159,15 +159,15 @@ _STRANGE: Any = 9
     ],
     ids=range(8),
 )
-async def test_wrong_evaluations_are_refused(yard: RunningRegistry, given: pb.Evaluation, field: str) -> None:
-    await two_versions(yard)
-    before = await yard.dump()
+@pytest.mark.asyncio(loop_scope="module")
+async def test_wrong_evaluations_are_refused(fraud_yard: RunningRegistry, given: pb.Evaluation, field: str) -> None:
+    before = await fraud_yard.dump()
 
-    got = await refused(evaluate(yard, given))
+    got = await refused(evaluate(fraud_yard, given))
 
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     assert field in got.fields
-    assert await yard.dump() == before
+    assert await fraud_yard.dump() == before
 
 
 async def test_what_is_missing_is_not_found(yard: RunningRegistry) -> None:

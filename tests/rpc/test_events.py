@@ -290,16 +290,18 @@ async def test_compacting_twice_is_compacting_once_and_never_ahead(yard: Running
     ],
     ids=str,
 )
-async def test_wrong_requests_are_refused(yard: RunningRegistry, request_: object, field: str) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_wrong_requests_are_refused(fraud_yard: RunningRegistry, request_: object, field: str) -> None:
     name = type(request_).__name__.removesuffix("Request")
-    got = await refused(getattr(yard.events, name)(request_))
+    got = await refused(getattr(fraud_yard.events, name)(request_))
 
     assert (got.code, got.reason, got.fields) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", [field])
 
 
 @pytest.mark.parametrize("method", ["ListEvents", "VerifyEvents"])
-async def test_a_missing_namespace_is_not_found(yard: RunningRegistry, method: str) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_missing_namespace_is_not_found(fraud_yard: RunningRegistry, method: str) -> None:
     request = getattr(rpc, f"{method}Request")(parent="namespaces/nowhere")
-    got = await refused(getattr(yard.events, method)(request))
+    got = await refused(getattr(fraud_yard.events, method)(request))
 
     assert (got.code, got.reason) == (grpc.StatusCode.NOT_FOUND, "NAMESPACE_NOT_FOUND")

@@ -183,9 +183,12 @@ async def test_nothing_is_made_from_itself(yard: RunningRegistry) -> None:
     ],
     ids=str,
 )
-async def test_wrong_questions_are_refused(yard: RunningRegistry, fields: dict[str, object], wrong: list[str]) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_wrong_questions_are_refused(
+    fraud_yard: RunningRegistry, fields: dict[str, object], wrong: list[str]
+) -> None:
     request = rpc.QueryLineageRequest(parent=NAMESPACE, **fields)  # type: ignore[arg-type]
-    got = await refused(yard.lineage.QueryLineage(request))
+    got = await refused(fraud_yard.lineage.QueryLineage(request))
 
     assert (got.code, got.fields) == (grpc.StatusCode.INVALID_ARGUMENT, wrong)
 

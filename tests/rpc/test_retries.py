@@ -1,28 +1,89 @@
-"""A retry takes effect once, whatever was changed in between."""
+"""R11: a retry takes effect once, no matter what was changed in between."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Final
 
+import grpc
 import pytest
-from tests.support.registry import RunningRegistry
-from tests.support.requests import MODEL, NAMESPACE, commit, make_model, request_id, store, version_of
+from google.protobuf import descriptor_pb2
+from tests.support.receiver import CERTIFICATE, Receiver, receiving
+from tests.support.registry import RunningRegistry, refused, running_registry
+from tests.support.requests import (
+    MODEL,
+    NAMESPACE,
+    blob_of,
+    commit,
+    frames,
+    make_model,
+    request_id,
+    start,
+    store,
+    version_of,
+)
+from tests.support.waiting import until
 
+from modelyard.v1 import artifacts_pb2 as artifacts
 from modelyard.v1 import deployments_pb2 as deployments
+from modelyard.v1 import evaluations_pb2, events_pb2, webhooks_pb2
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
-from modelyard.v1 import webhooks_pb2
+from modelyard_server.app import SERVICES
+from modelyard_server.outbound.https import HttpsSender
 
 _VERSION = f"{MODEL}/versions/1"
+_ALIAS = f"{MODEL}/aliases/production"
 _WEBHOOK = f"{NAMESPACE}/webhooks/ci"
 _HOOK = "https://hooks.example.com/x"
 _CONSUMER = pb.Deployment(service="fraud-api", version=_VERSION)
+_DATA = b"some bytes"
+_SAME = "8d1ffd9b-5f1e-4b8e-9d1c-0a4a4e3f9f10"
+
+_CHANGES: Final = {
+    method.name: method
+    for service in SERVICES
+    for method in service.methods
+    if method.GetOptions().idempotency_level != descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+}
+"""Every method of the contract that may change something."""
+_WITH_REQUEST_ID: Final = sorted(
+    name for name, method in _CHANGES.items() if "request_id" in method.input_type.fields_by_name
+)
+
+
+@pytest.fixture
+async def yard(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningRegistry]:
+    """A registry that may post to this machine."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    sender = HttpsSender([ip_network("127.0.0.0/8")])
+    async with running_registry(database_url, tmp_path / "yard", sender=sender) as running:
+        yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as running:
+        yield running
 
 
 async def _delete_deployment(yard: RunningRegistry, retry: str) -> pb.Deployment:
-    """The one there is, as it was found before the first try."""
+    """The only one. After the first try it is found in the log."""
     (name,) = {row.resource for row in await yard.sql("SELECT resource FROM events WHERE type = 'deployment.created'")}
     return await yard.deployments.DeleteDeployment(deployments.DeleteDeploymentRequest(name=name, request_id=retry))
+
+
+async def _deliveries(yard: RunningRegistry) -> list[webhooks_pb2.Delivery]:
+    """The newest first."""
+    return list((await yard.webhooks.ListDeliveries(webhooks_pb2.ListDeliveriesRequest(parent=_WEBHOOK))).deliveries)
+
+
+async def _redeliver(yard: RunningRegistry, retry: str) -> webhooks_pb2.Delivery:
+    first = (await _deliveries(yard))[-1]
+    return await yard.webhooks.RedeliverDelivery(
+        webhooks_pb2.RedeliverDeliveryRequest(name=first.name, request_id=retry)
+    )
 
 
 _CALLS: dict[str, Callable[[RunningRegistry, str], Awaitable[Any]]] = {
@@ -70,9 +131,23 @@ _CALLS: dict[str, Callable[[RunningRegistry, str], Awaitable[Any]]] = {
     "DeleteWebhook": lambda y, r: y.webhooks.DeleteWebhook(
         webhooks_pb2.DeleteWebhookRequest(name=_WEBHOOK, request_id=r)
     ),
-    "DeleteAlias": lambda y, r: y.registry.DeleteAlias(
-        rpc.DeleteAliasRequest(name=f"{MODEL}/aliases/production", request_id=r)
+    "RollbackAlias": lambda y, r: y.registry.RollbackAlias(rpc.RollbackAliasRequest(name=_ALIAS, request_id=r)),
+    "CreateEvaluation": lambda y, r: y.evaluations.CreateEvaluation(
+        evaluations_pb2.CreateEvaluationRequest(
+            parent=_VERSION,
+            evaluation=pb.Evaluation(dataset=pb.Dataset(name="test"), metrics={"auc": 0.9}),
+            request_id=r,
+        )
     ),
+    "RedeliverDelivery": _redeliver,
+    "StartUpload": lambda y, r: y.artifacts.StartUpload(
+        artifacts.StartUploadRequest(parent=NAMESPACE, size_bytes=10, request_id=r)
+    ),
+    "UndeleteModel": lambda y, r: y.registry.UndeleteModel(rpc.UndeleteModelRequest(name=MODEL, request_id=r)),
+    "UndeleteVersion": lambda y, r: y.registry.UndeleteVersion(
+        rpc.UndeleteVersionRequest(name=f"{MODEL}/versions/2", request_id=r)
+    ),
+    "DeleteAlias": lambda y, r: y.registry.DeleteAlias(rpc.DeleteAliasRequest(name=_ALIAS, request_id=r)),
     "RegisterDeployment": lambda y, r: y.deployments.RegisterDeployment(
         deployments.RegisterDeploymentRequest(parent=MODEL, deployment=_CONSUMER, request_id=r)
     ),
@@ -90,11 +165,44 @@ async def _prepare(yard: RunningRegistry) -> None:
     await yard.webhooks.CreateWebhook(request)
 
 
-@pytest.mark.parametrize("method", _CALLS)
-async def test_a_retry_gets_the_first_answer(yard: RunningRegistry, method: str) -> None:
+async def _move_alias(yard: RunningRegistry, _: Receiver) -> None:
+    alias = pb.Alias(name=_ALIAS, version=f"{MODEL}/versions/2")
+    await yard.registry.SetAlias(rpc.SetAliasRequest(alias=alias))
+
+
+async def _deliver(yard: RunningRegistry, receiver: Receiver) -> None:
+    """One event. Then the webhook is disabled, so that no other delivery changes anything by itself."""
+
+    async def change(**fields: Any) -> None:
+        webhook = pb.Webhook(name=_WEBHOOK, **fields)
+        request = webhooks_pb2.UpdateWebhookRequest(webhook=webhook)
+        request.update_mask.paths.extend(fields)
+        await yard.webhooks.UpdateWebhook(request)
+
+    async def ended() -> bool:
+        return [each.state for each in await _deliveries(yard)] == [webhooks_pb2.Delivery.STATE_DELIVERED]
+
+    await change(url=receiver.url, types=["model.updated"], disabled=False)
+    await yard.registry.UpdateModel(rpc.UpdateModelRequest(model=pb.Model(name=MODEL, owner="ann")))
+    await until(ended)
+    await change(disabled=True)
+
+
+_BEFORE: Final[dict[str, Callable[[RunningRegistry, Receiver], Awaitable[Any]]]] = {
+    "DeleteDeployment": lambda y, _: _CALLS["RegisterDeployment"](y, request_id()),
+    "UndeleteModel": lambda y, _: _CALLS["DeleteModel"](y, request_id()),
+    "UndeleteVersion": lambda y, _: _CALLS["DeleteVersion"](y, request_id()),
+    "RollbackAlias": _move_alias,
+    "RedeliverDelivery": _deliver,
+}
+"""What must have happened before a call."""
+
+
+@pytest.mark.parametrize("method", _WITH_REQUEST_ID)
+async def test_a_retry_gets_the_first_answer(yard: RunningRegistry, receiver: Receiver, method: str) -> None:
     await _prepare(yard)
-    if method == "DeleteDeployment":
-        await _CALLS["RegisterDeployment"](yard, request_id())
+    if method in _BEFORE:
+        await _BEFORE[method](yard, receiver)
     same = request_id()
 
     first = await _CALLS[method](yard, same)
@@ -106,21 +214,76 @@ async def test_a_retry_gets_the_first_answer(yard: RunningRegistry, method: str)
     assert await yard.dump() == after_first
 
 
-@pytest.mark.parametrize("method", ["UndeleteModel", "UndeleteVersion"])
-async def test_a_retried_restore_gets_the_first_answer(yard: RunningRegistry, method: str) -> None:
+async def _write_blob(yard: RunningRegistry) -> artifacts.Upload:
+    """Sends the end of an upload: all bytes were sent before."""
+    upload = artifacts.StartUploadRequest(parent=NAMESPACE, size_bytes=len(_DATA), request_id=_SAME)
+    name = (await yard.artifacts.StartUpload(upload)).name
+    found = await yard.artifacts.GetUpload(artifacts.GetUploadRequest(name=name))
+    return await yard.artifacts.WriteBlob(
+        frames(name, _DATA, offset=found.persisted_size, digest=blob_of(_DATA).digest)
+    )
+
+
+async def _batch_write(yard: RunningRegistry) -> artifacts.BatchWriteBlobsResponse:
+    item = artifacts.BatchWriteBlobsRequest.Item(blob=blob_of(_DATA), data=_DATA)
+    return await yard.artifacts.BatchWriteBlobs(artifacts.BatchWriteBlobsRequest(parent=NAMESPACE, items=[item]))
+
+
+async def _compose(yard: RunningRegistry) -> pb.Blob:
+    await store(yard, b"one", b"two")
+    parts = [blob_of(b"one"), blob_of(b"two")]
+    request = artifacts.ComposeBlobRequest(parent=NAMESPACE, blob=blob_of(b"onetwo"), parts=parts)
+    return await yard.artifacts.ComposeBlob(request)
+
+
+async def _heartbeat(yard: RunningRegistry) -> pb.Deployment:
+    registered = await _CALLS["RegisterDeployment"](yard, _SAME)
+    request = deployments.HeartbeatDeploymentRequest(name=registered.deployment.name, lease=registered.lease)
+    return await yard.deployments.HeartbeatDeployment(request)
+
+
+_REPEATABLE: Final[dict[str, Callable[[RunningRegistry], Awaitable[Any]]]] = {
+    "WriteBlob": _write_blob,
+    "FindMissingBlobs": lambda y: y.artifacts.FindMissingBlobs(
+        artifacts.FindMissingBlobsRequest(parent=NAMESPACE, blobs=[blob_of(b"weights"), blob_of(b"not there")])
+    ),
+    "BatchWriteBlobs": _batch_write,
+    "ComposeBlob": _compose,
+    "CompactEvents": lambda y: y.events.CompactEvents(events_pb2.CompactEventsRequest(parent=NAMESPACE, revision=2)),
+    "HeartbeatDeployment": _heartbeat,
+}
+"""Calls that need no request_id: what they ask for is there after the first of them."""
+_OTHERS: Final = {
+    "CancelUpload": "the second one finds nothing to cancel, see below",
+    "TestWebhook": "it changes nothing in the registry, and posts each time: that is its purpose",
+}
+
+
+def test_every_method_that_changes_something_has_its_retry() -> None:
+    assert sorted(_CALLS) == _WITH_REQUEST_ID
+    assert set(_CHANGES) == {*_CALLS, *_REPEATABLE, *_OTHERS}
+
+
+@pytest.mark.parametrize("method", _REPEATABLE)
+async def test_a_repeated_call_changes_nothing_more(yard: RunningRegistry, method: str) -> None:
     await _prepare(yard)
-    same = request_id()
-    name = MODEL if method == "UndeleteModel" else f"{MODEL}/versions/2"
-    if method == "UndeleteModel":
-        await yard.registry.DeleteModel(rpc.DeleteModelRequest(name=name, force=True))
-        calls = [yard.registry.UndeleteModel(rpc.UndeleteModelRequest(name=name, request_id=same)) for _ in range(2)]
-        assert await calls[0] == await calls[1]
-    else:
-        await yard.registry.DeleteVersion(rpc.DeleteVersionRequest(name=name))
-        restores = [
-            yard.registry.UndeleteVersion(rpc.UndeleteVersionRequest(name=name, request_id=same)) for _ in range(2)
-        ]
-        assert await restores[0] == await restores[1]
+
+    first = await _REPEATABLE[method](yard)
+    after_first = await yard.dump()
+
+    assert await _REPEATABLE[method](yard) == first
+    assert await yard.dump() == after_first
+
+
+async def test_a_cancelled_upload_can_not_be_cancelled_again(yard: RunningRegistry) -> None:
+    name = (await start(yard, _DATA)).name
+    await yard.artifacts.CancelUpload(artifacts.CancelUploadRequest(name=name))
+    after_first = await yard.dump()
+
+    got = await refused(yard.artifacts.CancelUpload(artifacts.CancelUploadRequest(name=name)))
+
+    assert (got.code, got.reason) == (grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND")
+    assert await yard.dump() == after_first
 
 
 async def test_sixteen_retries_at_once_take_effect_once(yard: RunningRegistry) -> None:
@@ -147,7 +310,7 @@ async def test_outcomes_are_forgotten_after_a_day(yard: RunningRegistry) -> None
 
 
 async def test_a_cancelled_change_happened_or_did_not(yard: RunningRegistry) -> None:
-    """Whatever moment the caller goes away at, the log and the rows agree, and the retry tells what it came to."""
+    """The caller may go away at any moment: the log and the rows agree, and the retry gets the answer."""
     await _prepare(yard)
     for round_ in range(20):
         same = request_id()

@@ -129,10 +129,13 @@ async def test_a_page_goes_on_with_its_own_query_only(yard: RunningRegistry) -> 
         ("order_by", "number", ALL, "versions are numbered within their model; sort those of several models by"),
     ],
 )
-async def test_wrong_queries_teach(yard: RunningRegistry, field: str, value: str, parent: str, message: str) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_wrong_queries_say_what_is_wrong(
+    fraud_yard: RunningRegistry, field: str, value: str, parent: str, message: str
+) -> None:
     request = rpc.ListVersionsRequest(parent=parent)
     setattr(request, field, value)
-    got = await refused(yard.registry.ListVersions(request))
+    got = await refused(fraud_yard.registry.ListVersions(request))
 
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     assert list(got.violations) == [field]
@@ -140,7 +143,7 @@ async def test_wrong_queries_teach(yard: RunningRegistry, field: str, value: str
 
 
 @pytest.mark.parametrize("text", ["x' OR 1=1 --", "'; DROP TABLE versions;--", "%", "_", "\\"])
-async def test_values_are_values(yard: RunningRegistry, text: str) -> None:
+async def test_sql_in_filter_values_is_text(yard: RunningRegistry, text: str) -> None:
     """A33, A35."""
     await make_model(yard)
     await push(yard, labels={"note": "anything"})
@@ -183,8 +186,9 @@ async def test_words_find_models_the_best_first(yard: RunningRegistry) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "-- ' \"", "x" * 257])
-async def test_a_search_without_words_is_refused(yard: RunningRegistry, query: str) -> None:
-    got = await refused(yard.registry.SearchModels(rpc.SearchModelsRequest(parent=NAMESPACE, query=query)))
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_search_without_words_is_refused(fraud_yard: RunningRegistry, query: str) -> None:
+    got = await refused(fraud_yard.registry.SearchModels(rpc.SearchModelsRequest(parent=NAMESPACE, query=query)))
 
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 from sqlalchemy import text
+from tests.support.children import PATIENCE
 from tests.support.registry import RunningRegistry, refusal, refused, running_registry
 from tests.support.requests import MODEL, NAMESPACE, commit, make_model
 
@@ -26,7 +27,7 @@ class Watcher:
         self._answers = self._call.__aiter__()
 
     async def next(self) -> rpc.WatchEventsResponse:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             return await anext(self._answers)
 
     async def revisions(self, count: int) -> list[int]:
@@ -127,9 +128,7 @@ async def test_what_another_process_commits_is_found(yard: RunningRegistry) -> N
     assert [event.actor for event in told.events] == ["elsewhere"]
 
 
-async def test_one_who_is_far_behind_reads_on_from_the_database(
-    yard: RunningRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_watch_reads_from_the_database(yard: RunningRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "_KEPT", 3)
     await make_model(yard)
     async with watcher(yard, start=1) as watch:
@@ -152,7 +151,7 @@ async def test_a_broken_watch_is_resumed_behind_the_last_event(yard: RunningRegi
     assert seen == list(range(1, 23))
 
 
-async def test_idle_watches_tell_that_they_are(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_idle_watches_report_progress(tmp_path_factory: pytest.TempPathFactory) -> None:
     limits = Limits(watch_progress=0.01)
     async with running_registry("sqlite", tmp_path_factory.mktemp("idle"), limits=limits) as yard:
         await make_model(yard)
@@ -175,7 +174,7 @@ async def _take(watch: Watcher, seen: list[int], last: int) -> None:
         seen += [event.revision for event in (await watch.next()).events]
 
 
-async def test_nothing_is_skipped_silently(yard: RunningRegistry) -> None:
+async def test_compacted_revisions_are_refused_not_skipped(yard: RunningRegistry) -> None:
     await make_model(yard)
     for number in range(3):
         await label(yard, number)
@@ -188,9 +187,7 @@ async def test_nothing_is_skipped_silently(yard: RunningRegistry) -> None:
         assert await watch.revisions(3) == [4, 5, 6]
 
 
-async def test_one_who_is_overtaken_by_a_compaction_hears_of_it(
-    yard: RunningRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_watch_is_told_of_a_compaction(yard: RunningRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "_KEPT", 1)
     monkeypatch.setattr(watching, "_PAGE", 1)
     await make_model(yard)
@@ -234,10 +231,11 @@ async def test_watches_end_so_that_they_can_be_resumed_when_the_server_stops(
     ],
     ids=str,
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_wrong_watches_are_refused(
-    yard: RunningRegistry, request_: rpc.WatchEventsRequest, fields: list[str]
+    fraud_yard: RunningRegistry, request_: rpc.WatchEventsRequest, fields: list[str]
 ) -> None:
-    got = await refused(_first(yard, request_))
+    got = await refused(_first(fraud_yard, request_))
 
     assert (got.code, got.fields) == (grpc.StatusCode.INVALID_ARGUMENT, fields)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from tests.support.children import PATIENCE
 from tests.support.postgres import Postgres
 from tests.support.receiver import CERTIFICATE, Posted, Receiver, receiving
 from tests.support.registry import RunningRegistry, refused, running_registry
@@ -36,7 +37,7 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def yard(database_url: str, tmp_path: Path) -> AsyncIterator[RunningRegistry]:
     """A registry that may post to this machine."""
-    sender = HttpsSender([_LOOPBACK], deadline=10.0)
+    sender = HttpsSender([_LOOPBACK], deadline=PATIENCE)
     async with running_registry(database_url, tmp_path / "yard", sender=sender) as running:
         yield running
 
@@ -115,7 +116,7 @@ async def test_an_event_comes_as_a_cloud_event_signed(yard: RunningRegistry, rec
         Posted(posted.headers, posted.body + b" ").event(webhook.secret, now=now)
 
 
-async def test_only_what_is_asked_for_comes(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_only_subscribed_events_are_posted(yard: RunningRegistry, receiver: Receiver) -> None:
     await make_model(yard)
     await _webhook(yard, receiver, types=["model.updated"], model=MODEL)
     other = await make_model(yard, "other")
@@ -127,7 +128,7 @@ async def test_only_what_is_asked_for_comes(yard: RunningRegistry, receiver: Rec
     assert len(await _deliveries(yard)) == 2
 
 
-async def test_what_fails_holds_up_its_own_model_and_no_other(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_a_failed_delivery_delays_only_its_own_model(yard: RunningRegistry, receiver: Receiver) -> None:
     await make_model(yard)
     other = (await make_model(yard, "other")).name
     receiver.answer = lambda posted: 500 if f'"{MODEL}"'.encode() in posted.body else 204
@@ -176,9 +177,7 @@ async def test_after_a_day_a_delivery_is_given_up_and_the_next_has_its_turn(
     assert (second.state, second.attempt_count) == (webhooks_pb2.Delivery.STATE_DELIVERED, 1)
 
 
-async def test_what_has_waited_for_a_day_is_not_given_up_at_its_first_failure(
-    yard: RunningRegistry, receiver: Receiver
-) -> None:
+async def test_a_delivery_is_tried_more_than_once_even_after_a_day(yard: RunningRegistry, receiver: Receiver) -> None:
     await make_model(yard)
     receiver.answer = lambda _: 503
     await _webhook(yard, receiver)
@@ -208,7 +207,7 @@ async def _failed(yard: RunningRegistry, attempts: int) -> webhooks_pb2.Delivery
     return tried
 
 
-async def test_a_receiver_may_ask_for_time(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_retry_after_sets_the_next_attempt(yard: RunningRegistry, receiver: Receiver) -> None:
     await make_model(yard)
     receiver.answer, receiver.headers = lambda _: 429, {"Retry-After": "1800"}
     await _webhook(yard, receiver)
@@ -221,7 +220,7 @@ async def test_a_receiver_may_ask_for_time(yard: RunningRegistry, receiver: Rece
     assert (delivery.next_attempt_time.ToDatetime(UTC) - yard.clock()).total_seconds() == 1800
 
 
-async def test_an_event_can_be_sent_again_by_hand(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_an_ended_delivery_can_be_redelivered(yard: RunningRegistry, receiver: Receiver) -> None:
     await make_model(yard)
     await _webhook(yard, receiver)
     await _touch(yard, "1")
@@ -239,7 +238,7 @@ async def test_an_event_can_be_sent_again_by_hand(yard: RunningRegistry, receive
     assert len(await _deliveries(yard)) == 2
 
 
-async def test_what_is_under_way_is_not_sent_again_by_hand(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_a_pending_delivery_cannot_be_redelivered(yard: RunningRegistry, receiver: Receiver) -> None:
     await make_model(yard)
     receiver.answer = lambda _: 500
     await _webhook(yard, receiver)
@@ -271,7 +270,7 @@ async def test_a_new_secret_signs_beside_the_old_one_for_a_day(yard: RunningRegi
         one.event(old, now=now)
 
 
-async def test_no_secret_is_kept_or_told_again(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_secrets_are_not_stored_or_shown_again(yard: RunningRegistry, receiver: Receiver) -> None:
     """Nor the path of the URL in the log, which is for all to read."""
     receiver.url += "/path-that-is-a-secret"
     webhook = await _webhook(yard, receiver)
@@ -287,7 +286,7 @@ async def test_no_secret_is_kept_or_told_again(yard: RunningRegistry, receiver: 
     assert events.events[-1].webhook.url == f"{receiver.url.removesuffix('/hooks/path-that-is-a-secret')}/…"
 
 
-async def test_a_disabled_webhook_is_told_nothing(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_a_disabled_webhook_gets_no_events(yard: RunningRegistry, receiver: Receiver) -> None:
     """What waited goes on when it is enabled; what happened meanwhile is never told."""
     await make_model(yard)
     receiver.answer = lambda _: 500
@@ -310,7 +309,7 @@ async def _set_disabled(yard: RunningRegistry, *, disabled: bool) -> None:
     await yard.webhooks.UpdateWebhook(request)
 
 
-async def test_a_test_tells_what_came_of_it(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_test_webhook_reports_the_answer(yard: RunningRegistry, receiver: Receiver) -> None:
     webhook = await _webhook(yard, receiver)
     test = webhooks_pb2.TestWebhookRequest(name=_NAME)
 
@@ -327,7 +326,7 @@ async def test_a_test_tells_what_came_of_it(yard: RunningRegistry, receiver: Rec
     assert await _deliveries(yard) == []
 
 
-async def test_compaction_forgets_nothing_that_is_still_to_be_told(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_compaction_keeps_events_that_are_not_delivered_yet(yard: RunningRegistry, receiver: Receiver) -> None:
     await make_model(yard)
     other = (await make_model(yard, "other")).name
     receiver.answer = lambda posted: 204 if b"/models/other" in posted.body else 500
@@ -426,7 +425,7 @@ async def test_webhooks_are_listed_page_by_page(yard: RunningRegistry, receiver:
     assert names == ["a", "b", "c"]
 
 
-async def test_what_can_not_be_rendered_is_given_up_like_any_other(
+async def test_an_event_that_cannot_be_rendered_is_given_up(
     yard: RunningRegistry, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug of ours must not hold up a model for ever."""
@@ -495,7 +494,7 @@ async def _deadlocks(yard: RunningRegistry) -> int:
     return int(found[0].deadlocks)
 
 
-async def test_tests_hold_up_no_other_call(yard: RunningRegistry, receiver: Receiver) -> None:
+async def test_test_webhook_delays_no_other_call(yard: RunningRegistry, receiver: Receiver) -> None:
     """A test waits for somebody else's server; a few may, and who wants more is told to come later."""
     receiver.hold = asyncio.Event()
     await _webhook(yard, receiver)
@@ -512,10 +511,10 @@ async def test_tests_hold_up_no_other_call(yard: RunningRegistry, receiver: Rece
     assert all([(await each).delivered for each in waiting])
 
 
-async def test_two_replicas_tell_each_event_once_and_in_order(
+async def test_two_replicas_deliver_each_event_once_in_order(
     postgres: Postgres, receiver: Receiver, tmp_path: Path
 ) -> None:
-    url = postgres.create()
+    url = postgres.migrated()
     async with (
         running_registry(url, tmp_path / "1", sender=HttpsSender([_LOOPBACK])) as yard,
         running_registry(url, tmp_path / "2", sender=HttpsSender([_LOOPBACK])) as replica,

@@ -14,6 +14,8 @@ from modelyard._connection import Connection
 from modelyard.errors import InvalidArgumentError, ServerError, UnavailableError
 from modelyard.v1 import artifacts_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as resources
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
+from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 MIB = 1024**2
 
@@ -99,13 +101,13 @@ async def connection(recorder: Recorder) -> AsyncIterator[Connection]:
 
 async def create(connection: Connection) -> resources.Model:
     request = registry_pb2.CreateModelRequest(parent="namespaces/a", model_id="b", request_id="1")
-    return await connection.call(connection.registry.CreateModel, request)
+    return await connection.call(connection.stub(RegistryServiceStub).CreateModel, request)
 
 
 async def write(connection: Connection, size: int) -> None:
     item = artifacts_pb2.BatchWriteBlobsRequest.Item(data=bytes(size))
     request = artifacts_pb2.BatchWriteBlobsRequest(items=[item])
-    await connection.call(connection.artifacts.BatchWriteBlobs, request)
+    await connection.call(connection.stub(ArtifactsServiceStub).BatchWriteBlobs, request)
 
 
 async def test_an_unavailable_registry_is_tried_again_with_the_same_request(

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 import modelyard
 from modelyard import errors
-from modelyard._status import from_rpc_error
+from modelyard._connection.status import from_rpc_error
 
 CLASSES = [
     errors.ModelyardError,

@@ -8,10 +8,14 @@ from pathlib import Path
 import modelyard
 
 DOCUMENTED = {
-    "functions": ["pull", "push", "resolve"],
+    "functions": ["promote", "pull", "push", "resolve", "watch"],
     "clients": [
-        *("AsyncClient", "AsyncDeployments", "AsyncServing", "AsyncWebhooks", "UNSET", "Unset"),
-        *("Client", "Deployments", "Serving", "Webhooks"),
+        *("AsyncClient", "AsyncServing", "AsyncPager", "UNSET", "Unset", "Call", "Interceptor"),
+        *("AsyncAliases", "AsyncDeployments", "AsyncEvaluations", "AsyncEvents", "AsyncLineageGraph", "AsyncModels"),
+        *("AsyncNamespaces", "AsyncVersions", "AsyncWebhooks"),
+        *("Client", "Serving", "Pager"),
+        *("Aliases", "Deployments", "Evaluations", "Events", "LineageGraph", "Models"),
+        *("Namespaces", "Versions", "Webhooks"),
     ],
     "names": [
         *("AliasName", "DeliveryName", "DeploymentName", "EvaluationName", "ModelName", "Reference", "Selector"),
@@ -28,6 +32,7 @@ DOCUMENTED = {
         "LineageEdge",
         "LineageNode",
         "Progress",
+        "Promotion",
         "PulledModel",
         "Registration",
         "Resolution",
@@ -89,5 +94,6 @@ def test_the_core_runs_on_the_standard_library_alone() -> None:
 def test_the_functions_load_what_they_need() -> None:
     in_fresh_process("""
         import modelyard
-        assert callable(modelyard.push) and callable(modelyard.pull) and callable(modelyard.resolve)
+        verbs = (modelyard.push, modelyard.pull, modelyard.resolve, modelyard.watch, modelyard.promote)
+        assert all(map(callable, verbs))
     """)

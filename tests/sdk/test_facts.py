@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import modelyard
-from modelyard._facts import Described, describe, parse_parent
+from modelyard._client.describe import Described, describe, parse_parent
 from modelyard.core.facts import Dataset, DatasetRole, Framework, Parent, Relation, Run, Signature
 from modelyard.core.names import ModelName, VersionName
 

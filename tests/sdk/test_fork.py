@@ -58,8 +58,8 @@ def test_client_and_functions_work_on_both_sides_of_a_fork(run: Callable[..., No
     run("""
 client = modelyard.Client()
 def both():
-    assert client.get_model("team/fraud").name.model == "fraud"
-    assert [version.number for version in client.list_versions("team/fraud")] == [1]
+    assert client.models.get("team/fraud").name.model == "fraud"
+    assert [version.number for version in client.versions.list("team/fraud")] == [1]
     assert modelyard.pull("team/fraud").version.number == 1
 both()
 for _ in range(3):
@@ -114,13 +114,13 @@ def test_an_idle_async_client_does_not_hinder_a_fork_from_its_own_loop_or_anothe
     run("""
 async def main():
     async with modelyard.AsyncClient() as yard:
-        await yard.get_model("team/fraud")
+        await yard.models.get("team/fraud")
         call()
         in_child(call)
-        in_child(lambda: asyncio.run(modelyard.AsyncClient().get_model("team/fraud")))
-        in_child(lambda: asyncio.run(yard.get_model("team/fraud")))
+        in_child(lambda: asyncio.run(modelyard.AsyncClient().models.get("team/fraud")))
+        in_child(lambda: asyncio.run(yard.models.get("team/fraud")))
         await asyncio.to_thread(in_child, call)
-        await yard.get_model("team/fraud")
+        await yard.models.get("team/fraud")
 asyncio.run(main())
 call()
 """)
@@ -132,17 +132,17 @@ def test_a_child_forked_during_a_long_call_is_told_and_the_call_goes_on(run: Cal
 import gc
 client = modelyard.Client()
 connection = client._client._connection
-client.get_model("team/fraud")
+client.models.get("team/fraud")
 os.kill(server_pid, signal.SIGSTOP)
 results = []
-thread = threading.Thread(target=lambda: results.append(client.get_model("team/fraud")))
+thread = threading.Thread(target=lambda: results.append(client.models.get("team/fraud")))
 thread.start()
-while not connection._channels.calls:
+while not connection._opened.calls:
     time.sleep(0.001)
 
 def refused():
     global client, connection
-    for attempt in (client.get_model, modelyard.pull):
+    for attempt in (client.models.get, modelyard.pull):
         try:
             attempt("team/fraud")
         except modelyard.FailedPreconditionError as error:

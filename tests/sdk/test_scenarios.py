@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,26 +12,29 @@ import pytest
 from tests.support.server import ServerProcess
 
 import modelyard
-from modelyard import AsyncClient, Client, DatasetRole, Parent, Relation, Rule, Run, Source, VersionState
+from modelyard import AsyncClient, Client, DatasetRole, Pager, Parent, Relation, Rule, Run, Source, VersionState
 
 Kind = type[AsyncClient] | type[Client]
 
 
 class Either:
-    """Either client, with the methods of the asynchronous one; lists come as lists."""
+    """A client, or a resource of one, whose methods are awaited, whichever kind it is. Lists are whole."""
 
-    def __init__(self, client: AsyncClient | Client) -> None:
+    def __init__(self, client: Any, *, waits: bool | None = None) -> None:
         self.client = client
+        self.waits = isinstance(client, Client) if waits is None else waits
 
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+    def __getattr__(self, name: str) -> Any:
         method = getattr(self.client, name)
+        if not callable(method):
+            return Either(method, waits=self.waits)
 
         def wait(*args: Any, **kwargs: Any) -> Any:
             result = method(*args, **kwargs)
-            return list(result) if isinstance(result, Iterator) else result
+            return list(result) if isinstance(result, Pager) else result
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            if isinstance(self.client, Client):
+            if self.waits:
                 return await asyncio.to_thread(wait, *args, **kwargs)
             result = method(*args, **kwargs)
             return await result if inspect.isawaitable(result) else [item async for item in result]
@@ -165,7 +168,7 @@ async def test_a_wrong_push_is_refused_before_anything_is_sent(yard: Either, tea
         str(tmp_path / "missing"),
     ]
     with pytest.raises(modelyard.NotFoundError):
-        await yard.get_namespace(team)
+        await yard.namespaces.get(team)
 
 
 async def test_parents_are_pinned(yard: Either, team: str, files: Path) -> None:
@@ -225,7 +228,7 @@ async def test_references_mean_what_they_say(yard: Either, team: str, files: Pat
         return resolution.rule, resolution.version.number
 
     assert await rule("") == (Rule.DEFAULT_LATEST, 2)
-    alias = await yard.set_alias(f"{team}/fraud", "production", 1, create_only=True)
+    alias = await yard.aliases.set(f"{team}/fraud", "production", 1, create_only=True)
     assert await rule("") == (Rule.DEFAULT_ALIAS, 1)
     assert await rule("@1") == (Rule.NUMBER, 1)
     assert await rule("@latest") == (Rule.LATEST, 2)
@@ -233,105 +236,105 @@ async def test_references_mean_what_they_say(yard: Either, team: str, files: Pat
     assert await rule(f"@{one.digest}") == (Rule.MANIFEST_DIGEST, 1)
     assert (await yard.resolve(f"{team}/fraud")).alias == alias
     for selector in ("", "@1", "@production", f"@{one.digest}"):
-        assert (await yard.get_version(f"{team}/fraud{selector}")).number == 1
-    assert (await yard.get_version(two.name)).number == 2
+        assert (await yard.versions.get(f"{team}/fraud{selector}")).number == 1
+    assert (await yard.versions.get(two.name)).number == 2
     with pytest.raises(modelyard.NotFoundError) as missing:
         await yard.resolve(f"{team}/fraud@nobody")
     assert missing.value.reason == "ALIAS_NOT_FOUND"
-    with pytest.raises(modelyard.InvalidArgumentError, match="no reference"):
+    with pytest.raises(modelyard.InvalidArgumentError, match="Invalid reference"):
         await yard.pull("Team/fraud@@")
 
 
 async def test_aliases_are_moved_by_compare_and_set(yard: Either, team: str, files: Path) -> None:
     model = f"{team}/fraud"
     one, two = [await yard.push(model, files, capture=False) for _ in range(2)]
-    alias = await yard.set_alias(model, "production", f"{model}@latest", reason="better")
+    alias = await yard.aliases.set(model, "production", f"{model}@latest", reason="better")
     assert (alias.version, alias.digest) == (two.name, two.digest)
 
-    moved = await yard.set_alias(model, "production", one.name, etag=alias.etag, expected_digest=one.digest)
+    moved = await yard.aliases.set(model, "production", one.name, etag=alias.etag, expected_digest=one.digest)
     with pytest.raises(modelyard.ConflictError) as lost:
-        await yard.set_alias(model, "production", 2, etag=alias.etag)
+        await yard.aliases.set(model, "production", 2, etag=alias.etag)
     assert lost.value.reason == "ETAG_MISMATCH"
     with pytest.raises(modelyard.ConflictError):
-        await yard.set_alias(model, "production", 2, create_only=True)
+        await yard.aliases.set(model, "production", 2, create_only=True)
     with pytest.raises(modelyard.FailedPreconditionError) as other:
-        await yard.set_alias(model, "production", 2, expected_digest=f"sha256:{'0' * 64}")
+        await yard.aliases.set(model, "production", 2, expected_digest=f"sha256:{'0' * 64}")
     assert other.value.reason == "DIGEST_CHANGED"
-    with pytest.raises(modelyard.InvalidArgumentError, match="no version of the model"):
-        await yard.set_alias(model, "production", f"{team}/other@1")
+    with pytest.raises(modelyard.InvalidArgumentError, match="is not a version of the model"):
+        await yard.aliases.set(model, "production", f"{team}/other@1")
 
-    assert await yard.get_alias(model, "production") == moved
-    assert await yard.list_aliases(model) == [moved]
-    assert (await yard.delete_alias(model, "production", etag=moved.etag, reason="over")).version == one.name
-    assert await yard.list_aliases(model) == []
+    assert await yard.aliases.get(model, "production") == moved
+    assert await yard.aliases.list(model) == [moved]
+    assert (await yard.aliases.delete(model, "production", etag=moved.etag, reason="over")).version == one.name
+    assert await yard.aliases.list(model) == []
 
 
 async def test_versions_are_described_deprecated_removed_and_restored(yard: Either, team: str, files: Path) -> None:
     await yard.push(f"{team}/fraud", files, labels={"a": "1"}, description="d")
     name = f"{team}/fraud@1"
 
-    changed = await yard.update_version(name, labels={"b": "2"})
+    changed = await yard.versions.update(name, labels={"b": "2"})
     assert (changed.labels, changed.description) == ({"b": "2"}, "d")
     with pytest.raises(modelyard.ConflictError):
-        await yard.update_version(name, description="x", etag='"stale"')
-    with pytest.raises(modelyard.InvalidArgumentError, match="nothing to change"):
-        await yard.update_version(name)
-    with pytest.raises(modelyard.InvalidArgumentError, match="give the number"):
-        await yard.delete_version(f"{team}/fraud@latest")
+        await yard.versions.update(name, description="x", etag='"stale"')
+    with pytest.raises(modelyard.InvalidArgumentError, match="Nothing to change"):
+        await yard.versions.update(name)
+    with pytest.raises(modelyard.InvalidArgumentError, match="Use the number"):
+        await yard.versions.delete(f"{team}/fraud@latest")
 
-    deprecated = await yard.deprecate_version(name, "use 2")
+    deprecated = await yard.versions.deprecate(name, "use 2")
     assert (deprecated.state, deprecated.deprecation_reason) == (VersionState.DEPRECATED, "use 2")
     with pytest.warns(modelyard.DeprecatedVersionWarning, match="use 2"):
         await yard.pull(name)
-    deleted = await yard.delete_version(name, etag=deprecated.etag)
+    deleted = await yard.versions.delete(name, etag=deprecated.etag)
     assert deleted.state is VersionState.DELETED
     assert deleted.purge_time is not None
-    assert await yard.list_versions(f"{team}/fraud") == []
-    assert [version.number for version in await yard.list_versions(f"{team}/fraud", show_deleted=True)] == [1]
-    assert (await yard.undelete_version(name)).state is VersionState.DEPRECATED
+    assert await yard.versions.list(f"{team}/fraud") == []
+    assert [version.number for version in await yard.versions.list(f"{team}/fraud", show_deleted=True)] == [1]
+    assert (await yard.versions.undelete(name)).state is VersionState.DEPRECATED
 
 
 async def test_models_and_namespaces_are_managed(yard: Either, team: str) -> None:
-    created = await yard.create_namespace(team, display_name="Risk", labels={"a": "b"})
-    assert await yard.get_namespace(team) == created
+    created = await yard.namespaces.create(team, display_name="Risk", labels={"a": "b"})
+    assert await yard.namespaces.get(team) == created
     with pytest.raises(modelyard.AlreadyExistsError):
-        await yard.create_namespace(team)
-    renamed = await yard.update_namespace(team, display_name="", etag=created.etag)
+        await yard.namespaces.create(team)
+    renamed = await yard.namespaces.update(team, display_name="", etag=created.etag)
     assert (renamed.display_name, renamed.labels) == ("", {"a": "b"})
-    assert team in [namespace.id for namespace in await yard.list_namespaces()]
+    assert team in [namespace.id for namespace in await yard.namespaces.list()]
 
-    model = await yard.create_model(f"{team}/fraud", owner="risk@example.org")
-    assert await yard.get_model(model.name) == model
-    changed = await yard.update_model(f"{team}/fraud", description="# Fraud", annotations={"x": "y"})
+    model = await yard.models.create(f"{team}/fraud", owner="risk@example.org")
+    assert await yard.models.get(model.name) == model
+    changed = await yard.models.update(f"{team}/fraud", description="# Fraud", annotations={"x": "y"})
     assert (changed.owner, changed.description) == ("risk@example.org", "# Fraud")
     with pytest.raises(modelyard.ConflictError):
-        await yard.delete_model(f"{team}/fraud", etag=model.etag)
-    deleted = await yard.delete_model(f"{team}/fraud", etag=changed.etag)
+        await yard.models.delete(f"{team}/fraud", etag=model.etag)
+    deleted = await yard.models.delete(f"{team}/fraud", etag=changed.etag)
     assert deleted.delete_time is not None
-    assert await yard.list_models(team) == []
-    assert [found.name for found in await yard.list_models(team, show_deleted=True)] == [model.name]
-    assert (await yard.undelete_model(f"{team}/fraud")).delete_time is None
+    assert await yard.models.list(team) == []
+    assert [found.name for found in await yard.models.list(team, show_deleted=True)] == [model.name]
+    assert (await yard.models.undelete(f"{team}/fraud")).delete_time is None
 
 
 async def test_lists_are_fetched_page_by_page(yard: Either, team: str) -> None:
-    await yard.create_namespace(team)
+    await yard.namespaces.create(team)
     names = [f"m{number:03}" for number in range(60)]
-    await asyncio.gather(*(yard.create_model(f"{team}/{name}") for name in names))
+    await asyncio.gather(*(yard.models.create(f"{team}/{name}") for name in names))
 
-    assert [model.name.model for model in await yard.list_models(team)] == names
+    assert [model.name.model for model in await yard.models.list(team)] == names
 
 
 @pytest.mark.parametrize(
     ("call", "field"),
     [
-        (lambda yard: yard.get_model("Team/x"), "model"),
-        (lambda yard: yard.get_model("team/x@1"), "model"),
-        (lambda yard: yard.get_model(None), "model"),
-        (lambda yard: yard.get_alias("team/x", "latest"), "alias"),
-        (lambda yard: yard.get_namespace("a b"), "namespace"),
-        (lambda yard: yard.list_versions("team/x@1"), "model"),
-        (lambda yard: yard.create_model("team/x", owner=5), "owner"),
-        (lambda yard: yard.update_model("team/x", labels={"a": 5}), "labels"),
+        (lambda yard: yard.models.get("Team/x"), "model"),
+        (lambda yard: yard.models.get("team/x@1"), "model"),
+        (lambda yard: yard.models.get(None), "model"),
+        (lambda yard: yard.aliases.get("team/x", "latest"), "alias"),
+        (lambda yard: yard.namespaces.get("a b"), "namespace"),
+        (lambda yard: yard.versions.list("team/x@1"), "model"),
+        (lambda yard: yard.models.create("team/x", owner=5), "owner"),
+        (lambda yard: yard.models.update("team/x", labels={"a": 5}), "labels"),
     ],
 )
 async def test_wrong_names_and_values_are_refused_here(yard: Either, call: Any, field: str) -> None:
@@ -365,7 +368,7 @@ async def test_a_closed_client_says_so(yard: Either) -> None:
     await yard.close()
 
     with pytest.raises(RuntimeError, match="closed"):
-        await yard.get_model("team/x")
+        await yard.models.get("team/x")
 
 
 def test_functions_follow_the_environment(
@@ -379,4 +382,7 @@ def test_functions_follow_the_environment(
     version = modelyard.push(f"{team}/fraud", files, alias="production")
 
     assert modelyard.pull(f"{team}/fraud").version == version
-    assert modelyard.resolve(f"{team}/fraud@production").version == version
+    resolved = modelyard.resolve(f"{team}/fraud@production").version
+    assert (resolved.name, resolved.digest, resolved.files) == (version.name, version.digest, ())
+    assert modelyard.promote(f"{team}/fraud@1").previous_version == version.name
+    assert next(modelyard.watch(f"{team}/fraud")).version == version

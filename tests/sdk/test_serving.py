@@ -64,7 +64,7 @@ async def test_a_watch_says_what_is_served_once_it_is(yard: AsyncClient) -> None
         assert await listed(yard) == []
         following = asyncio.ensure_future(anext(watch))
         await served(yard, 1)
-        await yard.set_alias("fraud", "production", 2)
+        await yard.aliases.set("fraud", "production", 2)
         assert (await following).version.number == 2
         await served(yard, 1)
         assert not (await yard.deployments.rollout("fraud", "production")).complete
@@ -74,15 +74,15 @@ async def test_a_watch_says_what_is_served_once_it_is(yard: AsyncClient) -> None
         (told,) = await listed(yard)
         assert (told.service, told.environment, told.instance) == ("fraud-api", "eu", "pod-1")
         assert (told.reference, told.mismatched) == ("default/fraud@production", False)
-        assert told.observed_digest == told.digest == (await yard.get_version("fraud@2")).digest
+        assert told.observed_digest == told.digest == (await yard.versions.get("fraud@2")).digest
         rollout = await yard.deployments.rollout("fraud", "production", environment="eu")
         assert (rollout.complete, rollout.matching_count) == (True, 1)
-        await yard.set_alias("fraud", "production", 1)
+        await yard.aliases.set("fraud", "production", 1)
         with pytest.raises(FailedPreconditionError, match=r"is served by fraud-api in eu \(pod-1\)"):
-            await yard.delete_version("fraud@2")
+            await yard.versions.delete("fraud@2")
         following.cancel()
     assert await listed(yard) == []
-    types = [event.type async for event in yard.list_events(filter='type = "deployment.*"')]
+    types = [event.type async for event in yard.events.list(filter='type = "deployment.*"')]
     assert types == ["deployment.created", "deployment.moved", "deployment.deleted"]
 
 
@@ -113,7 +113,7 @@ async def test_it_is_told_over_a_restart_of_the_registry(
         await asyncio.to_thread(server.start)
         await served(yard, 1)
         proxy.reset()
-        await yard.set_alias("fraud", "production", 3)
+        await yard.aliases.set("fraud", "production", 3)
         assert (await following).version.number == 3
         following = asyncio.ensure_future(anext(watch))
         await served(yard, 3)
@@ -178,14 +178,14 @@ async def test_who_is_taken_over_from_warns_once_and_gives_way(yard: AsyncClient
 
 async def test_a_refusal_is_a_warning(yard: AsyncClient) -> None:
     model = await yard.pull("fraud@2")
-    await yard.delete_version("fraud@2")
+    await yard.versions.delete("fraud@2")
     async with yard.serving("fraud-api") as serving:
         with pytest.warns(ServingWarning, match="is deleted"):
             await serving.loaded(model)
         with warnings.catch_warnings(record=True) as again:
             await serving.loaded(model)
         assert not again
-        await yard.undelete_version("fraud@2")
+        await yard.versions.undelete("fraud@2")
         await serving.loaded(model)
         await served(yard, 2)
 
@@ -209,16 +209,16 @@ async def test_the_observed_digest_is_that_of_the_files(yard: AsyncClient, tmp_p
         rollout = await yard.deployments.rollout("fraud", "production")
         assert rollout.matching_count == 0
 
-        await serving.loaded(await yard.get_version("fraud@1"))
+        await serving.loaded(await yard.versions.get("fraud@1"))
         (told,) = serving.deployments
         assert (told.observed_digest, told.mismatched) == ("", False)
-    types = [event.type async for event in yard.list_events(filter='type = "deployment.mismatched"')]
+    types = [event.type async for event in yard.events.list(filter='type = "deployment.mismatched"')]
     assert len(types) == 2
 
 
 async def test_what_is_no_reference_is_raised(yard: AsyncClient) -> None:
     serving = yard.serving("fraud-api")
-    with pytest.raises(RuntimeError, match="inside of 'with'"):
+    with pytest.raises(RuntimeError, match="inside of its 'with' block"):
         await serving.loaded("fraud@1")
     for service, ttl in (("", 90.0), ("fraud-api", 9.0), ("fraud-api", float("nan"))):
         with pytest.raises(InvalidArgumentError):
@@ -246,7 +246,7 @@ async def test_leases_can_be_kept_by_hand(yard: AsyncClient) -> None:
             await call
         assert error.value.reason == "LEASE_LOST"
     assert await yard.deployments.get(str(second.deployment.name)) == second.deployment
-    assert [event.snapshot async for event in yard.list_events(filter="type = deployment.created")]
+    assert [event.snapshot async for event in yard.events.list(filter="type = deployment.created")]
     await yard.deployments.delete(second.deployment.name, lease=second.lease)
     with pytest.raises(NotFoundError):
         await yard.deployments.get(second.deployment.name)
@@ -256,16 +256,16 @@ async def test_how_a_version_is_used(yard: AsyncClient) -> None:
     await yard.pull("fraud@production")
 
     async def counted() -> bool:
-        return (await yard.usage("fraud@production")).download_count == 1
+        return (await yard.versions.usage("fraud@production")).download_count == 1
 
     await until(counted, 60)
     await yard.pull("fraud@production")
     await yard.deployments.register("fraud@1", "fraud-api")
-    usage = await yard.usage("fraud@1")
+    usage = await yard.versions.usage("fraud@1")
     assert (usage.version.number, usage.download_count, usage.deployment_count) == (1, 1, 1)
     assert usage.use_time is not None
     assert usage.download_time is not None
-    never = await yard.usage("fraud@3")
+    never = await yard.versions.usage("fraud@3")
     assert (never.download_count, never.download_time, never.use_time) == (0, None, None)
 
 
@@ -275,12 +275,12 @@ def test_the_synchronous_client_serves_too(server: ServerProcess, tmp_path: Path
         for number in (1, 2):
             model.write_text(f"weights {number}")
             client.push("fraud", model, capture=False)
-        client.set_alias("fraud", "production", 1)
+        client.aliases.set("fraud", "production", 1)
         with client.serving("fraud-api", instance="pod-1") as serving:
             assert "fraud-api" in repr(serving)
             watch = client.watch("fraud@production", serving=serving)
             assert next(watch).version.number == 1
-            threading.Thread(target=client.set_alias, args=("fraud", "production", 2)).start()
+            threading.Thread(target=client.aliases.set, args=("fraud", "production", 2)).start()
             assert next(watch).version.number == 2
             serving.loaded("fraud@2")
             assert [each.version.number for each in client.deployments.list("fraud")] == [2]

@@ -20,6 +20,7 @@ from modelyard import (
     UnavailableError,
 )
 from modelyard.v1 import events_pb2
+from modelyard.v1.events_pb2_grpc import EventsServiceStub
 
 _PROMOTIONS = (2, 3, 1, 2, 1, 3, 2)
 
@@ -51,8 +52,8 @@ async def test_it_follows_every_promotion_in_order(yard: AsyncClient) -> None:
     watch = yard.watch("fraud@production")
     assert await take(watch, 1) == [1]
     for number in _PROMOTIONS:
-        await yard.set_alias("fraud", "production", number)
-    await yard.rollback_alias("fraud", "production")
+        await yard.aliases.set("fraud", "production", number)
+    await yard.aliases.rollback("fraud", "production")
 
     assert await take(watch, len(_PROMOTIONS) + 1) == [*_PROMOTIONS, 3]
 
@@ -60,10 +61,10 @@ async def test_it_follows_every_promotion_in_order(yard: AsyncClient) -> None:
 async def test_other_references_are_followed_as_they_resolve(yard: AsyncClient, tmp_path: Path) -> None:
     latest, default = yard.watch("fraud@latest"), yard.watch("fraud")
     assert [await take(latest, 1), await take(default, 1)] == [[3], [1]]
-    await yard.set_alias("fraud", "production", 2)
-    await yard.deprecate_version("fraud@3", reason="old")
+    await yard.aliases.set("fraud", "production", 2)
+    await yard.versions.deprecate("fraud@3", reason="old")
     assert [await take(latest, 1), await take(default, 1)] == [[2], [2]]
-    await yard.delete_alias("fraud", "production")
+    await yard.aliases.delete("fraud", "production")
     (tmp_path / "v4").mkdir()
     (tmp_path / "v4" / "model.bin").write_text("weights 4")
     await yard.push("fraud", tmp_path / "v4", capture=False)
@@ -78,8 +79,8 @@ async def test_a_reference_that_means_nothing_is_told_at_once(yard: AsyncClient)
 async def test_an_alias_that_is_removed_and_set_again_is_followed(yard: AsyncClient) -> None:
     watch = yard.watch("fraud@production")
     assert await take(watch, 1) == [1]
-    await yard.delete_alias("fraud", "production")
-    await yard.set_alias("fraud", "production", 3)
+    await yard.aliases.delete("fraud", "production")
+    await yard.aliases.set("fraud", "production", 3)
 
     assert await take(watch, 1) == [3]
 
@@ -87,19 +88,19 @@ async def test_an_alias_that_is_removed_and_set_again_is_followed(yard: AsyncCli
 async def test_a_version_that_is_gone_is_skipped_with_a_warning(yard: AsyncClient) -> None:
     watch = yard.watch("fraud@production")
     assert await take(watch, 1) == [1]
-    await yard.set_alias("fraud", "production", 2)
-    await yard.set_alias("fraud", "production", 3)
-    await yard.delete_version("fraud@2")
+    await yard.aliases.set("fraud", "production", 2)
+    await yard.aliases.set("fraud", "production", 3)
+    await yard.versions.delete("fraud@2")
 
-    with pytest.warns(SkippedVersionWarning, match="became .*/versions/2, which can't be used"):
+    with pytest.warns(SkippedVersionWarning, match="moved to .*/versions/2, which can't be used"):
         assert await take(watch, 1) == [3]
 
 
 async def _compact(yard: AsyncClient) -> None:
     connection = yard._connection
-    head = (await anext(yard.list_events(newest_first=True))).revision
+    head = (await anext(aiter(yard.events.list(newest_first=True)))).revision
     request = events_pb2.CompactEventsRequest(parent="namespaces/default", revision=head)
-    await connection.call(connection.events.CompactEvents, request)
+    await connection.call(connection.stub(EventsServiceStub).CompactEvents, request)
 
 
 async def test_over_a_compaction_it_tells_what_the_reference_means_then(
@@ -109,12 +110,12 @@ async def test_over_a_compaction_it_tells_what_the_reference_means_then(
         watch = follower.watch("fraud@production")
         assert await take(watch, 1) == [1]
         for number in (2, 3, 2):
-            await yard.set_alias("fraud", "production", number)
+            await yard.aliases.set("fraud", "production", number)
         await _compact(yard)
 
         assert await take(watch, 1) == [2]
         proxy.reset()
-        await yard.set_alias("fraud", "production", 3)
+        await yard.aliases.set("fraud", "production", 3)
         assert await take(watch, 1) == [3]
 
 
@@ -124,7 +125,7 @@ async def test_without_a_registry_the_last_known_good_comes_first(
     async with AsyncClient(server.url, cache_dir=tmp_path / "cache") as first:
         watch = first.watch("fraud@production")
         assert await take(watch, 1) == [1]
-        await yard.set_alias("fraud", "production", 2)
+        await yard.aliases.set("fraud", "production", 2)
         assert await take(watch, 1) == [2]
     server.kill()
     async with AsyncClient(server.url, cache_dir=tmp_path / "cache") as second:
@@ -132,7 +133,7 @@ async def test_without_a_registry_the_last_known_good_comes_first(
         with pytest.warns(StaleModelWarning):
             assert await take(watch, 1) == [2]
         server.start()
-        await yard.set_alias("fraud", "production", 3)
+        await yard.aliases.set("fraud", "production", 3)
         assert await take(watch, 1) == [3]
 
 
@@ -153,7 +154,7 @@ async def test_no_promotion_is_missed_or_told_twice_whatever_dies(
         promoted: list[int] = []
         for times in range(100):
             promoted.append(_PROMOTIONS[times % 3])
-            await yard.set_alias("fraud", "production", promoted[-1])
+            await yard.aliases.set("fraud", "production", promoted[-1])
             proxy.reset()
             if times % 25 == 24:
                 await asyncio.to_thread(server.kill)
@@ -171,24 +172,24 @@ def test_the_synchronous_client_follows_too(server: ServerProcess, tmp_path: Pat
         for number in (1, 2):
             model.write_text(f"weights {number}")
             client.push("fraud", model, capture=False)
-        client.set_alias("fraud", "production", 1)
+        client.aliases.set("fraud", "production", 1)
         watch = client.watch("fraud@production")
         assert next(watch).version.number == 1
-        threading.Thread(target=client.set_alias, args=("fraud", "production", 2)).start()
+        threading.Thread(target=client.aliases.set, args=("fraud", "production", 2)).start()
         assert next(watch).version.number == 2
 
 
 async def test_a_roll_back_that_is_impossible_says_so(yard: AsyncClient) -> None:
     with pytest.raises(FailedPreconditionError) as error:
-        await yard.rollback_alias("fraud", "production")
+        await yard.aliases.rollback("fraud", "production")
     assert error.value.reason == "NOTHING_TO_ROLL_BACK"
 
 
 async def test_what_was_in_production_is_told(yard: AsyncClient) -> None:
-    before = (await yard.get_alias("fraud", "production")).update_time
-    await yard.set_alias("fraud", "production", 2, reason="better")
+    before = (await yard.aliases.get("fraud", "production")).update_time
+    await yard.aliases.set("fraud", "production", 2, reason="better")
 
-    assert (await yard.get_alias("fraud", "production", at=before)).version.number == 1
-    events = [event async for event in yard.list_events("fraud@production", newest_first=True)]
+    assert (await yard.aliases.get("fraud", "production", at=before)).version.number == 1
+    events = [event async for event in yard.events.list("fraud@production", newest_first=True)]
     assert [(event.type, event.reason) for event in events] == [("alias.moved", "better"), ("alias.created", "")]
     assert events[0].changes["version"][0] == "namespaces/default/models/fraud/versions/1"

@@ -5,15 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.server import BIN, clean_environment
-
-COMMAND = str(BIN / "modelyard-server")
+from tests.support.children import clean_environment, run_server
 
 
 def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, *arguments], capture_output=True, text=True, check=False, env=clean_environment() | environment
-    )
+    return run_server(*arguments, env=clean_environment() | environment)
 
 
 def _shown(*arguments: str, **environment: str) -> dict[str, object]:

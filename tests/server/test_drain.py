@@ -14,7 +14,6 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support.postgres import Postgres, free_port
-from tests.support.prepared import migrated
 from tests.support.requests import NAMESPACE
 from tests.support.server import BIN, ServerProcess
 
@@ -80,7 +79,7 @@ async def test_ctrl_c_waits_for_no_balancer(slow_server: ServerProcess) -> None:
 @pytest.fixture
 def pair(postgres: Postgres, tmp_path: Path) -> Iterator[list[ServerProcess]]:
     """Two servers on one database. Their folders say that they are one store: nothing here stores bytes."""
-    flags = ("--database-url", migrated(postgres), "--drain-delay", _DELAY)
+    flags = ("--database-url", postgres.migrated(), "--drain-delay", _DELAY)
     servers = [ServerProcess(tmp_path / name, *flags) for name in ("one", "two")]
     for server in servers:
         (server.folder / "data").mkdir(parents=True)

@@ -15,13 +15,14 @@ import pytest
 from tests.support.deaths import sql
 from tests.support.fsck import database_url_of, fsck, run_fsck
 from tests.support.postgres import Postgres
-from tests.support.prepared import Prepared, migrated
+from tests.support.prepared import Prepared
 from tests.support.server import BIN, ServerProcess, clean_environment
 from typer.testing import CliRunner
 
 from modelyard import AsyncClient
 from modelyard.core.facts import Dataset, DatasetRole, Direction, Parent, Relation, Run, Signature
 from modelyard.v1 import events_pb2
+from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard_server import offline
 from modelyard_server.checking.report import Report
 from modelyard_server.cli import cli
@@ -400,7 +401,7 @@ async def busy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     flags: tuple[str, ...] = ()
     if request.param == "postgresql":
         cluster: Postgres = request.getfixturevalue("postgres")
-        flags = ("--database-url", migrated(cluster))
+        flags = ("--database-url", cluster.migrated())
     process = ServerProcess(tmp_path, *flags).start()
     yield process
     process.close()
@@ -409,8 +410,8 @@ async def busy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 async def test_every_change_leaves_row_and_log_agreed(busy: ServerProcess, tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("weights")
     async with AsyncClient(busy.url) as client:
-        await client.create_namespace("team", display_name="Équipe", labels={"tier": "gold"})
-        await client.update_namespace("team", description="ours", annotations={"a": "b"})
+        await client.namespaces.create("team", display_name="Équipe", labels={"tier": "gold"})
+        await client.namespaces.update("team", description="ours", annotations={"a": "b"})
         for number in range(3):
             await client.push(
                 "team/fraud",
@@ -425,21 +426,23 @@ async def test_every_change_leaves_row_and_log_agreed(busy: ServerProcess, tmp_p
                 labels={"number": str(number)},
                 alias=["candidate", f"n{number}"],
             )
-        await client.update_version("team/fraud@1", description="first", labels={})
-        await client.deprecate_version("team/fraud@1", "old")
-        await client.delete_alias("team/fraud", "n1")
-        await client.delete_version("team/fraud@2")
-        await client.undelete_version("team/fraud@2")
-        await client.set_alias("team/fraud", "candidate", 1, reason="back")
-        await client.rollback_alias("team/fraud", "candidate")
-        wrong = await client.evaluate("team/fraud@2", "test", {"auc": 0.1 + 0.2}, slices={"de": {"auc": -0.0}})
-        await client.evaluate(
+        await client.versions.update("team/fraud@1", description="first", labels={})
+        await client.versions.deprecate("team/fraud@1", "old")
+        await client.aliases.delete("team/fraud", "n1")
+        await client.versions.delete("team/fraud@2")
+        await client.versions.undelete("team/fraud@2")
+        await client.aliases.set("team/fraud", "candidate", 1, reason="back")
+        await client.aliases.rollback("team/fraud", "candidate")
+        wrong = await client.evaluations.create(
+            "team/fraud@2", "test", {"auc": 0.1 + 0.2}, slices={"de": {"auc": -0.0}}
+        )
+        await client.evaluations.create(
             "team/fraud@2", "test", {"auc": 1.0}, directions={"auc": Direction.HIGHER_IS_BETTER}, supersedes=wrong.name
         )
-        await client.update_model("team/fraud", display_name="Fraud", owner="us")
-        await client.delete_model("team/fraud", force=True)
+        await client.models.update("team/fraud", display_name="Fraud", owner="us")
+        await client.models.delete("team/fraud", force=True)
         assert fsck(busy)["clean"]
-        await client.undelete_model("team/fraud")
+        await client.models.undelete("team/fraud")
         for service in ("api", "api", "batch", "gone"):
             served = await client.deployments.register("team/fraud@1", service, reference="team/fraud@candidate")
             await client.deployments.heartbeat(served)
@@ -511,9 +514,9 @@ async def test_a_compacted_log_is_clean_too(busy: ServerProcess, tmp_path: Path)
             await client.push("fraud", tmp_path / "weights", alias="production", capture=False)
         connection = client._connection
         request = events_pb2.CompactEventsRequest(parent="namespaces/default", revision=5)
-        await connection.call(connection.events.CompactEvents, request)
+        await connection.call(connection.stub(EventsServiceStub).CompactEvents, request)
         assert fsck(busy)["clean"]
-        await client.set_alias("fraud", "production", 1)
+        await client.aliases.set("fraud", "production", 1)
     busy.stop()
     busy.start()  # it forgets what is below the floor
     while await sql(busy, "SELECT 1 FROM events WHERE revision <= 5"):
@@ -541,7 +544,7 @@ async def test_it_may_run_beside_a_server_that_is_written_to(busy: ServerProcess
         while checking.poll() is None:
             (tmp_path / "weights").write_text(f"weights {pushed}")
             await client.push("fraud", tmp_path / "weights", alias="here", capture=False)
-            await client.delete_alias("fraud", "here")
+            await client.aliases.delete("fraud", "here")
             pushed += 1
         told = checking.communicate()[0]
     assert pushed

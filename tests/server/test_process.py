@@ -17,9 +17,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from tests.support.children import run_server
 from tests.support.postgres import Postgres, free_port
 from tests.support.requests import NAMESPACE, digest_of
-from tests.support.server import BIN, ServerProcess, clean_environment
+from tests.support.server import ServerProcess
 
 from modelyard.v1 import artifacts_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
@@ -28,22 +29,18 @@ from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 DATA = Path(__file__).parents[1] / "data"
 _TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-COMMAND = str(BIN / "modelyard-server")
 
 
-def _fails(command: list[str], **environment: str) -> str:
+def _fails(*arguments: str) -> str:
     """Runs a server that must not start; what it says."""
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=30, env=clean_environment() | environment
-    )
+    done = run_server(*arguments)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
 
 
 def _probe(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [COMMAND, "probe", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=clean_environment())
+    return run_server("probe", *arguments)
 
 
 def _records(server: ServerProcess) -> list[dict[str, Any]]:
@@ -56,37 +53,41 @@ async def _create(address: str, model_id: str, **metadata: str) -> pb.Model:
         return await RegistryServiceStub(channel).CreateModel(request, metadata=tuple(metadata.items()))
 
 
-async def test_the_data_directory_is_for_its_owner_only(server: ServerProcess) -> None:
-    await _create(server.address, "fraud")
+async def test_the_data_directory_is_for_its_owner_only(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path).start(fresh=True)
+    try:
+        await _create(server.address, "fraud")
 
-    data = server.folder / "data"
-    for path in (data, *data.iterdir()):
-        if path.is_dir():
-            assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
-        else:
-            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
-    assert (data / "modelyard.db").exists()
+        data = server.folder / "data"
+        for path in (data, *data.iterdir()):
+            if path.is_dir():
+                assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+            else:
+                assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+        assert (data / "modelyard.db").exists()
+    finally:
+        server.close()
 
 
-def test_a_second_server_leaves_the_folder_alone(server: ServerProcess) -> None:
-    told = _fails([COMMAND, "serve", "--data-dir", str(server.folder / "data"), "--listen", "127.0.0.1:0"])
+def test_a_second_server_on_the_same_folder_is_refused(server: ServerProcess) -> None:
+    told = _fails("serve", "--data-dir", str(server.folder / "data"), "--listen", "127.0.0.1:0")
 
     assert f"another server (process {server.pid}) works in" in told
 
 
 def test_a_second_server_does_not_share_the_port(server: ServerProcess, tmp_path: Path) -> None:
-    told = _fails([COMMAND, "serve", "--data-dir", str(tmp_path / "other"), "--listen", server.address])
+    told = _fails("serve", "--data-dir", str(tmp_path / "other"), "--listen", server.address)
 
     assert f"can't listen on {server.address}" in told
 
 
 def test_a_taken_metrics_port_is_told(server: ServerProcess, tmp_path: Path) -> None:
-    command = [COMMAND, "serve", "--data-dir", str(tmp_path / "other"), "--listen", "127.0.0.1:0"]
+    flags = ("--data-dir", str(tmp_path / "other"), "--listen", "127.0.0.1:0", "--admin-listen", server.address)
 
-    assert "can't serve metrics on" in _fails([*command, "--admin-listen", server.address])
+    assert "can't serve metrics on" in _fails("serve", *flags)
 
 
-async def test_what_was_answered_is_there_after_kill_9(server: ServerProcess) -> None:
+async def test_answered_changes_survive_kill_9(server: ServerProcess) -> None:
     made = await _create(server.address, "fraud")
 
     server.kill()
@@ -98,7 +99,7 @@ async def test_what_was_answered_is_there_after_kill_9(server: ServerProcess) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_it_cleanly(server: ServerProcess, number: int) -> None:
+def test_signals_stop_the_server_cleanly(server: ServerProcess, number: int) -> None:
     assert server.stop(number) == 0
     assert [record["event"] for record in _records(server)][-2:] == ["draining", "stopped"]
 
@@ -257,7 +258,7 @@ async def test_metrics_count_calls_and_name_no_models(tmp_path: Path) -> None:
     assert "very-secret-name" not in text
 
 
-async def test_a_log_that_takes_nothing_fails_no_call(tmp_path: Path) -> None:
+async def test_calls_succeed_when_the_log_cannot_be_written(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
     server.log = Path("/dev/full")
     server.start()
@@ -291,9 +292,8 @@ def test_postgresql_is_migrated_by_a_command_not_by_serving(postgres: Postgres, 
     url = postgres.create()
     server = ServerProcess(tmp_path, "--database-url", url)
 
-    assert "run 'modelyard-server migrate'" in _fails(server.command())
-    migrate = [COMMAND, "migrate", "--database-url", url]
-    first, second = (subprocess.run(migrate, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    assert "run 'modelyard-server migrate'" in _fails(*server.command()[1:])
+    first, second = (run_server("migrate", "--database-url", url).stdout for _ in range(2))
     server.start()
     server.close()
 
@@ -304,7 +304,7 @@ def test_postgresql_is_migrated_by_a_command_not_by_serving(postgres: Postgres, 
 def test_an_unreachable_database_is_told_without_its_password(tmp_path: Path) -> None:
     url = f"postgresql://me:hunter2@127.0.0.1:{free_port()}/yard"
 
-    told = _fails([COMMAND, "serve", "--data-dir", str(tmp_path), "--listen", "127.0.0.1:0", "--database-url", url])
+    told = _fails("serve", "--data-dir", str(tmp_path), "--listen", "127.0.0.1:0", "--database-url", url)
 
     assert "database can't be reached" in told
     assert "hunter2" not in told
@@ -328,7 +328,7 @@ async def test_transport_limits_hold(server: ServerProcess) -> None:
     await _create(server.address, "fraud")
 
 
-def test_junk_on_the_port_hurts_nobody(server: ServerProcess) -> None:
+def test_junk_on_the_port_is_closed(server: ServerProcess) -> None:
     """A48"""
     host, _, port = server.address.partition(":")
     for junk in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", os.urandom(4096), b""):

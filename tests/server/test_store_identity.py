@@ -2,16 +2,16 @@
 
 import asyncio
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests.support.children import run_server
 from tests.support.fsck import run_fsck
 from tests.support.postgres import Postgres
-from tests.support.prepared import Prepared, migrated
-from tests.support.server import ServerProcess, clean_environment
+from tests.support.prepared import Prepared
+from tests.support.server import ServerProcess
 
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 
@@ -27,9 +27,7 @@ def _identity(server: ServerProcess) -> str:
 def _refuses(server: ServerProcess) -> str:
     """Starts a server that must stop by itself; what it says."""
     before = _listing(server)
-    done = subprocess.run(
-        server.command(), capture_output=True, text=True, check=False, timeout=60, env=clean_environment()
-    )
+    done = run_server(*server.command()[1:])
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert _listing(server) == before
@@ -154,14 +152,14 @@ def test_the_folder_of_another_database_is_refused(
     prepared_on_postgresql: Prepared, postgres: Postgres, tmp_path: Path
 ) -> None:
     server = prepared_on_postgresql.copy(tmp_path / "copy")
-    server.flags = ("--database-url", migrated(postgres))
+    server.flags = ("--database-url", postgres.migrated())
 
     assert "of another database" in _refuses(server)
 
 
 def test_a_second_server_with_a_folder_of_its_own_is_refused(postgres: Postgres, tmp_path: Path) -> None:
     """Nothing was pushed yet. A push to one could not be pulled from the other."""
-    flags = ("--database-url", migrated(postgres))
+    flags = ("--database-url", postgres.migrated())
     first, second = (ServerProcess(tmp_path / name, *flags) for name in ("first", "second"))
     for server in (first, second):
         _data(server).mkdir(parents=True)

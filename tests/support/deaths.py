@@ -13,13 +13,18 @@ from tests.support.server import ServerProcess
 
 
 @asynccontextmanager
-async def dying_at(server: ServerProcess, failpoint: str) -> AsyncIterator[None]:
-    """Inside, ``server`` dies once, at ``failpoint``, and comes back. Fails if it never got there."""
-    server.start(
-        wait=False, failpoints=f"{failpoint}=kill" if "@" not in failpoint else failpoint.replace("@", "=kill@")
-    )
+async def dying_at(server: ServerProcess, failpoint: str, *, fresh: bool = False) -> AsyncIterator[None]:
+    """Inside, ``server`` serves, dies once at ``failpoint``, and comes back. Fails if it never got there.
+
+    If it dies while it starts, it has come back before the inside begins.
+
+    ``fresh`` is that of :meth:`ServerProcess.start`.
+    """
+    armed = f"{failpoint}=kill" if "@" not in failpoint else failpoint.replace("@", "=kill@")
+    server.start(wait=False, failpoints=armed, fresh=fresh)
     dead = asyncio.create_task(asyncio.to_thread(_revive, server))
     try:
+        await asyncio.to_thread(server.await_health, may_die=True)
         yield
     finally:
         code = await dead

@@ -1,28 +1,39 @@
-"""The check of a registry, as its operator runs it."""
+"""The check of a registry: the command as its operator runs it, or only what it does."""
 
+import asyncio
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.support.server import BIN, ServerProcess, clean_environment
+from modelyard_server import offline
+from modelyard_server.checking.report import Report
+from modelyard_server.config import Settings
+from modelyard_server.upkeep import report as fsck_report
+from tests.support.children import run_server
+from tests.support.server import ServerProcess
 
 
 def run_fsck(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     """``modelyard-server fsck``, to its end."""
-    command = [BIN / "modelyard-server", "fsck", *arguments]
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=clean_environment(), timeout=100)
+    return run_server("fsck", *arguments)
+
+
+async def check(data_dir: Path, database_url: str | None = None, *, read_data: bool = True) -> Report:
+    """The report on a data directory and, unless the database is in it, a PostgreSQL database."""
+    values: dict[str, Any] = {"data_dir": data_dir, "database_url": database_url}
+    return await offline.check(Settings(**values), read_data=read_data, progress=lambda _what, _done: None)
 
 
 def fsck_of(data_dir: Path, database_url: str | None = None, *, read_data: bool = False) -> Any:
-    """The report on a data directory and, unless the database is in it, a PostgreSQL database."""
-    database = [] if database_url is None else ["--database-url", database_url]
-    reading = ["--read-data"] if read_data else []
-    done = run_fsck("--data-dir", data_dir, *database, *reading, "--output", "json")
-    assert done.returncode in {0, 1}, done.stderr
-    report = json.loads(done.stdout)
-    assert report["clean"] == (done.returncode == 0)
-    return report
+    """The report as the command prints it, made in this process, which may be in the middle of a test's loop."""
+
+    def work() -> Report:
+        return asyncio.run(check(data_dir, database_url, read_data=read_data))
+
+    with ThreadPoolExecutor(1) as thread:
+        return json.loads(fsck_report.as_json(thread.submit(work).result()))
 
 
 def fsck(server: ServerProcess, *, read_data: bool = False) -> Any:

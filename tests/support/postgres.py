@@ -5,20 +5,20 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-_NOBODY = 65534
-# Becomes nobody, then another program: PostgreSQL refuses to run as root. Not by the parameters of subprocess: with
-# them it forks the whole process, and where gRPC runs a fork may crash.
-_BECOME = "import os, sys; os.setgroups([]); os.setgid({0}); os.setuid({0}); os.execv(sys.argv[1], sys.argv[1:])"
-_AS_NOBODY = (sys.executable, "-ISc", _BECOME.format(_NOBODY))
-_QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+from tests.support.children import PATIENCE, Child, spawn
+from tests.support.shared import once_per_run
+from tests.support.templates import migrate
+
+_NOBODY: Final = 65534
+_MIGRATED: Final = "migrated"
+"""The database that :meth:`Postgres.migrated` copies."""
 
 
 def free_port() -> int:
@@ -37,103 +37,122 @@ def _binaries() -> Path:
 class Postgres:
     """One cluster, with a database for whoever asks."""
 
-    def __init__(
-        self, binaries: Path, folder: Path, port: int, identity: tuple[str, ...], settings: dict[str, str]
-    ) -> None:
-        self.port = port
-        self._binaries = binaries
-        self._folder = folder
-        self._identity = identity
-        self._flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.port = free_port()
+        self._binaries = _binaries()
+        self.folder = folder
+        self._settings = {
+            **settings,
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(folder),
+            "max_connections": "200",
+            "fsync": "off",
+            "full_page_writes": "off",
+        }
+        self._process: Child | None = None
         self._databases = 0
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         """Returns once it takes connections."""
-        command = [*self._identity, str(self._binaries / "postgres"), "-D", str(self._folder / "data"), *self._flags]
-        self._process = subprocess.Popen(command, cwd=self._folder, **_QUIET)
+        flags = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        self._process = _run(self.folder, "postgres", "-D", "data", *flags)
         ready = [str(self._binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
-        while subprocess.run(ready, check=False, cwd=self._folder).returncode != 0:
+        while subprocess.run(ready, check=False, cwd=self.folder).returncode != 0:
             assert self._process.poll() is None, "PostgreSQL did not start"
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """SIGINT rolls back what runs; SIGQUIT is the immediate mode, as if the machine had crashed."""
         assert self._process is not None
         self._process.send_signal(number)
-        self._process.wait(10)
+        self._process.wait()
 
-    def _sql(self, statement: str) -> None:
-        subprocess.run(
-            [
-                self._binaries / "psql",
-                "-q",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                str(self.port),
-                "-U",
-                "postgres",
-                "-c",
-                statement,
-            ],
-            check=True,
-            cwd=self._folder,
-        )
+    def sql(self, statement: str) -> None:
+        """Runs one statement in no database of a test."""
+        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
+        subprocess.run([self._binaries / "psql", "-q", *where, "-c", statement], check=True, cwd=self.folder)
 
     def create(self, template: str = "template0") -> str:
-        """The URL of a new database."""
+        """The URL of a new database, which is empty or a copy of another one."""
         self._databases += 1
         name = f"test_{self._databases}"
-        self._sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Removes a database: with hundreds of them, the end of the run would take a minute."""
+        self.sql(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def migrated(self) -> str:
+        """The URL of a new database that a server can start on."""
+        return self.create(_MIGRATED)
+
+
+def _run(folder: Path, program: str, *arguments: str) -> Child:
+    """PostgreSQL refuses to run as root. Its immediate mode, when we die, leaves no shared memory behind."""
+    with Path(os.devnull).open("w") as null:
+        return spawn(
+            [_binaries() / program, *arguments],
+            stdout=null.fileno(),
+            stderr=null.fileno(),
+            cwd=folder,
+            user=_NOBODY if os.geteuid() == 0 else None,
+            last_signal=signal.SIGQUIT,
+            folder=folder,
+        )
+
+
+def _new_folder() -> Path:
+    """Not below pytest's folders, which are for their owner only."""
+    return Path(tempfile.mkdtemp(prefix="modelyard-pg-"))
+
+
+def _give_away(folder: Path) -> None:
+    if os.geteuid() == 0:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, _NOBODY, _NOBODY)
+
+
+def _make_data(data: Path) -> None:
+    """A cluster that has one migrated database, and is stopped."""
+    folder = _new_folder()
+    try:
+        _give_away(folder)
+        options = ("-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        assert _run(folder, "initdb", *options).wait(PATIENCE) == 0
+        cluster = Postgres(folder, {})
+        cluster.start()
+        try:
+            cluster.sql(f"CREATE DATABASE {_MIGRATED} TEMPLATE template0")
+            migrate("--database-url", cluster.url(_MIGRATED))
+        finally:
+            cluster.stop()
+        shutil.move(folder / "data", data)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
     """A new cluster. What it answers is ``durable`` if it must outlive its crash; without that it is faster."""
-    binaries = _binaries()
-    # Not below pytest's folders: they are 0700.
-    folder = Path(tempfile.mkdtemp(prefix="modelyard-pg-"))
-    identity: tuple[str, ...] = ()
-    if os.geteuid() == 0:
-        os.chown(folder, _NOBODY, _NOBODY)
-        identity = _AS_NOBODY
-    port = free_port()
-    subprocess.run(
-        [
-            *identity,
-            str(binaries / "initdb"),
-            "-D",
-            str(folder / "data"),
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "--no-sync",
-        ],
-        check=True,
-        cwd=folder,
-        **_QUIET,
-    )
-    settings = {
-        "listen_addresses": "127.0.0.1",
-        "port": str(port),
-        "unix_socket_directories": str(folder),
-        "max_connections": "200",
-        "fsync": "off",
-        "synchronous_commit": "on" if durable else "off",
-        "full_page_writes": "off",
-    }
-    cluster = Postgres(binaries, folder, port, identity, settings)
+    made = once_per_run("postgres-data", _make_data)
+    folder = _new_folder()
     try:
-        cluster.start()
-        yield cluster
+        shutil.copytree(made, folder / "data")
+        _give_away(folder)
+        cluster = Postgres(folder, {"synchronous_commit": "on" if durable else "off"})
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop(signal.SIGQUIT)  # nobody will need what it has not written yet
     finally:
-        cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,13 +2,12 @@
 
 import asyncio
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard import AsyncClient
 from tests.support.postgres import Postgres
-from tests.support.server import BIN, ServerProcess, clean_environment
+from tests.support.server import ServerProcess
 
 
 @dataclass(frozen=True)
@@ -33,19 +32,11 @@ def prepare(folder: Path, postgres: Postgres | None = None) -> Prepared:
     """On SQLite, or in a database of ``postgres``."""
     flags: tuple[str, ...] = ()
     if postgres is not None:
-        flags = ("--database-url", migrated(postgres))
+        flags = ("--database-url", postgres.migrated())
     server = ServerProcess(folder, *flags).start()
     asyncio.run(_fill(server.url, folder))
     assert server.stop() == 0
     return Prepared(server, postgres)
-
-
-def migrated(postgres: Postgres) -> str:
-    """The URL of a new database that a server can start on."""
-    url = postgres.create()
-    command: list[str | Path] = [BIN / "modelyard-server", "migrate", "--database-url", url]
-    subprocess.run(command, check=True, env=clean_environment(), capture_output=True)
-    return url
 
 
 async def _fill(url: str, folder: Path) -> None:
@@ -55,6 +46,6 @@ async def _fill(url: str, folder: Path) -> None:
             for number in range(count):
                 file.write_text(f"{model} {number}")
                 await client.push(model, file, capture=False)
-        await client.set_alias("fraud", "production", 1)
-        await client.delete_version("fraud@3")
-        await client.delete_model("gone", force=True)
+        await client.aliases.set("fraud", "production", 1)
+        await client.versions.delete("fraud@3")
+        await client.models.delete("gone", force=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from tests.support.children import PATIENCE
+
 _READ_BYTES: Final = 64 << 10
 # What waits in the kernel is neither counted nor held back: little of it makes the counters mean what they say.
 _SOCKET_BUFFER: Final = 128 << 10
@@ -44,12 +46,12 @@ class Way:
         """Lets ``count`` more bytes through, then resets the connection that carried the last of them; once."""
         self._cut = self.forwarded + count
 
-    async def reached(self, total: int, seconds: float = 30) -> None:
+    async def reached(self, total: int) -> None:
         """Waits until ``total`` bytes were forwarded."""
         mark = asyncio.Event()
         self._marks.append((total, mark))
         self._notify()
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(PATIENCE):
             await mark.wait()
 
     def room(self, count: int) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from modelyard.webhooks import verify
+from tests.support.children import PATIENCE
 
 _DATA: Final = Path(__file__).parents[1] / "data"
 CERTIFICATE: Final = _DATA / "first.crt"
@@ -52,7 +53,7 @@ class Receiver:
 
     async def has(self, count: int) -> list[Posted]:
         """Waits until so many requests have come in all."""
-        async with self.came, asyncio.timeout(20):
+        async with self.came, asyncio.timeout(PATIENCE):
             await self.came.wait_for(lambda: len(self.posted) >= count)
         return self.posted
 

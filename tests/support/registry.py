@@ -22,7 +22,6 @@ from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from modelyard_server.app import Registry
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.calls.limits import Limits
-from modelyard_server.db import schema
 from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 from modelyard_server.db.metadata import metadata
@@ -31,6 +30,8 @@ from modelyard_server.log.repository import append
 from modelyard_server.outbound.https import HttpsSender
 from modelyard_server.outbound.sender import Sender
 from modelyard_server.telemetry import Metrics
+from tests.support.children import PATIENCE
+from tests.support.templates import sqlite_at
 
 if TYPE_CHECKING:
     from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceAsyncStub
@@ -95,11 +96,14 @@ class RunningRegistry:
 async def running_registry(
     database_url: str, root: Path, *, limits: Limits | None = None, sender: Sender | None = None
 ) -> AsyncIterator[RunningRegistry]:
-    """``database_url`` may be ``sqlite``: a file below ``root`` then."""
+    """``database_url`` is that of a migrated database. ``sqlite`` is a file below ``root``, made if it is missing."""
     root.mkdir(parents=True, exist_ok=True)
-    url = sqlite_url(root / "test.db") if database_url == "sqlite" else parse_url(database_url)
-    engine = create_engine(url)
-    await schema.upgrade(engine)
+    file = root / "test.db"
+    if database_url == "sqlite" and not file.exists():
+        sqlite_at(file)
+    url = sqlite_url(file) if database_url == "sqlite" else parse_url(database_url)
+    # A busy machine is no overload that a test wants to hear of: that is tested with a server of its own.
+    engine = create_engine(url, pool_timeout=PATIENCE)
     database = Database(engine, append)
     store = await LocalStore.open(root)
     clock, metrics, limits = Clock(), Metrics(), limits or Limits()

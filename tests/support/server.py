@@ -2,28 +2,34 @@
 
 import os
 import signal
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.support import templates
+from tests.support.children import BIN, PATIENCE, SERVER, Child, clean_environment, spawn
 from tests.support.postgres import free_port
 
-BIN = Path(sys.executable).parent
+__all__ = ["BIN", "ServerProcess", "clean_environment"]
+
+# The port is closed until the server listens. By default gRPC then waits for a second before it tries again.
+_TRY_OFTEN = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 100)]
 
 
 class ServerProcess:
     """``modelyard-server serve`` on a free port. Its data stays over restarts."""
+
+    entry: str | None = SERVER
+    """What its process runs, as a fork of the launcher. None executes the installed command."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.flags = flags
         self.log = folder / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
 
     @property
     def address(self) -> str:
@@ -49,26 +55,45 @@ class ServerProcess:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self, *, wait: bool = True, failpoints: str = "") -> "ServerProcess":
-        """Starts it; ``wait`` for it to serve, in plaintext. ``failpoints`` are armed for this start."""
+    def start(self, *, wait: bool = True, failpoints: str = "", fresh: bool = False) -> "ServerProcess":
+        """Starts it.
+
+        Args:
+            wait: For it to serve, in plaintext.
+            failpoints: Armed for this start.
+            fresh: The first start makes the data directory and migrates the embedded database. By default it finds a
+                copy of a migrated one.
+        """
+        if not fresh and "--database-url" not in self.flags:
+            templates.sqlite_into(self.folder / "data")
         command, environment = self.command(), clean_environment()
         if failpoints:
             command.append("--development")
             environment["MODELYARD_FAILPOINTS"] = failpoints
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        if not wait:
-            return self
-        with grpc.insecure_channel(self.address) as channel:
-            health = health_pb2_grpc.HealthStub(channel)
-            answer = health.Check(health_pb2.HealthCheckRequest(), timeout=60, wait_for_ready=True)
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING, self.log.read_text()
+            self._process = spawn(command, entry=self.entry, stdout=log.fileno(), stderr=log.fileno(), env=environment)
+        if wait:
+            self.await_health()
         return self
 
-    def wait(self, seconds: float = 40) -> int:
+    def await_health(self, *, may_die: bool = False) -> None:
+        """Waits for it to serve. With ``may_die``, for that or the next process that is started for it."""
+        with grpc.insecure_channel(self.address, options=_TRY_OFTEN) as channel:
+            check = health_pb2_grpc.HealthStub(channel).Check
+            answering = check.future(health_pb2.HealthCheckRequest(), timeout=PATIENCE, wait_for_ready=True)
+            while not answering.done():
+                assert may_die or self.running, self.log.read_text()
+                with suppress(grpc.FutureTimeoutError):
+                    answering.exception(timeout=0.2)
+            died = may_die and answering.code() is grpc.StatusCode.UNAVAILABLE
+            assert died or answering.result().status == health_pb2.HealthCheckResponse.SERVING, self.log.read_text()
+        if died:  # in the middle of the call
+            self.await_health(may_die=True)
+
+    def wait(self) -> int:
         """Waits for its end; its exit code."""
         assert self._process is not None
-        code = self._process.wait(seconds)
+        code = self._process.wait()
         self._process = None
         return code
 
@@ -111,8 +136,3 @@ class ServerProcess:
     def close(self) -> None:
         if self._process is not None:
             self.kill()
-
-
-def clean_environment() -> dict[str, str]:
-    """Ours, without what would make a test depend on who runs it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD")}

@@ -15,6 +15,7 @@ from uuid import uuid4
 from modelyard import AsyncClient
 from modelyard.errors import AlreadyExistsError, DeadlineExceededError, NotFoundError, UnavailableError
 from modelyard.types import Version, VersionState
+from tests.support.children import PATIENCE
 
 MIB: Final = 1 << 20
 _WRITERS: Final = 3
@@ -78,7 +79,7 @@ class Workload:
     async def further(self, count: int) -> None:
         """Waits for ``count`` more acknowledgements."""
         goal = self.acknowledged + count
-        async with asyncio.timeout(60), self._moved:
+        async with asyncio.timeout(PATIENCE), self._moved:
             await self._moved.wait_for(lambda: self.acknowledged >= goal or any(t.done() for t in self._tasks))
         for task in self._tasks:
             if task.done():
@@ -120,14 +121,14 @@ class Workload:
         possible = self.history.aliases[model]
         possible.add(number)
         try:
-            await client.set_alias(model, _ALIAS, number)
+            await client.aliases.set(model, _ALIAS, number)
         except (UnavailableError, DeadlineExceededError):
             return
         self.history.aliases[model] = {number}
 
     async def _delete(self, client: AsyncClient, model: str) -> None:
         number = await self._pick(model, even=False)
-        steps = ((client.delete_version, True, NotFoundError), (client.undelete_version, False, AlreadyExistsError))
+        steps = ((client.versions.delete, True, NotFoundError), (client.versions.undelete, False, AlreadyExistsError))
         for verb, deleted, refusal in steps:
             before = self.history.deleted[model, number]
             self.history.deleted[model, number] = before | {deleted}
@@ -154,7 +155,7 @@ class Workload:
         """A READY version is whole, whoever looks, whenever."""
         model = f"model-{self._random.randrange(_WRITERS)}"
         try:
-            ready = [v async for v in client.list_versions(model) if v.state is VersionState.READY]
+            ready = [v async for v in client.versions.list(model) if v.state is VersionState.READY]
         except (UnavailableError, DeadlineExceededError, NotFoundError):
             return
         if not ready:
@@ -179,12 +180,12 @@ class Workload:
             states: dict[tuple[str, int], VersionState] = {}
             for number in range(_WRITERS):
                 model = f"model-{number}"
-                versions = [v async for v in client.list_versions(model, show_deleted=True)]
+                versions = [v async for v in client.versions.list(model, show_deleted=True)]
                 assert sorted(v.number for v in versions) == list(range(1, len(versions) + 1)), "a gap, or one twice"
                 found[model] = Counter(v.labels["op"] for v in versions)
                 states |= {(model, v.number): v.state for v in versions}
                 if targets := self.history.aliases.get(model):
-                    assert (await client.get_alias(model, _ALIAS)).version.number in targets
+                    assert (await client.aliases.get(model, _ALIAS)).version.number in targets
             counts = sum(found.values(), Counter[str]())
             assert set(counts) <= set(self.history.pushes)
             for operation, push in self.history.pushes.items():
@@ -199,7 +200,7 @@ class Workload:
         for push in self.history.pushes.values():
             if push.version is None:
                 continue
-            now = await client.get_version(push.version.name)
+            now = await client.versions.get(push.version.name)
             assert (now.digest, now.labels) == (push.version.digest, push.version.labels)
             if now.state is VersionState.READY:
                 pulled = await client.pull(push.version.name)

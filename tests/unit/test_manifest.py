@@ -26,7 +26,7 @@ def test_ordinary_paths_are_fine(path: str) -> None:
 
 @pytest.mark.parametrize("paths", [("A", "a"), ("ß", "SS"), ("a", "a/b"), ("A/x", "a"), ("d/A/x", "d/a")])
 def test_paths_that_meet_in_one_folder_are_refused(paths: tuple[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"one file on systems|needs it to be a folder"):
+    with pytest.raises(ValueError, match=r"are the same file on systems|needs a folder of that name"):
         check_distinct(paths)
 
 
@@ -45,5 +45,5 @@ def test_manifest_digest_is_the_hash_of_the_canonical_list() -> None:
 
 @pytest.mark.parametrize("digest", ["", "sha256:", _A.upper(), _A[:-1], _A + "a", "md5:" + "a" * 32, _A + "\n"])
 def test_one_spelling_of_a_digest(digest: str) -> None:
-    with pytest.raises(ValueError, match="is no digest"):
+    with pytest.raises(ValueError, match="Invalid digest"):
         check_digest(digest)

@@ -22,13 +22,13 @@ def test_legal_ids(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "A", "-a", "a-", "a--b", "a..b", "a/b", "a b", "x" * 64, "\u0430", "a\n", ".."])
 def test_illegal_ids_are_told_the_rule(value: str) -> None:
-    with pytest.raises(ValueError, match="use lower-case letters"):
+    with pytest.raises(ValueError, match="Use lower-case letters"):
         check_id(value, "model")
 
 
 @pytest.mark.parametrize("value", ["latest", "main", "v1", "v123", "1", "-a", "A", "", "a.b", "a" * 64, "a\n"])
 def test_illegal_aliases(value: str) -> None:
-    with pytest.raises(ValueError, match="can't be an alias"):
+    with pytest.raises(ValueError, match="Invalid alias"):
         check_alias(value)
 
 
@@ -46,7 +46,7 @@ def test_names_parse_to_what_they_print() -> None:
 
 @pytest.mark.parametrize("last", ["0", "01", "-1", "1e3", "9" * 19, "٣"])
 def test_version_numbers_have_one_spelling(last: str) -> None:
-    with pytest.raises(ValueError, match=r"no version number|can't be an alias"):
+    with pytest.raises(ValueError, match=r"Invalid version number|Invalid alias"):
         parse_version_or_alias(f"namespaces/team/models/fraud/versions/{last}")
 
 
@@ -72,5 +72,7 @@ def test_references(text: str, selector: Selector, value: str, canonical: str) -
     "text", ["", "@7", "a/b/c", "team/", "/fraud", "fraud@", "fraud@0", "fraud@v3", "f@sha256:x", "f@1@2"]
 )
 def test_what_is_no_reference_says_so(text: str) -> None:
-    with pytest.raises(ValueError, match="is no reference like"):
+    with pytest.raises(
+        ValueError, match=r"Invalid reference .* Use NAMESPACE/MODEL@VERSION, for example team/fraud@7\."
+    ):
         Reference.parse(text)

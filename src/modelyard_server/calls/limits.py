@@ -21,8 +21,8 @@ class Limits:
     """Of one version's message, files and facts together: half a MiB below what a message may hold."""
     list_bytes: int = 2 << 20
     """A FULL page ends early at about this size."""
-    page_size_default: int = 50
-    page_size_max: int = 1000
+    page_size_default: int = shared.DEFAULT_PAGE_SIZE
+    page_size_max: int = shared.MAX_PAGE_SIZE
     page_token_ttl: float = 3 * 86_400.0
     label_count: int = shared.MAX_LABELS
     label_key_bytes: int = shared.MAX_LABEL_KEY_BYTES

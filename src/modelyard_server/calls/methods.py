@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 
 from modelyard.v1 import options_pb2
+
+_REGISTRY: Final = "*"
+"""In place of a field: the permission is for the registry as a whole."""
 
 
 class CallClass(IntEnum):
@@ -74,7 +77,7 @@ def _method(service: Any, descriptor: Any) -> Method:
         service=service.full_name,
         name=descriptor.name,
         permission=options.Extensions[options_pb2.permission],
-        resource_fields=tuple(options.Extensions[options_pb2.resource_field]),
+        resource_fields=tuple(path for path in options.Extensions[options_pb2.resource_field] if path != _REGISTRY),
         call_class=CallClass(options.Extensions[options_pb2.call_class]),
         returns_secret=options.Extensions[options_pb2.returns_secret],
         deadline=deadline.seconds + deadline.nanos / 1e9,

@@ -37,7 +37,7 @@ def _is_served(name: VersionName | ModelName, deployments: Sequence[Deployment])
             PreconditionViolation("DEPLOYMENT", str(each.name), f"{_consumer(each)} serves {each.version}")
             for each in deployments
         ],
-        metadata={"resource": str(name), "deployments": ",".join(str(each.name) for each in deployments)},
+        metadata={"resource": str(name), "usedBy": ",".join(str(each.name) for each in deployments)},
     )
 
 

@@ -32,5 +32,5 @@ def _has_children(name: VersionName | ModelName, children: Sequence[Version]) ->
         f"{name} is what {', '.join(names)} {'was' if len(names) == 1 else 'were'} made from; delete those first",
         reason="VERSION_IN_USE",
         violations=[PreconditionViolation("CHILD", child, "was made from the version") for child in names],
-        metadata={"resource": str(name), "children": ",".join(names)},
+        metadata={"resource": str(name), "usedBy": ",".join(names)},
     )

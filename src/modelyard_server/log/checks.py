@@ -39,7 +39,10 @@ def compare(look: Look, name: str, logged: Logged) -> None:
 async def check(look: Look) -> None:
     """The log of each namespace: its chain, its head, and that what it tells of has rows."""
     families = look.offers.of(Family)
-    async for log in look.each("logs", inventory.LOGS):
+    async for log in look.rows.each(inventory.LOGS):
+        if isinstance(log, Unreadable):
+            look.unreadable(log)
+            continue
         await _at_log(look, log)
         last: int | None = 0
         while last is not None:

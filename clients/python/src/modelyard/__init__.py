@@ -12,18 +12,39 @@ from importlib import import_module
 from os import environ
 from typing import TYPE_CHECKING
 
-# gRPC reads it once, when it is imported; see modelyard._fork. Whoever has set it is obeyed.
+# gRPC reads it once, when it is imported; see modelyard._connection.fork. Whoever has set it is obeyed.
 environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 if TYPE_CHECKING:
-    from modelyard._client import AsyncClient
-    from modelyard._default import pull, push, resolve
-    from modelyard._deployments import AsyncDeployments
-    from modelyard._serving import AsyncServing
+    from modelyard._client import (
+        AsyncAliases,
+        AsyncClient,
+        AsyncDeployments,
+        AsyncEvaluations,
+        AsyncEvents,
+        AsyncLineageGraph,
+        AsyncModels,
+        AsyncNamespaces,
+        AsyncServing,
+        AsyncVersions,
+        AsyncWebhooks,
+    )
+    from modelyard._default import promote, pull, push, resolve, watch
+    from modelyard._paging import AsyncPager, Pager
     from modelyard._serving_sync import Serving
-    from modelyard._sync import Client, Deployments, Webhooks
+    from modelyard._sync import (
+        Aliases,
+        Client,
+        Deployments,
+        Evaluations,
+        Events,
+        LineageGraph,
+        Models,
+        Namespaces,
+        Versions,
+        Webhooks,
+    )
     from modelyard._unset import UNSET, Unset
-    from modelyard._webhooks import AsyncWebhooks
     from modelyard.core.facts import (
         Dataset,
         DatasetRole,
@@ -75,6 +96,7 @@ if TYPE_CHECKING:
         UnavailableError,
         VerificationError,
     )
+    from modelyard.interceptors import Call, Interceptor
     from modelyard.types import (
         Alias,
         Comparison,
@@ -90,6 +112,7 @@ if TYPE_CHECKING:
         Model,
         Namespace,
         Progress,
+        Promotion,
         PulledModel,
         Registration,
         Resolution,
@@ -107,12 +130,22 @@ __all__ = [
     "UNSET",
     "Alias",
     "AliasName",
+    "Aliases",
     "AlreadyExistsError",
+    "AsyncAliases",
     "AsyncClient",
     "AsyncDeployments",
+    "AsyncEvaluations",
+    "AsyncEvents",
+    "AsyncLineageGraph",
+    "AsyncModels",
+    "AsyncNamespaces",
+    "AsyncPager",
     "AsyncServing",
+    "AsyncVersions",
     "AsyncWebhooks",
     "CacheError",
+    "Call",
     "Client",
     "Comparison",
     "ConflictError",
@@ -131,29 +164,37 @@ __all__ = [
     "Environment",
     "Evaluation",
     "EvaluationName",
+    "Evaluations",
     "Event",
+    "Events",
     "Facts",
     "FailedPreconditionError",
     "FieldViolation",
     "File",
     "Fingerprint",
     "Framework",
+    "Interceptor",
     "InvalidArgumentError",
     "Lineage",
     "LineageEdge",
+    "LineageGraph",
     "LineageNode",
     "LineageRelation",
     "Model",
     "ModelName",
+    "Models",
     "ModelyardError",
     "Namespace",
+    "Namespaces",
     "NotFoundError",
     "OutOfRangeError",
+    "Pager",
     "Param",
     "Parent",
     "PermissionDeniedError",
     "PreconditionViolation",
     "Progress",
+    "Promotion",
     "PulledModel",
     "Reference",
     "Registration",
@@ -181,13 +222,16 @@ __all__ = [
     "Version",
     "VersionName",
     "VersionState",
+    "Versions",
     "Webhook",
     "WebhookName",
     "WebhookTest",
     "Webhooks",
+    "promote",
     "pull",
     "push",
     "resolve",
+    "watch",
 ]
 
 # Loaded when first used, in this order: gRPC takes most of the time, and who needs an error's name does not need it.
@@ -198,10 +242,9 @@ _MODULES = (
     "core.names",
     "core.references",
     "types",
+    "interceptors",
     "_unset",
-    "_deployments",
-    "_webhooks",
-    "_serving",
+    "_paging",
     "_client",
     "_serving_sync",
     "_sync",

@@ -1,4 +1,4 @@
-"""Where the registry is, who is calling, and where pulled models are kept: arguments first, then the environment.
+"""The client's settings: arguments first, then environment variables.
 
 ``MODELYARD_URL``          ``grpc://host:port`` (plaintext), ``grpcs://host:port`` (TLS), or a target that gRPC knows:
                            ``unix:…`` (plaintext), ``dns:///…``, ``ipv4:…``, ``ipv6:…``, ``xds:///…`` (TLS)
@@ -23,7 +23,7 @@ DEFAULT_CACHE_BYTES: Final = 100 * 1024**3
 
 _DEFAULT_PORTS: Final = {"grpc": 4850, "grpcs": 443}
 _GRPC_TARGETS: Final = ("unix:", "dns:", "ipv4:", "ipv6:", "xds:")
-_HOW: Final = "use grpc://host:port, grpcs://host:port for TLS, or a gRPC target such as dns:///host:port or unix:/path"
+_HOW: Final = "Use grpc://host:port, grpcs://host:port for TLS, or a gRPC target such as dns:///host:port or unix:/path"
 # The part of a gRPC target that holds a host, as in dns:///host:port, dns://resolver/host:port and ipv4:1.2.3.4:4850.
 _TARGET_HOST: Final = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?(\[[^]]+\]|[^:/]+)(?::\d+)?")
 # What HTTP/2 carries in a header.
@@ -58,13 +58,13 @@ def endpoint(url: str | None = None, *, token: str | None = None, insecure: bool
         if not insecure:
             raise _invalid(
                 "url",
-                f"{url!r} would send everything in plaintext to another machine; use grpcs://, or pass insecure=True"
-                " if the network between is trusted",
+                f"{url!r} would send everything in plaintext to another machine. Use grpcs://, or insecure=True if you"
+                " trust the network.",
             )
         if token:
-            raise _invalid("token", f"would travel in plaintext to {server}; use grpcs://, or unset MODELYARD_TOKEN")
+            raise _invalid("token", f"would be sent in plaintext to {server}. Use grpcs://, or unset MODELYARD_TOKEN.")
     if token and not _TOKEN.fullmatch(token):
-        raise _invalid("token", "holds other than printable ASCII characters")
+        raise _invalid("token", "has characters that are not printable ASCII.")
     return Endpoint(
         target=target,
         server=server,
@@ -85,14 +85,16 @@ def cache_dir(given: str | os.PathLike[str] | None = None) -> Path:
         # A relative one is to be ignored, says the XDG specification.
         return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "modelyard"
     except RuntimeError:
-        raise CacheError("this user has no home folder; set MODELYARD_CACHE_DIR", reason="NO_CACHE_DIR") from None
+        raise CacheError(
+            "This user has no home folder for the cache. Set MODELYARD_CACHE_DIR.", reason="NO_CACHE_DIR"
+        ) from None
 
 
 def cache_bytes(given: int | None = None) -> int:
     """How large the cache may grow. Raises ``InvalidArgumentError`` if that is no positive number."""
     text = str(given) if given is not None else os.environ.get("MODELYARD_CACHE_BYTES") or str(DEFAULT_CACHE_BYTES)
     if not re.fullmatch(r"[1-9][0-9]*", text):
-        raise _invalid("cache_bytes", f"{text[:80]!r} is no positive whole number of bytes")
+        raise _invalid("cache_bytes", f"{text[:80]!r} is not a positive whole number of bytes.")
     return int(text)
 
 
@@ -103,16 +105,16 @@ def _is_target(url: str) -> bool:
 def _parse_url(url: str) -> tuple[str, str, bool, bool]:
     if "@" in url:
         # What stands before it may be a password: the message doesn't repeat it.
-        raise _invalid("url", f"holds credentials; {_HOW}, and MODELYARD_TOKEN for credentials")
+        raise _invalid("url", f"has credentials in it. {_HOW}, and MODELYARD_TOKEN for credentials.")
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError as error:
-        raise _invalid("url", f"{url[:200]!r} is no address: {error}; {_HOW}") from None
+        raise _invalid("url", f"Invalid URL {url[:200]!r}: {error}. {_HOW}.") from None
     if port is None or not parts.hostname or parts.scheme not in _DEFAULT_PORTS:
-        raise _invalid("url", f"{url[:200]!r} is no address of a registry; {_HOW}")
+        raise _invalid("url", f"Invalid URL {url[:200]!r}. {_HOW}.")
     if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise _invalid("url", f"{url[:200]!r} holds more than a host and a port; {_HOW}")
+        raise _invalid("url", f"Invalid URL {url[:200]!r}: it has more than a host and a port. {_HOW}.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     server = f"{parts.scheme}://{host}:{port}"
     return f"dns:///{host}:{port}", server, parts.scheme == "grpcs", _is_loopback(parts.hostname)

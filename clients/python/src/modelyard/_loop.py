@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from modelyard._caller import Mail, mailbox
-from modelyard._fork import wait_until_over
+from modelyard._connection.fork import wait_until_over
 
 _T = TypeVar("_T")
 

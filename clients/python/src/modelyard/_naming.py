@@ -1,9 +1,10 @@
-"""What users give as names, read. Everything here raises ``InvalidArgumentError`` and says what would be right."""
+"""Reads names that users give. Everything here raises ``InvalidArgumentError`` with an example of a right name."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from modelyard.core.limits import MAX_PAGE_SIZE
 from modelyard.core.names import (
     DEFAULT_NAMESPACE,
     AliasName,
@@ -35,7 +36,7 @@ def model_name(model: str | ModelName, namespace: str = DEFAULT_NAMESPACE) -> Mo
         model = f"{namespace}/{model}"
     parsed = _read("model", lambda: Reference.parse(model))
     if parsed.selector is not Selector.DEFAULT:
-        raise invalid("model", f"{model!r} names a version; a model is given as {_short(parsed.model)!r}")
+        raise invalid("model", f"{model!r} is a version. Use NAMESPACE/MODEL, for example {_short(parsed.model)}.")
     return parsed.model
 
 
@@ -47,15 +48,15 @@ def models_parent(model: str | ModelName) -> str:
 
 
 def version_name(version: str | VersionName) -> VersionName:
-    """From ``team/fraud@7``; what changes a version wants to be told exactly which."""
+    """From ``team/fraud@7``. Methods that change a version need its number."""
     if isinstance(version, VersionName):
         return version
     parsed = reference(version, "version")
     if parsed.selector is not Selector.NUMBER:
         raise invalid(
             "version",
-            f"{version!r} can mean another version tomorrow; give the number, as {_short(parsed.model) + '@7'!r}:"
-            " resolve() tells it",
+            f"{version!r} can mean another version at any time. Use the number, for example {_short(parsed.model)}@7;"
+            " resolve() returns it.",
         )
     return parsed.model.version(int(parsed.value))
 
@@ -100,7 +101,10 @@ def place(what: str | ModelName | VersionName | AliasName) -> str:
         case Selector.ALIAS:
             return str(named.model.alias(named.value))
         case _:
-            raise invalid("what", f"{what!r} names no resource; give a model, or a version by its number")
+            raise invalid(
+                "what",
+                f"{what!r} does not name a resource. Use a model, or the number of a version: team/fraud@7.",
+            )
 
 
 def reference(text: str | VersionName, what: str = "reference") -> Reference:
@@ -108,6 +112,15 @@ def reference(text: str | VersionName, what: str = "reference") -> Reference:
     if isinstance(text, VersionName):
         return Reference(text.model, Selector.NUMBER, str(text.number))
     return _read(what, lambda: Reference.parse(text))
+
+
+def page_size(given: int | None) -> int:
+    """As a request holds it: 0 lets the registry choose."""
+    if given is None:
+        return 0
+    if not isinstance(given, int) or given < 1:
+        raise invalid("page_size", f"{given!r} is not a page size. Use a whole number from 1 to {MAX_PAGE_SIZE}.")
+    return min(given, MAX_PAGE_SIZE)
 
 
 @contextmanager
@@ -134,4 +147,4 @@ def _read(field: str, parse: Callable[[], _T]) -> _T:
     except ValueError as error:
         raise invalid(field, str(error)) from None
     except (TypeError, AttributeError):
-        raise invalid(field, "must be text") from None
+        raise invalid(field, "Use text.") from None

@@ -4,16 +4,16 @@ from types import TracebackType
 from typing import Self
 
 from modelyard import _loop
-from modelyard._serving import AsyncServing
+from modelyard._client.serving import AsyncServing
 from modelyard.core.names import VersionName
 from modelyard.types import Deployment, PulledModel, Version
 
 
 class Serving:
-    """Tells the registry what a program serves, from ``with`` on to its end. Made by ``Client.serving``.
+    """Tells the registry which versions a program serves, while the block is open. Made by ``Client.serving``.
 
-    It sends heartbeats by itself, and registers again if the registry was away for so long that the lease ran out. If
-    another process registers as the same consumer, it warns with a ``ServingWarning`` and leaves it the place.
+    It sends heartbeats by itself, and registers again if the lease ran out while the registry was away. If another
+    process registers as the same consumer, it gives a ``ServingWarning`` and sends no more heartbeats.
     """
 
     def __init__(self, serving: AsyncServing) -> None:
@@ -24,7 +24,7 @@ class Serving:
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
-        """What the registry was last told, one for each model."""
+        """The deployments that the registry was last told of, one for each model."""
         return self._serving.deployments
 
     def __enter__(self) -> Self:
@@ -37,7 +37,20 @@ class Serving:
         _loop.run(self._serving.__aexit__(exc_type, exc, traceback))
 
     def loaded(self, model: PulledModel | Version | str | VersionName, *, reference: str | None = None) -> None:
-        """Says that the program serves a model from now on; see :meth:`modelyard.AsyncServing.loaded`."""
+        """Tells that the program serves a version from now on, in place of another version of the same model.
+
+        Returns after the first attempt. If the registry could not be told, it is told later.
+
+        Args:
+            model: A pulled model: its files are hashed, so that the registry knows whether they are the version's. Or a
+                version, or a reference to one, whose files are not looked at.
+            reference: What the program follows, as ``team/fraud@production``. If not given, the reference that the
+                model was pulled by.
+
+        Raises:
+            InvalidArgumentError: The reference can't be read.
+            NotFoundError: The reference means nothing.
+        """
         _loop.run(self._serving.loaded(model, reference=reference))
 
 

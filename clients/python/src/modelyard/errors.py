@@ -1,19 +1,19 @@
-"""Everything that a call can fail with, in one hierarchy.
+"""All errors that a call can raise, in one hierarchy.
 
 ModelyardError
-├── InvalidArgumentError     the call is wrong whatever the registry holds; all violations at once; also a ValueError
-├── UnauthenticatedError     no credentials, or bad ones
+├── InvalidArgumentError     the call is wrong in any state of the registry; lists all violations; also a ValueError
+├── UnauthenticatedError     no credentials, or invalid ones
 ├── PermissionDeniedError    the credentials don't allow it
-├── NotFoundError            missing, or not for this caller to see
+├── NotFoundError            the resource does not exist, or this caller may not see it
 ├── AlreadyExistsError       the id is taken
-├── FailedPreconditionError  the state or a policy says no; trying again changes nothing
-├── ConflictError            someone else was faster; read again, then decide
-├── OutOfRangeError          an offset that is not the expected one
-├── ResourceExhaustedError   a limit, a quota or the disk
-├── UnavailableError         the registry can't be reached or can't serve now; try again later
+├── FailedPreconditionError  the state or a policy forbids it; a retry will not help
+├── ConflictError            the resource changed at the same time; read it again, then decide
+├── OutOfRangeError          an offset or a revision that the registry does not have
+├── ResourceExhaustedError   a limit or a quota is reached, or the disk is full
+├── UnavailableError         the registry can't be reached or can't serve now; retry later
 ├── DeadlineExceededError    no answer in time; a change may have taken effect or not
-├── VerificationError        bytes are not what their digest says, on either side; never use them
-├── ServerError              a bug in the registry; its log tells more under the error id
+├── VerificationError        bytes do not match their digest, on either side; never use them
+├── ServerError              a bug in the registry; look in its log for the error id
 └── CacheError               the cache folder on this machine can't be used
 
 >>> try:
@@ -59,11 +59,11 @@ class ModelyardError(Exception):
         super().__init__(message)
         self.message = message
         self.reason = reason
-        """For programs: never changes once published."""
+        """For programs, as ``ALIAS_NOT_FOUND``. A published reason never changes."""
         self.metadata = dict(metadata or {})
-        """What the message mentions, by name."""
+        """Values of the message, by name."""
         self.retry_after = retry_after
-        """Seconds after which the same call may work, if the registry said so."""
+        """Seconds to wait before a retry, if the registry said so."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors cross process borders (data loaders, job queues), whatever their constructors ask for.
@@ -71,7 +71,7 @@ class ModelyardError(Exception):
 
 
 class InvalidArgumentError(ModelyardError, ValueError):
-    """The call is wrong whatever the registry holds."""
+    """The call is wrong in any state of the registry. Also a ``ValueError``."""
 
     def __init__(
         self,
@@ -83,14 +83,14 @@ class InvalidArgumentError(ModelyardError, ValueError):
         retry_after: float | None = None,
     ) -> None:
         self.violations = tuple(FieldViolation(*violation) for violation in violations)
-        """All that is wrong, as (field, description)."""
+        """Every violation, as (field, description)."""
         super().__init__(
             _list_violations(self.violations) or message, reason=reason, metadata=metadata, retry_after=retry_after
         )
 
 
 class UnauthenticatedError(ModelyardError):
-    """No credentials, or bad ones."""
+    """No credentials, or invalid ones."""
 
 
 class PermissionDeniedError(ModelyardError):
@@ -98,15 +98,15 @@ class PermissionDeniedError(ModelyardError):
 
 
 class NotFoundError(ModelyardError):
-    """Missing, or not for this caller to see."""
+    """The resource does not exist, or this caller may not see it."""
 
 
 class AlreadyExistsError(ModelyardError):
-    """The id is taken, if only by something that was deleted and can still be restored."""
+    """The id is taken, perhaps by a deleted resource that can still be restored."""
 
 
 class FailedPreconditionError(ModelyardError):
-    """The state or a policy says no; trying again changes nothing."""
+    """The state or a policy forbids the call. A retry will not help."""
 
     def __init__(
         self,
@@ -119,31 +119,31 @@ class FailedPreconditionError(ModelyardError):
     ) -> None:
         super().__init__(message, reason=reason, metadata=metadata, retry_after=retry_after)
         self.violations = tuple(PreconditionViolation(*violation) for violation in violations)
-        """What stands in the way, as (type, subject, description)."""
+        """What prevents the call, as (type, subject, description)."""
 
 
 class ConflictError(ModelyardError):
-    """Someone else was faster; read again, then decide."""
+    """The resource changed at the same time. Read it again, then decide."""
 
 
 class OutOfRangeError(ModelyardError):
-    """An offset that is not the expected one."""
+    """An offset or a revision that the registry does not have."""
 
 
 class ResourceExhaustedError(ModelyardError):
-    """A limit, a quota or the disk."""
+    """A limit or a quota is reached, or the disk is full."""
 
 
 class UnavailableError(ModelyardError):
-    """The registry can't be reached or can't serve now; try again later."""
+    """The registry can't be reached or can't serve now. Retry later."""
 
 
 class DeadlineExceededError(ModelyardError):
-    """No answer in time; a change may have taken effect or not."""
+    """No answer in time. A change may have taken effect or not."""
 
 
 class VerificationError(ModelyardError):
-    """Bytes are not what their digest says, on this machine or in the registry; never use them."""
+    """Bytes do not match their digest, on this machine or in the registry. Never use them."""
 
 
 class ServerError(ModelyardError):
@@ -151,7 +151,7 @@ class ServerError(ModelyardError):
 
     @property
     def error_id(self) -> str:
-        """What to look for in the registry's log; empty if it gave none."""
+        """The id to look for in the registry's log; empty if there is none."""
         return self.metadata.get("errorId", "")
 
 
@@ -160,19 +160,22 @@ class CacheError(ModelyardError):
 
 
 class DeprecatedVersionWarning(UserWarning):
-    """A pulled version is deprecated: it is still served, and its owner says what to use instead."""
+    """A pulled version is deprecated. It is still served; the message has the owner's reason."""
 
 
 class StaleModelWarning(UserWarning):
-    """The registry could not be reached, and the last version that a reference was known to mean was used."""
+    """The registry can't be reached. The last version that the reference was known to mean is used."""
 
 
 class SkippedVersionWarning(UserWarning):
-    """A watched reference came to mean a version that can't be used, and the one before it was kept."""
+    """A watched reference moved to a version that can't be used. The version before is kept."""
 
 
 class ServingWarning(UserWarning):
-    """The registry can't be told what a program serves, or another process has taken its place. Serving goes on."""
+    """The registry could not be told what a program serves, or another process registered as the same consumer.
+
+    Serving goes on.
+    """
 
 
 def _list_violations(violations: tuple[FieldViolation, ...]) -> str:

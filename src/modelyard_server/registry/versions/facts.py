@@ -52,6 +52,8 @@ def _fields_of(make: Callable[..., Any]) -> frozenset[str]:
 def _known(make: Callable[..., T], value: Mapping[str, Any]) -> T:
     """The record of the fields that this release knows."""
     names = _fields_of(make)
+    if names.issuperset(value):
+        return make(**value)
     return make(**{name: item for name, item in value.items() if name in names})
 
 

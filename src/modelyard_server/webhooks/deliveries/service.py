@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 from modelyard.core.names import DeliveryName, WebhookName
+from modelyard_server import failpoints
 from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.calls.resource import new_uid
@@ -72,9 +73,11 @@ class Deliveries:
             await DeliveryRepository(transaction).add(webhook, [again])
             if webhook.disabled:
                 await DeliveryRepository(transaction).pause(webhook.key)
+            failpoints.hit(f"{attempt.method}.before_commit")
             return again
 
         again = await self.mutations.database.write(work)
+        failpoints.hit(f"{attempt.method}.after_commit")
         self.wake()
         return again
 

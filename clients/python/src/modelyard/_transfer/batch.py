@@ -17,6 +17,7 @@ from modelyard._transfer.threads import in_thread
 from modelyard.errors import ModelyardError, ServerError
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1 import resources_pb2
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
 
 class Unsent(NamedTuple):
@@ -60,7 +61,7 @@ async def _stored(destination: Destination, items: Mapping[int, pb.BatchWriteBlo
     size = sum(item.blob.size_bytes for item in items.values())
     destination.bytes_sent += size
     timeout = batch_timeout(size)
-    response = await connection.call(connection.artifacts.BatchWriteBlobs, request, timeout=timeout)
+    response = await connection.call(connection.stub(ArtifactsServiceStub).BatchWriteBlobs, request, timeout=timeout)
     if len(response.results) != len(items):
         raise ServerError(
             f"the registry answered for {len(response.results)} of {len(items)} blobs", reason="BAD_ANSWER"

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import grpc
-
 from modelyard._connection import Connection
 from modelyard._transfer.checksums import crc32c
 from modelyard._transfer.retries import Backoff
@@ -17,6 +15,7 @@ from modelyard.core.manifest import File
 from modelyard.core.names import VersionName
 from modelyard.errors import ModelyardError, UnavailableError, VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
 _BATCH_BYTES: Final = 4 * 1024**2
 """What one thread hop verifies and writes."""
@@ -138,20 +137,20 @@ class _Stream:
 
     async def _receive(self) -> ModelyardError | None:
         clock = asyncio.get_running_loop().time
-        call = self._connection.artifacts.ReadFile(self._request, metadata=self._connection.metadata)
+        read = self._connection.stub(ArtifactsServiceStub).ReadFile
         try:
-            async with asyncio.timeout(_IDLE) as idle:
-                async for message in call:
+            async with self._connection.stream(read, self._request) as stream, asyncio.timeout(_IDLE) as idle:
+                async for message in stream:
                     self._take(message.offset, message.data, message.crc32c)
                     if self._batch_size >= _BATCH_BYTES:
                         await self._flush()
                     idle.reschedule(clock() + _IDLE)
         except TimeoutError:
             return UnavailableError("the registry sends no data", reason="STREAM_IDLE")
-        except grpc.aio.AioRpcError as error:
-            return self._connection.translate(error)
-        finally:
-            call.cancel()
+        except VerificationError:
+            raise
+        except ModelyardError as error:
+            return error
         return None
 
     def _take(self, offset: int, data: bytes, checksum: int) -> None:

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 
 from modelyard._connection import Connection
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
 T = TypeVar("T")
 
@@ -22,7 +23,9 @@ async def get_limits(connection: Connection) -> pb.ArtifactLimits:
     """Asked once of each connection."""
     limits = _limits.get(connection)
     if limits is None:
-        limits = await connection.call(connection.artifacts.GetArtifactLimits, pb.GetArtifactLimitsRequest())
+        limits = await connection.call(
+            connection.stub(ArtifactsServiceStub).GetArtifactLimits, pb.GetArtifactLimitsRequest()
+        )
         _limits[connection] = limits
     return limits
 

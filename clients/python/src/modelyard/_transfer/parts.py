@@ -1,7 +1,5 @@
 """A very large file as parts that travel side by side, joined by the server."""
 
-from typing import Final
-
 from modelyard._transfer.destination import Destination
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.reader import check_unchanged, hash_up_to, open_reader
@@ -9,11 +7,8 @@ from modelyard._transfer.stream import send_blob
 from modelyard._transfer.threads import for_each, in_thread
 from modelyard.errors import VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.resources_pb2 import Blob
-
-_COMPOSE: Final = 120.0
-"""Seconds that joining may take, and as many again for each …"""
-_COMPOSE_BYTES: Final = 8 * 1024**3
 
 
 async def send_in_parts(destination: Destination, file: LocalFile, digest: str = "") -> str:
@@ -61,8 +56,7 @@ def _part_size(size: int, limits: pb.ArtifactLimits) -> int:
 async def _compose(destination: Destination, blob: Blob, parts: list[Blob]) -> None:
     connection = destination.connection
     request = pb.ComposeBlobRequest(parent=destination.parent, blob=blob, parts=parts)
-    timeout = _COMPOSE * (1 + blob.size_bytes // _COMPOSE_BYTES)
-    composed = await connection.call(connection.artifacts.ComposeBlob, request, timeout=timeout)
+    composed = await connection.call(connection.stub(ArtifactsServiceStub).ComposeBlob, request)
     if composed != blob:
         raise VerificationError(
             f"the registry joined parts to {composed.digest[:80]!r}, but the file is {blob.digest}",

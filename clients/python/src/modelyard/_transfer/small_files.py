@@ -13,6 +13,7 @@ from modelyard.core.manifest import File
 from modelyard.core.names import VersionName
 from modelyard.errors import ModelyardError, UnavailableError
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
 
 async def read_files(connection: Connection, version_name: VersionName, files: Sequence[File]) -> list[bytes]:
@@ -26,7 +27,9 @@ async def read_files(connection: Connection, version_name: VersionName, files: S
     while True:
         try:
             # The pauses here are patience enough.
-            response = await connection.call(connection.artifacts.BatchReadFiles, request, timeout=timeout, patience=0)
+            response = await connection.call(
+                connection.stub(ArtifactsServiceStub).BatchReadFiles, request, timeout=timeout, patience=0
+            )
             return await in_thread(_verified, files, response)
         except ModelyardError as error:
             await backoff.pause(error)

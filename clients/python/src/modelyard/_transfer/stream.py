@@ -17,6 +17,7 @@ from modelyard._transfer.retries import Backoff
 from modelyard._transfer.threads import in_thread, read_ahead
 from modelyard.errors import ModelyardError, NotFoundError, ServerError, UnavailableError, VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
 _IDLE: Final = 60.0
 """Seconds in which a stream must take a message."""
@@ -92,14 +93,14 @@ class _Sender:
             digest=self._reader.known_digest,
             request_id=self._request_id,
         )
-        upload = await self._connection.call(self._connection.artifacts.StartUpload, request)
+        upload = await self._connection.call(self._connection.stub(ArtifactsServiceStub).StartUpload, request)
         self._upload = upload.name
         await in_thread(self._entry.write, upload.name)
         return upload
 
     async def _look_up(self) -> pb.Upload:
         request = pb.GetUploadRequest(name=self._upload)
-        return await self._connection.call(self._connection.artifacts.GetUpload, request)
+        return await self._connection.call(self._connection.stub(ArtifactsServiceStub).GetUpload, request)
 
     def _start_anew(self) -> None:
         self._upload = ""
@@ -121,7 +122,7 @@ class _Sender:
         if self._upload:
             with suppress(ModelyardError):
                 request = pb.CancelUploadRequest(name=self._upload)
-                await self._connection.call(self._connection.artifacts.CancelUpload, request)
+                await self._connection.call(self._connection.stub(ArtifactsServiceStub).CancelUpload, request)
 
     async def _stream(self, upload: pb.Upload) -> pb.Upload:
         offset = upload.persisted_size
@@ -133,20 +134,16 @@ class _Sender:
         self._backoff.reached(offset)
         self._count(offset)
         await hash_up_to(self._reader, offset)
-        call = self._connection.artifacts.WriteBlob(metadata=self._connection.metadata)
-        outcome = Outcome(call)
+        write = self._connection.stub(ArtifactsServiceStub).WriteBlob
         try:
-            async with asyncio.timeout(None) as idle:
+            async with self._connection.stream(write) as call, asyncio.timeout(None) as idle:
+                outcome = Outcome(call)
                 # A write fails if the server answers before the end; only the answer tells why.
                 with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                     await self._write(call, offset, idle)
                 return await outcome.get()
         except TimeoutError:
             raise UnavailableError("the registry takes no data", reason="STREAM_IDLE") from None
-        except grpc.aio.AioRpcError as error:
-            raise self._connection.translate(error) from None
-        finally:
-            call.cancel()
 
     async def _write(
         self,

@@ -24,6 +24,7 @@ from modelyard.core.manifest import File
 from modelyard.core.names import NamespaceName
 from modelyard.errors import InvalidArgumentError
 from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.resources_pb2 import Blob
 
 T = TypeVar("T")
@@ -98,7 +99,9 @@ async def _find_doubtful(destination: Destination, files: Sequence[LocalFile]) -
     for some in _slices(sizes, destination.limits.max_batch_count):
         request = pb.FindMissingBlobsRequest(parent=destination.parent, sizes=some)
         connection = destination.connection
-        known.update((await connection.call(connection.artifacts.FindMissingBlobs, request)).known_sizes)
+        known.update(
+            (await connection.call(connection.stub(ArtifactsServiceStub).FindMissingBlobs, request)).known_sizes
+        )
     return [file for file in files if file.size in known or sizes[file.size] > 1]
 
 
@@ -146,7 +149,7 @@ async def _find_missing(destination: Destination, blobs: Mapping[str, int]) -> s
         wanted = [Blob(digest=digest, size_bytes=size) for digest, size in some]
         request = pb.FindMissingBlobsRequest(parent=destination.parent, blobs=wanted)
         connection = destination.connection
-        response = await connection.call(connection.artifacts.FindMissingBlobs, request)
+        response = await connection.call(connection.stub(ArtifactsServiceStub).FindMissingBlobs, request)
         missing.update(blob.digest for blob in response.missing_blobs)
     return missing
 

@@ -14,7 +14,7 @@ from modelyard.cli.options import remember
 from modelyard.cli.text import escape_lines
 
 app = typer.Typer(
-    help="Push models, pull the one in production, and see where each came from.",
+    help="Push models to a registry, pull the one in production, and see where each came from.",
     epilog=EXPLAINED,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -33,7 +33,7 @@ app.add_typer(webhooks.app, name="webhooks")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code. Whatever goes wrong is told on stderr, without a traceback."""
+    """Runs one command line and returns its exit code. Errors are printed on stderr, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail

@@ -9,7 +9,7 @@ import typer
 from modelyard import Client
 from modelyard._naming import invalid, reference
 from modelyard.cli import render
-from modelyard.cli.options import with_session
+from modelyard.cli.options import PageSize, with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import plain, short
 from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH, MAX_LINEAGE_DEPTH
@@ -18,26 +18,29 @@ from modelyard.core.references import Selector
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 _SHOWN = 50
-"""Evaluations, and deployments; the SDK lists them all."""
-_EXAMPLE = "team/fraud@production"
+"""Most evaluations and deployments that ``show`` lists; the SDK lists them all."""
 
 
 @with_session
 def resolve(
     session: Session,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="As team/fraud@production.")],
+    ref: Annotated[str, typer.Argument(metavar="REF", help="For example team/fraud@production.")],
     at: Annotated[
         datetime | None,
-        typer.Option(formats=_TIMES, help="What an alias meant then, in this machine's time zone.", show_default=False),
+        typer.Option(
+            formats=_TIMES,
+            help="Tell what an alias pointed at then. Without a zone the time is in this machine's time zone.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Tells which version a reference means now, or what an alias meant at a time."""
+    """Tell which version a reference means, now or at an earlier time."""
     if at is not None:
         named = reference(ref)
         if named.selector is not Selector.ALIAS:
-            raise invalid("ref", f"{ref!r} is no alias; of those alone the log tells what they meant, as {_EXAMPLE}")
+            raise invalid("ref", f"{ref!r} is not an alias. Use --at with an alias, for example team/fraud@production.")
         with session.client() as client:
-            alias = client.get_alias(named.model, named.value, at=at)
+            alias = client.aliases.get(named.model, named.value, at=at)
         told = f"{short(alias.version)}  {alias.digest}  since {alias.update_time:%Y-%m-%d %H:%M} UTC"
         session.show({"alias": alias}, plain(f"{told} by {alias.updated_by}"))
         return
@@ -50,36 +53,48 @@ def resolve(
 def ls(
     session: Session,
     what: Annotated[
-        str | None, typer.Argument(metavar="[NAMESPACE | MODEL]", help="As team or team/fraud.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="[NAMESPACE | MODEL]", help="For example team, team/fraud or team/-.", show_default=False
+        ),
     ] = None,
     matching: Annotated[
         str,
         typer.Option(
-            "--filter", "-f", metavar="FILTER", help="Only those, as 'metrics.auc > 0.9 AND labels.team = nlp'."
+            "--filter",
+            "-f",
+            metavar="FILTER",
+            help="Only matching items, for example 'metrics.auc > 0.9 AND labels.team = nlp'.",
         ),
     ] = "",
     sort: Annotated[
-        str, typer.Option("--sort", "-s", metavar="FIELD", help="In this order, as 'metrics.auc desc'.")
+        str, typer.Option("--sort", "-s", metavar="FIELD", help="The order, for example 'metrics.auc desc'.")
     ] = "",
     deleted: Annotated[
-        bool, typer.Option("--deleted", help="With those that are deleted and can be restored.")
+        bool, typer.Option("--deleted", help="Include deleted items that can still be restored.")
     ] = False,
+    page_size: PageSize = None,
 ) -> None:
-    """Lists namespaces, the models of a namespace, or the versions of a model or, as team/-, of all, newest first.
+    """List namespaces, models or versions.
 
-    Without an argument: the namespaces; for people the models of the only one, if there is but one.
+    Without an argument: all namespaces. If there is only one, a table lists its models instead.
+
+    With a namespace: its models. With a model: its versions, newest first. With team/-: the versions of all models.
     """
     with session.client() as client:
         if what is None and (matching or sort or _is_one_namespace(session, client)):
-            what = DEFAULT_NAMESPACE if matching or sort else next(iter(client.list_namespaces())).id
+            what = DEFAULT_NAMESPACE if matching or sort else next(iter(client.namespaces.list())).id
         if what is None:
-            session.show_list("namespaces", client.list_namespaces(), render.namespaces, "there are no namespaces")
+            namespaces = client.namespaces.list(page_size=page_size)
+            session.show_list("namespaces", namespaces, render.namespaces, "there are no namespaces")
         elif "/" in what:
-            versions = client.list_versions(what, filter=matching, order_by=sort, show_deleted=deleted)
+            versions = client.versions.list(
+                what, filter=matching, order_by=sort, show_deleted=deleted, page_size=page_size
+            )
             none = f"{what} has no versions" if not matching else f"{what} has no versions that match"
             session.show_list("versions", versions, render.versions, none)
         else:
-            models = client.list_models(what, filter=matching, order_by=sort, show_deleted=deleted)
+            models = client.models.list(what, filter=matching, order_by=sort, show_deleted=deleted, page_size=page_size)
             none = f"there are no models in {what}" if not matching else f"no models in {what} match"
             session.show_list("models", models, render.models, none)
 
@@ -87,24 +102,32 @@ def ls(
 @with_session
 def search(
     session: Session,
-    words: Annotated[list[str], typer.Argument(metavar="WORDS...", help="Each begins a word of what is looked for.")],
-    namespace: Annotated[str, typer.Option("--namespace", metavar="NAMESPACE")] = DEFAULT_NAMESPACE,
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="WORDS...", help="Each is the beginning of a word to find, for example fraud detec."),
+    ],
+    namespace: Annotated[
+        str, typer.Option("--namespace", metavar="NAMESPACE", help="Where to search.")
+    ] = DEFAULT_NAMESPACE,
+    page_size: PageSize = None,
 ) -> None:
-    """Finds models by words of their ids, names, descriptions and labels, the best first."""
+    """Find models by words of their ids, names, descriptions and labels, the best match first."""
     with session.client() as client:
-        found = client.search_models(" ".join(words), namespace)
-    session.show_list("models", found, render.models, f"no models in {namespace} match")
+        found = client.models.search(" ".join(words), namespace, page_size=page_size)
+        session.show_list("models", found, render.models, f"no models in {namespace} match")
 
 
 @with_session
 def diff(
     session: Session,
-    base: Annotated[str, typer.Argument(metavar="REF", help="What to compare with, as team/fraud@production.")],
-    other: Annotated[str, typer.Argument(metavar="REF", help="What to compare, as team/fraud@9.")],
+    base: Annotated[
+        str, typer.Argument(metavar="REF", help="The version to compare with, for example team/fraud@production.")
+    ],
+    other: Annotated[str, typer.Argument(metavar="REF", help="The version to compare, for example team/fraud@9.")],
 ) -> None:
-    """Tells what is different between two versions: params, metrics, data sets, source, packages, files."""
+    """Compare two versions: params, metrics, data sets, source, packages and files."""
     with session.client() as client:
-        comparison = client.compare_versions(base, other)
+        comparison = client.versions.compare(base, other)
     session.show(comparison, render.comparison(comparison))
 
 
@@ -112,53 +135,73 @@ def diff(
 def lineage(
     session: Session,
     ref: Annotated[
-        str | None, typer.Argument(metavar="[REF]", help="A version, as team/fraud@7.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[REF]", help="A version, for example team/fraud@7.", show_default=False),
     ] = None,
-    down: Annotated[bool, typer.Option("--down", "-d", help="What was made from it instead.")] = False,
+    down: Annotated[
+        bool, typer.Option("--down", "-d", help="Show what was made from the version, not what it was made from.")
+    ] = False,
     dataset: Annotated[
-        str | None, typer.Option(metavar="DATASET", help="All that was made from a data set.", show_default=False)
+        str | None,
+        typer.Option(metavar="DATASET", help="Show what was made from this data set.", show_default=False),
     ] = None,
     commit: Annotated[
-        str | None, typer.Option(metavar="COMMIT", help="All that was made from a commit.", show_default=False)
+        str | None, typer.Option(metavar="COMMIT", help="Show what was made from this commit.", show_default=False)
     ] = None,
-    run: Annotated[str | None, typer.Option(metavar="RUN", help="All that a run made.", show_default=False)] = None,
-    namespace: Annotated[str, typer.Option("--namespace", metavar="NAMESPACE")] = DEFAULT_NAMESPACE,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Show what this run made.", show_default=False)] = None,
+    namespace: Annotated[
+        str,
+        typer.Option("--namespace", metavar="NAMESPACE", help="Where to look for the data set, the commit or the run."),
+    ] = DEFAULT_NAMESPACE,
     depth: Annotated[
-        int, typer.Option(min=1, max=MAX_LINEAGE_DEPTH, help="Steps from version to version.")
+        int, typer.Option(min=1, max=MAX_LINEAGE_DEPTH, help="Most steps from version to version.")
     ] = DEFAULT_LINEAGE_DEPTH,
 ) -> None:
-    """Tells what a version was made from, or what was made from it or from a data set, a commit or a run."""
+    """Show what a version was made from, or what was made from it.
+
+    With --dataset, --commit or --run instead of REF: show every version that was made from that.
+    """
+    origins = {"dataset": dataset, "commit": commit, "run": run}
+    upstream = ref is not None and not down and not any(origins.values())
     with session.client() as client:
-        found = client.lineage(
-            ref, downstream=down, dataset=dataset, commit=commit, run=run, namespace=namespace, depth=depth
-        )
+        if upstream and ref is not None:
+            found = client.lineage.upstream(ref, depth=depth)
+        else:
+            found = client.lineage.downstream(ref, **origins, namespace=namespace, depth=depth)
     if not found.nodes:
         session.note("nothing was made from it")
-    session.show(found, render.lineage(found, downstream=down or ref is None))
+    session.show(found, render.lineage(found, downstream=not upstream))
 
 
 @with_session
 def show(
     session: Session,
-    what: Annotated[str, typer.Argument(metavar="REF | MODEL", help="As team/fraud@7 or team/fraud.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="REF | MODEL", help="A version or a model, for example team/fraud@7 or team/fraud."),
+    ],
 ) -> None:
-    """Tells all about a model with its aliases, or about a version: files, where it came from, who uses it."""
+    """Show everything about a model or a version.
+
+    A model with its aliases; a version with its files, where it came from and who serves it.
+    """
     whole_model = reference(what).selector is Selector.DEFAULT
     with session.client() as client:
         if whole_model:
-            model, aliases = client.get_model(what), list(client.list_aliases(what))
+            model, aliases = client.models.get(what), list(client.aliases.list(what))
             session.show({"model": model, "aliases": aliases}, render.model_page(model, aliases))
         else:
-            version = client.get_version(what)
-            evaluations = list(islice(client.list_evaluations(version.name), _SHOWN))
-            usage = client.usage(version.name)
-            served_by = list(
-                islice(client.deployments.list(version.name.model, filter=f"version = {version.number}"), _SHOWN)
+            version = client.versions.get(what)
+            evaluations = list(islice(client.evaluations.list(version.name, page_size=_SHOWN), _SHOWN))
+            usage = client.versions.usage(version.name)
+            serving = client.deployments.list(
+                version.name.model, filter=f"version = {version.number}", page_size=_SHOWN
             )
+            served_by = list(islice(serving, _SHOWN))
             document = {"version": version, "evaluations": evaluations, "usage": usage, "deployments": served_by}
             session.show(document, render.version_page(version, evaluations, usage, served_by))
 
 
 def _is_one_namespace(session: Session, client: Client) -> bool:
     """Whether a person may be spared to name it."""
-    return session.output is Output.TABLE and len(list(islice(client.list_namespaces(), 2))) == 1
+    return session.output is Output.TABLE and len(list(islice(client.namespaces.list(page_size=2), 2))) == 1

@@ -1,4 +1,4 @@
-"""``deployments`` and ``rollout``: who serves what."""
+"""``deployments`` and ``rollout``: which services serve which versions."""
 
 import re
 from contextlib import suppress
@@ -21,7 +21,13 @@ from modelyard.types import Deployment
 _SHOWN = 50
 Environment = Annotated[
     str,
-    typer.Option("--environment", "-e", metavar="ENV", help="Only what runs there, as production.", show_default=False),
+    typer.Option(
+        "--environment",
+        "-e",
+        metavar="ENV",
+        help="Only services that run there, for example production.",
+        show_default=False,
+    ),
 ]
 
 
@@ -32,27 +38,37 @@ def deployments(
         str | None,
         typer.Argument(
             metavar="[WHAT]",
-            help="A namespace, a model, or a version by any reference, as team/fraud@7.",
+            help="A namespace, a model, or a version by any reference, for example team/fraud@7.",
             show_default=DEFAULT_NAMESPACE,
         ),
     ] = None,
     environment: Environment = "",
     matching: Annotated[
         str,
-        typer.Option("--filter", "-f", metavar="FILTER", help="Only those, as 'service = fraud-api AND version < 7'."),
+        typer.Option(
+            "--filter",
+            "-f",
+            metavar="FILTER",
+            help="Only matching deployments, for example 'service = fraud-api AND version < 7'.",
+        ),
     ] = "",
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", min=1, help="How many at most; --end takes all.", show_default="50"),
+        typer.Option(
+            "--limit", "-n", min=1, help="Most deployments to list. With --end there is no limit.", show_default="50"
+        ),
     ] = None,
-    end: Annotated[bool, typer.Option("--end", help="End them: for what is gone and could not say so.")] = False,
+    end: Annotated[bool, typer.Option("--end", help="End these deployments: their services are gone.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
-    """Lists who serves it now: services that said what they have loaded, and are still heard of."""
+    """List the services that serve a model or a version now.
+
+    A service is listed from its registration until it stops or its heartbeats stop.
+    """
     if end and what is None:
-        raise invalid("what", "--end wants to be told whose deployments end, as team/fraud@7")
+        raise invalid("what", "--end needs a namespace, a model or a version, for example team/fraud@7.")
     if end and not (yes or session.can_ask):
-        raise invalid("yes", "nobody is at a terminal to be asked whether to end them; add --yes to say so beforehand")
+        raise invalid("yes", "There is no terminal to ask on. Add --yes to end the deployments without asking.")
     what = what or DEFAULT_NAMESPACE
     with session.client() as client:
         place, conditions = _place(client, what)
@@ -63,8 +79,8 @@ def deployments(
         if end:
             _end(session, client, what, list(islice(found, limit)), yes=yes)
             return
-        found = islice(found, limit or _SHOWN)
-        session.show_list("deployments", found, render.deployments, f"nobody serves {what}")
+        shown = islice(found, limit or _SHOWN)
+        session.show_list("deployments", shown, render.deployments, f"nobody serves {what}")
 
 
 def _end(session: Session, client: Client, what: str, found: list[Deployment], *, yes: bool) -> None:
@@ -93,8 +109,8 @@ def _place(client: Client, what: str) -> tuple[str, list[str]]:
         case Selector.DEFAULT:
             return model, []
         case Selector.NUMBER:
-            # Not resolved: who serves what is quarantined is asked for too.
-            return model, [f"version = {client.get_version(what).number}"]
+            # Not resolved: a quarantined version may be served too. This only checks that the version exists.
+            return model, [f"version = {client.versions.usage(what).version.number}"]
         case _:
             return model, [f"version = {client.resolve(what).version.number}"]
 
@@ -108,17 +124,17 @@ def _quoted(value: str) -> str:
 @with_session
 def rollout(
     session: Session,
-    ref: Annotated[str, typer.Argument(metavar="ALIAS", help="As team/fraud@production.")],
+    ref: Annotated[str, typer.Argument(metavar="ALIAS", help="For example team/fraud@production.")],
     environment: Environment = "",
 ) -> None:
-    """Tells whether what runs is what an alias points at, and who runs something else.
+    """Tell whether every service that follows an alias serves its version, and which ones do not.
 
-    The exit code is 0 if all match, and 1 if one does not or nobody follows the alias. Services that follow another
+    The exit code is 0 if all do, and 1 if one does not or if no service follows the alias. Services that follow another
     reference are left out.
     """
     named = reference(ref)
     if named.selector is not Selector.ALIAS:
-        raise invalid("ref", f"{ref!r} is no alias; what runs is held against one, as team/fraud@production")
+        raise invalid("ref", f"{ref!r} is not an alias. Use NAMESPACE/MODEL@ALIAS, for example team/fraud@production.")
     with session.client() as client:
         found = client.deployments.rollout(named.model, named.value, environment=environment)
     session.show({"rollout": found}, render.rollout(found, environment))

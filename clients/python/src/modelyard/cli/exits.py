@@ -24,8 +24,8 @@ class Exit(IntEnum):
 
 
 EXPLAINED = (
-    "Exit codes: 0 ok, 2 not found, 3 verification failed, 4 refused (invalid, not allowed, exists, in the way of"
-    " something, someone else was faster), 1 anything else, also a command line that can't be read."
+    "Exit codes: 0 ok; 2 not found; 3 verification failed; 4 refused (invalid, not allowed, exists already, in use, or"
+    " changed by somebody else at the same time); 1 anything else, including a command line that can't be read."
 )
 
 _CODES: tuple[tuple[type[errors.ModelyardError], Exit], ...] = (
@@ -39,22 +39,22 @@ _CODES: tuple[tuple[type[errors.ModelyardError], Exit], ...] = (
     (errors.ConflictError, Exit.REFUSED),
 )
 _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
-    (errors.FailedPreconditionError, "MODEL_NOT_EMPTY", "to remove its versions with it, add --force"),
+    (errors.FailedPreconditionError, "MODEL_NOT_EMPTY", "add --force to delete its versions with it"),
     (
         errors.FailedPreconditionError,
         "VERSION_IN_USE",
         (
-            "'modelyard show' tells its aliases and who serves it, 'modelyard lineage --down' what was made from it;"
-            " 'modelyard deployments --end' ends what is gone"
+            "'modelyard show' lists its aliases and the services that serve it, 'modelyard lineage --down' the versions"
+            " made from it; 'modelyard deployments --end' ends deployments of services that are gone"
         ),
     ),
-    (errors.NotFoundError, "WEBHOOK_NOT_FOUND", "'modelyard webhooks ls' lists those of a namespace"),
-    (errors.NotFoundError, "DELIVERY_NOT_FOUND", "'modelyard webhooks deliveries' lists those that are kept"),
-    (errors.NotFoundError, "", "'modelyard ls' lists what there is, with --deleted also what can be restored"),
+    (errors.NotFoundError, "WEBHOOK_NOT_FOUND", "'modelyard webhooks ls' lists the webhooks of a namespace"),
+    (errors.NotFoundError, "DELIVERY_NOT_FOUND", "'modelyard webhooks deliveries' lists the deliveries that are kept"),
+    (errors.NotFoundError, "", "'modelyard ls' lists what exists; add --deleted to include what can be restored"),
     (errors.UnauthenticatedError, "", "set MODELYARD_TOKEN"),
-    (errors.UnavailableError, "", "check MODELYARD_URL or --url, and that the server runs"),
-    (errors.ConflictError, "", "look again with 'modelyard show', then repeat the command if it is still right"),
-    (errors.DeadlineExceededError, "", "look whether it took effect before you repeat the command"),
+    (errors.UnavailableError, "", "check that the server runs, and that MODELYARD_URL or --url is right"),
+    (errors.ConflictError, "", "look with 'modelyard show', then repeat the command if it is still right"),
+    (errors.DeadlineExceededError, "", "check whether the change took effect before you repeat the command"),
 )
 
 
@@ -115,5 +115,5 @@ def _usage(error: Any) -> Failure:
         code=Exit.OTHER,
         message=error.format_message(),
         reason="USAGE",
-        hint=f"'{context.command_path if context else 'modelyard'} --help' tells how",
+        hint=f"see '{context.command_path if context else 'modelyard'} --help'",
     )

@@ -1,4 +1,4 @@
-"""``log`` and ``watch``: what happened, and what happens."""
+"""``log`` and ``watch``: events of the past, and new versions as they come."""
 
 import json
 import os
@@ -18,6 +18,7 @@ from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import escape, short
+from modelyard.core.limits import MAX_PAGE_SIZE
 from modelyard.core.names import DEFAULT_NAMESPACE
 
 
@@ -26,61 +27,75 @@ def log(
     session: Session,
     what: Annotated[
         str,
-        typer.Argument(metavar="[WHAT]", help="A namespace, a model, a version or an alias, as team/fraud@production."),
+        typer.Argument(
+            metavar="[WHAT]", help="A namespace, a model, a version or an alias, for example team/fraud@production."
+        ),
     ] = DEFAULT_NAMESPACE,
     matching: Annotated[
-        str, typer.Option("--filter", "-f", metavar="FILTER", help="Only those, as 'actor = anna AND time > now-7d'.")
+        str,
+        typer.Option(
+            "--filter",
+            "-f",
+            metavar="FILTER",
+            help="Only matching events, for example 'actor = anna AND time > now-7d'.",
+        ),
     ] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most events to list.")] = 50,
 ) -> None:
-    """Tells what happened: who changed what, when and why, the newest first."""
+    """List the events of the log, newest first: what changed, when, by whom and why."""
     with session.client() as client:
-        events = islice(client.list_events(what, filter=matching, newest_first=True), limit)
+        found = client.events.list(what, filter=matching, newest_first=True, page_size=min(limit, MAX_PAGE_SIZE))
+        events = islice(found, limit)
         session.show_list("events", events, render.events, f"nothing happened to {what}")
 
 
 @with_session
 def watch(
     session: Session,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="As team/fraud@production.")],
+    ref: Annotated[str, typer.Argument(metavar="REF", help="For example team/fraud@production.")],
     command: Annotated[
         str | None,
         typer.Option(
             "--exec",
             metavar="CMD",
-            help="A shell command to run for each version; it finds the files in $MODELYARD_PATH.",
+            help="A shell command to run for each version. The files are in $MODELYARD_PATH.",
             show_default=False,
         ),
     ] = None,
     service: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Tell the registry that this service serves it, as fraud-api.", show_default=False
+            metavar="NAME",
+            help="Register this service as serving the model, for example fraud-api.",
+            show_default=False,
         ),
     ] = None,
     environment: Annotated[
-        str, typer.Option("--environment", "-e", metavar="ENV", help="Where that runs.", show_default=False)
+        str, typer.Option("--environment", "-e", metavar="ENV", help="Where the service runs.", show_default=False)
     ] = "",
     instance: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Which of several alike that is; host name and process id by default.",
+            help="Which of several alike it is. Host name and process id by default.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Pulls what a reference means now, and each version that it comes to mean, until it is stopped.
+    """Download the version a reference points to, then each new version when the reference moves.
 
-    A line for each on stdout, once it is pulled and verified. A command also finds MODELYARD_REFERENCE,
-    MODELYARD_VERSION and MODELYARD_DIGEST in its environment; the next version waits until it has ended.
+    You see every move exactly once, even after crashes. Each version is printed on one line of stdout after it is
+    downloaded and verified. The command runs until you stop it.
 
-    With --service the registry is told what is served, and lets nobody delete it: each version as soon as it is there,
-    or once the command has ended with 0. It is told too when this ends, by SIGINT or SIGTERM.
+    A command given with --exec also gets MODELYARD_REFERENCE, MODELYARD_VERSION and MODELYARD_DIGEST. The next version
+    waits until the command has ended.
+
+    With --service the registry knows which version is served, and refuses to delete it. A version counts as served when
+    it is downloaded, or with --exec when the command has ended with 0. SIGINT and SIGTERM end the registration.
     """
     if service is None and (environment or instance):
         raise typer.BadParameter(
-            "says more about a service, and none is named: add --service",
+            "describes a service; add --service",
             param_hint="--environment" if environment else "--instance",
         )
     with session.client() as client, session.progress() as progress, ExitStack() as stack:
@@ -97,10 +112,10 @@ def watch(
 
 @contextmanager
 def _unwinding_when_terminated() -> Iterator[None]:
-    """Whoever stops services sends SIGTERM, and the registry shall hear of that too."""
+    """Ends the registration on SIGTERM too: service managers stop services with it."""
 
     def stop(number: int, _frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)  # whoever asks twice does not want to wait
+        signal.signal(number, signal.SIG_DFL)  # a second SIGTERM ends the process at once
         sys.exit(Exit.TERMINATED)
 
     before = signal.signal(signal.SIGTERM, stop)
@@ -116,7 +131,7 @@ def _tell(session: Session, model: PulledModel) -> None:
     else:
         line = escape(f"{short(model.version.name)}  {model.digest}  {model.path}")
     sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()  # whoever reads acts on it now
+    sys.stdout.flush()  # a reader acts on each line at once
 
 
 def _execute(session: Session, command: str, model: PulledModel) -> bool:

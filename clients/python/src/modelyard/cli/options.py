@@ -9,20 +9,33 @@ from typing import Annotated, Any
 import typer
 
 from modelyard.cli.session import Output, Session
+from modelyard.core.limits import MAX_PAGE_SIZE
 
 # No option for the token: every user of a machine can read its command lines.
 _Url = Annotated[
     str | None,
     typer.Option(
-        "--url", metavar="URL", help="The registry, instead of MODELYARD_URL. The token comes from MODELYARD_TOKEN."
+        "--url", metavar="URL", help="The registry, instead of MODELYARD_URL. The token is read from MODELYARD_TOKEN."
     ),
 ]
 _Output = Annotated[
     Output | None,
-    typer.Option("--output", "-o", help="A table for people or a JSON document for programs.", show_default="table"),
+    typer.Option("--output", "-o", help="Tables for people, or one JSON document for programs.", show_default="table"),
 ]
-_Insecure = Annotated[bool, typer.Option("--insecure", help="Allow plaintext to another machine.", show_default=False)]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no remarks.", show_default=False)]
+_Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure", help="Allow plaintext to another machine. A token is never sent in plaintext.", show_default=False
+    ),
+]
+_Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no progress bars and no remarks.", show_default=False)
+]
+
+PageSize = Annotated[
+    int | None,
+    typer.Option(min=1, max=MAX_PAGE_SIZE, help="Items that one request fetches.", show_default="50"),
+]
 
 
 def _tell_version(asked: bool) -> None:
@@ -39,7 +52,7 @@ def remember(
     insecure: _Insecure = False,
     quiet: _Quiet = False,
     version: Annotated[  # noqa: ARG001 - its callback answers before anything else is read
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Keeps the options that stand before the command's name for it."""

@@ -9,11 +9,10 @@ from datetime import UTC, datetime, timedelta
 from rich.filesize import decimal
 from rich.text import Text
 
+from modelyard.core.manifest import INVISIBLE
 from modelyard.core.names import ModelName, VersionName, WebhookName
 from modelyard.types import Deployment
 
-# Control, format (bidirectional overrides, zero-width), surrogate, private, unassigned; line and paragraph separators.
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _UNITS = (
     (timedelta(days=365), "y"),
     (timedelta(days=1), "d"),
@@ -27,7 +26,7 @@ def escape(text: str) -> str:
     r"""``text`` on one line with every invisible character written out, as ``\x1b`` and ``\u202e``."""
     return "".join(
         character.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(character) in _INVISIBLE
+        if unicodedata.category(character) in INVISIBLE
         else character
         for character in text
     )

@@ -18,36 +18,49 @@ _Pairs = list[str] | None
 @with_session
 def push(
     session: Session,
-    model: Annotated[str, typer.Argument(help="The model, as team/fraud; it is created if need be.")],
-    path: Annotated[Path, typer.Argument(help="A file or a folder.", exists=True)],
-    metric: Annotated[_Pairs, typer.Option(metavar="NAME=NUMBER", help="A metric, as auc=0.93; repeatable.")] = None,
+    model: Annotated[str, typer.Argument(help="For example team/fraud. It is created if it does not exist.")],
+    path: Annotated[Path, typer.Argument(help="A file, or a folder with everything in it.", exists=True)],
+    metric: Annotated[
+        _Pairs, typer.Option(metavar="NAME=NUMBER", help="A metric, for example auc=0.93. Repeatable.")
+    ] = None,
     param: Annotated[
         _Pairs,
         typer.Option(
             metavar="NAME=VALUE",
-            help="A parameter with its type: lr=0.1, n=3 and flag=true are no text, n='3' in quotes is. Repeatable.",
+            help="A parameter. 0.1, 3 and true keep their types; '3' in quotes is text. Repeatable.",
         ),
     ] = None,
     dataset: Annotated[
-        _Pairs, typer.Option(metavar="NAME=URI", help="A data set, as train=s3://bucket/train.parquet; repeatable.")
+        _Pairs,
+        typer.Option(metavar="NAME=URI", help="A data set, for example train=s3://bucket/train.parquet. Repeatable."),
     ] = None,
-    label: Annotated[_Pairs, typer.Option(metavar="NAME=VALUE", help="A label to select by; repeatable.")] = None,
+    label: Annotated[
+        _Pairs, typer.Option(metavar="NAME=VALUE", help="A label to filter by, up to 100. Repeatable.")
+    ] = None,
     alias: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="An alias to set in the same step; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="An alias to point at the new version, up to 10. Repeatable."),
     ] = None,
-    description: Annotated[str, typer.Option(help="Markdown for people.", show_default=False)] = "",
+    description: Annotated[str, typer.Option(help="Markdown, at most 1 MiB.", show_default=False)] = "",
     framework: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The library that loads it, as torch or torch==2.9.0.")
+        str | None, typer.Option(metavar="NAME", help="The library that loads it, for example torch or torch==2.9.0.")
     ] = None,
     file_format: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="How the files are laid out.", show_default=False)
+        str,
+        typer.Option(
+            "--format", metavar="NAME", help="How the files are laid out, for example safetensors.", show_default=False
+        ),
     ] = "",
     if_changed: Annotated[
-        bool, typer.Option("--if-changed", help="No new version if the newest has the same files.")
+        bool, typer.Option("--if-changed", help="Make no new version if the newest one has the same files.")
     ] = False,
-    capture: Annotated[bool, typer.Option(help="Record git, packages, machine and job.")] = True,
+    capture: Annotated[bool, typer.Option(help="Record git, packages, machine and job. Never secrets.")] = True,
 ) -> None:
-    """Uploads files and commits them as a new version: either all of it is there or nothing."""
+    """Upload files and commit them as a new version.
+
+    The version appears once every byte is stored and verified. If the push fails, nothing appears; run it again and it
+    goes on where it stopped.
+    """
     with session.client() as client, session.progress() as progress:
         version = client.push(
             model,
@@ -72,10 +85,14 @@ def push(
 @with_session
 def pull(
     session: Session,
-    reference: Annotated[str, typer.Argument(metavar="REF", help="The version, as team/fraud@production.")],
-    target: Annotated[Path | None, typer.Argument(help="A folder to write to, instead of the cache.")] = None,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="The version, for example team/fraud@production.")],
+    target: Annotated[Path | None, typer.Argument(help="A folder to write the files to, instead of the cache.")] = None,
 ) -> None:
-    """Downloads a version, checks every byte of it, and prints the folder that holds it."""
+    """Download a version, verify every byte, and print the folder that holds its files.
+
+    Files that are cached are not downloaded again. If the registry can't be reached, the last version that the
+    reference was known to mean is used, with a warning.
+    """
     with session.client() as client, session.progress() as progress:
         pulled = client.pull(reference, target, progress=progress)
     if session.output is Output.TABLE:

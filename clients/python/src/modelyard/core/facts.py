@@ -1,4 +1,4 @@
-"""The frozen facts of a version: what it was made from, with and where. Used by the SDK and by the server alike."""
+"""The facts of a version, frozen at its commit: what it was made from, with what, and where."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class DatasetRole(Enum):
-    """What a data set was for."""
+    """The use of a data set."""
 
     TRAINING = "TRAINING"
     VALIDATION = "VALIDATION"
@@ -22,7 +22,7 @@ class DatasetRole(Enum):
 
 
 class Fingerprint(Enum):
-    """How much of the data a data set's digest covers."""
+    """Whether a data set's digest covers all data or a sample."""
 
     EXACT = "EXACT"
     SAMPLED = "SAMPLED"
@@ -64,9 +64,9 @@ class Dataset:
 
     name: str
     uri: str = ""
-    """Where it is; kept as text, never opened by the registry."""
+    """Where the data is. The registry keeps the text and never opens it."""
     digest: str = ""
-    """Any digest with its algorithm as prefix."""
+    """Any digest with its algorithm as prefix, as ``md5:…``."""
     role: DatasetRole = DatasetRole.OTHER
     rows: int | None = None
     fingerprint: Fingerprint | None = None
@@ -126,7 +126,7 @@ class Parent:
     """``namespaces/{namespace}/models/{model}/versions/{number}``; in a push, any reference."""
     relation: Relation
     manifest_digest: str = ""
-    """Pinned by the server if empty; checked by it otherwise."""
+    """The manifest digest of the parent. The registry fills it in if it is empty, and checks it if it is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,7 @@ class Slice:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All that is frozen with a version's files."""
+    """Everything that is frozen with a version's files."""
 
     params: Mapping[str, Param] = field(default_factory=lambda: _EMPTY)
     metrics: Mapping[str, float] = field(default_factory=lambda: _EMPTY)

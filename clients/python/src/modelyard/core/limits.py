@@ -55,6 +55,10 @@ MIN_DEPLOYMENT_TTL: Final = 10.0
 MAX_DEPLOYMENT_TTL: Final = 30 * 86_400.0
 """Seconds."""
 
+DEFAULT_PAGE_SIZE: Final = 50
+"""Items of one page of a list or a search."""
+MAX_PAGE_SIZE: Final = 1000
+
 DEFAULT_LINEAGE_DEPTH: Final = 10
 """Steps from version to version."""
 MAX_LINEAGE_DEPTH: Final = 50

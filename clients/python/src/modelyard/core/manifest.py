@@ -1,7 +1,7 @@
 """Digests, file paths and manifests: the rules that make a version's bytes one thing with one name.
 
-Used by the SDK and by the server alike. Both check: a hostile client must not store a path, and a hostile server must
-not make a client write one, that leaves the target folder or means different files on different systems.
+The SDK and the server both check paths. A hostile client must not store a path that leaves the target folder or means
+different files on different systems, and a hostile server must not make a client write one.
 """
 
 import hashlib
@@ -19,35 +19,36 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\..*)?", re.IGNORECASE)
 _FORBIDDEN: Final = re.compile(r'[<>:"|?*\\]')
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
-# Control, format (bidirectional overrides, zero-width), surrogate, private, unassigned; line and paragraph separators.
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories of characters that can't be seen: control, format (bidirectional overrides, zero-width),
+surrogate, private, unassigned; line and paragraph separators."""
 
 
 def check_digest(digest: str) -> str:
-    """Returns ``digest`` if it is ``sha256:`` and 64 lower-case hexadecimal digits, else raises ``ValueError``."""
+    """Returns ``digest`` if it is a valid digest, else raises ``ValueError``."""
     if not _DIGEST.fullmatch(digest):
-        raise ValueError(f"{digest[:100]!r} is no digest: it must be 'sha256:' and 64 lower-case hexadecimal digits")
+        raise ValueError(f"Invalid digest {digest[:100]!r}. Use 'sha256:' and 64 lower-case hexadecimal digits.")
     return digest
 
 
 def check_path(path: str) -> str:
-    """Returns ``path`` if a version may hold a file of that name, else raises ``ValueError`` that says why not."""
+    """Returns ``path`` if it is allowed as the path of a file. Raises ``ValueError`` with the rule that it breaks."""
     if not path:
-        raise ValueError("a file's path is empty")
+        raise ValueError("The path of a file is empty.")
     shown = _shown(path)
     _check_text(path, shown)
     if path.startswith(("/", "~")):
-        raise ValueError(f"{shown} is not relative")
+        raise ValueError(f"Invalid path {shown}. Use a relative path.")
     segments = path.split("/")
     if len(segments) > MAX_PATH_DEPTH:
-        raise ValueError(f"{shown} is more than {MAX_PATH_DEPTH} levels deep")
+        raise ValueError(f"Invalid path {shown}. Use at most {MAX_PATH_DEPTH} levels.")
     for segment in segments:
         _check_segment(segment, shown)
     return path
 
 
-# Of a path in a message: escapes make some six times as long.
 _SHOWN: Final = 130
+"""Characters of a path that a message shows. Escapes make some paths six times as long."""
 
 
 def _shown(path: str) -> str:
@@ -57,45 +58,52 @@ def _shown(path: str) -> str:
 
 def _check_text(path: str, shown: str) -> None:
     for character in path:
-        if unicodedata.category(character) in _INVISIBLE:
-            raise ValueError(f"{shown} holds a control, invisible or undecodable character (U+{ord(character):04X})")
+        if unicodedata.category(character) in INVISIBLE:
+            raise ValueError(
+                f"Invalid path {shown}. It has a control, invisible or undecodable character (U+{ord(character):04X})."
+            )
     if len(path.encode()) > MAX_PATH_BYTES:
-        raise ValueError(f"{shown}… is longer than {MAX_PATH_BYTES} bytes")
+        raise ValueError(f"Invalid path {shown}. Use at most {MAX_PATH_BYTES} bytes.")
     if unicodedata.normalize("NFC", path) != path:
-        raise ValueError(f"{shown} is not in Unicode's composed form (NFC)")
+        raise ValueError(f"Invalid path {shown}. Use Unicode's composed form (NFC).")
     if found := _FORBIDDEN.search(path):
         raise ValueError(
-            f"{shown} holds {found.group()!r}, which some systems read as another path; use '/' for folders"
+            f"Invalid path {shown}. Don't use {found.group()!r}: some systems read it as another path. Use '/' for"
+            " folders."
         )
     if _PERCENT.search(path):
-        raise ValueError(f"{shown} holds a percent escape, which some programs read as another path")
+        raise ValueError(f"Invalid path {shown}. Don't use percent escapes: some programs read them as another path.")
 
 
 def _check_segment(segment: str, shown: str) -> None:
     if segment in {"", ".", ".."}:
-        raise ValueError(f"{shown} has an empty, '.' or '..' part")
+        raise ValueError(f"Invalid path {shown}. Don't use empty, '.' or '..' parts.")
     if segment[-1] in ". ":
-        raise ValueError(f"{shown} has a part that ends in a dot or a space")
+        raise ValueError(f"Invalid path {shown}. Don't end a part in a dot or a space.")
     if len(segment.encode()) > MAX_SEGMENT_BYTES:
-        raise ValueError(f"{shown} has a part longer than {MAX_SEGMENT_BYTES} bytes")
+        raise ValueError(f"Invalid path {shown}. Use at most {MAX_SEGMENT_BYTES} bytes for each part.")
     if _DEVICE.fullmatch(segment):
-        raise ValueError(f"{shown} has a part that Windows reads as a device")
+        raise ValueError(f"Invalid path {shown}. Windows reads a part of it as a device.")
 
 
 def check_distinct(paths: Iterable[str]) -> None:
-    """Raises ``ValueError`` if two paths would meet in one folder: alike but for case, or a file where a folder is."""
+    """Raises ``ValueError`` if two paths differ only in case, or if one needs a folder where the other is a file."""
     files: dict[str, str] = {}
     for path in paths:
         key = unicodedata.normalize("NFC", path.casefold())
         if key in files:
-            raise ValueError(f"{_shown(files[key])} and {_shown(path)} are one file on systems that ignore case")
+            raise ValueError(
+                f"The paths {_shown(files[key])} and {_shown(path)} are the same file on systems that ignore case."
+            )
         files[key] = path
     for key, path in files.items():
         folder = key
         while (cut := folder.rfind("/")) > 0:
             folder = folder[:cut]
             if folder in files:
-                raise ValueError(f"{_shown(files[folder])} is a file, and {_shown(path)} needs it to be a folder")
+                raise ValueError(
+                    f"The path {_shown(files[folder])} is a file, but {_shown(path)} needs a folder of that name."
+                )
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,6 +1,6 @@
-"""Resource names: what may be called what, and how names travel on the wire. Used by the SDK and by the server alike.
+"""Resource names: which ids are allowed, and the form of names in the API.
 
-Ids of namespaces and models are legal at once for Hugging Face, OCI, MLflow and Kubernetes.
+Ids of namespaces and models are also legal in Hugging Face, OCI, MLflow and Kubernetes.
 """
 
 import re
@@ -21,33 +21,31 @@ _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def check_id(value: str, what: str) -> str:
-    """Returns ``value`` if a namespace or a model may be called so, else raises ``ValueError`` that says the rule."""
+    """Returns ``value`` if it is allowed as the id of a ``what``, such as a model, else raises ``ValueError``."""
     if len(value) > MAX_ID_LENGTH or not _ID.fullmatch(value):
         raise ValueError(
-            f"{value[:80]!r} can't be the id of a {what}: use lower-case letters and digits, joined by single '.', '_'"
-            f" or '-', at most {MAX_ID_LENGTH} characters; anything else goes into the display name"
+            f"Invalid {what} id {value[:80]!r}. Use lower-case letters and digits, joined by single '.', '_' or '-', at"
+            f" most {MAX_ID_LENGTH} characters."
         )
     return value
 
 
 def check_alias(value: str) -> str:
-    """Returns ``value`` if an alias may be called so, else raises ``ValueError`` that says the rule."""
+    """Returns ``value`` if it is allowed as an alias. Raises ``ValueError`` with the rule."""
     if _RESERVED_ALIAS.fullmatch(value):
-        raise ValueError(
-            f"{value[:80]!r} can't be an alias: 'latest', 'main' and 'v' with digits have meanings of their own"
-        )
+        raise ValueError(f"Invalid alias {value[:80]!r}. The names 'latest', 'main' and 'v' with digits are reserved.")
     if not _ALIAS.fullmatch(value):
         raise ValueError(
-            f"{value[:80]!r} can't be an alias: use a lower-case letter, then lower-case letters, digits, '_' or '-',"
-            f" at most {MAX_ALIAS_LENGTH} characters"
+            f"Invalid alias {value[:80]!r}. Use a lower-case letter, then lower-case letters, digits, '_' or '-', at"
+            f" most {MAX_ALIAS_LENGTH} characters."
         )
     return value
 
 
 def parse_number(value: str) -> int:
-    """The version number that ``value`` spells, else raises ``ValueError``."""
+    """The version number in ``value``. Raises ``ValueError`` if there is none."""
     if not _NUMBER.fullmatch(value):
-        raise ValueError(f"{value[:80]!r} is no version number: they are 1, 2, 3 …")
+        raise ValueError(f"Invalid version number {value[:80]!r}. Use a whole number from 1.")
     return int(value)
 
 
@@ -55,18 +53,18 @@ def _segments(name: str, pattern: str) -> list[str]:
     parts, wanted = name.split("/"), pattern.split("/")
     fits = len(parts) == len(wanted) and all(w.startswith("{") or w == p for p, w in zip(parts, wanted, strict=True))
     if not fits:
-        raise ValueError(f"{name[:200]!r} is not of the form {pattern}")
+        raise ValueError(f"Invalid name {name[:200]!r}. Use {pattern}.")
     return parts[1::2]
 
 
 def check_uuid(value: str, kind: str) -> str:
-    """``value`` if it is a UUID in its one canonical spelling; else ``ValueError``."""
+    """Returns ``value`` if it is a UUID in canonical form, else raises ``ValueError``."""
     try:
         canonical = str(UUID(value))
     except ValueError:
         canonical = ""
     if canonical != value:
-        raise ValueError(f"{value[:80]!r} is no {kind} id")
+        raise ValueError(f"Invalid {kind} id {value[:80]!r}. Use a UUID in lower case, with hyphens.")
     return value
 
 
@@ -131,7 +129,7 @@ class EvaluationName:
     def parse(cls, name: str) -> Self:
         version, slash, evaluation = name.rpartition("/evaluations/")
         if not slash:
-            raise ValueError(f"{name[:200]!r} is not of the form {_EVALUATION}")
+            raise ValueError(f"Invalid name {name[:200]!r}. Use {_EVALUATION}.")
         return cls(VersionName.parse(version), check_uuid(evaluation, "evaluation"))
 
     def __str__(self) -> str:

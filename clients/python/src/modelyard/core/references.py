@@ -1,4 +1,4 @@
-"""References: what a person types for a version. Used by the SDK and by the server alike."""
+"""References: what a person types to name a version."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -22,8 +22,8 @@ class Selector(Enum):
 class Reference:
     """``team/fraud@7``, ``team/fraud@production``, ``team/fraud@sha256:…``, ``team/fraud@latest`` or ``team/fraud``.
 
-    Without ``team/`` the namespace is ``default``; without ``@…`` it means the alias ``production`` if that is set,
-    else the newest version that is READY.
+    Without ``team/`` the namespace is ``default``. Without ``@…`` the reference means the alias ``production`` if it is
+    set, else the newest version that is READY.
     """
 
     model: ModelName
@@ -33,7 +33,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads a reference, else raises ``ValueError`` that says what is wrong with it."""
+        """Reads a reference. Raises ``ValueError`` with the rule that it breaks."""
         path, at, selected = text.partition("@")
         namespace, slash, model = path.rpartition("/")
         try:
@@ -51,11 +51,13 @@ class Reference:
                 return cls(name, Selector.NUMBER, str(parse_number(selected)))
             return cls(name, Selector.ALIAS, check_alias(selected))
         except ValueError as error:
-            raise ValueError(f"{text[:200]!r} is no reference like 'team/fraud@production': {error}") from None
+            raise ValueError(
+                f"Invalid reference {text[:200]!r}. Use NAMESPACE/MODEL@VERSION, for example team/fraud@7. {error}"
+            ) from None
 
     @property
     def pinned(self) -> bool:
-        """Whether it can only ever mean one version's bytes."""
+        """Whether it always means the same bytes: a number or a digest."""
         return self.selector in {Selector.NUMBER, Selector.DIGEST}
 
     def __str__(self) -> str:

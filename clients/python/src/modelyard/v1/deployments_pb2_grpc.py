@@ -30,7 +30,8 @@ class DeploymentsServiceStub(object):
     """Which service serves which version. Consumers register the version that they have loaded and send heartbeats. While a
     deployment lasts, its version cannot be deleted.
 
-    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE.
+    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE,
+    changes with their request_id.
 
     Since: 0.1
     """
@@ -82,7 +83,8 @@ class DeploymentsServiceServicer(object):
     """Which service serves which version. Consumers register the version that they have loaded and send heartbeats. While a
     deployment lasts, its version cannot be deleted.
 
-    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE.
+    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE,
+    changes with their request_id.
 
     Since: 0.1
     """
@@ -200,7 +202,8 @@ class DeploymentsService(object):
     """Which service serves which version. Consumers register the version that they have loaded and send heartbeats. While a
     deployment lasts, its version cannot be deleted.
 
-    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE.
+    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE,
+    changes with their request_id.
 
     Since: 0.1
     """

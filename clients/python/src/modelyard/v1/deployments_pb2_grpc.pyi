@@ -35,7 +35,8 @@ class DeploymentsServiceStub:
     """Which service serves which version. Consumers register the version that they have loaded and send heartbeats. While a
     deployment lasts, its version cannot be deleted.
 
-    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE.
+    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE,
+    changes with their request_id.
 
     Since: 0.1
     """
@@ -85,7 +86,8 @@ class DeploymentsServiceAsyncStub(DeploymentsServiceStub):
     """Which service serves which version. Consumers register the version that they have loaded and send heartbeats. While a
     deployment lasts, its version cannot be deleted.
 
-    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE.
+    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE,
+    changes with their request_id.
 
     Since: 0.1
     """
@@ -131,7 +133,8 @@ class DeploymentsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Which service serves which version. Consumers register the version that they have loaded and send heartbeats. While a
     deployment lasts, its version cannot be deleted.
 
-    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE.
+    A registration is one transaction and takes effect wholly or not at all. All methods may be retried on UNAVAILABLE,
+    changes with their request_id.
 
     Since: 0.1
     """

@@ -140,8 +140,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     first one that is kept. Watchers list the resources again, then watch from the next revision.
     """
     ERROR_REASON_REVISION_FUTURE: _ErrorReason.ValueType  # 103
-    """The watch starts at a revision that the log has not reached. `startRevision` was asked for; `latestRevision` is the
-    last one. The revision is from another registry, or this one was restored from a backup. Watchers list the resources again.
+    """The watch starts at a revision that the log has not reached. `startRevision` was requested; `latestRevision` is the
+    last one. The revision is from another registry, or this one was restored from a backup. Watchers list the
+    resources again.
     """
     ERROR_REASON_TOO_MANY_UPLOADS: _ErrorReason.ValueType  # 120
     """The namespace has `limit` open uploads, which is the most. Finish or cancel some, or wait as RetryInfo says."""
@@ -316,8 +317,9 @@ ERROR_REASON_REVISION_COMPACTED: ErrorReason.ValueType  # 102
 first one that is kept. Watchers list the resources again, then watch from the next revision.
 """
 ERROR_REASON_REVISION_FUTURE: ErrorReason.ValueType  # 103
-"""The watch starts at a revision that the log has not reached. `startRevision` was asked for; `latestRevision` is the
-last one. The revision is from another registry, or this one was restored from a backup. Watchers list the resources again.
+"""The watch starts at a revision that the log has not reached. `startRevision` was requested; `latestRevision` is the
+last one. The revision is from another registry, or this one was restored from a backup. Watchers list the
+resources again.
 """
 ERROR_REASON_TOO_MANY_UPLOADS: ErrorReason.ValueType  # 120
 """The namespace has `limit` open uploads, which is the most. Finish or cancel some, or wait as RetryInfo says."""

@@ -29,10 +29,10 @@ if _version_not_supported:
 class RegistryServiceStub(object):
     """Namespaces, models, versions and aliases.
 
-    Every change is one transaction and writes one event of the namespace's log. It takes effect wholly or not at all. If
-    a change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
+    Every change is one transaction, with its events in the namespace's log. It takes effect wholly or not at all. If a
+    change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
     learn the outcome. Reads see all changes that were acknowledged before they began. All methods may be retried on
-    UNAVAILABLE.
+    UNAVAILABLE, changes with their request_id.
 
     Since: 0.1
     """
@@ -173,10 +173,10 @@ class RegistryServiceStub(object):
 class RegistryServiceServicer(object):
     """Namespaces, models, versions and aliases.
 
-    Every change is one transaction and writes one event of the namespace's log. It takes effect wholly or not at all. If
-    a change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
+    Every change is one transaction, with its events in the namespace's log. It takes effect wholly or not at all. If a
+    change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
     learn the outcome. Reads see all changes that were acknowledged before they began. All methods may be retried on
-    UNAVAILABLE.
+    UNAVAILABLE, changes with their request_id.
 
     Since: 0.1
     """
@@ -535,10 +535,10 @@ def add_RegistryServiceServicer_to_server(servicer, server):
 class RegistryService(object):
     """Namespaces, models, versions and aliases.
 
-    Every change is one transaction and writes one event of the namespace's log. It takes effect wholly or not at all. If
-    a change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
+    Every change is one transaction, with its events in the namespace's log. It takes effect wholly or not at all. If a
+    change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
     learn the outcome. Reads see all changes that were acknowledged before they began. All methods may be retried on
-    UNAVAILABLE.
+    UNAVAILABLE, changes with their request_id.
 
     Since: 0.1
     """

@@ -34,10 +34,10 @@ GRPC_VERSION: str
 class RegistryServiceStub:
     """Namespaces, models, versions and aliases.
 
-    Every change is one transaction and writes one event of the namespace's log. It takes effect wholly or not at all. If
-    a change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
+    Every change is one transaction, with its events in the namespace's log. It takes effect wholly or not at all. If a
+    change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
     learn the outcome. Reads see all changes that were acknowledged before they began. All methods may be retried on
-    UNAVAILABLE.
+    UNAVAILABLE, changes with their request_id.
 
     Since: 0.1
     """
@@ -166,10 +166,10 @@ class RegistryServiceStub:
 class RegistryServiceAsyncStub(RegistryServiceStub):
     """Namespaces, models, versions and aliases.
 
-    Every change is one transaction and writes one event of the namespace's log. It takes effect wholly or not at all. If
-    a change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
+    Every change is one transaction, with its events in the namespace's log. It takes effect wholly or not at all. If a
+    change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
     learn the outcome. Reads see all changes that were acknowledged before they began. All methods may be retried on
-    UNAVAILABLE.
+    UNAVAILABLE, changes with their request_id.
 
     Since: 0.1
     """
@@ -294,10 +294,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Namespaces, models, versions and aliases.
 
-    Every change is one transaction and writes one event of the namespace's log. It takes effect wholly or not at all. If
-    a change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
+    Every change is one transaction, with its events in the namespace's log. It takes effect wholly or not at all. If a
+    change was cancelled, timed out or lost its answer, it may have taken effect: repeat it with the same request_id to
     learn the outcome. Reads see all changes that were acknowledged before they began. All methods may be retried on
-    UNAVAILABLE.
+    UNAVAILABLE, changes with their request_id.
 
     Since: 0.1
     """

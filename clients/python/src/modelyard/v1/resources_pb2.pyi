@@ -130,7 +130,7 @@ Global___Namespace: _TypeAlias = Namespace  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
-    """A named family of versions in a namespace. DeleteModel hides it for 30 days, in which UndeleteModel restores it.
+    """A named family of versions in a namespace. DeleteModel hides it, and for at least 30 days UndeleteModel restores it.
     Since: 0.1
     """
 
@@ -247,7 +247,7 @@ class Model(_message.Message):
 
     @_builtins.property
     def purge_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the model can be restored. Not set on a live model."""
+        """Nothing of the model is removed for good before this time. Not set on a live model."""
 
     @_builtins.property
     def aliases(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
@@ -833,7 +833,7 @@ class Version(_message.Message):
         """Soft-deleted: hidden, but can be restored until `purge_time`."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """Where a version is in its life. Values may be added: treat one that you don't know as not usable."""
+        """Where a version is in its life. Values may be added: accept ones that you don't know."""
 
     STATE_UNSPECIFIED: Version.State.ValueType  # 0
     """Never sent."""
@@ -1059,7 +1059,7 @@ class Version(_message.Message):
 
     @_builtins.property
     def purge_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the version can be restored; its bytes are kept until then. Not set on a live version."""
+        """Its facts and bytes are not removed for good before this time. Not set on a live version."""
 
     def __init__(
         self,

@@ -32,7 +32,8 @@ class WebhooksServiceStub(object):
     hour, for at least 24 hours and at least 5 attempts. Later events of the same model wait meanwhile; events of other
     models don't.
 
-    Changes are atomic and take a request_id. All methods but TestWebhook may be retried on UNAVAILABLE.
+    Changes are atomic. All methods may be retried on UNAVAILABLE, changes with their request_id; TestWebhook then posts
+    its event again.
 
     Since: 0.1
     """
@@ -96,7 +97,8 @@ class WebhooksServiceServicer(object):
     hour, for at least 24 hours and at least 5 attempts. Later events of the same model wait meanwhile; events of other
     models don't.
 
-    Changes are atomic and take a request_id. All methods but TestWebhook may be retried on UNAVAILABLE.
+    Changes are atomic. All methods may be retried on UNAVAILABLE, changes with their request_id; TestWebhook then posts
+    its event again.
 
     Since: 0.1
     """
@@ -241,7 +243,8 @@ class WebhooksService(object):
     hour, for at least 24 hours and at least 5 attempts. Later events of the same model wait meanwhile; events of other
     models don't.
 
-    Changes are atomic and take a request_id. All methods but TestWebhook may be retried on UNAVAILABLE.
+    Changes are atomic. All methods may be retried on UNAVAILABLE, changes with their request_id; TestWebhook then posts
+    its event again.
 
     Since: 0.1
     """

@@ -37,7 +37,8 @@ class WebhooksServiceStub:
     hour, for at least 24 hours and at least 5 attempts. Later events of the same model wait meanwhile; events of other
     models don't.
 
-    Changes are atomic and take a request_id. All methods but TestWebhook may be retried on UNAVAILABLE.
+    Changes are atomic. All methods may be retried on UNAVAILABLE, changes with their request_id; TestWebhook then posts
+    its event again.
 
     Since: 0.1
     """
@@ -96,7 +97,8 @@ class WebhooksServiceAsyncStub(WebhooksServiceStub):
     hour, for at least 24 hours and at least 5 attempts. Later events of the same model wait meanwhile; events of other
     models don't.
 
-    Changes are atomic and take a request_id. All methods but TestWebhook may be retried on UNAVAILABLE.
+    Changes are atomic. All methods may be retried on UNAVAILABLE, changes with their request_id; TestWebhook then posts
+    its event again.
 
     Since: 0.1
     """
@@ -151,7 +153,8 @@ class WebhooksServiceServicer(metaclass=_abc_1.ABCMeta):
     hour, for at least 24 hours and at least 5 attempts. Later events of the same model wait meanwhile; events of other
     models don't.
 
-    Changes are atomic and take a request_id. All methods but TestWebhook may be retried on UNAVAILABLE.
+    Changes are atomic. All methods may be retried on UNAVAILABLE, changes with their request_id; TestWebhook then posts
+    its event again.
 
     Since: 0.1
     """

@@ -82,6 +82,14 @@ def dataset_from_proto(dataset: pb.Dataset) -> Dataset:
     )
 
 
+def parent_to_proto(parent: Parent) -> pb.Parent:
+    return pb.Parent(
+        version=parent.version,
+        relation=RELATIONS.to_proto(parent.relation),
+        manifest_digest=parent.manifest_digest,
+    )
+
+
 def _parent_from_proto(parent: pb.Parent) -> Parent:
     return Parent(
         version=parent.version,
@@ -114,6 +122,17 @@ def source_from_proto(source: pb.Source) -> Source:
     )
 
 
+def environment_to_proto(environment: Environment) -> pb.Environment:
+    return pb.Environment(
+        python=environment.python,
+        os=environment.os,
+        packages=environment.packages,
+        hardware=environment.hardware,
+        image=environment.image,
+        job=environment.job,
+    )
+
+
 def run_to_proto(run: Run) -> pb.Run:
     return pb.Run(tracker=run.tracker, id=run.id, url=run.url)
 
@@ -131,10 +150,7 @@ def facts_into_proto(facts: Facts, version: pb.Version) -> None:
     if facts.source is not None:
         version.source.CopyFrom(source_to_proto(facts.source))
     if facts.environment is not None:
-        e = facts.environment
-        version.environment.CopyFrom(
-            pb.Environment(python=e.python, os=e.os, packages=e.packages, hardware=e.hardware, image=e.image, job=e.job)
-        )
+        version.environment.CopyFrom(environment_to_proto(facts.environment))
     if facts.framework is not None:
         version.framework.CopyFrom(pb.Framework(name=facts.framework.name, version=facts.framework.version))
     version.format = facts.format
@@ -144,14 +160,7 @@ def facts_into_proto(facts: Facts, version: pb.Version) -> None:
             version.signature.inputs.CopyFrom(struct_to_proto(facts.signature.inputs))
         if facts.signature.outputs is not None:
             version.signature.outputs.CopyFrom(struct_to_proto(facts.signature.outputs))
-    version.parents.extend(
-        pb.Parent(
-            version=p.version,
-            relation=RELATIONS.to_proto(p.relation),
-            manifest_digest=p.manifest_digest,
-        )
-        for p in facts.parents
-    )
+    version.parents.extend(map(parent_to_proto, facts.parents))
     if facts.run is not None:
         version.run.CopyFrom(run_to_proto(facts.run))
 

@@ -1,0 +1,141 @@
+"""A push: bytes first, then one commit that names them. Nothing is visible before, and nothing half."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+from uuid import uuid4
+
+from modelyard import _convert
+from modelyard._capture import Captured, capture
+from modelyard._client.describe import Described, parse_parent
+from modelyard._client.resolving import resolve
+from modelyard._connection import Connection
+from modelyard._transfer.local_files import LocalFile
+from modelyard._transfer.upload import Uploaded, upload
+from modelyard.core.facts import Facts, Parent
+from modelyard.core.names import ModelName, NamespaceName, VersionName
+from modelyard.core.references import Selector
+from modelyard.errors import AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError
+from modelyard.types import Progress, Version
+from modelyard.v1 import registry_pb2
+from modelyard.v1 import resources_pb2 as pb
+from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
+from modelyard.wire import environment_to_proto, facts_into_proto, files_to_proto, parent_to_proto, source_to_proto
+
+_T = TypeVar("_T")
+
+_CREATED_ON_DEMAND: Final = 2
+"""A push may lack its namespace, then its model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """What goes where."""
+
+    connection: Connection
+    model: ModelName
+    files: Sequence[LocalFile]
+    described: Described
+    if_changed: bool
+    capture: bool
+    state_dir: Path
+    progress: Callable[[Progress], None] | None
+
+    async def run(self) -> Version:
+        """Uploads what the registry lacks, then commits. Run again after any failure, it goes on where it was."""
+        message = self._message(self.described.facts)  # wrong facts are found before anything is sent
+        with self.connection.in_use():
+            parents = [await self._pin(parent) for parent in self.described.facts.parents]
+            captured, uploaded = await asyncio.gather(self._capture(), self._with_homes(self._upload))
+            self._complete(message, parents, captured)
+            try:
+                return await self._with_homes(partial(self._commit, message, uploaded))
+            except FailedPreconditionError as error:
+                if error.reason != "MISSING_BLOBS":
+                    raise
+            # The upload took so long that the registry no longer keeps the first bytes for it.
+            return await self._commit(message, await self._upload())
+
+    async def _capture(self) -> Captured:
+        return await asyncio.to_thread(capture) if self.capture else Captured(source=None, environment=None)
+
+    async def _upload(self) -> Uploaded:
+        return await upload(
+            self.connection, self.model.namespace, self.files, state_dir=self.state_dir, progress=self.progress
+        )
+
+    async def _commit(self, message: pb.Version, uploaded: Uploaded) -> Version:
+        del message.files[:]
+        message.files.extend(files_to_proto(uploaded.files))
+        request = registry_pb2.CreateVersionRequest(
+            parent=str(self.model),
+            version=message,
+            alias_ids=self.described.aliases,
+            if_changed=self.if_changed,
+            request_id=str(uuid4()),
+        )
+        return _convert.version(
+            await self.connection.call(self.connection.stub(RegistryServiceStub).CreateVersion, request)
+        )
+
+    async def _with_homes(self, step: Callable[[], Awaitable[_T]]) -> _T:
+        """The result of a step that is tried again after the namespace or the model that it lacked was created."""
+        for _ in range(_CREATED_ON_DEMAND):
+            try:
+                return await step()
+            except NotFoundError as error:
+                # A parent's model may be what is missing; that one is not ours to create.
+                missing = (error.reason, error.metadata.get("resource"))
+            with suppress(AlreadyExistsError):  # another push created it just now
+                if missing == ("NAMESPACE_NOT_FOUND", str(NamespaceName(self.model.namespace))):
+                    await self._create_namespace()
+                elif missing == ("MODEL_NOT_FOUND", str(self.model)):
+                    await self._create_model()
+                else:
+                    break
+        return await step()
+
+    async def _create_namespace(self) -> None:
+        request = registry_pb2.CreateNamespaceRequest(namespace_id=self.model.namespace, request_id=str(uuid4()))
+        await self.connection.call(self.connection.stub(RegistryServiceStub).CreateNamespace, request)
+
+    async def _create_model(self) -> None:
+        request = registry_pb2.CreateModelRequest(
+            parent=str(NamespaceName(self.model.namespace)), model_id=self.model.model, request_id=str(uuid4())
+        )
+        await self.connection.call(self.connection.stub(RegistryServiceStub).CreateModel, request)
+
+    async def _pin(self, parent: Parent) -> Parent:
+        """The parent by its number; by what its reference means now, if it is one that can move."""
+        named = parse_parent(parent)
+        if isinstance(named, VersionName):
+            return parent
+        if named.selector is Selector.NUMBER:
+            return replace(parent, version=str(named.model.version(int(named.value))))
+        found = (await resolve(self.connection, named, files=False)).version
+        return replace(parent, version=found.name, manifest_digest=parent.manifest_digest or found.manifest_digest)
+
+    def _complete(self, message: pb.Version, parents: Iterable[Parent], captured: Captured) -> None:
+        """Adds what was not known before: the versions that parents mean, and what was captured."""
+        del message.parents[:]
+        message.parents.extend(map(parent_to_proto, parents))
+        if captured.source is not None and not message.HasField("source"):
+            message.source.CopyFrom(source_to_proto(captured.source))
+        if captured.environment is not None and not message.HasField("environment"):
+            message.environment.CopyFrom(environment_to_proto(captured.environment))
+
+    def _message(self, facts: Facts) -> pb.Version:
+        message = pb.Version(
+            description=self.described.description,
+            labels=self.described.labels,
+            annotations=self.described.annotations,
+        )
+        try:
+            facts_into_proto(facts, message)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise InvalidArgumentError([("facts", f"can't be sent: {error}")]) from None
+        return message

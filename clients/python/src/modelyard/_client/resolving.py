@@ -1,0 +1,38 @@
+"""What a reference means: the one place that asks the registry, and decides how much of a version the answer holds."""
+
+from modelyard import _naming
+from modelyard._connection import PATIENCE, Connection
+from modelyard.core.names import VersionName
+from modelyard.core.references import Reference, Selector
+from modelyard.v1 import registry_pb2 as pb
+from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
+
+
+async def resolve(
+    connection: Connection, reference: Reference, *, files: bool, patience: float = PATIENCE
+) -> pb.ResolveVersionResponse:
+    """The version that a reference means now. ``files`` asks for its files too: up to 10,000, in some megabytes.
+
+    Raises ``NotFoundError`` if the reference means nothing.
+    """
+    request = pb.ResolveVersionRequest(reference=str(reference))
+    response = await connection.call(connection.stub(RegistryServiceStub).ResolveVersion, request, patience=patience)
+    if not files:
+        # The contract has no view of a version without its files yet. This is where to ask for it.
+        del response.version.files[:]
+    return response
+
+
+async def pinned(connection: Connection, reference: Reference) -> VersionName:
+    """The one version that a reference means now. A number is not looked up."""
+    if reference.selector is Selector.NUMBER:
+        return reference.model.version(int(reference.value))
+    return VersionName.parse((await resolve(connection, reference, files=False)).version.name)
+
+
+async def name_to_read(connection: Connection, reference: str | VersionName) -> str:
+    """A resource name for methods that read a version: those take an alias in the place of the number."""
+    parsed = _naming.reference(reference)
+    if parsed.selector is Selector.ALIAS:
+        return f"{parsed.model}/versions/{parsed.value}"
+    return str(await pinned(connection, parsed))

@@ -1,0 +1,259 @@
+"""The everyday verbs, for programs that run an event loop. The synchronous twin is generated: run ``make protos``."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from modelyard import _config, _convert, _naming
+from modelyard._cache import Cache
+from modelyard._client import promoting, resolving
+from modelyard._client.describe import describe
+from modelyard._client.pulling import Pull
+from modelyard._client.pushing import Push
+from modelyard._client.serving import AsyncServing
+from modelyard._client.watching import Watch
+from modelyard._connection import Connection
+from modelyard._transfer.local_files import collect
+from modelyard.core.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
+from modelyard.core.names import PRODUCTION, ModelName, VersionName
+from modelyard.core.references import Reference
+from modelyard.errors import FieldViolation, InvalidArgumentError
+from modelyard.types import Progress, Promotion, PulledModel, Resolution, Version
+
+
+class AsyncVerbs:
+    """Push, pull, resolve, watch and promote: what :class:`modelyard.AsyncClient` does every day."""
+
+    def __init__(self, connection: Connection, *, cache_dir: str | os.PathLike[str] | None, cache_bytes: int) -> None:
+        self._connection = connection
+        self._cache_dir = cache_dir
+        self._cache_bytes = cache_bytes
+
+    async def push(
+        self,
+        model: str | ModelName,
+        files: str | os.PathLike[str],
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        datasets: Mapping[str, str | Dataset] | Sequence[Dataset] | None = None,
+        alias: str | Sequence[str] | None = None,
+        description: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        source: Source | None = None,
+        environment: Environment | None = None,
+        framework: str | Framework | None = None,
+        format: str = "",  # noqa: A002 - the name that the field has everywhere
+        signature: Signature | None = None,
+        parents: Sequence[Parent] = (),
+        run: Run | None = None,
+        if_changed: bool = False,
+        capture: bool = True,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Version:
+        """Uploads a file or a folder and commits it, with its facts, as the model's next version.
+
+        The commit is one transaction: version and aliases appear together, once every byte is stored and verified. If
+        the push fails or is cancelled, nothing is visible. Push again and it goes on where it stopped: bytes that the
+        registry has are not sent again. A transfer that breaks is resumed by itself, up to 6 times without progress.
+        The namespace and the model are created if they do not exist.
+
+        Args:
+            model: As ``team/fraud``.
+            files: A file, or a folder with everything in it: 1 to 10,000 files, each up to 5 TiB, paths up to 1024
+                bytes. Links out of the folder, sockets and devices are refused.
+            params: At most 10,000. Text up to 4 KiB, 64-bit integers, finite floats and booleans, kept with their
+                types. Filter as ``params.<name>``.
+            metrics: At most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
+            datasets: Names to URIs, or ``Dataset`` records. The names ``train``, ``valid`` and ``test`` set the role.
+            alias: Aliases to point at the new version in the same transaction; at most 10.
+            description: Markdown; at most 1 MiB.
+            labels: Indexed. At most 100; keys up to 128 bytes, values up to 4 KiB. Filter as ``labels.<key>``.
+            annotations: Like labels, but not indexed: for programs.
+            source: The code that made it. Found by ``capture`` if not given.
+            environment: The machine and its packages. Found by ``capture`` if not given.
+            framework: The library that loads it, as ``torch`` or ``torch==2.9.0``.
+            format: How the files are laid out, as ``safetensors``; at most 128 bytes.
+            signature: JSON Schemas of inputs and outputs.
+            parents: The versions that it was made from. Each may be given by any reference, and is pinned to the
+                version that the reference means now.
+            run: The run in an experiment tracker.
+            if_changed: If the newest version has the same files, return that version instead of a new one. The aliases
+                are moved to it.
+            capture: Find source and environment: git, packages, machine and job. Never secrets. Never fails a push.
+            progress: Called with the bytes so far, on the loop that makes the call.
+
+        Raises:
+            InvalidArgumentError: A value breaks a limit, or a file can't be used. All that is wrong is listed, and
+                nothing was sent.
+            ConflictError: A file changed during the push, or an alias moved at the same time.
+            VerificationError: The registry received other bytes than were sent.
+            ResourceExhaustedError: The registry's disk is full, or a limit is reached.
+        """
+        violations: list[FieldViolation] = []
+        with _collecting(violations):
+            name = _naming.model_name(model)
+        with _collecting(violations):
+            described = describe(
+                params=params,
+                metrics=metrics,
+                datasets=datasets,
+                alias=alias,
+                description=description,
+                labels=labels,
+                annotations=annotations,
+                source=source,
+                environment=environment,
+                framework=framework,
+                format=format,
+                signature=signature,
+                parents=parents,
+                run=run,
+            )
+        with _collecting(violations):
+            found = await asyncio.to_thread(collect, Path(files))
+        if violations:
+            raise InvalidArgumentError(violations)
+        return await Push(
+            connection=self._connection,
+            model=name,
+            files=found,
+            described=described,
+            if_changed=if_changed,
+            capture=capture,
+            state_dir=_config.cache_dir(self._cache_dir),
+            progress=progress,
+        ).run()
+
+    async def pull(
+        self,
+        reference: str | VersionName,
+        target: str | os.PathLike[str] | None = None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> PulledModel:
+        """Downloads the files of a version and verifies every byte.
+
+        The files are kept in a cache that all processes of this user share. Files that are cached are not downloaded
+        again. A version given by its digest needs no registry once it is cached. If the registry can't be reached, the
+        last version that the reference was known to mean is returned, with ``stale`` set and a ``StaleModelWarning``. A
+        deprecated version gives a ``DeprecatedVersionWarning``.
+
+        The files appear in the cache together or not at all. A pull that failed or was cancelled leaves no file behind.
+        A transfer that breaks is resumed by itself, up to 6 times without progress.
+
+        Args:
+            reference: As ``team/fraud@production``, ``team/fraud@7``, ``team/fraud@sha256:…`` or ``team/fraud@latest``.
+                ``team/fraud`` means the alias ``production`` if it is set, else the latest version.
+            target: A folder of your own to write the files to. Without one, read them from the cache and don't change
+                them.
+            progress: Called with the bytes so far, on the loop that makes the call.
+
+        Raises:
+            NotFoundError: The reference means nothing.
+            FailedPreconditionError: The version is quarantined.
+            VerificationError: The registry sent bytes that do not match the version's digest. Nothing was kept.
+            UnavailableError: The registry can't be reached, and the reference was never pulled on this machine.
+            CacheError: The cache folder can't be used.
+        """
+        return await Pull(
+            connection=self._connection,
+            cache=self._cache,
+            reference=_naming.reference(reference),
+            target=Path(target) if target is not None else None,
+            progress=progress,
+        ).run()
+
+    async def resolve(self, reference: str | VersionName) -> Resolution:
+        """Tells which version a reference means now, and by which rule. The version's ``files`` are left out.
+
+        Args:
+            reference: As ``team/fraud@production``; see ``pull``.
+
+        Raises:
+            NotFoundError: The reference means nothing.
+        """
+        named = _naming.reference(reference)
+        return _convert.resolution(str(named), await resolving.resolve(self._connection, named, files=False))
+
+    def watch(
+        self,
+        reference: str | VersionName,
+        *,
+        serving: AsyncServing | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> AsyncIterator[PulledModel]:
+        """Pulls the version a reference points to, then each new version when the reference moves. Never ends.
+
+        You see every move exactly once, in order, even if the connection breaks or the registry restarts in between:
+        the watch waits and resumes by itself. If the registry can't be reached at the start, the last version that the
+        reference was known to mean comes first, with a ``StaleModelWarning``. A version that can't be used is skipped
+        with a ``SkippedVersionWarning``. Leave the loop to end the watch.
+
+        >>> async for model in yard.watch("team/fraud@production"):
+        ...     holder.swap(load(model.path))
+
+        Args:
+            reference: As ``team/fraud@production``; see ``pull``.
+            serving: Tell the registry that a model is served. Each is told when the loop asks for the next one: your
+                program has loaded it by then.
+            progress: Called with the bytes of each pull so far, on the loop that makes the call.
+
+        Raises:
+            NotFoundError: The reference means nothing at the start.
+            VerificationError: The registry sent bytes that do not match a version's digest. Nothing was kept.
+            UnavailableError: The registry can't be reached at the start, and the reference was never pulled on this
+                machine.
+        """
+        watched = _naming.reference(reference)
+
+        async def pull(wanted: Reference) -> PulledModel:
+            return await Pull(
+                connection=self._connection,
+                cache=self._cache,
+                reference=wanted,
+                target=None,
+                progress=progress,
+                meant_by=watched,
+            ).run()
+
+        models = Watch(connection=self._connection, reference=watched, pull=pull).models()
+        return models if serving is None else serving.acknowledging(models)
+
+    async def promote(self, reference: str | VersionName, alias: str = PRODUCTION, *, reason: str = "") -> Promotion:
+        """Points an alias of the model at a version, unless somebody else moves the alias at the same time.
+
+        The reference is resolved and the alias is read first; then the alias is moved in one transaction, which checks
+        that both are still as they were. If the alias points at the version already, nothing is changed.
+
+        >>> await yard.promote("team/fraud@8", reason="better recall")
+
+        Args:
+            reference: The version, as ``team/fraud@8`` or ``team/fraud@candidate``.
+            alias: The alias to move; it is created if it does not exist.
+            reason: Why, for the log; at most 4 KiB.
+
+        Raises:
+            NotFoundError: The reference means nothing.
+            ConflictError: Somebody else moved the alias at the same time. Look again before you repeat the call.
+            FailedPreconditionError: The version is quarantined. The alias was not moved.
+        """
+        return await promoting.promote(self._connection, _naming.reference(reference), alias, reason)
+
+    @cached_property
+    def _cache(self) -> Cache:
+        return Cache(_config.cache_dir(self._cache_dir), self._cache_bytes)
+
+
+@contextmanager
+def _collecting(violations: list[FieldViolation]) -> Iterator[None]:
+    """Adds the violations of an ``InvalidArgumentError`` to the list instead of raising it: all are told at once."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        violations += error.violations

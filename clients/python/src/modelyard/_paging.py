@@ -1,0 +1,65 @@
+"""Lists, fetched page by page while they are read."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Generic, TypeVar
+
+from modelyard import _loop
+
+_T = TypeVar("_T")
+
+
+class AsyncPager(Generic[_T]):
+    """A list of the registry. Each page is fetched when the loop reaches it.
+
+    >>> async for model in yard.models.list("team"):
+    ...     print(model.name)
+    >>> async for page in yard.models.list("team", page_size=500).pages():
+    ...     await store(page)
+
+    Every loop starts again at the first item. A page is read in one transaction; different pages may see different
+    states, and no item that exists all the time is left out or given twice. A page that could not be fetched raises
+    ``ModelyardError``; the loop ends there. A list may be left at any time, and fetches nothing more then.
+    """
+
+    def __init__(self, fetch: Callable[[str], Awaitable[tuple[tuple[_T, ...], str]]]) -> None:
+        """``fetch`` takes the token of a page and gives its items and the token of the next; empty for none."""
+        self._fetch = fetch
+
+    async def pages(self) -> AsyncIterator[tuple[_T, ...]]:
+        """The items of each page, as the registry sent them. A page may be empty or short; others may follow."""
+        token = ""
+        while True:
+            items, token = await self._fetch(token)
+            yield items
+            if not token:
+                return
+
+    async def __aiter__(self) -> AsyncIterator[_T]:
+        async for page in self.pages():
+            for item in page:
+                yield item
+
+
+class Pager(Generic[_T]):
+    """A list of the registry. Each page is fetched when the loop reaches it.
+
+    >>> for model in yard.models.list("team"):
+    ...     print(model.name)
+    >>> for page in yard.models.list("team", page_size=500).pages():
+    ...     store(page)
+
+    Every loop starts again at the first item. A page is read in one transaction; different pages may see different
+    states, and no item that exists all the time is left out or given twice. A page that could not be fetched raises
+    ``ModelyardError``; the loop ends there. A list may be left at any time, and fetches nothing more then.
+    """
+
+    def __init__(self, pager: AsyncPager[_T]) -> None:
+        self._pager = pager
+
+    def pages(self) -> Iterator[tuple[_T, ...]]:
+        """The items of each page, as the registry sent them. A page may be empty or short; others may follow."""
+        return _loop.iterate(self._pager.pages())
+
+    def __iter__(self) -> Iterator[_T]:
+        for page in self.pages():
+            yield from page

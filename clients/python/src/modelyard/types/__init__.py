@@ -1,0 +1,56 @@
+"""The records that the SDK returns: frozen, and without protobuf."""
+
+from modelyard.types.consumers import (
+    Delivery,
+    DeliveryState,
+    Deployment,
+    Registration,
+    Rollout,
+    Usage,
+    Webhook,
+    WebhookTest,
+)
+from modelyard.types.history import Evaluation, Event, Lineage, LineageEdge, LineageNode
+from modelyard.types.registry import (
+    Alias,
+    Comparison,
+    Difference,
+    Model,
+    Namespace,
+    Promotion,
+    Resolution,
+    Rule,
+    Section,
+    Version,
+    VersionState,
+)
+from modelyard.types.transfer import Progress, PulledModel
+
+__all__ = [
+    "Alias",
+    "Comparison",
+    "Delivery",
+    "DeliveryState",
+    "Deployment",
+    "Difference",
+    "Evaluation",
+    "Event",
+    "Lineage",
+    "LineageEdge",
+    "LineageNode",
+    "Model",
+    "Namespace",
+    "Progress",
+    "Promotion",
+    "PulledModel",
+    "Registration",
+    "Resolution",
+    "Rollout",
+    "Rule",
+    "Section",
+    "Usage",
+    "Version",
+    "VersionState",
+    "Webhook",
+    "WebhookTest",
+]

@@ -1,0 +1,183 @@
+"""Records of namespaces, models, versions and aliases."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from modelyard.core.facts import Facts, Param
+from modelyard.core.manifest import File
+from modelyard.core.names import AliasName, ModelName, VersionName
+
+
+class VersionState(Enum):
+    """The state of a version. A state that this SDK does not know reads as ``UNKNOWN``."""
+
+    READY = "READY"
+    DEPRECATED = "DEPRECATED"
+    """Can still be pulled, with a warning."""
+    QUARANTINED = "QUARANTINED"
+    """Can't be pulled."""
+    DELETED = "DELETED"
+    """Can be restored until its ``purge_time``."""
+    UNKNOWN = "UNKNOWN"
+
+
+class Rule(Enum):
+    """The rule by which a reference was resolved."""
+
+    NUMBER = "NUMBER"
+    ALIAS = "ALIAS"
+    MANIFEST_DIGEST = "MANIFEST_DIGEST"
+    LATEST = "LATEST"
+    DEFAULT_ALIAS = "DEFAULT_ALIAS"
+    DEFAULT_LATEST = "DEFAULT_LATEST"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """The space of a team or tenant. It holds models."""
+
+    id: str
+    uid: str
+    display_name: str
+    description: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    create_time: datetime
+    update_time: datetime
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A named family of versions in a namespace."""
+
+    name: ModelName
+    uid: str
+    display_name: str
+    description: str
+    owner: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    create_time: datetime
+    update_time: datetime
+    delete_time: datetime | None
+    purge_time: datetime | None
+    aliases: Mapping[str, int]
+    """Aliases to the numbers of the versions they point at."""
+    etag: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version(Facts):
+    """An immutable snapshot: files and facts."""
+
+    name: VersionName
+    uid: str
+    state: VersionState
+    files: tuple[File, ...]
+    """Sorted by path. Empty in lists and in ``resolve``."""
+    file_count: int
+    total_size: int
+    """In bytes."""
+    digest: str
+    """The manifest digest, ``sha256:…``: it identifies all files of the version."""
+    description: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    aliases: tuple[str, ...]
+    """Aliases that pointed to the version when the registry answered."""
+    created_by: str
+    create_time: datetime
+    update_time: datetime
+    delete_time: datetime | None
+    purge_time: datetime | None
+    deprecation_reason: str
+    etag: str
+
+    @property
+    def number(self) -> int:
+        return self.name.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A movable pointer to one version."""
+
+    name: AliasName
+    uid: str
+    version: VersionName
+    digest: str
+    """Manifest digest of that version."""
+    create_time: datetime
+    update_time: datetime
+    updated_by: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """The version that a reference meant when the registry answered."""
+
+    reference: str
+    version: Version
+    rule: Rule
+    alias: Alias | None
+    """The alias that was followed; None if there was none."""
+    revision: int
+    """The revision of the namespace's log when the answer was read."""
+    serve_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """What a promotion did."""
+
+    alias: Alias
+    """The alias as it is now."""
+    previous_version: VersionName | None
+    """The version that the alias pointed at before; None if it was not set. If it is the same, nothing was changed."""
+
+
+class Section(Enum):
+    """The section of a version that a difference is in."""
+
+    PARAMS = "PARAMS"
+    METRICS = "METRICS"
+    DATASETS = "DATASETS"
+    SOURCE = "SOURCE"
+    ENVIRONMENT = "ENVIRONMENT"
+    PACKAGES = "PACKAGES"
+    OTHER = "OTHER"
+    """Framework, format, signature, parents and run."""
+    FILES = "FILES"
+    """By path: digests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One value that differs between two versions. None if a version lacks it."""
+
+    section: Section
+    name: str
+    before: Param | None
+    after: Param | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The differences between two versions."""
+
+    base: Version
+    other: Version
+    """Both without their ``files``."""
+    differences: tuple[Difference, ...]
+    """Sorted by section and name."""
+    shared_bytes: int
+    """Bytes of files that both have, under any path."""
+    removed_bytes: int
+    added_bytes: int
+    truncated: bool
+    """Whether differences were left out because the answer would be too large."""

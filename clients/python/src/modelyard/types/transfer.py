@@ -1,0 +1,45 @@
+"""Records of pushes and pulls."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelyard.core.facts import Facts
+from modelyard.types.registry import Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulledModel:
+    """A version whose files are on this machine. Every byte was verified."""
+
+    reference: str
+    path: Path
+    """The folder that holds the files. Without a target it belongs to the cache: read the files, don't change them."""
+    version: Version
+    stale: bool
+    """Whether the registry could not be reached, and this is the last version that the reference was known to mean."""
+    bytes_received: int
+    """Bytes that came over the network; 0 if everything was cached."""
+
+    @property
+    def digest(self) -> str:
+        """The manifest digest."""
+        return self.version.digest
+
+    @property
+    def metadata(self) -> Facts:
+        """Params, metrics and the other frozen facts."""
+        return self.version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a push or a pull is. Passed to the ``progress`` callback."""
+
+    phase: str
+    """``hash``, ``upload``, ``download`` or ``verify``."""
+    path: str
+    """The file that was transferred last."""
+    done: int
+    """Bytes of this phase so far. Bytes that need no transfer count at once."""
+    total: int
+    """All bytes of this phase."""
