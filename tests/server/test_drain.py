@@ -141,8 +141,17 @@ async def _restart_each(servers: list[ServerProcess], load: Load) -> None:
         await load.progress()
         assert await asyncio.to_thread(server.stop) == 0
         await load.progress()
+        before = _calls(server)
         await asyncio.to_thread(server.start)
+        # As any rolling restart, it waits until the balancer has taken the server back.
+        while _calls(server) == before:
+            await asyncio.sleep(0.01)
     await load.progress()
+
+
+def _calls(server: ServerProcess) -> int:
+    """How many calls it has served, over all its starts."""
+    return server.log.read_text().count('"event": "rpc"')
 
 
 def _round_robin(servers: list[ServerProcess], config: dict[str, Any], *, retries: bool) -> grpc.aio.Channel:
