@@ -244,7 +244,7 @@ async def test_a_bug_tells_its_id_and_nothing_else(yard: RunningRegistry, monkey
     async def broken(*_args: object, **_kwargs: object) -> None:
         raise ValueError("password=hunter2")
 
-    monkeypatch.setattr("modelyard_server.registry.models.repository.SqlModels.find", broken)
+    monkeypatch.setattr("modelyard_server.registry.models.repository.ModelRepository.find", broken)
     got = await refused(yard.registry.GetModel(rpc.GetModelRequest(name=MODEL)))
 
     assert (got.code, got.reason) == (Code.INTERNAL, "INTERNAL")

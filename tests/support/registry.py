@@ -1,6 +1,6 @@
 """A registry in this process: real services, real database, real folder, real channel; only the clock is ours."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,9 +19,10 @@ from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.lineage_pb2_grpc import LineageServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 from modelyard.v1.webhooks_pb2_grpc import WebhooksServiceStub
-from modelyard_server.app import Registry
+from modelyard_server.app import CAPABILITIES, Registry
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.calls.limits import Limits
+from modelyard_server.capability import Capability
 from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 from modelyard_server.db.metadata import metadata
@@ -94,7 +95,12 @@ class RunningRegistry:
 
 @asynccontextmanager
 async def running_registry(
-    database_url: str, root: Path, *, limits: Limits | None = None, sender: Sender | None = None
+    database_url: str,
+    root: Path,
+    *,
+    limits: Limits | None = None,
+    sender: Sender | None = None,
+    capabilities: Sequence[Capability] = CAPABILITIES,
 ) -> AsyncIterator[RunningRegistry]:
     """``database_url`` is that of a migrated database. ``sqlite`` is a file below ``root``, made if it is missing."""
     root.mkdir(parents=True, exist_ok=True)
@@ -115,6 +121,7 @@ async def running_registry(
         limits=limits,
         metrics=metrics,
         reflect=True,
+        capabilities=capabilities,
         clock=clock,
     )
     port = app.server.listen("127.0.0.1:0", None)

@@ -13,33 +13,27 @@ from modelyard_server.capability import Capability, Parts, Running
 from modelyard_server.jobs import Job
 from modelyard_server.log.changes import Mutations
 from modelyard_server.registry import inventory
+from modelyard_server.registry.aliases import tables as alias_tables
 from modelyard_server.registry.aliases.events import ALIAS
 from modelyard_server.registry.aliases.moves import AliasMoves, MoveGuard
 from modelyard_server.registry.aliases.service import Aliases
 from modelyard_server.registry.aliases.servicer import AliasesServicer
-from modelyard_server.registry.aliases.tables import aliases
 from modelyard_server.registry.checks import check
 from modelyard_server.registry.guards import DeleteGuard, StoredBlobs, UseListener
+from modelyard_server.registry.models import tables as model_tables
 from modelyard_server.registry.models.events import MODEL
 from modelyard_server.registry.models.service import Models
 from modelyard_server.registry.models.servicer import ModelsServicer
-from modelyard_server.registry.models.tables import model_texts, models
+from modelyard_server.registry.namespaces import tables as namespace_tables
 from modelyard_server.registry.namespaces.events import NAMESPACE
 from modelyard_server.registry.namespaces.service import Namespaces
 from modelyard_server.registry.namespaces.servicer import NamespacesServicer
-from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.registry.resolving.service import Resolver
 from modelyard_server.registry.resolving.servicer import ResolvingServicer
+from modelyard_server.registry.versions import tables as version_tables
 from modelyard_server.registry.versions.events import VERSION
 from modelyard_server.registry.versions.service import Versions
 from modelyard_server.registry.versions.servicer import VersionsServicer
-from modelyard_server.registry.versions.tables import (
-    version_files,
-    version_numbers,
-    version_parents,
-    version_texts,
-    versions,
-)
 
 
 class _DefaultNamespace(Job):
@@ -56,27 +50,30 @@ def _build(parts: Parts) -> Running:
     mutations = Mutations(parts.database, parts.clock, parts.limits)
     lists, limits, guards = parts.lists, parts.limits, parts.offers.of(DeleteGuard)
     moves = AliasMoves(mutations, parts.offers.of(MoveGuard))
-    aliases_ = Aliases(mutations, moves)
-    namespaces_ = Namespaces(mutations)
-    versions_ = Versions(mutations, aliases_, parts.offers.one(StoredBlobs), guards)
+    aliases = Aliases(mutations, moves)
+    namespaces = Namespaces(mutations)
+    versions = Versions(mutations, aliases, parts.offers.one(StoredBlobs), guards)
     resolver = Resolver(parts.database, parts.clock, parts.offers.of(UseListener))
     return Running(
         servicers=[
-            NamespacesServicer(namespaces_, lists, limits),
+            NamespacesServicer(namespaces, lists, limits),
             ModelsServicer(Models(mutations, moves, guards), lists, limits),
-            VersionsServicer(versions_, lists, limits),
-            AliasesServicer(aliases_, lists, limits),
+            VersionsServicer(versions, lists, limits),
+            AliasesServicer(aliases, lists, limits),
             ResolvingServicer(resolver),
         ],
-        jobs=[_DefaultNamespace(namespaces_)],
+        jobs=[_DefaultNamespace(namespaces)],
     )
 
 
 CAPABILITY: Final = Capability(
     name="registry",
     tables=[
-        *(namespaces, models, model_texts, versions, version_texts, version_numbers, version_files, version_parents),
-        aliases,
+        namespace_tables.namespaces,
+        *(model_tables.models, model_tables.model_texts),
+        *(version_tables.versions, version_tables.version_files, version_tables.version_parents),
+        *(version_tables.version_texts, version_tables.version_numbers),
+        alias_tables.aliases,
     ],
     services=[registry_pb2.DESCRIPTOR.services_by_name["RegistryService"]],
     offers=[NAMESPACE, MODEL, VERSION, ALIAS, *inventory.FAMILIES],

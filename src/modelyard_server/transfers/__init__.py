@@ -12,20 +12,20 @@ from modelyard_server.capability import Capability, Parts, Running, Sweep
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.registry.guards import UseListener
+from modelyard_server.transfers.blobs import tables as blob_tables
 from modelyard_server.transfers.blobs.repository import BlobRepository
 from modelyard_server.transfers.blobs.service import Blobs
 from modelyard_server.transfers.blobs.servicer import BlobsServicer
-from modelyard_server.transfers.blobs.tables import blobs, namespace_blobs
 from modelyard_server.transfers.checks import check
 from modelyard_server.transfers.downloads.largest import LargestFiles
 from modelyard_server.transfers.downloads.service import Downloads
 from modelyard_server.transfers.downloads.servicer import DownloadsServicer
-from modelyard_server.transfers.stores.tables import stores
+from modelyard_server.transfers.stores import tables as store_tables
 from modelyard_server.transfers.sweeps import DiscardStrays, ExpireUploads
+from modelyard_server.transfers.uploads import tables as upload_tables
 from modelyard_server.transfers.uploads.jobs import PublishToTheEnd
 from modelyard_server.transfers.uploads.service import Uploads
 from modelyard_server.transfers.uploads.servicer import UploadsServicer
-from modelyard_server.transfers.uploads.tables import uploads
 
 
 class _HeldBlobs:
@@ -39,8 +39,8 @@ class _HeldBlobs:
 
 def _build(parts: Parts) -> Running:
     mutations, limits = Mutations(parts.database, parts.clock, parts.limits), parts.limits
-    blobs_ = Blobs(mutations, parts.store)
-    uploads_ = Uploads(mutations, blobs_, parts.store)
+    blobs = Blobs(mutations, parts.store)
+    uploads = Uploads(mutations, blobs, parts.store)
     downloads = Downloads(
         parts.database,
         parts.store,
@@ -51,11 +51,11 @@ def _build(parts: Parts) -> Running:
     )
     return Running(
         servicers=[
-            BlobsServicer(blobs_, limits, parts.store.compose_threshold),
-            UploadsServicer(uploads_, limits, parts.draining),
+            BlobsServicer(blobs, limits, parts.store.compose_threshold),
+            UploadsServicer(uploads, limits, parts.draining),
             DownloadsServicer(downloads, limits, parts.draining),
         ],
-        jobs=[PublishToTheEnd(uploads_)],
+        jobs=[PublishToTheEnd(uploads)],
         sweeps=[
             Sweep("uploads", ExpireUploads(mutations, parts.store)),
             Sweep("staged", DiscardStrays(parts.database, parts.store)),
@@ -65,7 +65,7 @@ def _build(parts: Parts) -> Running:
 
 CAPABILITY: Final = Capability(
     name="transfers",
-    tables=[blobs, namespace_blobs, stores, uploads],
+    tables=[blob_tables.blobs, blob_tables.namespace_blobs, store_tables.stores, upload_tables.uploads],
     services=[artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"]],
     offers=[_HeldBlobs()],
     checks=[check],

@@ -15,13 +15,14 @@ from modelyard_server.registry.aliases.values import Alias
 from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.versions.values import Version, VersionState
 
+# Aliases go and come back with their model. These moves have no events of their own: the model's tells of them.
+HIDDEN: Final = "hidden"
 RESTORED: Final = "restored"
-"""How an alias comes back with its model. It has no event of its own: the model's tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An alias that is about to be created, moved, rolled back, deleted or restored."""
+    """An alias that is about to be created, moved, rolled back, deleted, hidden or restored."""
 
     name: AliasName
     verb: str
@@ -87,6 +88,12 @@ class AliasMoves:
         await self._check(transaction, attempt, Move(before.name, "deleted", before.version, None))
         await AliasRepository(transaction).remove(before)
         self.mutations.record(transaction, attempt, model.namespace_key, ALIAS, "deleted", before=before, reason=reason)
+
+    async def hide(self, transaction: Transaction, attempt: Attempt, model: Model) -> None:
+        """Takes the aliases of a model that is deleted out of use. They keep their rows until it is restored."""
+        for alias, number in model.aliases.items():
+            move = Move(model.name.alias(alias), HIDDEN, model.name.version(number), None)
+            await self._check(transaction, attempt, move)
 
     async def restore(self, transaction: Transaction, attempt: Attempt, model: Model) -> None:
         """Lets the aliases of a model that is restored point where they pointed."""

@@ -93,6 +93,7 @@ class Models:
                 )
             for guard in self.guards:
                 await guard.check_model_deletion(self.mutations, transaction, before)
+            await self.moves.hide(transaction, attempt, before)
             purge_time = self.mutations.later(self.mutations.limits.purge_after)
             after = replace(before, delete_time=self.mutations.clock(), purge_time=purge_time)
             return await self._save(transaction, attempt, "deleted", before, after)
