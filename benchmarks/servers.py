@@ -35,7 +35,7 @@ def modelyard(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """A server on a free port; its URL and its process."""
     address = f"127.0.0.1:{free_port()}"
     flags = ("--data-dir", folder, "--listen", address, "--admin-listen", "", "--log-level", "warning")
-    process = subprocess.Popen([BIN / "modelyard-server", "serve", *flags])
+    process = subprocess.Popen([BIN / "modelyard-server", "serve", "--drain-delay", "0", *flags])
     try:
         probe = [str(BIN / "modelyard-server"), "probe", "--address", address]
         while subprocess.run(probe, capture_output=True, check=False).returncode:

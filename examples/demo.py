@@ -145,6 +145,7 @@ def registry(address: str, folder: Path) -> Iterator[None]:
     """Runs a server: ready when the block is entered, ended when it is left."""
     with child(
         *(SERVER, "serve", "--listen", address, "--admin-listen", "", "--data-dir", folder / "registry"),
+        *("--drain-delay", "0"),
         log=folder / "server.log",
     ) as server:
         deadline = time.monotonic() + START_SECONDS

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
-from prometheus_client import start_http_server
+from prometheus_client import disable_created_metrics, start_http_server
 
 from modelyard_server import (
     comparison,
@@ -47,6 +48,7 @@ from modelyard_server.outbound.sender import Sender
 from modelyard_server.query.requests import Lists
 from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
 from modelyard_server.telemetry import Metrics
+from modelyard_server.transfers.stores.service import join
 from modelyard_server.upkeep.sweeps import Sweeper
 
 J = TypeVar("J", bound=Job)
@@ -131,6 +133,7 @@ class Registry:
             [servicer for each in running for servicer in each.servicers],
             limits=limits,
             metrics=metrics,
+            probes={"database": database.probe, "store": store.probe},
             reflect=reflect,
         )
 
@@ -148,8 +151,14 @@ class Registry:
             await job.start()
         await self.server.start()
 
-    async def drain(self, grace: float) -> None:
-        """Sets health to NOT_SERVING, ends streams so that clients resume them, and waits for short calls."""
+    async def drain(self, grace: float, delay: float = 0.0) -> None:
+        """Sets health to NOT_SERVING, answers all calls as before for ``delay`` seconds, and ends streams.
+
+        Balancers and clients that watch health leave during the delay. Streams end with an error after which clients
+        resume them. Running calls have ``grace`` seconds.
+        """
+        await self.server.health.end()
+        await asyncio.sleep(delay)
         self._draining.set()
         for job in self._jobs:
             await job.stop()
@@ -181,6 +190,34 @@ async def prepare(
     return await schema.upgrade(engine, folders)
 
 
+async def join_store(database: Database, directory: DataDirectory) -> None:
+    """Raises :class:`StoreError` unless the folder's store belongs with the database. Until then nothing is made."""
+    store = stores.existing_store(directory.path)
+    try:
+        await join(database, store, str(directory.path))
+    finally:
+        await store.close()
+
+
+def _expose(metrics: Metrics, engine: Engine, directory: DataDirectory) -> None:
+    metrics.gauge(
+        "modelyard_database_connections", "Connections to the database in use.", lambda: float(engine.pool.in_use)
+    )
+    metrics.gauge(
+        "modelyard_database_connections_limit", "Most connections to the database.", lambda: float(engine.pool.size)
+    )
+    metrics.gauge(
+        "modelyard_disk_free_bytes",
+        "Free bytes of the disk of the data folder.",
+        lambda: float(shutil.disk_usage(directory.path).free),
+    )
+    metrics.gauge(
+        "modelyard_disk_size_bytes",
+        "Size of the disk of the data folder.",
+        lambda: float(shutil.disk_usage(directory.path).total),
+    )
+
+
 @asynccontextmanager
 async def open_registry(
     settings: Settings,
@@ -201,8 +238,10 @@ async def open_registry(
             await schema.require_current(engine, folders_of(capabilities))
         database = Database(engine, append)
         stack.push_async_callback(database.close)
+        await join_store(database, directory)
         store = await stores.open_store(directory.path)
         stack.push_async_callback(store.close)
+        _expose(metrics, engine, directory)
         yield Registry(
             database,
             store,
@@ -233,12 +272,15 @@ def arm_failpoints(settings: Settings) -> None:
 async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then drains."""
     arm_failpoints(settings)
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop: asyncio.Future[float] = loop.create_future()
+    # Ctrl-C is a person's, who has no balancer that must see it first.
+    for number, delay in ((signal.SIGTERM, settings.drain_delay_seconds), (signal.SIGINT, 0.0)):
+        loop.add_signal_handler(number, _settle, stop, delay)
     directory = DataDirectory.open(settings.data_dir)
     try:
+        # A second series for each counter, of use to nobody here.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         metrics = Metrics()
         async with open_registry(settings, directory, metrics, Limits()) as registry_:
             certificate = None
@@ -250,14 +292,19 @@ async def serve(settings: Settings) -> None:
             address = settings.listen if settings.listen.startswith("unix") else _with_port(settings.listen, port)
             facts = {"tls": certificate is not None, "metrics": admin, "data_dir": str(directory.path)}
             _log.info("serving", address=address, **facts)
-            await stop.wait()
-            _log.info("draining", grace_seconds=settings.grace_seconds)
+            delay, grace = await stop, settings.grace_seconds
+            _log.info("draining", delay_seconds=delay, grace_seconds=grace)
             for number in (signal.SIGTERM, signal.SIGINT):  # a second signal ends it at once
                 loop.remove_signal_handler(number)
-            await registry_.drain(settings.grace_seconds)
+            await registry_.drain(grace, delay)
         _log.info("stopped")
     finally:
         directory.close()
+
+
+def _settle(stop: "asyncio.Future[float]", delay: float) -> None:
+    if not stop.done():
+        stop.set_result(delay)
 
 
 def _with_port(address: str, port: int) -> str:

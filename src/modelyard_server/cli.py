@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from modelyard_server import app as application
 from modelyard_server import offline
 from modelyard_server.allocator import keep_freed_memory
+from modelyard_server.blobs.store import StoreError
 from modelyard_server.calls.errors import RegistryError
 from modelyard_server.calls.methods import ContractError
 from modelyard_server.config import CONFIG_VARIABLE, Settings
@@ -48,14 +49,16 @@ def _fail(message: str, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
+def _help(name: str) -> str | None:
+    return Settings.model_fields[name].description
+
+
 def _option(name: str) -> Any:
-    field = Settings.model_fields[name]
-    return typer.Option(f"--{name.replace('_', '-')}", help=field.description, show_default=False)
+    return typer.Option(f"--{name.replace('_', '-')}", help=_help(name), show_default=False)
 
 
 def _flag(name: str) -> Any:
-    field = Settings.model_fields[name]
-    return typer.Option(f"--{name}", help=field.description, show_default=False)
+    return typer.Option(f"--{name}", help=_help(name), show_default=False)
 
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings", show_default=False)]
@@ -103,6 +106,7 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:
         ContractError,
         FailpointError,
         RegistryError,
+        StoreError,
     ) as error:
         _fail(str(error), code)
 
@@ -122,6 +126,10 @@ def serve(
     development: Annotated[bool | None, _flag("development")] = None,
     admin_listen: Annotated[str | None, _option("admin_listen")] = None,
     webhook_networks: Annotated[str | None, _option("webhook_networks")] = None,
+    drain_delay_seconds: Annotated[
+        float | None,
+        typer.Option("--drain-delay", "--drain-delay-seconds", help=_help("drain_delay_seconds"), show_default=False),
+    ] = None,
     grace_seconds: Annotated[float | None, _option("grace_seconds")] = None,
     log_level: Annotated[str | None, _option("log_level")] = None,
     log_format: Annotated[str | None, _option("log_format")] = None,
@@ -140,6 +148,7 @@ def serve(
         development=development,
         admin_listen=admin_listen,
         webhook_networks=webhook_networks,
+        drain_delay_seconds=drain_delay_seconds,
         grace_seconds=grace_seconds,
         log_level=log_level,
         log_format=log_format,

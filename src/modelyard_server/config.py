@@ -71,7 +71,10 @@ class Settings(BaseSettings):
     webhook_networks: str = Field(
         "", description="private networks that webhooks may reach, separated by commas: 10.0.0.0/8,fd00::/8"
     )
-    grace_seconds: float = Field(25.0, ge=0, description="seconds that running calls may take after SIGTERM")
+    drain_delay_seconds: float = Field(
+        5.0, ge=0, description="seconds that calls are still accepted after SIGTERM, while health says NOT_SERVING"
+    )
+    grace_seconds: float = Field(20.0, ge=0, description="seconds that running calls may take after that")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="lowest severity that is logged"
     )

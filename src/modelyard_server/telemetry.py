@@ -2,15 +2,23 @@
 
 import io
 import logging
+import platform
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib.metadata import version
 from typing import Final, Literal, TextIO, cast
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _MAX_VALUE = 2048
+_BUILD: Final = {
+    "version": version("modelyard-server"),
+    "python": platform.python_version(),
+    "grpc": version("grpcio"),
+}
 
 
 def _bounded(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
@@ -77,26 +85,49 @@ class _NamedPrintLoggerFactory:
 
 
 class Metrics:
-    """Prometheus metrics. Labels are only method and code, because each model name would make a series."""
+    """Prometheus metrics. Labels have few values, all known at start, because each model name would make a series."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._calls = Counter(
+        ProcessCollector(registry=self.registry)
+        build = Gauge(
+            "modelyard_build_info", "Always 1; the labels say what runs.", tuple(_BUILD), registry=self.registry
+        )
+        build.labels(**_BUILD).set(1)
+        self.started = Counter(
+            "modelyard_rpcs_started",
+            "Calls whose method was read. Those that gRPC itself refuses are here and not in modelyard_rpcs_total.",
+            ("method",),
+            registry=self.registry,
+        )
+        self.calls = Counter(
             "modelyard_rpcs", "Calls by method and status code.", ("method", "code"), registry=self.registry
         )
         self._seconds = Histogram(
             "modelyard_rpc_seconds",
-            "Duration of calls.",
+            "Duration of calls. Watches are not in it: they last as long as their callers like.",
             ("method",),
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120, 600),
             registry=self.registry,
         )
         self._received = Counter("modelyard_received_bytes", "Bytes of requests.", ("method",), registry=self.registry)
         self._sent = Counter("modelyard_sent_bytes", "Bytes of responses.", ("method",), registry=self.registry)
-        self.in_flight = Gauge("modelyard_rpcs_in_flight", "Calls in flight.", registry=self.registry)
+        self.in_flight = Gauge("modelyard_rpcs_in_flight", "Calls in flight.", ("method",), registry=self.registry)
 
-    def observe(self, method: str, code: str, seconds: float, bytes_in: int, bytes_out: int) -> None:
-        self._calls.labels(method, code).inc()
-        self._seconds.labels(method).observe(seconds)
+    def observe(self, method: str, code: str, seconds: float | None, bytes_in: int, bytes_out: int) -> None:
+        """Counts a call that has ended. ``seconds`` is None for calls whose duration says nothing."""
+        self.calls.labels(method, code).inc()
+        if seconds is not None:
+            self._seconds.labels(method).observe(seconds)
         self._received.labels(method).inc(bytes_in)
         self._sent.labels(method).inc(bytes_out)
+
+    def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """A value that is read when Prometheus asks, on a thread of its own: ``read`` must not wait for anything."""
+        Gauge(name, meaning, registry=self.registry).set_function(read)
+
+    def gauges(self, name: str, meaning: str, label: str, reads: Mapping[str, Callable[[], float]]) -> None:
+        """The same for each value of a label."""
+        made = Gauge(name, meaning, (label,), registry=self.registry)
+        for value, read in reads.items():
+            made.labels(value).set_function(read)

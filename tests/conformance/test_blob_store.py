@@ -691,3 +691,28 @@ async def test_a_composition_that_is_cancelled_can_be_repeated(store: BlobStore)
     await store.compose(key, [part, part], field="blob")
 
     assert await read_bytes(store, key) == data * 2
+
+
+# Its id.
+
+
+async def test_a_new_store_has_no_id(store: BlobStore) -> None:
+    assert await store.identity() is None
+
+
+async def test_a_store_keeps_the_first_id_that_it_was_given(stores: Stores) -> None:
+    first, second = "1" * 32, "2" * 32
+    store = await stores.open()
+
+    assert await store.identify(first) == first
+    assert await store.identify(second) == first
+
+    assert await (await stores.open()).identity() == first
+
+
+async def test_bytes_come_and_go_and_the_id_stays(store: BlobStore) -> None:
+    await store.identify("1" * 32)
+
+    await store.remove(await store_bytes(store, b"some"))
+
+    assert await store.identity() == "1" * 32

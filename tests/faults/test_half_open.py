@@ -38,7 +38,7 @@ def measured(tmp_path: Path) -> Iterator[tuple[ServerProcess, str]]:
 def _in_flight(metrics: str) -> int:
     with urllib.request.urlopen(metrics) as response:
         lines = response.read().decode().splitlines()
-    return int(float(next(line for line in lines if line.startswith("modelyard_rpcs_in_flight ")).split()[1]))
+    return int(sum(float(line.split()[1]) for line in lines if line.startswith("modelyard_rpcs_in_flight{")))
 
 
 async def _vanish(server: ServerProcess, folder: Path, mode: Mode) -> None:

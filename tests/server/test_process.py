@@ -28,6 +28,7 @@ from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 DATA = Path(__file__).parents[1] / "data"
+_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def _fails(*arguments: str) -> str:
@@ -197,18 +198,36 @@ def test_tls_by_files_that_rotate_without_a_restart(tls_server: ServerProcess, t
 
 
 async def test_one_log_line_for_each_call(server: ServerProcess) -> None:
-    await _create(server.address, "fraud", **{"x-request-id": "from-the-caller"})
+    await _create(server.address, "fraud", **{"x-request-id": "from-the-caller", "traceparent": _TRACE})
     server.stop()
 
     (record,) = [record for record in _records(server) if record["event"] == "rpc"]
     assert record["method"] == "CreateModel"
     assert record["resource"] == NAMESPACE
     assert record["code"] == "OK"
-    assert record["request_id"] == "from-the-caller"
+    assert record["x_request_id"] == "from-the-caller"
+    assert record["peer"].startswith("ipv4:127.0.0.1:")
+    assert record["user_agent"].startswith("grpc-python-asyncio/")
+    assert record["traceparent"] == _TRACE
+    assert len(record["call_id"]) == 32
+    assert "request_id" not in record
     assert record["actor"] == "anonymous"
     assert record["duration_ms"] > 0
     assert record["bytes_in"] > 0
     assert record["bytes_out"] > 0
+
+
+async def test_the_caller_is_told_the_id_under_which_its_call_is_logged(server: ServerProcess) -> None:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        registry: Any = RegistryServiceStub(channel)
+        good = registry.GetNamespace(registry_pb2.GetNamespaceRequest(name=NAMESPACE))
+        bad = registry.GetNamespace(registry_pb2.GetNamespaceRequest(name="namespaces/nobody"))
+        assert await good.code() is grpc.StatusCode.OK
+        assert await bad.code() is grpc.StatusCode.NOT_FOUND
+        told = [dict(await call.trailing_metadata())["x-call-id"] for call in (good, bad)]
+    server.stop()
+
+    assert [record["call_id"] for record in _records(server) if record["event"] == "rpc"] == told
 
 
 async def test_names_can_not_break_or_fill_the_log(server: ServerProcess) -> None:

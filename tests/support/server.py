@@ -47,7 +47,9 @@ class ServerProcess:
     def command(self) -> list[str]:
         paths = ["--data-dir", str(self.folder / "data"), "--listen", self.address]
         admin = [] if "--admin-listen" in self.flags else ["--admin-listen", ""]
-        return [str(BIN / "modelyard-server"), "serve", *paths, *admin, *self.flags]
+        # No balancer needs time to look elsewhere.
+        delay = [] if "--drain-delay" in self.flags else ["--drain-delay", "0"]
+        return [str(BIN / "modelyard-server"), "serve", *paths, *admin, *delay, *self.flags]
 
     @property
     def running(self) -> bool:
@@ -95,10 +97,13 @@ class ServerProcess:
         self._process = None
         return code
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        """Signals the server and waits; its exit code."""
+    def send_signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Signals the server and waits; its exit code."""
+        self.send_signal(number)
         return self.wait()
 
     def freeze(self) -> None:

@@ -28,7 +28,9 @@ from tests.support.blobs import (
 )
 
 from modelyard_server.blobs import hashing, local
+from modelyard_server.blobs import staging as staging_module
 from modelyard_server.blobs.local import LocalStore
+from modelyard_server.blobs.resuming import HashedPrefix, HashedPrefixes
 from modelyard_server.blobs.store import BlobKey
 from modelyard_server.calls.errors import Aborted, DataLoss, RegistryError, ResourceExhausted, Unavailable
 
@@ -694,3 +696,110 @@ async def test_closing_the_store_waits_for_its_writers(root: Path) -> None:
     await asyncio.wait((appending, closing))
     assert appending.exception() is None
     assert closing.exception() is None
+
+
+# The hash of what is staged.
+
+
+@pytest.fixture
+def read_again(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes of staged files were read to be hashed again, each time."""
+    counts: list[int] = []
+    real = staging_module.StagedFile.rehash
+
+    def counted(file: staging_module.StagedFile, size: int) -> None:
+        before = file.position
+        real(file, size)
+        counts.append(file.position - before)
+
+    monkeypatch.setattr(staging_module.StagedFile, "rehash", counted)
+    return counts
+
+
+async def _staged(store: LocalStore, upload: str, data: bytes, *, epoch: int) -> None:
+    writer = await store.open_writer(upload, epoch=epoch)
+    await writer.append(chunks_of(data[writer.position :]))
+    await writer.close()
+
+
+async def test_an_upload_that_goes_on_in_the_same_process_is_not_read_again(
+    store: LocalStore, read_again: list[int]
+) -> None:
+    data, upload = some_bytes(12 * MIB), new_upload()
+    await _staged(store, upload, data[: 4 * MIB], epoch=1)
+    await _staged(store, upload, data[: 8 * MIB], epoch=2)
+
+    writer = await store.open_writer(upload, epoch=3)
+    await finish(writer, data, key := key_of(data))
+    await writer.close()
+
+    assert await read_bytes(store, key) == data
+    assert read_again == []
+
+
+async def test_a_later_writer_goes_on_with_the_hash_of_the_one_it_took_over_from(
+    store: LocalStore, read_again: list[int]
+) -> None:
+    data, upload = some_bytes(8 * MIB), new_upload()
+    first = await store.open_writer(upload, epoch=1)
+    await first.append(chunks_of(data[: 4 * MIB]))
+
+    second = await store.open_writer(upload, epoch=2)
+    await finish(second, data, key_of(data))
+    await second.close()
+
+    assert read_again == []
+
+
+async def test_after_a_writer_elsewhere_what_is_staged_is_read_again(store: LocalStore, read_again: list[int]) -> None:
+    data, upload = some_bytes(4 * MIB), new_upload()
+    await _staged(store, upload, data[:MIB], epoch=1)
+
+    writer = await store.open_writer(upload, epoch=3)  # another server had the second epoch
+    await finish(writer, data, key_of(data))
+    await writer.close()
+
+    assert sum(read_again) == MIB
+
+
+async def test_after_a_restart_what_is_staged_is_read_again_once(root: Path, read_again: list[int]) -> None:
+    data, upload = some_bytes(12 * MIB), new_upload()
+    before = await LocalStore.open(root)
+    await _staged(before, upload, data, epoch=1)
+    await before.close()
+    store = await LocalStore.open(root)
+    opening = asyncio.create_task(store.open_writer(upload, epoch=2))
+    while not read_again:
+        await asyncio.sleep(0)
+    opening.cancel()  # as by a proxy that lost its patience
+    await asyncio.wait((opening,))
+
+    writer = await store.open_writer(upload, epoch=3)
+    await writer.publish(key_of(data), field="digest")
+    await store.close()
+
+    assert sum(read_again) == len(data)
+
+
+async def test_what_a_cut_file_lacks_is_not_taken_from_memory(
+    store: LocalStore, root: Path, read_again: list[int]
+) -> None:
+    data, upload = some_bytes(2 * MIB), new_upload()
+    await _staged(store, upload, data, epoch=1)
+    os.truncate(root / "staging" / upload, MIB)
+
+    writer = await store.open_writer(upload, epoch=2)
+    assert writer.position == MIB
+    await finish(writer, data, key_of(data))
+    await writer.close()
+
+    assert sum(read_again) == MIB
+
+
+def test_few_hashes_are_kept() -> None:
+    prefixes = HashedPrefixes(limit=2)
+    for name in ("a", "b", "c"):
+        prefixes.keep(name, HashedPrefix(hashing.Sha256(), 1), epoch=1)
+
+    assert [prefixes.take(name, epoch=2) is not None for name in ("a", "b", "c")] == [False, True, True]
+    assert prefixes.take("c", epoch=2) is None

@@ -81,6 +81,16 @@ def read_at(descriptor: int, size: int, offset: int) -> bytes:
     return data
 
 
+def probe(path: Path) -> None:
+    """Writes a byte to a new file, ``path``, and removes it: whether the disk takes writes. They are not synced."""
+    descriptor = open_new(path)
+    try:
+        path.unlink()
+        os.pwrite(descriptor, b"?", 0)
+    finally:
+        os.close(descriptor)
+
+
 def replace(path: Path, text: str, temporary: Path, *, durable: bool) -> None:
     """Replaces the contents of a small file through ``temporary``, so that a reader sees the old or the new ones."""
     try:

@@ -3,6 +3,7 @@
 ``staging/<upload>``                          bytes of an upload, and, after its publication, a second name of the blob
 ``staging/<upload>.mark``                     how much of them is durable, see ``staging``
 ``staging/tmp-<random>``                      other unfinished files
+``STORE_ID``                                  the id of the store, 32 hexadecimal digits
 ``blobs/sha256/<ab>/<digest>.<generation>``   a publication: whole, durable, never written again
 """
 
@@ -34,6 +35,7 @@ class Layout:
         self._root = root
         self._blobs = root / "blobs" / "sha256"
         self.staging = root / "staging"
+        self.identity = root / "STORE_ID"
 
     def create(self) -> None:
         """Creates all folders durably, and removes unfinished files of earlier runs.
@@ -47,8 +49,9 @@ class Layout:
         # Also for folders of a run that died before this line.
         for folder in (self._blobs, self._blobs.parent, self._root):
             sync_folder(folder)
-        for leftover in self.staging.glob(f"{_TEMPORARY}*"):
-            leftover.unlink()
+        for folder in (self.staging, self._root):
+            for leftover in folder.glob(f"{_TEMPORARY}*"):
+                leftover.unlink()
 
     def exists(self) -> bool:
         return self._blobs.is_dir()
@@ -72,6 +75,10 @@ class Layout:
                 upload = entry.name.removesuffix(_MARK)
                 if _UPLOAD.fullmatch(upload) and (upload == entry.name or not self.staged(upload).exists()):
                     yield upload
+
+    def probe(self) -> Path:
+        """A file that is there for a moment, whenever it is asked whether the disk takes writes."""
+        return self._root / f"{_TEMPORARY}{uuid4().hex}"
 
     def temporary(self) -> Path:
         """A unique path on the file system of the blobs, so that it can be linked there."""

@@ -10,10 +10,12 @@ from weakref import WeakValueDictionary
 
 from modelyard_server import failpoints
 from modelyard_server.blobs import publishing, staging
-from modelyard_server.blobs.disk import sync_folder
+from modelyard_server.blobs.disk import probe, sync_folder
 from modelyard_server.blobs.hashing import checksummed
+from modelyard_server.blobs.identity import read_identity, write_identity
 from modelyard_server.blobs.layout import Layout
 from modelyard_server.blobs.reading import BlobReader, read_whole
+from modelyard_server.blobs.resuming import HashedPrefixes
 from modelyard_server.blobs.staging import StagedUpload
 from modelyard_server.blobs.store import BlobKey, Chunk
 from modelyard_server.blobs.workers import Workers, outlast
@@ -36,15 +38,19 @@ class _Slot:
     The file is used only under ``lock``. A holder of the lock keeps it until its thread has ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, upload: str, prefixes: HashedPrefixes) -> None:
+        self.upload = upload
+        self.prefixes = prefixes
         self.lock = asyncio.Lock()
         self.claimant: LocalWriter | None = None
         """The writer that was opened last. All others are fenced."""
         self.file: StagedUpload | None = None
+        self.epoch = 0
+        """Of the writer that opened the file."""
         self.flush: asyncio.Future[None] | None = None
 
     async def release(self, workers: Workers) -> None:
-        """Closes the file. The caller must hold the lock, and must not be cancelled meanwhile."""
+        """Closes the file and keeps its hash. The caller must hold the lock, and must not be cancelled meanwhile."""
         flush, self.flush = self.flush, None
         if flush is not None:
             with suppress(RegistryError):  # then it has removed the file, and the next writer starts from zero
@@ -52,6 +58,8 @@ class _Slot:
         file, self.file = self.file, None
         if file is not None:
             await workers.run(file.close)
+            if (prefix := file.prefix) is not None:
+                self.prefixes.keep(self.upload, prefix, self.epoch)
 
 
 class LocalWriter:
@@ -72,8 +80,9 @@ class LocalWriter:
         async with self._slot.lock:
             self._check()
             await outlast(self._slot.release(self._workers))
-            self._slot.file = self._file
-            await self._workers.run(self._file.open)
+            self._slot.file, self._slot.epoch = self._file, self.epoch
+            prefix = self._slot.prefixes.take(self._slot.upload, self.epoch)
+            await self._workers.run(self._file.open, prefix)
             while await self._workers.run(self._file.rehash):
                 self._check()
             self._check()
@@ -133,9 +142,12 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self._layout = Layout(root)
         self._workers = Workers(THREADS)
+        # Of its own: behind transfers that wait for a busy disk it would say that the disk is gone.
+        self._prober = Workers(1)
         self._boot = staging.read_boot_id()
         # A slot lives as long as a writer uses it or waits for it.
         self._slots: WeakValueDictionary[str, _Slot] = WeakValueDictionary()
+        self._prefixes = HashedPrefixes()
 
     @classmethod
     async def open(cls, root: Path) -> "LocalStore":
@@ -158,9 +170,18 @@ class LocalStore:
         """Whether ``root`` has a published blob."""
         return LocalStore.is_in(root) and next(Layout(root).published(), None) is not None
 
+    async def identity(self) -> str | None:
+        return await self._workers.run(read_identity, self._layout)
+
+    async def identify(self, identity: str) -> str:
+        return await self._workers.run(write_identity, self._layout, identity)
+
+    async def probe(self) -> None:
+        await self._prober.run(probe, self._layout.probe())
+
     async def open_writer(self, upload: str, *, epoch: int) -> LocalWriter:
         file = StagedUpload(self._layout, upload, self._boot)
-        slot = self._slots.setdefault(upload, _Slot())
+        slot = self._slots.setdefault(upload, _Slot(upload, self._prefixes))
         if slot.claimant is not None and slot.claimant.epoch >= epoch:
             raise upload_fenced()
         writer = LocalWriter(slot, file, self._workers, epoch)
@@ -180,10 +201,11 @@ class LocalStore:
 
     async def discard(self, upload: str) -> None:
         file = StagedUpload(self._layout, upload, self._boot)
-        slot = self._slots.setdefault(upload, _Slot())
+        slot = self._slots.setdefault(upload, _Slot(upload, self._prefixes))
         slot.claimant = None
         async with slot.lock:
             await outlast(slot.release(self._workers))
+            self._prefixes.drop(upload)
             await self._workers.run(file.remove)
 
     async def staged(self) -> AsyncGenerator[str, None]:
@@ -259,6 +281,7 @@ class LocalStore:
             async with slot.lock:
                 await outlast(slot.release(self._workers))
         await self._workers.close()
+        await self._prober.close()
 
     async def _abandon(self, reader: BlobReader, ahead: asyncio.Future[list[Chunk]]) -> None:
         """Closes a reader after its pending batch."""

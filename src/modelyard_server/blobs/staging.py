@@ -17,6 +17,7 @@ from modelyard_server.blobs.disk import SyncFailedError, replace, sync, sync_fol
 from modelyard_server.blobs.hashing import Sha256, is_damaged
 from modelyard_server.blobs.layout import Layout
 from modelyard_server.blobs.reading import BATCH_BYTES
+from modelyard_server.blobs.resuming import HashedPrefix
 from modelyard_server.blobs.store import BlobKey, Chunk
 from modelyard_server.calls.errors import chunk_corrupt, digest_mismatch, size_mismatch, storage_down, upload_fenced
 
@@ -76,12 +77,15 @@ class StagedFile:
     write replaces them, and a new writer reads them.
     """
 
-    def __init__(self, descriptor: int, path: Path) -> None:
+    def __init__(self, descriptor: int, path: Path, prefix: HashedPrefix | None = None) -> None:
         self.descriptor = descriptor
-        self.position = 0
         self.sealed = False
         self._path = path
-        self._hash = Sha256()
+        self._hash, self.position = prefix or HashedPrefix(Sha256(), 0)
+
+    @property
+    def prefix(self) -> HashedPrefix:
+        return HashedPrefix(self._hash, self.position)
 
     @property
     def digest(self) -> str:
@@ -152,8 +156,16 @@ class StagedUpload:
         """Bytes after the last durable position."""
         return self.position - self._durable
 
-    def open(self) -> None:
-        """Opens the file and truncates invalid bytes. :meth:`rehash` hashes the rest."""
+    @property
+    def prefix(self) -> HashedPrefix | None:
+        """The hash so far, for the next writer. None if there is nothing to continue."""
+        return None if self._file is None or self.gone else self._file.prefix
+
+    def open(self, prefix: HashedPrefix | None = None) -> None:
+        """Opens the file and truncates invalid bytes. :meth:`rehash` hashes the rest.
+
+        ``prefix`` is what the previous writer hashed. Those bytes are not read again.
+        """
         try:
             before: os.stat_result | None = self._path.stat()
         except FileNotFoundError:
@@ -161,9 +173,11 @@ class StagedUpload:
         mark = Mark.read(self._mark_path)
         sealed = before is not None and _is_sealed(before)
         flags = os.O_RDONLY if sealed else os.O_RDWR | os.O_CREAT
-        self._file = StagedFile(os.open(self._path, flags | os.O_CLOEXEC, 0o600), self._path)
-        self._file.sealed = sealed
         found = 0 if before is None else mark.trusted(before, self._boot)
+        if prefix is not None and prefix.size > found:  # someone else cut the file
+            prefix = None
+        self._file = StagedFile(os.open(self._path, flags | os.O_CLOEXEC, 0o600), self._path, prefix)
+        self._file.sealed = sealed
         if not sealed:
             # Truncate first, then write the mark of this boot: a crash in between leaves the old mark.
             os.ftruncate(self._file.descriptor, found)

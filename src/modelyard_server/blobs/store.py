@@ -29,6 +29,10 @@ class BlobKey:
     """In bytes."""
 
 
+class StoreError(Exception):
+    """The store cannot be used: it is not the one that the database belongs with, or it is damaged."""
+
+
 class BlobWriter(Protocol):
     """The one live writer of a staged upload. Not for concurrent calls."""
 
@@ -68,11 +72,27 @@ class BlobStore(Protocol):
     compose_threshold: int
     """Size in bytes from which uploading in parts and joining them pays; 0: never."""
 
+    async def identity(self) -> str | None:
+        """The id of this store: 32 hexadecimal digits. None until :meth:`identify` was called.
+
+        It lies beside the bytes: a copy has it too, an empty folder has none. :class:`StoreError` if it is damaged.
+        """
+        ...
+
+    async def identify(self, identity: str) -> str:
+        """Gives the store an id, durably, unless it has one; the id that it then has."""
+        ...
+
+    async def probe(self) -> None:
+        """Raises as a write would that the store cannot take. Cheap; leaves nothing behind."""
+        ...
+
     async def open_writer(self, upload: str, *, epoch: int) -> BlobWriter:
         """Opens the writer of an upload, positioned after the staged bytes. Fences every writer of a smaller epoch.
 
-        Reads the staged bytes again to compute their hash. ``UPLOAD_BUSY`` if this or a later epoch is already open, or
-        is opened meanwhile.
+        A store that did not keep the hash of the staged bytes reads them again. If an opening is cancelled, the writer
+        of the next epoch continues after the bytes read so far. ``UPLOAD_BUSY`` if this or a later epoch is already
+        open, or is opened meanwhile.
         """
         ...
 

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Final, NoReturn
 from uuid import uuid4
@@ -43,7 +44,8 @@ class Outcome:
     async def __call__(self, call: Call) -> AsyncIterator[None]:
         self._running += 1
         self._idle.clear()
-        self.metrics.in_flight.inc()
+        in_flight = self.metrics.in_flight.labels(call.method.name)
+        in_flight.inc()
         try:
             yield
         except asyncio.CancelledError:
@@ -51,7 +53,7 @@ class Outcome:
                 call.code, call.reason = Code.CANCELLED, "CANCELLED"
             raise
         finally:
-            self.metrics.in_flight.dec()
+            in_flight.dec()
             self._tell(call)
             self._running -= 1
             if not self._running:
@@ -59,7 +61,8 @@ class Outcome:
 
     def _tell(self, call: Call) -> None:
         seconds = perf_counter() - call.started
-        self.metrics.observe(call.method.name, call.code.name, seconds, call.bytes_in, call.bytes_out)
+        timed = None if call.method.call_class is CallClass.WATCH else seconds
+        self.metrics.observe(call.method.name, call.code.name, timed, call.bytes_in, call.bytes_out)
         failed = call.code in {Code.INTERNAL, Code.DATA_LOSS}
         facts = {"reason": call.reason, "error_id": call.error_id, **call.origin}
         (_log.error if failed else _log.info)(
@@ -72,7 +75,7 @@ class Outcome:
             bytes_in=call.bytes_in,
             bytes_out=call.bytes_out,
             actor=call.caller.actor,
-            request_id=call.id[:_MAX_LOGGED],
+            call_id=call.id,
         )
 
 
@@ -95,7 +98,7 @@ async def errors(call: Call) -> AsyncIterator[None]:
 
 def _bug(call: Call) -> Internal:
     call.error_id = uuid4().hex
-    _log.exception("internal error", error_id=call.error_id, method=call.method.name, request_id=call.id)
+    _log.exception("internal error", error_id=call.error_id, method=call.method.name, call_id=call.id)
     return Internal(
         f"The registry has an internal error. Report the error id {call.error_id} to its operator.",
         reason="INTERNAL",
@@ -105,7 +108,7 @@ def _bug(call: Call) -> Internal:
 
 async def _refuse(call: Call, error: RegistryError) -> NoReturn:
     if error.__cause__ is not None:
-        _log.warning("cause", reason=error.reason, request_id=call.id, cause=repr(error.__cause__)[:2000])
+        _log.warning("cause", reason=error.reason, call_id=call.id, cause=repr(error.__cause__)[:2000])
     call.code, call.reason = code_of(error), error.reason
     await call.door.refuse(call.code, error)
 
@@ -143,48 +146,62 @@ def _too_late() -> DeadlineExceeded:
 
 @dataclass(slots=True)
 class _Gate:
-    """Admits at most ``running`` calls of one class at once, and queues at most ``waiting`` more."""
+    """Admits at most ``limit`` calls of one class at once, and queues at most ``most_waiting`` more."""
 
-    running: int
-    waiting: int
+    limit: int
+    most_waiting: int
+    running: int = 0
+    waiting: int = 0
     _slots: asyncio.Semaphore = field(init=False)
-    _line: int = 0
 
     def __post_init__(self) -> None:
-        self._slots = asyncio.Semaphore(self.running)
+        self._slots = asyncio.Semaphore(self.limit)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        if self._slots.locked() and self._line >= self.waiting:
+        if self._slots.locked() and self.waiting >= self.most_waiting:
             raise ResourceExhausted(
                 "The registry has too many calls of this kind. Try again shortly.",
                 reason="OVERLOADED",
                 retry_after=1.0,
             )
-        self._line += 1
+        self.waiting += 1
         try:
             await self._slots.acquire()
         finally:
-            self._line -= 1
+            self.waiting -= 1
+        self.running += 1
         try:
             yield
         finally:
+            self.running -= 1
             self._slots.release()
+
+
+def _number(gate: _Gate, name: str) -> float:
+    return float(getattr(gate, name))
 
 
 class Admission:
     """Limits each class of calls separately, so that transfers never starve small calls, or those the health check."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         self._gates: Mapping[CallClass, _Gate] = {
-            CallClass.SMALL: _Gate(running=128, waiting=1024),
-            CallClass.UPLOAD: _Gate(running=64, waiting=256),
-            CallClass.DOWNLOAD: _Gate(running=64, waiting=256),
+            CallClass.SMALL: _Gate(limit=128, most_waiting=1024),
+            CallClass.UPLOAD: _Gate(limit=64, most_waiting=256),
+            CallClass.DOWNLOAD: _Gate(limit=64, most_waiting=256),
             # Watches run for days, and wait most of the time.
-            CallClass.WATCH: _Gate(running=2048, waiting=0),
+            CallClass.WATCH: _Gate(limit=2048, most_waiting=0),
             # Each may wait ten seconds for the server of a webhook.
-            CallClass.OUTBOUND: _Gate(running=8, waiting=0),
+            CallClass.OUTBOUND: _Gate(limit=8, most_waiting=0),
         }
+        for name, meaning in (
+            ("running", "Calls that have a slot, by class."),
+            ("waiting", "Calls that wait for a slot, by class."),
+            ("limit", "Slots, by class: with as many calls running, others wait or are refused."),
+        ):
+            reads = {kind.name.lower(): partial(_number, gate, name) for kind, gate in self._gates.items()}
+            metrics.gauges(f"modelyard_calls_{name}", meaning, "class", reads)
 
     @asynccontextmanager
     async def __call__(self, call: Call) -> AsyncIterator[None]:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, overload
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, TypeVarTuple, overload
 
 import sqlalchemy
 from sqlalchemy import CursorResult, Dialect, Executable
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 T = TypeVar("T")
@@ -30,6 +31,19 @@ class Connection(Protocol):
     async def rollback(self) -> None: ...
 
 
+class Pool(NamedTuple):
+    """Connections of an engine."""
+
+    in_use: int
+    size: int
+    """Most that it makes."""
+
+
+def pool_of(engine: sqlalchemy.Engine) -> Pool:
+    assert isinstance(engine.pool, QueuePool)
+    return Pool(engine.pool.checkedout(), engine.pool.size())
+
+
 class Engine(Protocol):
     """A database. Runs each unit of work on one connection, in one transaction."""
 
@@ -51,6 +65,11 @@ class Engine(Protocol):
 
     async def inspect(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
         """Runs ``work`` on a blocking connection, read-only."""
+        ...
+
+    @property
+    def pool(self) -> Pool:
+        """Now. May be asked on any thread."""
         ...
 
     async def dispose(self) -> None: ...

@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import groupby
 from typing import Any, Final, Protocol, TypeVar
 
+from sqlalchemy import select
+
 from modelyard_server import failpoints
+from modelyard_server.db import tables
 from modelyard_server.db.connection import Connection, Engine
 from modelyard_server.db.faults import explained, is_conflict
 
@@ -67,6 +70,10 @@ class Transaction:
         return {change.namespace_key for change in ordered}
 
 
+async def _read_a_row(transaction: Transaction) -> None:
+    await transaction.connection.scalar(select(tables.secrets.c.id).limit(1))
+
+
 Work = Callable[[Transaction], Awaitable[T]]
 Listener = Callable[[Collection[int]], None]
 
@@ -125,6 +132,10 @@ class Database:
                     return result
                 await asyncio.sleep(_BACKOFF * 2**attempt * (1 + random.random()))  # noqa: S311 (no secret)
         raise AssertionError("unreachable")
+
+    async def probe(self) -> None:
+        """Raises ``BACKEND_DOWN`` if the database does not answer a read of one row."""
+        await self.read(_read_a_row)
 
     async def _attempt(self, connection: Connection, work: Work[T]) -> tuple[T, Collection[int]]:
         transaction = Transaction(connection, self._append)

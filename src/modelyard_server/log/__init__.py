@@ -15,6 +15,7 @@ from modelyard_server.log.checks import check
 from modelyard_server.log.events import LOG
 from modelyard_server.log.kinds import Kind, Kinds
 from modelyard_server.log.messages import EventMessages
+from modelyard_server.log.metrics import watchers
 from modelyard_server.log.service import Log
 from modelyard_server.log.servicer import EventsServicer
 from modelyard_server.log.sweeps import EventKeeper, ForgetEvents
@@ -27,6 +28,7 @@ def _build(parts: Parts) -> Running:
     render = EventMessages(kinds, parts.limits.resource_bytes)
     types = EventTypes(kinds.types)
     watching = Watching(parts.database, types, render, progress_seconds=parts.limits.watch_progress)
+    watchers(parts.metrics, lambda: watching.watchers)
     log = Log(Mutations(parts.database, parts.clock, parts.limits))
     return Running(
         servicers=[EventsServicer(log, watching, render, parts.lists, parts.limits)],

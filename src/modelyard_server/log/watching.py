@@ -121,6 +121,11 @@ class Watching(Job, Generic[M]):
             if (feed := self._feeds.get(key)) is not None:
                 feed.due.set()
 
+    @property
+    def watchers(self) -> int:
+        """How many watches run. May be asked on any thread."""
+        return sum(feed.watchers for feed in list(self._feeds.values()))
+
     async def start(self) -> None:
         """Listens to the commits of this process."""
         self._database.listen(self.committed)

@@ -22,6 +22,10 @@ from modelyard_server.calls.stages import Stage
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
+CALL_ID_KEY: Final = "x-call-id"
+"""The trailer with the server's id of the call."""
+_ORIGIN_KEYS: Final = {"user-agent": "user_agent", "traceparent": "traceparent", "x-request-id": "x_request_id"}
+"""What callers say of themselves, and how the log names it."""
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _GRPC_CODES: Final = {Code(code.value[0]): code for code in grpc.StatusCode}
 # Seconds for a client to read its error.
@@ -31,15 +35,16 @@ _ERROR_TIMEOUT_SECONDS: Final = 1.0
 class _GrpcDoor:
     """See :class:`~modelyard_server.calls.call.Door`."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, id_trailer: tuple[str, str]) -> None:
         self._context = context
+        self._id_trailer = id_trailer
 
     def remaining(self) -> float | None:
         return self._context.time_remaining()
 
     async def refuse(self, code: Code, error: RegistryError) -> NoReturn:
         proto = status.to_proto(error)
-        trailer = ((_DETAILS_KEY, proto.SerializeToString()),)
+        trailer = (self._id_trailer, (_DETAILS_KEY, proto.SerializeToString()))
         try:
             async with asyncio.timeout(_ERROR_TIMEOUT_SECONDS):
                 await self._context.abort(_GRPC_CODES[code], proto.message, trailing_metadata=trailer)
@@ -47,6 +52,15 @@ class _GrpcDoor:
             # The client reads nothing. The status stays queued, and the call ends.
             raise asyncio.CancelledError from None
         raise AssertionError("abort raises")
+
+
+def _origin(context: Context) -> dict[str, str]:
+    """Where a call comes from. All but the peer is the caller's word."""
+    origin = {"peer": context.peer()}
+    for key, value in context.invocation_metadata() or ():
+        if (name := _ORIGIN_KEYS.get(key)) is not None and isinstance(value, str):
+            origin[name] = value
+    return origin
 
 
 def _parse(call: Call, raw: bytes) -> Message:
@@ -88,8 +102,10 @@ class Handlers:
         return made
 
     async def _enter(self, stack: AsyncExitStack, method: Method, context: Context) -> Call:
-        given = next((v for k, v in context.invocation_metadata() or () if k == "x-request-id"), "")
-        call = Call(method, _GrpcDoor(context), id=given if isinstance(given, str) and given else uuid4().hex)
+        identity = uuid4().hex
+        id_trailer = (CALL_ID_KEY, identity)
+        context.set_trailing_metadata((id_trailer,))
+        call = Call(method, _GrpcDoor(context, id_trailer), id=identity, origin=_origin(context))
         for stage in self._stages:
             await stack.enter_async_context(stage(call))
         return call

@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Final
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from modelyard_server.calls import stages
 from modelyard_server.calls.limits import Limits
 from modelyard_server.calls.methods import Method
+from modelyard_server.rpc.arrivals import Arrivals, Unknown
 from modelyard_server.rpc.handlers import Handlers
+from modelyard_server.rpc.health import Health, Probe
 from modelyard_server.telemetry import Metrics
-
-_SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 
 _OPTIONS: Final[Sequence[tuple[str, int]]] = (
     # A second server on the same port fails instead of taking half of the calls.
@@ -93,11 +91,12 @@ class Server:
         *,
         limits: Limits,
         metrics: Metrics,
+        probes: Mapping[str, Probe],
         reflect: bool,
     ) -> None:
         self._outcome = stages.Outcome(metrics)
         handlers = Handlers(
-            (self._outcome, stages.errors, stages.caller, stages.deadline, stages.Admission()),
+            (self._outcome, stages.errors, stages.caller, stages.deadline, stages.Admission(metrics)),
             reader_stall=limits.reader_stall,
         ).of(methods.values(), servicers)
         self._services = tuple(handlers)
@@ -105,13 +104,13 @@ class Server:
             options=(*_OPTIONS, ("grpc.max_receive_message_length", limits.message_bytes)),
             maximum_concurrent_rpcs=_MAX_CALLS,
         )
-        generic = [grpc.method_handlers_generic_handler(name, dict(each)) for name, each in handlers.items()]
-        self._server.add_generic_rpc_handlers(generic)
-        self._health = health_aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers([Arrivals(handlers, metrics)])
+        self.health = Health(self._services, probes, metrics)
+        self.health.add_to(self._server)
         if reflect:
             names = (*self._services, "grpc.health.v1.Health", reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
+        self._server.add_generic_rpc_handlers([Unknown(metrics)])
 
     def listen(self, address: str, certificate: CertificateFiles | None) -> int:
         """Binds ``host:port`` or ``unix:path``. Returns the port, which the system chooses for port 0."""
@@ -126,16 +125,14 @@ class Server:
 
     async def start(self) -> None:
         await self._server.start()
-        for name in ("", *self._services):
-            await self._health.set(name, _SERVING)
+        await self.health.start()
 
     async def idle(self) -> None:
         """Waits until no call is being served."""
         await self._outcome.idle()
 
     async def stop(self, grace: float) -> None:
-        """Sets health to NOT_SERVING, accepts no more calls, and gives running calls ``grace`` seconds."""
-        await self._health.enter_graceful_shutdown()
+        """Sends GOAWAY, accepts no more calls, and gives running calls ``grace`` seconds."""
         stopping = asyncio.create_task(self._server.stop(grace))
         idle = asyncio.create_task(self.idle())
         await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)

@@ -20,6 +20,7 @@ from modelyard_server.transfers.checks import check
 from modelyard_server.transfers.downloads.largest import LargestFiles
 from modelyard_server.transfers.downloads.service import Downloads
 from modelyard_server.transfers.downloads.servicer import DownloadsServicer
+from modelyard_server.transfers.stores import tables as store_tables
 from modelyard_server.transfers.sweeps import DiscardStrays, ExpireUploads
 from modelyard_server.transfers.uploads import tables as upload_tables
 from modelyard_server.transfers.uploads.guard import UploadsKeepNamespaces
@@ -65,7 +66,7 @@ def _build(parts: Parts) -> Running:
 
 CAPABILITY: Final = Capability(
     name="transfers",
-    tables=[blob_tables.blobs, blob_tables.namespace_blobs, upload_tables.uploads],
+    tables=[blob_tables.blobs, blob_tables.namespace_blobs, store_tables.stores, upload_tables.uploads],
     services=[artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"]],
     offers=[_HeldBlobs(), UploadsKeepNamespaces()],
     checks=[check],

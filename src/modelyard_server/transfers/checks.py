@@ -6,7 +6,7 @@ from contextlib import aclosing
 from enum import StrEnum
 from typing import Final
 
-from modelyard_server.blobs.store import BlobKey
+from modelyard_server.blobs.store import BlobKey, StoreError
 from modelyard_server.calls.errors import RegistryError
 from modelyard_server.checking.look import Look
 from modelyard_server.db.inspection import Unreadable
@@ -18,11 +18,14 @@ _READ_BYTES: Final = 1 << 20
 class Kind(StrEnum):
     """Kinds of faults of stored bytes."""
 
+    STORE_MISMATCH = "STORE_MISMATCH"
     BLOB_NOT_STORED = "BLOB_NOT_STORED"
     BLOB_MISSING = "BLOB_MISSING"
     BLOB_SIZE_WRONG = "BLOB_SIZE_WRONG"
     BLOB_CHANGED = "BLOB_CHANGED"
     UPLOAD_WITHOUT_BLOB = "UPLOAD_WITHOUT_BLOB"
+    # A note, not a fault: a server that starts records the store.
+    STORE_NOT_RECORDED = "STORE_NOT_RECORDED"
     # Notes, not faults: crashes and unfinished uploads leave these until the sweep.
     BLOB_UNREFERENCED = "BLOB_UNREFERENCED"
     UPLOAD_EXPIRED = "UPLOAD_EXPIRED"
@@ -30,7 +33,8 @@ class Kind(StrEnum):
 
 
 async def check(look: Look) -> None:
-    """Checks the blobs of namespaces, every stored blob, and every upload."""
+    """Checks that this is the store of the database, the blobs of namespaces, every stored blob, and every upload."""
+    await _at_store(look)
     keys: AsyncGenerator[int | Unreadable, None] = look.rows.each(inventory.NAMESPACE_KEYS)
     async with aclosing(keys):
         async for key in keys:
@@ -40,6 +44,21 @@ async def check(look: Look) -> None:
         await _at_blob(look, blob)
     await _at_strays(look)
     await _at_uploads(look)
+
+
+async def _at_store(look: Look) -> None:
+    try:
+        present = await look.store.identity()
+    except StoreError as error:
+        look.fault(Kind.STORE_MISMATCH, "store", str(error))
+        return
+    recorded = await inventory.recorded_store(look.rows)
+    if recorded is None:
+        if present is not None:
+            look.note(Kind.STORE_NOT_RECORDED, "store", f"is {present}; the database has no id of a store")
+    elif present != recorded:
+        found = "has no id" if present is None else f"is {present}"
+        look.fault(Kind.STORE_MISMATCH, "store", f"{found}; the database belongs with {recorded}")
 
 
 async def _at_held(look: Look, namespace_key: int) -> None:

@@ -12,6 +12,7 @@ from modelyard_server.db.inspection import Every, Inspector
 from modelyard_server.db.rows import batches
 from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.transfers.blobs.tables import blobs, namespace_blobs
+from modelyard_server.transfers.stores.repository import StoreRepository
 from modelyard_server.transfers.uploads.tables import uploads
 from modelyard_server.transfers.uploads.values import UploadState
 
@@ -100,6 +101,11 @@ UPLOADS: Final = Every(
     _upload,
     uploads.name,
 )
+
+
+async def recorded_store(rows: Inspector) -> str | None:
+    """The id of the store that the database belongs with."""
+    return await rows.read(lambda transaction: StoreRepository(transaction).identity())
 
 
 async def known_blobs(rows: Inspector, keys: Sequence[BlobKey]) -> set[tuple[str, str]]:

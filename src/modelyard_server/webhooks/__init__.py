@@ -23,7 +23,7 @@ from modelyard_server.webhooks.deliveries.tables import webhook_deliveries
 from modelyard_server.webhooks.events import WEBHOOK
 from modelyard_server.webhooks.guard import WebhooksKeepNamespaces
 from modelyard_server.webhooks.keeper import DeliveriesKeepEvents
-from modelyard_server.webhooks.metrics import attempts
+from modelyard_server.webhooks.metrics import Backlog, attempts
 from modelyard_server.webhooks.service import Webhooks
 from modelyard_server.webhooks.servicer import WebhooksServicer
 from modelyard_server.webhooks.sweeps import ForgetDeliveries
@@ -50,7 +50,7 @@ def _build(parts: Parts) -> Running:
             WebhooksServicer(service, EventTypes(kinds.types), parts.sender, parts.lists, parts.limits),
             DeliveriesServicer(deliveries, parts.lists),
         ],
-        jobs=[dispatcher],
+        jobs=[dispatcher, Backlog(parts.database, parts.metrics)],
         sweeps=[Sweep("deliveries", ForgetDeliveries(mutations))],
     )
 

@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from modelyard_server.db.connection import Connection, dumps
+from modelyard_server.db.connection import Connection, Pool, dumps, pool_of
 
 T = TypeVar("T")
 
@@ -79,6 +79,10 @@ class PostgresqlEngine:
     async def inspect(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
         async with self._reader.connect() as connection:
             return await connection.run_sync(work)
+
+    @property
+    def pool(self) -> Pool:
+        return pool_of(self._writer.sync_engine)
 
     async def dispose(self) -> None:
         await self._writer.dispose()

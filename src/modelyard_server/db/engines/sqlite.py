@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
-from modelyard_server.db.connection import Connection, dumps
+from modelyard_server.db.connection import Connection, Pool, dumps, pool_of
 from modelyard_server.db.faults import database_down
 
 T = TypeVar("T")
@@ -181,6 +181,11 @@ class SqliteEngine:
                 return work(connection)
 
         return await _in_thread(self._reading, run)
+
+    @property
+    def pool(self) -> Pool:
+        pools = [pool_of(engine) for engine in (self._reader, self._looker, self._writer)]
+        return Pool(sum(pool.in_use for pool in pools), sum(pool.size for pool in pools))
 
     async def dispose(self) -> None:
         await asyncio.to_thread(self._dispose)

@@ -62,9 +62,13 @@ class UploadsServicer:
             check_draining(self._draining)
             call.resource = call.resource or request.upload
             frame = self._frame(request)
+            given = now()
             yield frame
             if frame.data:  # messages without data don't keep a stream alive
                 deadline = now() + self._limits.stream_idle
+            else:
+                # What the server took for it, as to read again what is staged, is not the client's silence.
+                deadline += now() - given
 
     def _frame(self, request: rpc.WriteBlobRequest) -> Frame:
         collector = Collector()

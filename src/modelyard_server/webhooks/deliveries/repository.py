@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, literal_column, select, update
 
 from modelyard.core.names import DeliveryName, WebhookName
 from modelyard_server.db.unit_of_work import Transaction
@@ -21,6 +21,8 @@ from modelyard_server.webhooks.values import Webhook
 
 _TABLE: Final = webhook_deliveries
 _DELIVERIES = _TABLE.c
+# As a parameter it would not match the condition of a partial index.
+_PENDING_LITERALLY: Final = _DELIVERIES.state == literal_column(f"'{DeliveryState.PENDING.value}'")
 _PENDING: Final = _DELIVERIES.state == DeliveryState.PENDING.value
 _EVERY: Final[Select[Any]] = (
     select(_TABLE, webhook_table.c.id.label("webhook_id"), namespaces.c.id.label("namespace_id"))
@@ -171,6 +173,10 @@ class DeliveryRepository:
             assert delivery.next_attempt_time is not None
             await self._schedule_first(delivery.webhook_key, delivery.lane, delivery.next_attempt_time)
         return True
+
+    async def count_pending(self) -> int:
+        query = select(func.count()).select_from(webhook_deliveries).where(_PENDING_LITERALLY)
+        return int((await self._connection.execute(query)).scalar_one())
 
     async def release(self, claims: Collection[str], now: datetime) -> None:
         claimed = update(_TABLE).where(

@@ -19,7 +19,8 @@ _RETRY_POLICY: Final = {
     "initialBackoff": "0.2s",
     "backoffMultiplier": 2,
     "maxBackoff": "2s",
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # A server that has just told a connection to go cancels the calls that were already on their way to it.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 
 
