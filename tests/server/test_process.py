@@ -221,8 +221,8 @@ async def test_the_caller_is_told_the_id_under_which_its_call_is_logged(server: 
     async with grpc.aio.insecure_channel(server.address) as channel:
         registry: Any = RegistryServiceStub(channel)
         good = registry.GetNamespace(registry_pb2.GetNamespaceRequest(name=NAMESPACE))
-        bad = registry.GetNamespace(registry_pb2.GetNamespaceRequest(name="namespaces/nobody"))
         assert await good.code() is grpc.StatusCode.OK
+        bad = registry.GetNamespace(registry_pb2.GetNamespaceRequest(name="namespaces/nobody"))
         assert await bad.code() is grpc.StatusCode.NOT_FOUND
         told = [dict(await call.trailing_metadata())["x-call-id"] for call in (good, bad)]
     server.stop()

@@ -66,6 +66,7 @@ RECORDS: Final[dict[str, Resource]] = {
         description="ours",
         labels={"tier": "gold", "empty": ""},
         annotations={"a": "b"},
+        delete_time=THEN,
     ),
     "model": Model(
         **_COMMON,
@@ -81,7 +82,7 @@ RECORDS: Final[dict[str, Resource]] = {
     "version": Version(
         **_COMMON,
         name=_VERSION,
-        live_state=VersionState.DEPRECATED,
+        live_state=VersionState.QUARANTINED,
         files=None,
         file_count=2,
         total_size=2**40,
@@ -96,6 +97,8 @@ RECORDS: Final[dict[str, Resource]] = {
         delete_time=THEN,
         purge_time=LATER,
         deprecation_reason="old",
+        quarantine_reason="leaks",
+        released_state=VersionState.DEPRECATED,
     ),
     "alias": Alias(
         **_COMMON,
