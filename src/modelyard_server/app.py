@@ -49,7 +49,7 @@ from modelyard_server.query.requests import Lists
 from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
 from modelyard_server.telemetry import Metrics
 from modelyard_server.transfers.stores.service import join
-from modelyard_server.upkeep.sweeps import Sweeper
+from modelyard_server.upkeep.sweeper import Sweeper
 
 J = TypeVar("J", bound=Job)
 

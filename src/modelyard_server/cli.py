@@ -29,7 +29,7 @@ from modelyard_server.probe import ProbeError, certified_name
 from modelyard_server.probe import probe as ask_health
 from modelyard_server.rpc.server import ListenError
 from modelyard_server.telemetry import configure_logging
-from modelyard_server.upkeep import report as fsck_report
+from modelyard_server.upkeep import printing
 
 T = TypeVar("T")
 
@@ -188,7 +188,7 @@ def fsck(
     Exits with 0 if the data is consistent, with 1 if there are faults, and with 2 if the check fails. Repairs nothing.
     """
     settings = _settings(config, failure=2, data_dir=data_dir, database_url=database_url)
-    with closing(fsck_report.Meter(sys.stderr)) as meter:
+    with closing(printing.Meter(sys.stderr)) as meter:
         try:
             report = _run(lambda: offline.check(settings, read_data=read_data, progress=meter.show), code=2)
         except KeyboardInterrupt:
@@ -198,7 +198,7 @@ def fsck(
         except Exception:  # noqa: BLE001 (otherwise Python exits with 1, which means a damaged registry)
             traceback.print_exc()
             _fail("The check itself failed. The registry may be consistent. Please report this.", code=2)
-    typer.echo(fsck_report.as_json(report) if output is Form.JSON else fsck_report.as_text(report))
+    typer.echo(printing.as_json(report) if output is Form.JSON else printing.as_text(report))
     if not report.clean:
         raise typer.Exit(1)
 

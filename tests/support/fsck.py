@@ -14,7 +14,7 @@ from modelyard_server.capability import Capability
 from modelyard_server.checking.report import Report
 from modelyard_server.config import Settings
 from modelyard_server.db.inspection import Inspector
-from modelyard_server.upkeep import report as fsck_report
+from modelyard_server.upkeep import printing
 from modelyard_server.upkeep.fsck import ConsistencyCheck
 from tests.support.children import run_server
 from tests.support.registry import RunningRegistry
@@ -39,7 +39,7 @@ def fsck_of(data_dir: Path, database_url: str | None = None, *, read_data: bool 
         return asyncio.run(check(data_dir, database_url, read_data=read_data))
 
     with ThreadPoolExecutor(1) as thread:
-        return json.loads(fsck_report.as_json(thread.submit(work).result()))
+        return json.loads(printing.as_json(thread.submit(work).result()))
 
 
 def fsck(server: ServerProcess, *, read_data: bool = False) -> Any:

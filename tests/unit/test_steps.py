@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from modelyard_server.calls.page_tokens import Cursor
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Page
 from modelyard_server.query.steps import Steps, read_page, weight
 
 MIB = 1 << 20

@@ -25,7 +25,7 @@ from modelyard_server.deployments.usage.values import Usage
 from modelyard_server.deployments.values import Deployment, DeploymentListing, Rollout, RolloutQuery
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Page
 from modelyard_server.registry import lookup
 from modelyard_server.registry.lookup import named
 from modelyard_server.registry.versions.values import Version

@@ -13,7 +13,7 @@ from modelyard_server.evaluations.repository import EvaluationRepository
 from modelyard_server.evaluations.values import Evaluation
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Page
 from modelyard_server.query.steps import read_page, weight
 from modelyard_server.registry import lookup
 from modelyard_server.registry.versions.values import Version, VersionState

@@ -13,7 +13,7 @@ from modelyard_server.log.changes import Mutations
 from modelyard_server.log.events import LOG, Floor
 from modelyard_server.log.repository import EventListing, EventRepository
 from modelyard_server.log.values import Event, namespace_of
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Page
 
 _VERIFIED_AT_ONCE: Final = 10_000
 _PAGE: Final = 500

@@ -1,10 +1,14 @@
-"""Lists with a filter, a sort order and pages."""
+"""What a list is asked for, and a page of its answer."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
+from modelyard_server.calls.page_tokens import Cursor
 from modelyard_server.query.order import Order
 from modelyard_server.query.terms import Term
+
+T = TypeVar("T")
 
 
 class Position(NamedTuple):
@@ -27,3 +31,25 @@ class Listing:
     room: int
     """Bytes after which a page ends early."""
     show_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some rows of a list, in its order."""
+
+    items: Sequence[T]
+    cursors: Sequence[Cursor]
+    """For each item, the position at which the list continues after it."""
+    more: bool
+    """Whether the list has more rows."""
+
+    @classmethod
+    def of(cls, found: Sequence[T], size: int, cursor: Callable[[T], Cursor]) -> "Page[T]":
+        """A page of at most ``size`` of the ``found`` rows, of which there are up to ``size + 1``."""
+        shown = found[:size]
+        return cls(shown, [cursor(each) for each in shown], len(found) > size)
+
+    def cut(self, items: Sequence[T]) -> "Page[T]":
+        """The page cut to the first ``len(items)`` items, which are replaced by ``items``."""
+        count = len(items)
+        return Page(items, self.cursors[:count], more=self.more or count < len(self.items))

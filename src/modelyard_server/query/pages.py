@@ -30,9 +30,8 @@ from modelyard_server.db.connection import Connection
 from modelyard_server.db.metadata import Moment
 from modelyard_server.query import terms
 from modelyard_server.query.conditions import attribute_condition, condition, text_condition
-from modelyard_server.query.listing import Listing, Position
+from modelyard_server.query.listing import Listing, Page, Position
 from modelyard_server.query.order import Order
-from modelyard_server.query.paging import Page
 from modelyard_server.query.steps import Steps, weight
 from modelyard_server.query.subject import Subject
 from modelyard_server.query.syntax import Operator

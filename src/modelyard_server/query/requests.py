@@ -12,9 +12,8 @@ from modelyard_server.calls.limits import Limits
 from modelyard_server.calls.page_tokens import Cursor, PageTokens
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.query import terms
-from modelyard_server.query.listing import Listing, Position
+from modelyard_server.query.listing import Listing, Page, Position
 from modelyard_server.query.order import Order
-from modelyard_server.query.paging import Page
 from modelyard_server.query.syntax import FilterError
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from modelyard_server.calls.page_tokens import Cursor
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Page
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from modelyard_server.capability import Capability, Parts, Running, Sweep
 from modelyard_server.log.changes import Mutations
-from modelyard_server.upkeep.requests import ForgetRequests
+from modelyard_server.upkeep.sweeps import ForgetRequests
 
 
 def _build(parts: Parts) -> Running:

@@ -12,7 +12,7 @@ from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log import history
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Page
 from modelyard_server.registry import lookup
 from modelyard_server.webhooks.deliveries.repository import DeliveryRepository
 from modelyard_server.webhooks.events import WEBHOOK, encode_whole

@@ -1,0 +1,1 @@
+"""Downloads and last use of each version."""

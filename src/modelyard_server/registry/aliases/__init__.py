@@ -1,0 +1,1 @@
+"""Aliases: names of versions that move, with their history."""

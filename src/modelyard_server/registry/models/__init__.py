@@ -1,0 +1,1 @@
+"""Models, their search texts and their deletion."""

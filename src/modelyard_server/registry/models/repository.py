@@ -9,9 +9,8 @@ from modelyard.core.names import ModelName
 from modelyard_server.db import rows
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.query import pages
-from modelyard_server.query.listing import Listing
+from modelyard_server.query.listing import Listing, Page
 from modelyard_server.query.order import Order
-from modelyard_server.query.paging import Page
 from modelyard_server.registry.aliases.tables import aliases
 from modelyard_server.registry.models import index
 from modelyard_server.registry.models.full_text import find as find_words

@@ -1,0 +1,1 @@
+"""Namespaces, which hold models and have one log each."""

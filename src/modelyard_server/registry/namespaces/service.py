@@ -11,7 +11,7 @@ from modelyard_server.calls.resource import check_etag, new_uid
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Page
 from modelyard_server.query.steps import read_page, weight
 from modelyard_server.registry import lookup
 from modelyard_server.registry.guards import NamespaceContents

@@ -1,0 +1,1 @@
+"""From a reference to the version that it means now, or meant at a time."""

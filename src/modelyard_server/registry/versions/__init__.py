@@ -1,0 +1,1 @@
+"""Versions: frozen files and facts, with a state that people change."""

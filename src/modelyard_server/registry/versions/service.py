@@ -20,8 +20,7 @@ from modelyard_server.db.requests import StoredOutcome
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.values import Json
-from modelyard_server.query.listing import Listing
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Listing, Page
 from modelyard_server.registry import lookup
 from modelyard_server.registry.aliases.service import Aliases, Precondition
 from modelyard_server.registry.guards import DeleteGuard, StoredBlobs

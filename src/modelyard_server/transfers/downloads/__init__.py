@@ -1,0 +1,1 @@
+"""Reads of files, whole, by range or many in one call."""

@@ -1,0 +1,1 @@
+"""Uploads that can be resumed, one writer at a time."""

@@ -25,7 +25,7 @@ from modelyard_server.calls.errors import (
 )
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations, request_id_reused
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Page
 from modelyard_server.registry import lookup
 from modelyard_server.transfers.blobs.repository import BlobRepository
 from modelyard_server.transfers.blobs.service import Blobs, new_generation

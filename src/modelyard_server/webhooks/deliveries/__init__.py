@@ -1,0 +1,1 @@
+"""Deliveries of events to webhooks, in order and at least once."""

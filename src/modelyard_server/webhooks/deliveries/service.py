@@ -14,7 +14,7 @@ from modelyard_server.log import history
 from modelyard_server.log.changes import Mutations, request_id_reused
 from modelyard_server.log.repository import EventRepository
 from modelyard_server.outbound.sender import Answer, Sender
-from modelyard_server.query.paging import Page
+from modelyard_server.query.listing import Page
 from modelyard_server.webhooks import service as webhooks
 from modelyard_server.webhooks.deliveries.repository import DeliveryRepository
 from modelyard_server.webhooks.deliveries.values import Delivery, DeliveryState

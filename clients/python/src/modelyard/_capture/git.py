@@ -28,7 +28,8 @@ _MAX_ANSWER_BYTES: Final = 64 << 20
 """A longer difference has no digest."""
 _MAX_LINE_BYTES: Final = 4096
 _POLL_SECONDS: Final = 0.002
-_REAP_SECONDS: Final = 0.05
+_REAP_SECONDS: Final = 1.0
+"""A killed process is gone at once, unless the machine is overloaded."""
 
 # What of the environment git gets: its own variables, left by a hook that we run in, would point elsewhere.
 _INHERITED: Final = (

@@ -37,8 +37,15 @@ class EnumMapping(Generic[_Number, _Member]):
         return number in self._members
 
     def to_proto(self, member: _Member | None) -> _Number:
-        """None is 0: not set. Raises ``KeyError`` for the member ``unknown``, which has no number."""
-        return self._numbers[member] if member is not None else self._unset
+        """The number of ``member``; 0, which means not set, for None.
+
+        Raises ``ValueError`` for the member ``unknown``, which stands for no one number.
+        """
+        if member is None:
+            return self._unset
+        if member not in self._numbers:
+            raise ValueError(f"{member!r} is only read, never sent. Use another {self._name}, or None for any.")
+        return self._numbers[member]
 
     def from_proto(self, number: int) -> _Member:
         """Raises ``ValueError`` for a number that is not known, if there is no member ``unknown``."""
