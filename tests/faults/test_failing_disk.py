@@ -73,7 +73,9 @@ async def test_a_lasting_error_is_reported_and_leaves_nothing(
 ) -> None:
     set_patience(monkeypatch, 1)
     files = _files(tmp_path)
-    server = ServerProcess(tmp_path).start(failpoints=f"{call}=errno:{number}")
+    server = ServerProcess(tmp_path).start()
+    server.stop()
+    server.start(failpoints=f"{call}=errno:{number}")
     try:
         async with AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:
             with pytest.raises(kind) as told:

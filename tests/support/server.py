@@ -15,7 +15,12 @@ from tests.support.postgres import free_port
 __all__ = ["BIN", "ServerProcess", "clean_environment"]
 
 # The port is closed until the server listens. By default gRPC then waits for a second before it tries again.
-_TRY_OFTEN = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 100)]
+# A connection of its own: a shared one may still lead to the process that was here before.
+_TRY_OFTEN = [
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 100),
+    ("grpc.use_local_subchannel_pool", 1),
+]
 
 
 class ServerProcess:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from modelyard_server.blobs.disk import make_folder, replace
+from modelyard_server.blobs.disk import replace
 from modelyard_server.blobs.layout import Layout
 from modelyard_server.blobs.store import StoreError
 
@@ -29,6 +29,8 @@ def write_identity(layout: Layout, identity: str) -> str:
     present = read_identity(layout)
     if present is not None:
         return present
-    make_folder(layout.staging)
-    replace(layout.identity, f"{identity}\n", layout.temporary(), durable=True)
+    # Beside the file, because `staging` may be on another disk. A start that died left it.
+    temporary = layout.identity.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    replace(layout.identity, f"{identity}\n", temporary, durable=True)
     return identity
