@@ -171,10 +171,6 @@ class TestRepository:
         assert (now.st_ino, now.st_mtime_ns) == (index.st_ino, index.st_mtime_ns)
 
 
-_FAR_FROM_HANGING = 20.0
-"""Seconds. The budget is half a second, and the hostile git would take a minute or for ever."""
-
-
 class TestHostileGit:
     @pytest.fixture
     def path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -199,7 +195,7 @@ class TestHostileGit:
         threads = threading.active_count()
         start = time.monotonic()
         assert capture().source is None
-        assert time.monotonic() - start < _FAR_FROM_HANGING
+        assert time.monotonic() - start < 0.6
         assert threading.active_count() == threads
         pids = [int(pid) for pid in (path / "pids").read_text().split()]
         _, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=5)
@@ -216,7 +212,7 @@ class TestHostileGit:
         self.install(path, "exec cat /dev/zero")
         start = time.monotonic()
         capture()
-        assert time.monotonic() - start < _FAR_FROM_HANGING
+        assert time.monotonic() - start < 0.6
 
     @pytest.mark.usefixtures("inside")
     def test_failing_git_is_no_fact(self, path: Path) -> None:

@@ -47,7 +47,7 @@ def run(server: ServerProcess, tmp_path: Path) -> Callable[..., None]:
         (files / "weights").write_bytes(b"weights")
         push = f"modelyard.push('team/fraud', {str(files)!r}, capture=False)\n"
         command = [sys.executable, "-W", "error", "-c", PREAMBLE + push + script, str(server.pid)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
         assert (done.returncode, done.stderr) == (0, "")
 
