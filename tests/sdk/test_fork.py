@@ -97,14 +97,23 @@ stop = threading.Event()
 def call_all_the_time():
     while not stop.is_set():
         call()
-threads = [threading.Thread(target=call_all_the_time) for _ in range(3)]
+threads = [threading.Thread(target=call_all_the_time, daemon=True) for _ in range(3)]
 for thread in threads:
     thread.start()
-for _ in range(10):
+for _ in range(50):
     in_child(call)
 stop.set()
 for thread in threads:
     thread.join()
+""")
+
+
+def test_a_process_may_fork_at_once_after_a_client_was_closed(run: Callable[..., None]) -> None:
+    run("""
+for _ in range(20):
+    with modelyard.Client() as client:
+        client.models.get("team/fraud")
+    in_child(call)
 """)
 
 

@@ -11,6 +11,11 @@ and the fork waits until core's threads are gone: a child that is forked while t
 call under way keeps its channels, and is waited for briefly. If it lasts longer the process forks all the same, and the
 child is told to stay away from gRPC: its calls fail with a clear error instead of hanging.
 
+Core's threads are known by their names. A thread gets its name a moment after it starts, and on a busy machine a fork
+hit that moment once in a thousand times: the thread that shuts core down held core's lock, and the child waited for it
+for ever. So a thread that started just now and is not Python's counts as core's too. A client that was closed just
+before a fork leaves such threads as well.
+
 Even then core's own support must be off, as ``modelyard/__init__.py`` has it: while it says that it steps aside, its
 event engine starts threads in the child that crash it, one time in four. A program that imports gRPC before Modelyard
 sets the variable itself if it forks during calls.
@@ -62,22 +67,25 @@ class _Forks:
         self.usable = True
         self.over = threading.Event()
         self.over.set()
+        self.core_started = False
+        """Whether channels were opened since core was last seen to have ended."""
         self._one_at_a_time = threading.Lock()
         self._clean = True
         self._abandoned: list[Holder] = []
 
     def before(self) -> None:
         self._one_at_a_time.acquire()
-        self.over = threading.Event()
+        self.over = over = threading.Event()
         by_loop: defaultdict[asyncio.AbstractEventLoop, list[Holder]] = defaultdict(list)
         for holder in list(self.holders):
             if (loop := holder.loop) is not None:
                 by_loop[loop].append(holder)
         deadline = time.monotonic() + _PATIENCE
         # A list: after one failure the others are freed all the same.
-        self._clean = all([self._release(loop, holders, deadline) for loop, holders in by_loop.items()])  # noqa: C419
-        if by_loop and self._clean:
+        self._clean = all([_release(loop, holders, over, deadline) for loop, holders in by_loop.items()])  # noqa: C419
+        if self.core_started and self._clean:
             _wait_for_core()
+            self.core_started = False
 
     def after_in_parent(self) -> None:
         self.over.set()
@@ -88,30 +96,36 @@ class _Forks:
         # Kept for good: to free an inherited channel would hang.
         self._abandoned.extend(holder for holder in self.holders if holder.loop is not None)
         self.holders.clear()
+        self.core_started = False
         self.over = threading.Event()
         self.over.set()
         self._one_at_a_time = threading.Lock()
 
-    def _release(self, loop: asyncio.AbstractEventLoop, holders: Iterable[Holder], deadline: float) -> bool:
-        if loop is _running_loop() or not loop.is_running():
-            return _release_all(holders)
-        while True:
-            released: Future[bool] = Future()
-            with suppress(RuntimeError):  # it was closed meanwhile; the wait ends at the deadline
-                loop.call_soon_threadsafe(self._stand_still, holders, released)
-            with suppress(TimeoutError):
-                if released.result(max(deadline - time.monotonic(), _RETRY)):
-                    return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_RETRY)
 
-    def _stand_still(self, holders: Iterable[Holder], released: Future[bool]) -> None:
-        over = self.over
-        done = not over.is_set() and _release_all(holders)
-        released.set_result(done)
-        if done:
-            over.wait(_STANDSTILL)
+def _release(
+    loop: asyncio.AbstractEventLoop, holders: Iterable[Holder], over: threading.Event, deadline: float
+) -> bool:
+    """Frees the channels of one loop, which then stands still until the fork is over."""
+    if loop is _running_loop() or not loop.is_running():
+        return _release_all(holders)
+    while True:
+        released: Future[bool] = Future()
+        with suppress(RuntimeError):  # it was closed meanwhile; the wait ends at the deadline
+            loop.call_soon_threadsafe(_stand_still, holders, over, released)
+        with suppress(TimeoutError):
+            if released.result(max(deadline - time.monotonic(), _RETRY)):
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_RETRY)
+
+
+def _stand_still(holders: Iterable[Holder], over: threading.Event, released: Future[bool]) -> None:
+    # A loop may come to this late: the fork is over, and the next one asks for itself.
+    done = not over.is_set() and _release_all(holders)
+    released.set_result(done)
+    if done:
+        over.wait(_STANDSTILL)
 
 
 def _release_all(holders: Iterable[Holder]) -> bool:
@@ -126,11 +140,21 @@ def _wait_for_core() -> None:
 
 def _core_lives() -> bool:
     """Whether a thread of gRPC's core runs. Only Linux tells; it is where programs fork."""
-    for task in Path("/proc/self/task").glob("*/comm"):
-        with suppress(OSError):  # it ended meanwhile
-            if task.read_text().startswith(_CORE_THREADS):
-                return True
+    of_python = {str(thread.native_id) for thread in threading.enumerate()}
+    for task in Path("/proc/self/task").glob("*"):
+        try:
+            # "17 (name) S 1 ...": the state is the third field, and the start is the 22nd.
+            name, _, fields = (task / "stat").read_text().partition("(")[2].rpartition(") ")
+        except OSError:  # it ended meanwhile, and may have started another one, which this list lacks
+            return True
+        if name.startswith(_CORE_THREADS) or (task.name not in of_python and _is_young(int(fields.split()[19]))):
+            return True
     return False
+
+
+def _is_young(started: int) -> bool:
+    """Of a thread by its start, in clock ticks since the system's boot."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK") < _WIND_DOWN
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -156,6 +180,7 @@ def register(holder: Holder) -> None:
             reason="FORKED_DURING_CALL",
         )
     _forks.holders.add(holder)
+    _forks.core_started = True
 
 
 def wait_until_over() -> None:
