@@ -26,6 +26,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOVES: Final = 50
 """How often the alias of a model has been set, if it has as many versions."""
 _DIGEST: Final = "sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of "x"
+_GENERATION: Final = "0" * 32
 _BATCH: Final = 10_000
 
 
@@ -50,6 +51,10 @@ def _places(models: int, versions: int, busy: int) -> list[Place]:
 
 def fill_modelyard(data: Path, *, models: int, versions: int, busy: int) -> None:
     """Adds to a server's data that has started once, and does not run. The versions share one blob of one byte."""
+    digits = _DIGEST.removeprefix("sha256:")
+    # A server does not start if it has none of the blobs that its database names.
+    file = data / "blobs" / "sha256" / digits[:2] / f"{digits}.{_GENERATION}"
+    file.write_bytes(b"x")
     database = sqlite3.connect(data / "modelyard.db")
     # Nobody waits for these bytes to be safe.
     database.execute("PRAGMA synchronous=OFF")
@@ -58,7 +63,7 @@ def fill_modelyard(data: Path, *, models: int, versions: int, busy: int) -> None
     places = _places(models, versions, busy)
     time = _micros(_START)
     blob = {"digest": _DIGEST, "size": 1, "create_time": time}
-    _insert(database, "blobs", [{**blob, "generation": "0" * 32, "state": "LIVE"}])
+    _insert(database, "blobs", [{**blob, "generation": _GENERATION, "state": "LIVE"}])
     _insert(database, "namespace_blobs", [{**blob, "namespace_key": namespace, "lease_expire_time": time}])
     _add_models(database, namespace, places)
     promoted: list[Generated] = []

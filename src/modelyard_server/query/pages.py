@@ -8,15 +8,22 @@ match, the index of the order finds the first ones soon.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
+    Column,
     ColumnElement,
     FromClause,
     Row,
     Select,
     Table,
+    Text,
+    bindparam,
+    cast,
     exists,
     func,
     literal,
@@ -32,7 +39,7 @@ from modelyard_server.query import terms
 from modelyard_server.query.conditions import attribute_condition, condition, text_condition
 from modelyard_server.query.listing import Listing, Page, Position
 from modelyard_server.query.order import Order
-from modelyard_server.query.steps import Steps, weight
+from modelyard_server.query.steps import Steps
 from modelyard_server.query.subject import Subject
 from modelyard_server.query.syntax import Operator
 from modelyard_server.query.terms import Term
@@ -94,6 +101,17 @@ async def page(connection: Connection, query: Query, after: Position | None, lim
     return found
 
 
+def with_keys(rows: Select[Any], key: ColumnElement[int]) -> Select[Any]:
+    """What ``fetch`` takes: the rows with given keys, each with the length of its texts as ``weight``.
+
+    The database counts: to walk through the facts here took an eighth of the time of a page.
+    """
+    texts = [each for each in rows.selected_columns if isinstance(each, Column) and isinstance(each.type, JSON | Text)]
+    lengths = (func.coalesce(func.length(cast(text, Text)), 0) for text in texts)
+    weight = reduce(add, lengths)
+    return rows.where(key.in_(bindparam("keys", expanding=True))).add_columns(weight.label("weight"))
+
+
 async def fetch(
     connection: Connection,
     query: Select[Any],
@@ -101,7 +119,7 @@ async def fetch(
     positions: Sequence[Position],
     listing: Listing,
 ) -> Page[Keyed]:
-    """The rows at the first positions, as many as fit into the page. ``query`` has the parameter ``keys``."""
+    """The rows at the first positions, as many as fit into the page. ``query`` is made by ``with_keys``."""
     wanted = positions[: listing.size]
     shown: list[Keyed] = []
     steps = Steps(listing.room)
@@ -109,7 +127,7 @@ async def fetch(
         batch = wanted[len(shown) : len(shown) + steps.next()]
         found: dict[int, Keyed] = {}
         for row in await connection.execute(query, {"keys": [position.key for position in batch]}):
-            steps.add(sum(map(weight, row)))
+            steps.add(row.weight)
             each = build(row)
             found[each.key] = each
         shown += [found[position.key] for position in batch]

@@ -38,7 +38,7 @@ EVERY: Final[Select[Any]] = select(
 ).join_from(models, namespaces)
 _FIND = EVERY.where(*OF_MODEL)
 _LOCK = _FIND.with_for_update(of=models)
-_WITH_KEYS = EVERY.where(_MODELS.key.in_(bindparam("keys", expanding=True)))
+_WITH_KEYS = pages.with_keys(EVERY, _MODELS.key)
 _BY_ID: Final = Order("id")
 _INSERT = insert(models).returning(_MODELS.key)
 _UPDATE = update(models).where(_MODELS.key == bindparam("row_key"))
