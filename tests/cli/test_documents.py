@@ -66,14 +66,23 @@ def test_a_list_is_one_document(count: int) -> None:
     assert json.loads(out.getvalue()) == {"models": [read(MODEL)] * count}
 
 
-def test_a_list_is_written_as_it_comes() -> None:
+def test_half_a_list_is_not_written() -> None:
     out = io.StringIO()
 
     def models() -> Iterator[object]:
         yield MODEL
-        assert "namespaces/team/models/fraud" in out.getvalue()
+        raise OSError("the registry went away")
 
-    documents.write_list("models", models(), out)
+    with pytest.raises(OSError, match="went away"):
+        documents.write_list("models", models(), out)
+    assert out.getvalue() == ""
+
+
+def test_a_line_is_a_document() -> None:
+    out = io.StringIO()
+    for value in (MODEL, VERSION):
+        documents.write_line(value, out)
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [read(MODEL), read(VERSION)]
 
 
 def test_nothing_in_a_document_acts_on_a_terminal() -> None:

@@ -48,7 +48,7 @@ def test_a_version_is_shown_down_to_its_files_and_origin() -> None:
         *("team/fraud@3", VERSION.digest, "candidate, production", "1.5 MB in 1 file", "torch 2.9", "safetensors"),
         *("0.93", str(2**62), "False", "s3://b/train", "team/fraud@1", "FINE_TUNED_FROM", "mlflow"),
         *(f"{'c' * 40} + changes", "listed by --output json", "model.bin", "a" * 64),
-        *("2026-03-01 12:30 UTC by me", "can be restored until 2026-03-31"),
+        *("2026-03-01T12:30:15Z by me", "can be restored until 2026-03-31"),
     ):
         assert fact in text
 
@@ -60,7 +60,7 @@ def test_what_differs_beyond_the_list_is_counted() -> None:
 
 
 def test_a_pending_delivery_shows_its_next_attempt() -> None:
-    assert "2026-03-01 12:34 UTC" in shown(render_consumers.deliveries([DELIVERY]))
+    assert "2026-03-01T12:34:15Z" in shown(render_consumers.deliveries([DELIVERY]))
     assert "in its turn" in shown(render_consumers.deliveries([replace(DELIVERY, next_attempt_time=None)]))
     assert "in its turn" not in shown(
         render_consumers.deliveries([replace(DELIVERY, state=DeliveryState.DELIVERED, next_attempt_time=None)])

@@ -236,7 +236,7 @@ _COMPARISONS = st.one_of(
     _comparison(
         st.just("create_time"),
         _ANY_ORDER,
-        st.sampled_from(["2026-03-01T12:09:00", "2026-03-01T12:30:00", "2027-01-01"]),
+        st.sampled_from(["2026-03-01T12:09:00", "2026-03-01T12:30:00", "2026-03-01T12:49:00"]),
     ),
     _KEYS.map("labels:{}".format),
     st.sampled_from(["metrics:auc", "params:lr", "params.optimizer:*", "description:*"]),

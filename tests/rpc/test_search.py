@@ -44,6 +44,27 @@ async def test_the_best_version_and_the_one_in_production_are_found(yard: Runnin
     assert await found(yard, "created_by = anonymous AND number > 2") == ["fraud@3"]
 
 
+async def test_fields_that_nothing_has_are_told(yard: RunningRegistry) -> None:
+    """Else a misspelt metric would make the newest version the best one."""
+    await make_model(yard)
+    await make_model(yard, "churn")
+    await push(yard, metrics={"auc": 0.91}, labels={"team": "risk"})
+    await push(yard, f"{NAMESPACE}/models/churn", metrics={"f1": 0.9})
+
+    async def unknown(parent: str = MODEL, *, filter: str = "", order_by: str = "") -> list[str]:  # noqa: A002
+        request = rpc.ListVersionsRequest(parent=parent, filter=filter, order_by=order_by, page_size=1)
+        return list((await yard.registry.ListVersions(request)).unknown_fields)
+
+    assert await unknown(filter="metrics.auc > 0.9 AND labels.team = risk", order_by="metrics.auc DESC") == []
+    assert await unknown(order_by="metrics.acu desc") == ["metrics.acu"]
+    assert await unknown(order_by="metrics.f1") == ["metrics.f1"], "only another model has it"
+    assert await unknown(ALL, order_by="metrics.f1") == []
+    told = await unknown(filter="NOT (params.lr > 1 OR labels:tier)", order_by="evaluations.test.auc")
+    assert told == ["params.lr", "labels.tier", "evaluations.test.auc"]
+    models = await yard.registry.ListModels(rpc.ListModelsRequest(parent=NAMESPACE, filter="labels.tier = gold"))
+    assert list(models.unknown_fields) == ["labels.tier"]
+
+
 async def test_results_carry_their_aliases(yard: RunningRegistry) -> None:
     await make_model(yard)
     await push(yard, alias="production")

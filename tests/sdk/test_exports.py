@@ -52,7 +52,13 @@ DOCUMENTED = {
         *("PermissionDeniedError", "PreconditionViolation", "ResourceExhaustedError", "ServerError"),
         *("UnauthenticatedError", "UnavailableError", "VerificationError"),
     ],
-    "warnings": ["DeprecatedVersionWarning", "ServingWarning", "SkippedVersionWarning", "StaleModelWarning"],
+    "warnings": [
+        "DeprecatedVersionWarning",
+        "ServingWarning",
+        "SkippedVersionWarning",
+        "StaleModelWarning",
+        "UnknownFieldWarning",
+    ],
 }
 
 
@@ -85,7 +91,7 @@ def test_import_loads_no_grpc_and_no_protobuf() -> None:
 
 def test_the_core_runs_on_the_standard_library_alone() -> None:
     source = str(Path(modelyard.__file__).parents[1])
-    modules = ("facts", "limits", "manifest", "names", "references")
+    modules = ("facts", "limits", "manifest", "names", "references", "times")
     lines = [f"import sys; sys.path.append({source!r})", *(f"import modelyard.core.{name}" for name in modules)]
     without_packages = (sys.executable, "-I", "-S", "-W", "error", "-c", "\n".join(lines))
     subprocess.run(without_packages, check=True, timeout=60)

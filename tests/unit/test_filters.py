@@ -1,5 +1,6 @@
 """The filter language: what it means, and where a wrong one goes wrong."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -66,6 +67,10 @@ def parse(text: str) -> terms.Term | None:
         ),
         ("create_time < now-7d", Moment("create_time", Operator.LESS, NOW - timedelta(days=7))),
         ("create_time < now", Moment("create_time", Operator.LESS, NOW)),
+        ("create_time < 2027-01-01", Moment("create_time", Operator.LESS, datetime(2027, 1, 1, tzinfo=UTC))),
+        ("create_time > 2h", Moment("create_time", Operator.GREATER, NOW - timedelta(hours=2))),
+        ("create_time > '3 days ago'", Moment("create_time", Operator.GREATER, NOW - timedelta(days=3))),
+        ("create_time > '2026-03-01 10:00'", Moment("create_time", Operator.GREATER, NOW.replace(day=1, hour=10))),
     ],
 )
 def test_a_filter_means(text: str, expected: terms.Term | None) -> None:
@@ -95,7 +100,13 @@ def test_a_filter_means(text: str, expected: terms.Term | None) -> None:
         ("metrics.a = nan", "metrics.a is a number, but 'nan' is not"),
         ("state = ready", "state is one of READY, DEPRECATED, QUARANTINED, DELETED; compare it with = or !="),
         ("state > READY", "state is one of"),
-        ("create_time > yesterday", "create_time is a time; compare it with a time like 2026-03-31"),
+        ("create_time > yesterday", "create_time is a time. 'yesterday' is not a time. Use 2026-03-31,"),
+        ("create_time > 2027-01-01", "2027-01-01T00:00:00Z is in the future. It is 2026-03-08T12:00:00Z now, in UTC."),
+        ("labels.team : n", "labels.team is compared as a whole, and ':' finds a part of a text. Use labels.team = n,"),
+        ("params.optimizer : ad", "params.optimizer is compared as a whole"),
+        ("source.repository : hub", 'or wildcards: source.repository = "*hub*"'),
+        ("metrics.auc : 0.9", "':' finds a part of a text, and 0.9 is a number. Use ="),
+        ("state : READY", "state is one of"),
         ("create_time > now-999999w", "create_time is a time"),
         ("create_time:2026-03-01", "create_time is a time"),
         ("alias != production", "alias has several values. Use = or : with one of them, or NOT alias = 'production'"),
@@ -135,7 +146,10 @@ def test_an_unparsed_tree_keeps_where_things_stand() -> None:
         ("number", Order("number")),
         (" create_time  desc ", Order("create_time", descending=True)),
         ("metrics.auc desc", Order("metrics.auc", descending=True)),
-        ("metrics.val loss desc", Order("metrics.val loss", descending=True)),
+        ("metrics.auc DESC", Order("metrics.auc", descending=True)),
+        ("metrics.auc Asc", Order("metrics.auc")),
+        ('metrics."val loss" desc', Order("metrics.val loss", descending=True)),
+        ("metrics.'auc desc'", Order("metrics.auc desc")),
         ("params.depth asc", Order("params.depth")),
     ],
 )
@@ -143,9 +157,22 @@ def test_an_order_means(text: str, order: Order | None) -> None:
     assert parse_version_order(text) == order
 
 
-@pytest.mark.parametrize("text", ["labels.team", "metrics.", "number, create_time", "number down", "key_hash", "desc"])
-def test_a_wrong_order_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"can't sort by|has several fields"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("labels.team", "can't sort by 'labels.team'"),
+        ("metrics.", "can't sort by 'metrics.': at character 9, at the end: expected the name of a field here"),
+        ("number, create_time", "has several fields"),
+        ("number down", "'down' is not a direction. Use asc or desc"),
+        ("metrics.auc dessc", "'dessc' is not a direction"),
+        ("metrics.val loss desc", 'put a name with spaces in quotes: metrics."val loss" desc'),
+        ("metrics.auc desc asc", "'desc asc' is not a direction"),
+        ("key_hash", "can't sort by 'key_hash'"),
+        ("desc", "can't sort by 'desc'"),
+    ],
+)
+def test_a_wrong_order_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         parse_version_order(text)
 
 

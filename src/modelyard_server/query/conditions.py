@@ -163,14 +163,15 @@ def attribute_exists(
 ) -> ColumnElement[bool]:
     """The condition that the resource has a matching row in its texts or numbers."""
     found = []
-    for table in _tables(term, subject):
+    for table in tables_of(term, subject):
         columns = table.c
         rows = exists().where(columns[subject.owner] == subject.key, attribute_condition(term, table))
         found.append(rows.correlate(subject.source))
     return or_(*found)
 
 
-def _tables(term: Term, subject: Subject) -> list[Table]:
+def tables_of(term: Term, subject: Subject) -> list[Table]:
+    """The tables that have the field of a term, if it is not in the row itself."""
     if isinstance(term, terms.Number):
         return [] if subject.numbers is None else [subject.numbers]
     if not isinstance(term, terms.Present) or subject.numbers is None or term.field.startswith("labels."):

@@ -1,7 +1,7 @@
 """What a list is asked for, and a page of its answer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, TypeVar
 
 from modelyard_server.calls.page_tokens import Cursor
@@ -42,6 +42,8 @@ class Page(Generic[T]):
     """For each item, the position at which the list continues after it."""
     more: bool
     """Whether the list has more rows."""
+    unknown_fields: tuple[str, ...] = ()
+    """See :func:`modelyard_server.query.pages.unknown_fields`."""
 
     @classmethod
     def of(cls, found: Sequence[T], size: int, cursor: Callable[[T], Cursor]) -> "Page[T]":
@@ -52,4 +54,4 @@ class Page(Generic[T]):
     def cut(self, items: Sequence[T]) -> "Page[T]":
         """The page cut to the first ``len(items)`` items, which are replaced by ``items``."""
         count = len(items)
-        return Page(items, self.cursors[:count], more=self.more or count < len(self.items))
+        return replace(self, items=items, cursors=self.cursors[:count], more=self.more or count < len(self.items))

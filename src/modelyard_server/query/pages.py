@@ -27,6 +27,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     tuple_,
     type_coerce,
@@ -36,7 +37,7 @@ from modelyard_server.calls.resource import Resource
 from modelyard_server.db.connection import Connection
 from modelyard_server.db.metadata import Moment
 from modelyard_server.query import terms
-from modelyard_server.query.conditions import attribute_condition, condition, text_condition
+from modelyard_server.query.conditions import attribute_condition, condition, tables_of, text_condition
 from modelyard_server.query.listing import Listing, Page, Position
 from modelyard_server.query.order import Order
 from modelyard_server.query.steps import Steps
@@ -99,6 +100,14 @@ async def page(connection: Connection, query: Query, after: Position | None, lim
         rest = await run.read(run.without_number(), few, after, limit - len(found))
         found += [Position(None, each.key) for each in rest]
     return found
+
+
+async def unknown_fields(connection: Connection, query: Query) -> tuple[str, ...]:
+    """The keys of maps in the filter and the order that no resource has: probably they are misspelt.
+
+    Numbers are looked for in the parent of the list, texts in its namespace: each look is one step in an index.
+    """
+    return await _Run(connection, query).unknown_fields()
 
 
 def with_keys(rows: Select[Any], key: ColumnElement[int]) -> Select[Any]:
@@ -213,6 +222,28 @@ class _Run:
         order = (value.desc(), key.desc()) if source.descending else (value, key)
         result = await self._connection.execute(query.order_by(*order).limit(limit))
         return [Position(row.value, row.key) for row in result]
+
+    # What is asked for
+
+    async def unknown_fields(self) -> tuple[str, ...]:
+        wanted: dict[str, list[Table]] = {}
+        for term in terms.leaves(self._query.where):
+            if self._is_of_map(term.field):
+                wanted.setdefault(term.field, tables_of(term, self._subject))
+        if self._is_of_map(self._query.order.field):
+            wanted[self._query.order.field] = [self._numbers]
+        if not wanted:
+            return ()
+        known = (
+            or_(*(exists().where(self._placed(table), table.c.field == field) for table in tables))
+            for field, tables in wanted.items()
+        )
+        (row,) = await self._connection.execute(select(*(each.label(f"known_{at}") for at, each in enumerate(known))))
+        return tuple(field for field, found in zip(wanted, row, strict=True) if not found)
+
+    def _is_of_map(self, field: str) -> bool:
+        name, dot, _ = field.partition(".")
+        return bool(dot) and name in self._subject.maps
 
     # Choosing an index
 

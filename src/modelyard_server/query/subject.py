@@ -39,6 +39,8 @@ class Subject(Columns):
     """The column of ``texts`` and ``numbers`` with the key of the resource."""
     related: Mapping[str, Related] = field(default_factory=dict)
     """By field."""
+    maps: frozenset[str]
+    """Fields with keys that people choose, as ``labels``."""
     living: Callable[[Select[Any]], Select[Any]] = lambda query: query
     """Joins the parents of the rows, and excludes rows of deleted parents."""
     index: FromClause | None = None

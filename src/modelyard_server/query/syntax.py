@@ -97,6 +97,11 @@ def parse(text: str) -> Expression | None:
     return _Parser(text).filter()
 
 
+def parse_field(text: str) -> tuple[tuple[str, ...], str]:
+    """Reads a field at the start of a text; the second value is the rest of the text. Raises :class:`FilterError`."""
+    return _Parser(text).field()
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
@@ -165,6 +170,10 @@ class _Parser:
         return Comparison(path, operator, value, at)
 
     # Words
+
+    def field(self) -> tuple[tuple[str, ...], str]:
+        self._space()
+        return self._path(), self._text[self._at :].strip()
 
     def _path(self) -> tuple[str, ...]:
         segments = [self._segment()]

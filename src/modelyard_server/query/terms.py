@@ -4,20 +4,17 @@ One rule holds for all operators: if a resource lacks the field, the comparison 
 """
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Final
 
 from modelyard.core.names import VersionName
 from modelyard.core.references import Reference, Selector
+from modelyard.core.times import check_past, parse_time
 from modelyard_server.query import syntax
 from modelyard_server.query.syntax import Comparison, Expression, FilterError, Literal, Operator
-
-_RELATIVE: Final = re.compile(r"now(?:-(\d{1,6})([smhdw]))?")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class Kind(Enum):
@@ -103,6 +100,21 @@ class Any:
 
 Term = Text | Contains | Number | Moment | Present | Negation | All | Any
 
+
+def leaves(term: Term | None) -> Iterator[Text | Contains | Number | Moment | Present]:
+    """The comparisons of a filter."""
+    match term:
+        case None:
+            return
+        case Negation(inner):
+            yield from leaves(inner)
+        case All(inner) | Any(inner):
+            for each in inner:
+                yield from leaves(each)
+        case _:
+            yield term
+
+
 # Maps are in it as ``name.*``, and accept any key.
 Fields = Mapping[str, FieldType]
 
@@ -162,21 +174,20 @@ class _Checker:
     def _error(self, value: Literal, why: str) -> FilterError:
         return FilterError(self.text, value.at, why)
 
-    def _ordering(self, comparison: Comparison) -> Operator:
-        """The operator, with ``:`` as ``=``."""
-        return Operator.EQUAL if comparison.operator is Operator.HAS else comparison.operator
-
     def _text(self, name: str, comparison: Comparison) -> Term:
         value = comparison.value
         if value.pieces == ("",):
             raise self._error(
                 value, f"an empty text means no value. Use NOT {name}:* to find resources without a value"
             )
-        if comparison.operator is Operator.HAS and "." not in name and self.fields.get(name) is Kind.TEXT:
+        operator = comparison.operator
+        if operator is Operator.HAS:
+            if "." in name:
+                advice = f'Use {name} = {value.text}, or wildcards: {name} = "*{value.text}*"'
+                raise self._error(value, f"{name} is compared as a whole, and ':' finds a part of a text. {advice}")
             if len(value.pieces) > 1:
                 raise self._error(value, "':' finds a part of the text and allows no wildcards. Use = with wildcards")
             return Contains(name, value.text)
-        operator = self._ordering(comparison)
         if len(value.pieces) > 1 and operator not in {Operator.EQUAL, Operator.NOT_EQUAL}:
             raise self._error(value, f"{operator.value} allows no wildcards. Use = or != with wildcards")
         return Text(name, operator, value.pieces)
@@ -198,26 +209,34 @@ class _Checker:
         number = _number(comparison.value)
         if number is None:
             raise self._error(comparison.value, f"{name} is a number, but {comparison.value.text!r} is not")
-        return Number(name, self._ordering(comparison), number)
+        if comparison.operator is Operator.HAS:
+            raise self._error(comparison.value, f"':' finds a part of a text, and {number:g} is a number. Use =")
+        return Number(name, comparison.operator, number)
 
     def _value(self, name: str, comparison: Comparison) -> Term:
         numeric = not comparison.value.quoted and _number(comparison.value) is not None
         return self._number(name, comparison) if numeric else self._text(name, comparison)
 
     def _time(self, name: str, comparison: Comparison) -> Term:
-        moment = _moment(comparison.value, self.now)
-        if moment is None or comparison.operator is Operator.HAS:
-            examples = "compare it with a time like 2026-03-31, 2026-03-31T12:00:00Z, now-7d or now-12h"
-            raise self._error(comparison.value, f"{name} is a time; {examples}")
+        if comparison.operator is Operator.HAS:
+            raise self._error(comparison.value, f"{name} is a time; compare it with =, <, <=, > or >=")
+        try:
+            moment = parse_time(comparison.value.text, self.now)
+            if comparison.operator in _SINCE:
+                check_past(moment, self.now)
+        except ValueError as error:
+            raise self._error(comparison.value, f"{name} is a time. {error}") from None
         return Moment(name, comparison.operator, moment)
 
     def _one_of(self, name: str, comparison: Comparison, known: OneOf) -> Term:
         if comparison.value.text not in known.values or comparison.operator not in _ONE_OF_OPERATORS:
             raise self._error(comparison.value, f"{name} is one of {', '.join(known.values)}; compare it with = or !=")
-        return Text(name, self._ordering(comparison), comparison.value.pieces)
+        return Text(name, comparison.operator, comparison.value.pieces)
 
 
-_ONE_OF_OPERATORS: Final = frozenset({Operator.EQUAL, Operator.NOT_EQUAL, Operator.HAS})
+_ONE_OF_OPERATORS: Final = frozenset({Operator.EQUAL, Operator.NOT_EQUAL})
+_SINCE: Final = frozenset({Operator.EQUAL, Operator.GREATER, Operator.GREATER_EQUAL})
+"""Nothing has happened in the future. The end of a range may lie there."""
 _CHECKS: Final[Mapping[Kind, Callable[[_Checker, str, Comparison], Term]]] = {
     Kind.TEXT: _Checker._text,  # noqa: SLF001 (its own table)
     Kind.TEXTS: _Checker._texts,  # noqa: SLF001
@@ -234,23 +253,6 @@ def _number(value: Literal) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _moment(value: Literal, now: datetime) -> datetime | None:
-    if relative := _RELATIVE.fullmatch(value.text):
-        count, unit = relative.groups()
-        try:
-            return now - timedelta(**{_UNITS[unit]: int(count)}) if unit else now
-        except OverflowError:
-            return None
-    try:
-        moment = datetime.fromisoformat(value.text)
-    except ValueError:
-        return None
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:  # in year 1, or in year 9999
-        return None
 
 
 def _canonical_version(pieces: tuple[str, ...]) -> tuple[str, ...]:

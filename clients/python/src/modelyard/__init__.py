@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         StaleModelWarning,
         UnauthenticatedError,
         UnavailableError,
+        UnknownFieldWarning,
         VerificationError,
     )
     from modelyard.interceptors import Call, Interceptor
@@ -216,6 +217,7 @@ __all__ = [
     "StaleModelWarning",
     "UnauthenticatedError",
     "UnavailableError",
+    "UnknownFieldWarning",
     "Unset",
     "Usage",
     "VerificationError",

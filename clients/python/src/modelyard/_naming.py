@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TypeVar
 
+from modelyard.core import times
 from modelyard.core.limits import MAX_PAGE_SIZE
 from modelyard.core.names import (
     DEFAULT_NAMESPACE,
@@ -121,6 +123,13 @@ def page_size(given: int | None) -> int:
     if not isinstance(given, int) or given < 1:
         raise invalid("page_size", f"{given!r} is not a page size. Use a whole number from 1 to {MAX_PAGE_SIZE}.")
     return min(given, MAX_PAGE_SIZE)
+
+
+def moment(field: str, given: datetime | str) -> datetime:
+    """From a time as :mod:`modelyard.core.times` reads it."""
+    if isinstance(given, datetime):
+        return times.utc(given)
+    return _read(field, lambda: times.parse_end_of(given, datetime.now(UTC)))
 
 
 @contextmanager

@@ -178,6 +178,10 @@ class ServingWarning(UserWarning):
     """
 
 
+class UnknownFieldWarning(UserWarning):
+    """A filter or an order names a label, a param or a metric that nothing in the list has."""
+
+
 def _list_violations(violations: tuple[FieldViolation, ...]) -> str:
     lines = [f"{violation.field}: {violation.description}" for violation in violations[:_SHOWN]]
     if len(violations) > _SHOWN:
@@ -195,5 +199,6 @@ for _public in (
     ServingWarning,
     SkippedVersionWarning,
     StaleModelWarning,
+    UnknownFieldWarning,
 ):
     _public.__module__ = "modelyard"

@@ -1,9 +1,11 @@
 """RegistryService: aliases."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from modelyard.core.manifest import check_digest
 from modelyard.core.names import AliasName, ModelName, VersionName
+from modelyard.core.times import check_past
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls import parsing, validation
@@ -27,10 +29,19 @@ class AliasesServicer:
     def _reason(self, reason: str) -> Iterable[FieldViolation]:
         return validation.text("reason", reason, max_bytes=self._limits.reason_bytes)
 
+    def _past(self, request: rpc.GetAliasRequest, collector: Collector) -> datetime | None:
+        moment = parsing.time("time", request.time, collector)
+        if moment is not None:
+            try:
+                check_past(moment, self._aliases.mutations.clock())
+            except ValueError as error:
+                collector.add([FieldViolation("time", str(error))])
+        return moment
+
     async def GetAlias(self, request: rpc.GetAliasRequest, call: Call) -> pb.Alias:
         collector = Collector()
         name = collector.parse("name", AliasName.parse, request.name)
-        time = parsing.time("time", request.time, collector) if request.HasField("time") else None
+        time = self._past(request, collector) if request.HasField("time") else None
         collector.raise_any()
         assert name is not None
         alias = await (

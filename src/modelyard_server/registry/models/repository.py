@@ -111,7 +111,10 @@ class ModelRepository:
             order=listing.order or _BY_ID,
         )
         positions = await pages.page(self._connection, query, listing.after, listing.size + 1)
-        return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing)
+        found = await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing)
+        if listing.after is not None:
+            return found
+        return replace(found, unknown_fields=await pages.unknown_fields(self._connection, query))
 
     async def search(self, namespace_key: int, words: list[str], listing: Listing) -> Page[Model]:
         limit = listing.size + 1

@@ -61,7 +61,7 @@ class ModelsServicer:
             call.caller, parent, query.listing(where, order, show_deleted=request.show_deleted)
         )
         models, token = self._lists.answer(query, page, model_message)
-        return rpc.ListModelsResponse(models=models, next_page_token=token)
+        return rpc.ListModelsResponse(models=models, next_page_token=token, unknown_fields=page.unknown_fields)
 
     async def SearchModels(self, request: rpc.SearchModelsRequest, call: Call) -> rpc.SearchModelsResponse:
         collector = Collector()

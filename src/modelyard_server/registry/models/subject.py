@@ -16,6 +16,7 @@ SUBJECT: Final = Subject(
     texts=model_texts,
     numbers=None,
     owner="model_key",
+    maps=frozenset({"labels"}),
     related={
         "alias": Related(
             text=aliases.c.id,

@@ -201,4 +201,7 @@ class VersionRepository:
             order=listing.order or order,
         )
         positions = await pages.page(self._connection, query, listing.after, listing.size + 1)
-        return await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing)
+        found = await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing)
+        if listing.after is not None:
+            return found
+        return replace(found, unknown_fields=await pages.unknown_fields(self._connection, query))

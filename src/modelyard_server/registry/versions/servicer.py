@@ -72,7 +72,7 @@ class VersionsServicer:
         listing = query.listing(where, order, show_deleted=request.show_deleted)
         page = await self._versions.page(call.caller, parent, listing, files=request.view == rpc.VERSION_VIEW_FULL)
         versions, token = self._lists.answer(query, page, version_message)
-        return rpc.ListVersionsResponse(versions=versions, next_page_token=token)
+        return rpc.ListVersionsResponse(versions=versions, next_page_token=token, unknown_fields=page.unknown_fields)
 
     async def UpdateVersion(self, request: rpc.UpdateVersionRequest, call: Call) -> pb.Version:
         given = request.version

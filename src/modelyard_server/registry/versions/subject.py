@@ -37,5 +37,6 @@ SUBJECT: Final = Subject(
             place=models,
         )
     },
+    maps=frozenset({"labels", "params", "metrics", "evaluations"}),
     living=_living,
 )

@@ -1,6 +1,6 @@
 """Aliases, for programs that run an event loop. The synchronous twin is generated: run ``make protos``."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from modelyard import _convert, _naming
 from modelyard._client.messages import pager, request_id
@@ -27,21 +27,24 @@ class AsyncAliases:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def get(self, model: str | ModelName, alias: str, *, at: datetime | None = None) -> Alias:
+    async def get(self, model: str | ModelName, alias: str, *, at: datetime | str | None = None) -> Alias:
         """Reads one alias, as it is or as it was.
 
         Args:
             model: As ``team/fraud``.
             alias: As ``production``.
-            at: Read the alias as it was at this time. A time without a zone is taken in this machine's time zone.
+            at: Read the alias as it was at this time: a ``datetime``, or a text such as ``2026-03-31T12:00:00Z``,
+                ``7d`` or ``3h ago``. Without a zone it is in UTC. A text without fractions of a second includes that
+                second.
 
         Raises:
+            InvalidArgumentError: ``at`` is not a time, or is in the future.
             NotFoundError: The alias is not set, or was not set at that time.
             OutOfRangeError: The log no longer reaches back to that time.
         """
         request = pb.GetAliasRequest(name=str(_naming.alias_name(model, alias)))
         if at is not None:
-            request.time.FromDatetime(at.astimezone(UTC))
+            request.time.FromDatetime(_naming.moment("at", at))
         return _convert.alias(await self._connection.call(self._connection.stub(RegistryServiceStub).GetAlias, request))
 
     def list(self, model: str | ModelName, *, page_size: int | None = None) -> AsyncPager[Alias]:

@@ -8,9 +8,11 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from modelyard import _naming
+from modelyard._caller import warn
 from modelyard._connection import Connection
 from modelyard._paging import AsyncPager
 from modelyard._unset import Unset
+from modelyard.errors import UnknownFieldWarning
 
 if TYPE_CHECKING:
     import grpc.aio
@@ -35,6 +37,8 @@ def pager(
         wanted.CopyFrom(request)
         wanted.page_token = token
         page: Any = await connection.call(method(), wanted)
+        for field in getattr(page, "unknown_fields", ()):
+            warn(f"Nothing in this list has the field {field!r}. Check its spelling.", UnknownFieldWarning)
         return tuple(map(convert, items(page))), page.next_page_token
 
     return AsyncPager(fetch)

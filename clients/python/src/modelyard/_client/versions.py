@@ -60,11 +60,14 @@ class AsyncVersions:
     ) -> AsyncPager[Version]:
         """Lists the versions of a model, newest first. Their ``files`` are left out.
 
+        If no version has a label, param or metric that the filter or the order names, you get an
+        ``UnknownFieldWarning``: probably it is misspelt.
+
         Args:
             model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
             filter: Only matching versions, for example ``metrics.auc > 0.9 AND create_time > now-7d``.
             order_by: ``number``, ``create_time``, ``metrics.<name>`` or ``params.<name>``. Add ``desc`` to reverse the
-                order, for example ``metrics.auc desc`` for the best first.
+                order, for example ``metrics.auc desc`` for the best first. Put a name with spaces in quotes.
             show_deleted: Include deleted versions that can still be restored.
             page_size: Most items that the registry sends at once: 1 to 1000, 50 if not given.
 

@@ -21,15 +21,18 @@ class Aliases:
     def __init__(self, client: AsyncAliases) -> None:
         self._client = client
 
-    def get(self, model: str | ModelName, alias: str, *, at: datetime | None = None) -> Alias:
+    def get(self, model: str | ModelName, alias: str, *, at: datetime | str | None = None) -> Alias:
         """Reads one alias, as it is or as it was.
 
         Args:
             model: As ``team/fraud``.
             alias: As ``production``.
-            at: Read the alias as it was at this time. A time without a zone is taken in this machine's time zone.
+            at: Read the alias as it was at this time: a ``datetime``, or a text such as ``2026-03-31T12:00:00Z``,
+                ``7d`` or ``3h ago``. Without a zone it is in UTC. A text without fractions of a second includes that
+                second.
 
         Raises:
+            InvalidArgumentError: ``at`` is not a time, or is in the future.
             NotFoundError: The alias is not set, or was not set at that time.
             OutOfRangeError: The log no longer reaches back to that time.
         """

@@ -59,7 +59,8 @@ def run(arguments: Sequence[str]) -> int:
 def _wants_json(arguments: Sequence[str]) -> bool:
     # Looked for here, because a command line that can't be read has no options yet.
     line = f" {' '.join(arguments)} "
-    return any(f" {option}json " in line for option in ("-o ", "-o", "--output ", "--output="))
+    spelled = ("-o ", "-o", "--output ", "--output=")
+    return any(f" {option}{form} " in line for option in spelled for form in ("json", "jsonl"))
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

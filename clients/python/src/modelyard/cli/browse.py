@@ -1,6 +1,5 @@
 """``resolve``, ``ls``, ``search``, ``diff``, ``lineage`` and ``show``: commands that change nothing."""
 
-from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
@@ -9,14 +8,16 @@ import typer
 from modelyard import Client
 from modelyard._naming import invalid, reference
 from modelyard.cli import render
+from modelyard.cli.layout import when
 from modelyard.cli.options import PageSize, with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import plain, short
+from modelyard.cli.values import past
 from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH, MAX_LINEAGE_DEPTH
 from modelyard.core.names import DEFAULT_NAMESPACE
 from modelyard.core.references import Selector
+from modelyard.core.times import EXAMPLES
 
-_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 _SHOWN = 50
 """Most evaluations and deployments that ``show`` lists; the SDK lists them all."""
 
@@ -26,22 +27,23 @@ def resolve(
     session: Session,
     ref: Annotated[str, typer.Argument(metavar="REF", help="For example team/fraud@production.")],
     at: Annotated[
-        datetime | None,
+        str,
         typer.Option(
-            formats=_TIMES,
-            help="Tell what an alias pointed at then. Without a zone the time is in this machine's time zone.",
+            metavar="TIME",
+            help=f"Tell what an alias pointed at then, for example {EXAMPLES}. Without a zone the time is in UTC.",
             show_default=False,
         ),
-    ] = None,
+    ] = "",
 ) -> None:
     """Tell which version a reference means, now or at an earlier time."""
-    if at is not None:
+    if at:
+        moment = past("--at", at, end=True)
         named = reference(ref)
         if named.selector is not Selector.ALIAS:
             raise invalid("ref", f"{ref!r} is not an alias. Use --at with an alias, for example team/fraud@production.")
         with session.client() as client:
-            alias = client.aliases.get(named.model, named.value, at=at)
-        told = f"{short(alias.version)}  {alias.digest}  since {alias.update_time:%Y-%m-%d %H:%M} UTC"
+            alias = client.aliases.get(named.model, named.value, at=moment)
+        told = f"{short(alias.version)}  {alias.digest}  since {when(alias.update_time)}"
         session.show({"alias": alias}, plain(f"{told} by {alias.updated_by}"))
         return
     with session.client() as client:

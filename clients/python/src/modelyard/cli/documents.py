@@ -5,13 +5,15 @@ are added over time and never change their meaning.
 """
 
 import json
+import shutil
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from textwrap import indent
-from typing import Any, TextIO
+from tempfile import SpooledTemporaryFile
+from typing import Any, Final, TextIO
 
 from modelyard.cli.text import short
 from modelyard.core.names import (
@@ -24,7 +26,11 @@ from modelyard.core.names import (
     VersionName,
     WebhookName,
 )
+from modelyard.core.times import rfc3339
 from modelyard.types import Namespace, Rollout, Version
+
+_IN_MEMORY: Final = 1 << 20
+"""Bytes of a list that wait in memory for its end; more wait on disk."""
 
 
 def document(value: Any) -> Any:
@@ -35,7 +41,7 @@ def document(value: Any) -> Any:
         case WebhookName() | DeliveryName():
             return str(value)
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+            return rfc3339(value)
         case Enum():
             return value.value
         case Mapping():
@@ -64,20 +70,29 @@ def _identity(value: Any) -> dict[str, Any]:
             return {}
 
 
-def dumps(value: Any) -> str:
+def dumps(value: Any, *, indent: int | None = 2) -> str:
     # Pure ASCII: whatever was stored, nothing in it acts on a terminal.
-    return json.dumps(document(value), indent=2, allow_nan=False)
+    return json.dumps(document(value), indent=indent, allow_nan=False)
 
 
 def write(value: Any, out: TextIO) -> None:
     out.write(f"{dumps(value)}\n")
 
 
+def write_line(value: Any, out: TextIO) -> None:
+    """One document on one line, at once: a reader may act on each."""
+    out.write(f"{dumps(value, indent=None)}\n")
+    out.flush()
+
+
 def write_list(key: str, values: Iterable[Any], out: TextIO) -> None:
-    """``{key: [...]}``, written as the values come: a list may be longer than memory."""
-    out.write(f'{{\n  "{key}": [')
-    comma = "\n"
-    for value in values:
-        out.write(f"{comma}{indent(dumps(value), '    ')}")
-        comma = ",\n"
-    out.write("]\n}\n" if comma == "\n" else "\n  ]\n}\n")
+    """``{key: [...]}``, or nothing if a value can't be had. A long list waits on disk until it is complete."""
+    with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="ascii") as waiting:
+        waiting.write(f'{{\n  "{key}": [')
+        comma = "\n"
+        for value in values:
+            waiting.write(f"{comma}{textwrap.indent(dumps(value), '    ')}")
+            comma = ",\n"
+        waiting.write("]\n}\n" if comma == "\n" else "\n  ]\n}\n")
+        waiting.seek(0)
+        shutil.copyfileobj(waiting, out)

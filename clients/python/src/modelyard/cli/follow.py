@@ -1,6 +1,5 @@
 """``log`` and ``watch``: events of the past, and new versions as they come."""
 
-import json
 import os
 import signal
 import subprocess
@@ -18,8 +17,10 @@ from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import escape, short
+from modelyard.cli.values import past
 from modelyard.core.limits import MAX_PAGE_SIZE
 from modelyard.core.names import DEFAULT_NAMESPACE
+from modelyard.core.times import EXAMPLES, rfc3339
 
 
 @with_session
@@ -40,11 +41,25 @@ def log(
             help="Only matching events, for example 'actor = anna AND time > now-7d'.",
         ),
     ] = "",
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help=f"Only events from then on, for example {EXAMPLES}.", show_default=False)
+    ] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="Only events up to then.", show_default=False)] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most events to list.")] = 50,
 ) -> None:
-    """List the events of the log, newest first: what changed, when, by whom and why."""
+    """List the events of the log, newest first: what changed, when, by whom and why.
+
+    Times without a zone are in UTC.
+    """
+    conditions = [matching] if matching else []
+    if since:
+        conditions.append(f'time >= "{rfc3339(past("--since", since))}"')
+    if until:
+        conditions.append(f'time <= "{rfc3339(past("--until", until, end=True))}"')
     with session.client() as client:
-        found = client.events.list(what, filter=matching, newest_first=True, page_size=min(limit, MAX_PAGE_SIZE))
+        found = client.events.list(
+            what, filter=" AND ".join(conditions), newest_first=True, page_size=min(limit, MAX_PAGE_SIZE)
+        )
         events = islice(found, limit)
         session.show_list("events", events, render.events, f"nothing happened to {what}")
 
@@ -126,10 +141,10 @@ def _unwinding_when_terminated() -> Iterator[None]:
 
 
 def _tell(session: Session, model: PulledModel) -> None:
-    if session.output is Output.JSON:
-        line = json.dumps(documents.document({"path": model.path, "stale": model.stale, "version": model.version}))
-    else:
+    if session.output is Output.TABLE:
         line = escape(f"{short(model.version.name)}  {model.digest}  {model.path}")
+    else:
+        line = documents.dumps({"path": model.path, "stale": model.stale, "version": model.version}, indent=None)
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()  # a reader acts on each line at once
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelyard.cli.text import escape_lines, plain
+from modelyard.core.times import rfc3339
 
 
 def columns(*names: str) -> Table:
@@ -46,4 +47,5 @@ def page(*parts: RenderableType | None) -> RenderableType:
 
 
 def when(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    """As every option that takes a time reads it: in UTC, to the second."""
+    return rfc3339(moment, "seconds")

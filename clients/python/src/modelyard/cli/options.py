@@ -20,7 +20,12 @@ _Url = Annotated[
 ]
 _Output = Annotated[
     Output | None,
-    typer.Option("--output", "-o", help="Tables for people, or one JSON document for programs.", show_default="table"),
+    typer.Option(
+        "--output",
+        "-o",
+        help="table for people, json for one complete document, jsonl for a line for each item.",
+        show_default="table",
+    ),
 ]
 _Insecure = Annotated[
     bool,

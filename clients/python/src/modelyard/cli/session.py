@@ -29,6 +29,7 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    JSONL = "jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +46,26 @@ class Session:
 
     def show(self, document: Any, people: RenderableType) -> None:
         """Writes the answer, for programs or for people."""
-        if self.output is Output.JSON:
-            documents.write(document, sys.stdout)
-        else:
-            _console(sys.stdout).print(people, soft_wrap=isinstance(people, Text))
+        match self.output:
+            case Output.JSON:
+                documents.write(document, sys.stdout)
+            case Output.JSONL:
+                documents.write_line(document, sys.stdout)
+            case Output.TABLE:
+                _console(sys.stdout).print(people, soft_wrap=isinstance(people, Text))
 
     def show_list(self, key: str, values: Iterable[_T], table: Callable[[list[_T]], RenderableType], none: str) -> None:
-        """Writes a list as it comes, in tables of at most a thousand rows; ``none`` says that it is empty."""
+        """Writes a list.
+
+        As one document it is written once it is complete. Else it is written as it comes: a line for each value, or
+        tables of at most a thousand rows; ``none`` says that it is empty.
+        """
         if self.output is Output.JSON:
             documents.write_list(key, values, sys.stdout)
+            return
+        if self.output is Output.JSONL:
+            for value in values:
+                documents.write_line(value, sys.stdout)
             return
         rest = iter(values)
         rows = list(islice(rest, _ROWS_AT_ONCE))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from modelyard.cli import documents, values
+from modelyard.cli import values
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import escape, files, plain, short, size
@@ -100,4 +100,4 @@ def pull(
         # Nothing but the path, and as it is: it is meant for $(…), whatever the folders are called.
         sys.stdout.buffer.write(os.fsencode(pulled.path) + b"\n")
     else:
-        documents.write(pulled, sys.stdout)
+        session.show(pulled, plain(pulled.path))

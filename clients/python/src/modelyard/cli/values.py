@@ -3,10 +3,12 @@
 import math
 import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import typer
 
+from modelyard.core import times
 from modelyard.core.facts import Param
 from modelyard.core.limits import INT64
 
@@ -59,6 +61,17 @@ def finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError("a finite number is needed")
     return value
+
+
+def past(option: str, text: str, *, end: bool = False) -> datetime:
+    """A time of an option, not in the future. ``end``: if it is given to the second, the end of that second."""
+    now = datetime.now(UTC)
+    try:
+        moment = (times.parse_end_of if end else times.parse_time)(text, now)
+        times.check_past(moment, now)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+    return moment
 
 
 def _integer(text: str) -> int:

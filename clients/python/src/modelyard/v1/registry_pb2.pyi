@@ -411,14 +411,18 @@ class ListModelsRequest(_message.Message):
 
     - `AND`, `OR` (which binds tighter), `NOT` and parentheses.
     - Comparisons: `=`, `!=`, `<`, `<=`, `>`, `>=`. `*` in a text stands for any characters.
-    - `:` tests whether a key exists (`labels:team`) or a text contains another.
+    - `:` tests whether a key exists (`labels:team`), whether one of several values is equal (`alias:production`), or
+      whether a text of the resource's own, such as `description`, contains another. Values of maps are compared as a
+      whole: `labels.team = "n*"`.
+    - Times are RFC 3339 or less of it, such as `2026-03-31`, in UTC if they have no zone; or they count back from now:
+      `now-30d`, `7d`, `"2h ago"`. Resources since a time in the future can't be asked for.
     - If a resource lacks the field, the comparison is false.
     - At most 4 KiB, 100 comparisons and 20 levels of nesting.
 
     Fields: `id`, `display_name`, `description`, `owner`, `labels.*`, `alias`, `create_time`, `update_time`.
     """
     order_by: _builtins.str
-    """`id`, `create_time` or `update_time`; add ` desc` for the opposite order. Empty: `id`."""
+    """`id`, `create_time` or `update_time`; add ` desc`, in any case, for the opposite order. Empty: `id`."""
     show_deleted: _builtins.bool
     """Include soft-deleted models."""
     def __init__(
@@ -449,21 +453,29 @@ class ListModelsResponse(_message.Message):
 
     MODELS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Continues the list. Empty on the last page, and only there."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Model]:
         """In the requested order."""
 
+    @_builtins.property
+    def unknown_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of maps in `filter` and `order_by`, such as `labels.team`, that no model of the namespace has: probably they are misspelt. The
+        list is right all the same. Only on the first page.
+        """
+
     def __init__(
         self,
         *,
         models: _abc.Iterable[_resources_pb2.Model] | None = ...,
         next_page_token: _builtins.str = ...,
+        unknown_fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "next_page_token", b"next_page_token", "unknown_fields", b"unknown_fields"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -796,8 +808,8 @@ class ListVersionsRequest(_message.Message):
     """
     order_by: _builtins.str
     """`number` (within one model), `create_time`, or a number such as `metrics.auc`, `params.depth` or
-    `evaluations.test.auc`; add ` desc` for the opposite order. Versions that lack the number come last. Empty: newest
-    first.
+    `evaluations.test.auc`; add ` desc`, in any case, for the opposite order. A key with spaces needs quotes:
+    `metrics."val loss" desc`. Versions that lack the number come last. Empty: newest first.
     """
     show_deleted: _builtins.bool
     """Include soft-deleted versions."""
@@ -832,21 +844,29 @@ class ListVersionsResponse(_message.Message):
 
     VERSIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Continues the list. Empty on the last page, and only there."""
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Version]:
         """In the requested order."""
 
+    @_builtins.property
+    def unknown_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of maps in `filter` and `order_by`, such as `metrics.auc`, that no version has: probably they are misspelt. The
+        list is right all the same. Only on the first page.
+        """
+
     def __init__(
         self,
         *,
         versions: _abc.Iterable[_resources_pb2.Version] | None = ...,
         next_page_token: _builtins.str = ...,
+        unknown_fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "unknown_fields", b"unknown_fields", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1299,8 +1319,8 @@ class GetAliasRequest(_message.Message):
     """Name of the alias."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """Return the alias as it was at this time, also if it has been deleted since. OUT_OF_RANGE, REVISION_COMPACTED, if
-        the log no longer goes back that far.
+        """Return the alias as it was at this time, also if it has been deleted since. A time in the future is refused, but for
+        a minute that clocks may differ. OUT_OF_RANGE, REVISION_COMPACTED, if the log no longer goes back that far.
         """
 
     def __init__(

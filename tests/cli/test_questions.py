@@ -1,0 +1,99 @@
+"""Questions to the command line: what is nearly right is never answered as if it were right."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.cli import Cli
+
+from modelyard import Client, UnknownFieldWarning
+
+
+@pytest.fixture
+def three(cli: Cli, team: str, files: Path) -> str:
+    """A model with three versions; the second has the best metric."""
+    for auc in ("0.91", "0.97", "0.94"):
+        assert cli("push", f"{team}/fraud", files, "--no-capture", "--metric", f"auc={auc}").code == 0
+    return f"{team}/fraud"
+
+
+def numbers(cli: Cli, *arguments: str) -> list[int]:
+    return [version["number"] for version in cli("ls", *arguments, "-o", "json").json["versions"]]
+
+
+class TestSortAndFilter:
+    def test_the_direction_may_be_in_any_case(self, cli: Cli, three: str) -> None:
+        assert numbers(cli, three, "--sort", "metrics.auc DESC") == [2, 3, 1]
+
+    @pytest.mark.parametrize("sort", ["metrics.auc dessc", "metrics.auc desc asc", "metrics.val auc"])
+    def test_what_is_no_direction_is_refused(self, cli: Cli, three: str, sort: str) -> None:
+        answer = cli("ls", three, "--sort", sort)
+        assert (answer.code, answer.out) == (4, "")
+        assert "is not a direction. Use asc or desc" in answer.err
+
+    def test_a_field_that_no_version_has_is_told(self, cli: Cli, three: str) -> None:
+        told = "warning: Nothing in this list has the field 'metrics.acu'. Check its spelling.\n"
+        assert cli("ls", three, "--sort", "metrics.acu desc").err == told
+        assert cli("ls", three, "--sort", "metrics.auc desc").err == ""
+        with Client() as client, pytest.warns(UnknownFieldWarning, match=r"labels\.tier"):
+            assert list(client.versions.list(three, filter="labels.tier = gold")) == []
+
+
+class TestTimes:
+    @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+    def test_every_time_that_is_printed_is_understood_in_every_zone(
+        self, cli: Cli, three: str, zone: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TZ", zone)
+        cli("promote", f"{three}@1")
+        cli("promote", f"{three}@2")
+        printed = re.findall(r"\S+Z\b", cli("log", f"{three}@production", "-n", "1").out)
+        exact = cli("log", f"{three}@production", "-n", "1", "-o", "json").json["events"][0]["time"]
+        for time in (*printed, exact, "now", "0 s ago"):
+            told = cli("resolve", f"{three}@production", "--at", time).out
+            assert re.fullmatch(rf"{three}@2  sha256:\w+  since 20\S+Z by \w+\n", told), time
+            assert cli("ls", three, "--filter", f"create_time <= '{time}'").code == 0
+        assert cli("resolve", f"{three}@production", "--at", "2h ago").code == 2, "it did not exist then"
+
+    @pytest.mark.parametrize("option", ["--since", "--until"])
+    def test_the_log_is_read_from_and_to_a_time(self, cli: Cli, three: str, option: str) -> None:
+        found = cli("log", three, option, "1h", "-o", "json").json["events"]
+        assert bool(found) is (option == "--since")
+
+    @pytest.mark.parametrize(
+        ("line", "why"),
+        [
+            (["resolve", "m@production", "--at", "2999-01-01"], "2999-01-01T00:00:00Z is in the future. It is 20"),
+            (["log", "--since", "2999-01-01"], "is in the future"),
+            (["log", "--until", "tomorrow"], "'tomorrow' is not a time. Use 2026-03-31, 2026-03-31T12:00:00Z, 7d or"),
+        ],
+    )
+    def test_what_is_no_time_of_the_past_is_refused(self, cli: Cli, line: list[str], why: str) -> None:
+        answer = cli(*line)
+        assert (answer.code, answer.out) == (1, "")
+        assert why in answer.err
+
+    def test_the_future_is_refused_in_a_filter_too(self, cli: Cli, three: str) -> None:
+        answer = cli("ls", three, "--filter", "create_time > 2999-01-01")
+        assert answer.code == 4
+        assert "is in the future" in answer.err
+
+
+class TestJson:
+    def test_half_a_list_is_never_printed(self, cli: Cli, three: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def breaks(*_: object, **__: object) -> Iterator[object]:
+            with Client() as client:
+                yield client.resolve(f"{three}@1").version
+            raise OSError("the network is gone")
+
+        monkeypatch.setattr("modelyard.Versions.list", breaks)
+        answer = cli("ls", three, "-o", "json")
+        assert (answer.code, answer.out, answer.error["message"]) == (1, "", "the network is gone")
+
+    def test_lines_are_documents(self, cli: Cli, three: str) -> None:
+        lines = cli("ls", three, "-o", "jsonl").out.splitlines()
+        assert [json.loads(line)["reference"] for line in lines] == [f"{three}@{number}" for number in (3, 2, 1)]
+        assert json.loads(cli("resolve", f"{three}@1", "-ojsonl").out)["version"]["number"] == 1
+        assert cli("show", f"{three}@9", "-o", "jsonl").error["reason"] == "VERSION_NOT_FOUND"
