@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test test-long mutants check bench protos freeze-contract contract format lock clean
+.PHONY: help demo serve test test-long mutants check docs docs-serve bench protos freeze-contract contract format lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,6 +42,15 @@ check: $(READY) ## format, lint, types, walls between rooms, contract, also agai
 	@cd protos && ../$(BIN)/buf format --diff --exit-code
 	@$(BIN)/python protos/generate.py --check
 	@$(BIN)/python clients/python/tools/generate_sync.py --check
+	@$(MAKE) --no-print-directory docs
+
+docs: $(READY) ## build the documentation into dist/site, its reference from the code; a broken link is an error
+	@$(BIN)/python -m tools.reference
+	@$(BIN)/zensical build --strict
+
+docs-serve: $(READY) ## show the documentation at localhost:8000, and again after each change of a page
+	@$(BIN)/python -m tools.reference
+	@$(BIN)/zensical serve
 
 format: $(READY) ## put the code into its standard form
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix . && cd protos && ../$(BIN)/buf format -w
@@ -73,4 +82,4 @@ lock: $(READY) ## write the lock files from the pyproject files; no registry hos
 	@$(EXPORT) --package modelyard-server --no-dev -o requirements-server.lock
 
 clean: ## remove what the targets above made
-	@rm -rf .venv .venv-peers dist clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-peers dist .cache docs/reference clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

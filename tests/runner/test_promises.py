@@ -1,4 +1,4 @@
-"""The ids of promises, attacks and faults, such as R1, A82 and F14, refer to the list in docs/promises.md."""
+"""The ids of promises, attacks and faults, such as R1, A82 and F14, refer to the list in docs/explanation/promises.md."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from tests.support.children import ROOT
 
-_LIST: Final = ROOT / "docs" / "promises.md"
+_LIST: Final = ROOT / "docs" / "explanation" / "promises.md"
 _ROW: Final = re.compile(r"^\| ([RAFD]\d+) \| (.+?) \| (.+) \|$", re.MULTILINE)
 _ID: Final = re.compile(r"\b(?:R\d{1,2}|[AF]\d{2,3}|D\d{2})\b")
 _FILE: Final = re.compile(r"`([^`]+)`")

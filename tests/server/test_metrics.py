@@ -1,4 +1,4 @@
-"""What Prometheus is told, and that docs/operations.md tells all of it."""
+"""What Prometheus is told, and that docs/how-to/operations.md tells all of it."""
 
 import re
 import urllib.request
@@ -18,7 +18,7 @@ from modelyard.v1 import events_pb2, registry_pb2
 from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
-_DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+_DOCUMENT = Path(__file__).parents[2] / "docs" / "how-to" / "operations.md"
 _ROW = re.compile(r"^\| `((?:modelyard|process)_\w+)`", re.MULTILINE)
 
 

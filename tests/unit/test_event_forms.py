@@ -1,7 +1,7 @@
 """How resources stand in the log: golden files that never change, and fields that come and go.
 
 Never change a golden file: logs hold such bytes. If a test fails here after a change of a codec, give the kind a new
-schema (`docs/log.md`) and add a golden file for it.
+schema (`docs/explanation/log.md`) and add a golden file for it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The bytes of an event: written once, hashed, and never encoded again. ``docs/log.md`` specifies them.
+"""The bytes of an event: written once, hashed, and never encoded again. ``docs/explanation/log.md`` specifies them.
 
 An event is stored as the bytes that its hash covers. So older and newer code can verify an event, and read the fields
 that it knows.

@@ -99,7 +99,7 @@ class Event(_message.Message):
     has `include_payload`.
 
     Its members are `schema` (absent: 0), `previous` (the hash of the event before it),
-    `revision`, `type`, `resource`, `actor`, `request_id`, `reason`, `time`, `changes` and `snapshot`. `docs/log.md` in
+    `revision`, `type`, `resource`, `actor`, `request_id`, `reason`, `time`, `changes` and `snapshot`. `docs/explanation/log.md` in
     the repository specifies them, and the form of the JSON. Ignore members that you don't know.
 
     A message takes at most 4 MiB. An event that would be larger than 3.5 MiB with its payload comes without `changes`
