@@ -1,4 +1,4 @@
-"""The ids of promises, attacks and faults, such as R1, A82 and F14, refer to the list in docs/explanation/promises.md."""
+"""Ids of promises, attacks and faults, such as R1, A82 and F14, refer to docs/explanation/promises.md."""
 
 import re
 from pathlib import Path

@@ -30,7 +30,8 @@ _FILE_MESSAGE, _FILE_ENUM, _FILE_SERVICE = 4, 5, 6
 _MESSAGE_FIELD, _MESSAGE_NESTED, _MESSAGE_ENUM = 2, 3, 4
 _MEMBER = 2  # a method of a service, a value of an enum
 
-Path_ = tuple[int, ...]
+Place = tuple[int, ...]
+"""Of a comment: its path in the descriptor."""
 
 
 class _File:
@@ -45,15 +46,15 @@ class _File:
     def page(self) -> str:
         return f"{Path(self.name).stem}.md"
 
-    def comment(self, path: Path_) -> str:
+    def comment(self, path: Place) -> str:
         return "\n".join(line.removeprefix(" ") for line in self._comments.get(path, "").splitlines()).strip()
 
-    def messages(self) -> Iterator[tuple[Path_, str, DescriptorProto]]:
+    def messages(self) -> Iterator[tuple[Place, str, DescriptorProto]]:
         """With the messages inside of others, as ``Outer.Inner``."""
         for index, message in enumerate(self.descriptor.message_type):
             yield from _nested((_FILE_MESSAGE, index), "", message)
 
-    def enums(self) -> Iterator[tuple[Path_, str, EnumDescriptorProto]]:
+    def enums(self) -> Iterator[tuple[Place, str, EnumDescriptorProto]]:
         for index, enum in enumerate(self.descriptor.enum_type):
             yield (_FILE_ENUM, index), enum.name, enum
         for path, name, message in self.messages():
@@ -61,7 +62,7 @@ class _File:
                 yield (*path, _MESSAGE_ENUM, index), f"{name}.{enum.name}", enum
 
 
-def _nested(path: Path_, outer: str, message: DescriptorProto) -> Iterator[tuple[Path_, str, DescriptorProto]]:
+def _nested(path: Place, outer: str, message: DescriptorProto) -> Iterator[tuple[Place, str, DescriptorProto]]:
     name = f"{outer}{message.name}"
     if not message.options.map_entry:
         yield path, name, message
@@ -96,20 +97,20 @@ def _read() -> list[_File]:
 def _page(file: _File, homes: dict[str, str]) -> str:
     parts: list[str] = []
     for index, service in enumerate(file.descriptor.service):
-        path = (_FILE_SERVICE, index)
+        path: Place = (_FILE_SERVICE, index)
         parts += [_heading(2, service.name), file.comment(path)]
         for number, method in enumerate(service.method):
             parts += [_heading(3, method.name), *_method(file, method, (*path, _MEMBER, number), homes)]
     messages, enums = list(file.messages()), list(file.enums())
     if messages:
         parts.append("## Messages")
-    for path, name, message in messages:
-        parts += [_heading(3, name), file.comment(path), *_fields(file, path, message, homes)]
+    for place, name, message in messages:
+        parts += [_heading(3, name), file.comment(place), *_fields(file, place, message, homes)]
     if enums:
         parts.append("## Enums")
-    for path, name, enum in enums:
-        parts += [_heading(3, name), file.comment(path)]
-        parts += [entry(f"`{value.name}`", file.comment((*path, _MEMBER, i))) for i, value in enumerate(enum.value)]
+    for place, name, enum in enums:
+        parts += [_heading(3, name), file.comment(place)]
+        parts += [entry(f"`{value.name}`", file.comment((*place, _MEMBER, i))) for i, value in enumerate(enum.value)]
     return page(file.name, *parts)
 
 
@@ -117,7 +118,7 @@ def _heading(level: int, name: str) -> str:
     return f"{'#' * level} {name} {{#{name}}}"
 
 
-def _method(file: _File, method: MethodDescriptorProto, path: Path_, homes: dict[str, str]) -> Iterator[str]:
+def _method(file: _File, method: MethodDescriptorProto, path: Place, homes: dict[str, str]) -> Iterator[str]:
     options = method.options
     yield file.comment(path)
     takes, gives = _link(method.input_type, homes), _link(method.output_type, homes)
@@ -143,7 +144,7 @@ def _retry(options: MethodOptions) -> str:
     }.get(options.idempotency_level, "not safe")
 
 
-def _fields(file: _File, path: Path_, message: DescriptorProto, homes: dict[str, str]) -> Iterator[str]:
+def _fields(file: _File, path: Place, message: DescriptorProto, homes: dict[str, str]) -> Iterator[str]:
     for index, field in enumerate(message.field):
         behaviour = [
             field_behavior_pb2.FieldBehavior.Name(value).lower().replace("_", " ")

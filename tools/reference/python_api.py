@@ -25,6 +25,7 @@ _PAGES: Final = (
     ("modelyard.errors", "errors"),
     ("modelyard", "records"),
 )
+_STARS: Final = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
 _LISTS: Final = {
     griffe.DocstringSectionKind.parameters: "Arguments",
     griffe.DocstringSectionKind.attributes: "Attributes",
@@ -51,12 +52,16 @@ def pages() -> dict[str, str]:
     assert isinstance(package, griffe.Module)
     sorted_in: dict[str, list[str]] = {name: [] for name in _TITLES}
     for name in sorted(map(str, package.exports or ())):
-        target = package[name].final_target if package[name].is_alias else package[name]
+        target = _target(package[name])
         sorted_in[_page_of(target)] += [*_rendered(name, target)]
     rendered = {f"python/{name}.md": page(_TITLES[name], *parts) for name, parts in sorted_in.items()}
     for name in _MODULES:
         rendered[f"python/{name}.md"] = _module(name, package[name])
     return rendered
+
+
+def _target(found: griffe.Object | griffe.Alias) -> griffe.Object:
+    return found.final_target if isinstance(found, griffe.Alias) else found
 
 
 def _page_of(target: griffe.Object) -> str:
@@ -80,7 +85,7 @@ def _rendered(name: str, target: griffe.Object | griffe.Alias, level: int = 2, o
     yield f"{'#' * level} `{anchor}` {{#{anchor}}}"
     if isinstance(target, griffe.Function):
         yield _code(_signature(name, target))
-    elif target.is_attribute:
+    elif isinstance(target, griffe.Attribute):
         yield _code(f"{name}: {target.annotation}" if target.annotation else name)
     elif isinstance(target, griffe.Class):
         yield from _bases(target)
@@ -94,13 +99,9 @@ def _members(name: str, target: griffe.Class, level: int) -> Iterator[str]:
     if isinstance(constructor, griffe.Function) and constructor.has_docstring:
         yield _code(_signature(name, constructor))
         yield from _docstring(constructor)
-    shown = {
-        member: found.final_target if found.is_alias else found
-        for member, found in target.all_members.items()
-        if not member.startswith("_")
-    }
+    shown = {member: _target(found) for member, found in target.all_members.items() if not member.startswith("_")}
     for member, found in shown.items():
-        if found.is_attribute:
+        if isinstance(found, griffe.Attribute):
             kind = f": `{found.annotation}`" if found.annotation else ""
             value = f" = `{found.value}`" if found.value is not None and not found.annotation else ""
             yield entry(f"`{member}`{kind}{value}", prose(found.docstring.value) if found.docstring else "")
@@ -126,7 +127,7 @@ def _signature(name: str, function: griffe.Function) -> str:
         if kind is griffe.ParameterKind.keyword_only and not starred:
             parts.append("*")
             starred = True
-        stars = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}.get(kind or None, "")
+        stars = _STARS.get(kind, "") if kind else ""
         annotation = f": {parameter.annotation}" if parameter.annotation is not None else ""
         default = f" = {parameter.default}" if parameter.default is not None and not stars else ""
         parts.append(f"{stars}{parameter.name}{annotation}{default}")

@@ -5,6 +5,7 @@ from typing import Final, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from tools.reference.markdown import page, prose, table
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from modelyard import _config
@@ -20,7 +21,9 @@ the prefix, in small letters.
 
 def pages() -> dict[str, str]:
     head, _, variables = (_config.__doc__ or "").partition("\n")
-    flags = {option.name: option.opts[0] for option in get_command(cli).commands["serve"].params}
+    server = get_command(cli)
+    assert isinstance(server, TyperGroup)
+    flags = {option.name: option.opts[0] for option in server.commands["serve"].params}
     rows = [
         (f"`{flags[name]}`" if name in flags else "none", f"`{ENV_PREFIX}{name.upper()}`", *_about(field))
         for name, field in Settings.model_fields.items()
