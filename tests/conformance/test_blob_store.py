@@ -538,6 +538,17 @@ async def test_a_blob_that_is_missing_is_reported_as_damage(store: BlobStore) ->
     assert caught.value.metadata == {"digest": key.digest}
 
 
+async def test_damage_is_found_without_reading(store: BlobStore) -> None:
+    parts = [await store_bytes(store, data) for data in (b"ab", b"cd")]
+    small, whole = key_of(b"small"), key_of(b"abcd")
+    await store.put([(small, b"small")])
+    await store.compose(whole, parts, field="blob")
+    missing, longer = key_of(b"missing"), BlobKey(small.digest, small.generation, small.size + 1)
+
+    assert await store.find_damaged([*parts, small, whole]) == {}
+    assert await store.find_damaged([small, missing, longer]) == {missing: "missing", longer: "resized"}
+
+
 async def test_a_blob_of_another_size_is_reported_as_damage(store: BlobStore) -> None:
     key = await store_bytes(store, some_bytes(MIB))
 

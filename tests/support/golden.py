@@ -22,6 +22,7 @@ from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.namespaces.values import Namespace
 from modelyard_server.registry.versions.facts import facts_to_json
 from modelyard_server.registry.versions.values import Version, VersionState
+from modelyard_server.transfers.blobs.events import BlobCondition
 from modelyard_server.webhooks.values import Webhook
 
 THEN: Final = datetime(2026, 3, 1, 12, 30, 0, 123456, UTC)
@@ -143,6 +144,9 @@ RECORDS: Final[dict[str, Resource]] = {
         secret_generation=2,
         overlap_end_time=LATER,
         created_by="anna",
+    ),
+    "blob": BlobCondition(
+        **_COMMON, name=f"namespaces/team/blobs/{DIGEST}", digest=DIGEST, size=2**40, damage="missing"
     ),
     "log": Floor(**_COMMON, name=NamespaceName("team"), compacted_revision=5),
 }

@@ -9,6 +9,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
@@ -18,14 +19,38 @@ from uuid import uuid4
 from modelyard.core.manifest import check_digest
 from modelyard_server import failpoints
 from modelyard_server.blobs.disk import make_folder, sync_folder
-from modelyard_server.blobs.store import BlobKey
-from modelyard_server.calls.errors import blob_corrupt
+from modelyard_server.blobs.store import BlobKey, Damage
+from modelyard_server.calls.errors import blob_corrupt, storage_down
 
 _MARK: Final = ".mark"
 _TEMPORARY: Final = "tmp-"
 _UPLOAD: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GENERATION: Final = re.compile(r"[0-9a-f]{32}")
 _PUBLICATION: Final = re.compile(r"(?P<digest>[0-9a-f]{64})\.(?P<generation>[0-9a-f]{32})")
+
+
+# Times that every file system and every format of backups can hold: 1980-01-02 to 2038-01-19.
+_FIRST_STAMP: Final = 315_619_200
+_STAMPS: Final = 2**31 - _FIRST_STAMP
+
+
+def stamp(descriptor: int, key: BlobKey) -> None:
+    """Gives an open file the modification time of its publication: a number made from its generation.
+
+    Nothing writes a publication again. So a file with any other time was written to, or another file took its place.
+    """
+    seconds = _stamp_of(key)
+    os.utime(descriptor, (seconds, seconds))
+
+
+def _stamp_of(key: BlobKey) -> int:
+    return _FIRST_STAMP + int(_checked_generation(key)[:8], 16) % _STAMPS
+
+
+def _checked_generation(key: BlobKey) -> str:
+    if not _GENERATION.fullmatch(key.generation):
+        raise ValueError(f"{key.generation[:80]!r} is not a generation")
+    return key.generation
 
 
 class Layout:
@@ -86,9 +111,21 @@ class Layout:
 
     def blob(self, key: BlobKey) -> Path:
         digits = check_digest(key.digest).removeprefix("sha256:")
-        if not _GENERATION.fullmatch(key.generation):
-            raise ValueError(f"{key.generation[:80]!r} is not a generation")
-        return self._blobs / digits[:2] / f"{digits}.{key.generation}"
+        return self._blobs / digits[:2] / f"{digits}.{_checked_generation(key)}"
+
+    def damage(self, key: BlobKey) -> Damage | None:
+        """What is wrong with a publication, by its size and its times; None if nothing is."""
+        path = self.blob(key)
+        try:
+            found = path.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            # Without the folder, the volume is not mounted: nobody knows what is on it.
+            if not path.parent.is_dir():
+                raise storage_down() from None
+            return Damage.MISSING
+        if not stat.S_ISREG(found.st_mode) or found.st_size != key.size:
+            return Damage.RESIZED
+        return Damage.CHANGED if int(found.st_mtime) != _stamp_of(key) else None
 
     def published(self) -> Generator[BlobKey, None, None]:
         """Every publication, with the size that it has."""

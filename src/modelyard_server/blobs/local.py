@@ -17,7 +17,7 @@ from modelyard_server.blobs.layout import Layout
 from modelyard_server.blobs.reading import BlobReader, read_whole
 from modelyard_server.blobs.resuming import HashedPrefixes
 from modelyard_server.blobs.staging import StagedUpload
-from modelyard_server.blobs.store import BlobKey, Chunk
+from modelyard_server.blobs.store import BlobKey, Chunk, Damage
 from modelyard_server.blobs.workers import Workers, outlast
 from modelyard_server.calls.errors import RegistryError, size_mismatch, upload_fenced
 
@@ -269,6 +269,13 @@ class LocalStore:
     async def get(self, keys: Sequence[BlobKey]) -> Sequence[Chunk]:
         return await self._workers.run(_checksummed_blobs, self._layout, keys)
 
+    async def find_damaged(self, keys: Sequence[BlobKey]) -> dict[BlobKey, Damage]:
+        found: dict[BlobKey, Damage] = {}
+        for start in range(0, len(keys), LISTED_AT_ONCE):
+            batch = keys[start : start + LISTED_AT_ONCE]
+            found.update(await self._workers.run(_damaged, self._layout, batch))
+        return found
+
     async def size(self, key: BlobKey) -> int | None:
         return await self._workers.run(_size, self._layout.blob(key))
 
@@ -296,6 +303,10 @@ def _checksummed_batch(reader: BlobReader) -> list[Chunk]:
 
 def _checksummed_blobs(layout: Layout, keys: Sequence[BlobKey]) -> list[Chunk]:
     return [checksummed(read_whole(layout.blob(key), key)) for key in keys]
+
+
+def _damaged(layout: Layout, keys: Sequence[BlobKey]) -> dict[BlobKey, Damage]:
+    return {key: damage for key in keys if (damage := layout.damage(key)) is not None}
 
 
 def _size(path: Path) -> int | None:

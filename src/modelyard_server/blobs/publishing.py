@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from modelyard_server.blobs.disk import open_new, sync, sync_folder, write_at
-from modelyard_server.blobs.layout import Layout
+from modelyard_server.blobs.layout import Layout, stamp
 from modelyard_server.blobs.reading import BATCH_BYTES, BlobReader
 from modelyard_server.blobs.staging import StagedFile
 from modelyard_server.blobs.store import BlobKey
@@ -22,8 +22,8 @@ class SmallBlobs:
 
     def write(self, part: slice) -> None:
         """Makes some of them durable. Threads may write parts in parallel, because a disk combines small syncs."""
-        for path, _, data in self._blobs[part]:
-            _write_whole(path, data)
+        for path, key, data in self._blobs[part]:
+            _write_whole(path, key, data)
 
     def publish(self) -> None:
         for path, key, _ in self._blobs:
@@ -36,11 +36,12 @@ class SmallBlobs:
         _remove(path for path, _, _ in self._blobs)
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _write_whole(path: Path, key: BlobKey, data: bytes) -> None:
     descriptor = open_new(path)
     try:
         write_at(descriptor, data, 0)
         os.fchmod(descriptor, 0o444)
+        stamp(descriptor, key)
         sync(descriptor)
     finally:
         os.close(descriptor)

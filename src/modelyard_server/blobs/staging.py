@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from modelyard_server.blobs.disk import SyncFailedError, replace, sync, sync_folder, write_at
 from modelyard_server.blobs.hashing import Sha256, is_damaged
-from modelyard_server.blobs.layout import Layout
+from modelyard_server.blobs.layout import Layout, stamp
 from modelyard_server.blobs.reading import BATCH_BYTES
 from modelyard_server.blobs.resuming import HashedPrefix
 from modelyard_server.blobs.store import BlobKey, Chunk
@@ -108,6 +108,7 @@ class StagedFile:
         """Makes the contents and the name of the file durable. The caller has compared size and digest."""
         if not self.sealed:
             os.ftruncate(self.descriptor, self.position)
+        stamp(self.descriptor, key)
         sync(self.descriptor)
         os.fchmod(self.descriptor, 0o444)
         self.sealed = True

@@ -5,8 +5,9 @@ publication never removes a newer one. For failures of a disk or an object store
 ``calls.errors``: ``STORAGE_FULL``, ``BACKEND_DOWN``, ``BLOB_CORRUPT``.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 
@@ -27,6 +28,18 @@ class BlobKey:
     """32 hexadecimal digits."""
     size: int
     """In bytes."""
+
+
+class Damage(StrEnum):
+    """What is wrong with a publication."""
+
+    MISSING = "missing"
+    """It is not in the store."""
+    RESIZED = "resized"
+    """It has another size."""
+    CHANGED = "changed"
+    """It was written to or replaced since its publication, or restored from a backup that kept no times. Its bytes may
+    be right: only reading them all can tell."""
 
 
 class StoreError(Exception):
@@ -133,6 +146,13 @@ class BlobStore(Protocol):
 
     async def get(self, keys: Sequence[BlobKey]) -> Sequence[Chunk]:
         """Small blobs, whole, each with its crc32c, in the order asked. ``BLOB_CORRUPT`` as of :meth:`read`."""
+        ...
+
+    async def find_damaged(self, keys: Sequence[BlobKey]) -> Mapping[BlobKey, Damage]:
+        """The publications among ``keys`` that are not as they were published. Cheap: reads no bytes.
+
+        ``BACKEND_DOWN`` if the store itself is not there, as when its volume is not mounted.
+        """
         ...
 
     async def size(self, key: BlobKey) -> int | None:

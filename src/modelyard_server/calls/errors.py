@@ -219,7 +219,8 @@ def storage_down(retry_after: float = 5.0) -> Unavailable:
 
 def blob_corrupt(digest: str) -> DataLoss:
     return DataLoss(
-        f"The stored bytes of {digest} are missing or damaged. Report this to the registry's operator.",
+        f"The stored bytes of {digest} are missing or damaged. Push the same file again to replace them, or report this"
+        " to the registry's operator.",
         reason="BLOB_CORRUPT",
         metadata={"digest": digest},
     )

@@ -19,7 +19,7 @@ from modelyard_server.registry.aliases.moves import AliasMoves, MoveGuard
 from modelyard_server.registry.aliases.service import Aliases
 from modelyard_server.registry.aliases.servicer import AliasesServicer
 from modelyard_server.registry.checks import check
-from modelyard_server.registry.guards import DeleteGuard, NamespaceContents, StoredBlobs, UseListener
+from modelyard_server.registry.guards import BlobDamage, DeleteGuard, NamespaceContents, StoredBlobs, UseListener
 from modelyard_server.registry.models import tables as model_tables
 from modelyard_server.registry.models.events import MODEL
 from modelyard_server.registry.models.service import Models
@@ -52,7 +52,7 @@ def _build(parts: Parts) -> Running:
     moves = AliasMoves(mutations, parts.offers.of(MoveGuard))
     aliases = Aliases(mutations, moves)
     namespaces = Namespaces(mutations, parts.offers.of(NamespaceContents))
-    versions = Versions(mutations, aliases, parts.offers.one(StoredBlobs), guards)
+    versions = Versions(mutations, aliases, parts.offers.one(StoredBlobs), parts.offers.one(BlobDamage), guards)
     resolver = Resolver(parts.database, parts.clock, parts.offers.of(UseListener))
     return Running(
         servicers=[

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from modelyard.core.names import NamespaceName
 from modelyard_server.calls.errors import PreconditionViolation
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
@@ -42,6 +43,15 @@ class StoredBlobs(Protocol):
         self, transaction: Transaction, namespace_key: int, digests: Collection[str], *, lock: bool = False
     ) -> Mapping[str, int]:
         """Digest to size in bytes, for the blobs that the namespace has. ``lock`` keeps them until the commit."""
+        ...
+
+
+@runtime_checkable
+class BlobDamage(Protocol):
+    """Compares blobs with the store of bytes. It opens a transaction of its own, so it is asked outside of any."""
+
+    async def damaged_among(self, parent: NamespaceName, digests: Collection[str]) -> Collection[str]:
+        """The digests of the namespace's own blobs whose stored bytes are missing or damaged."""
         ...
 
 

@@ -13,6 +13,8 @@ from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.registry.guards import UseListener
 from modelyard_server.transfers.blobs import tables as blob_tables
+from modelyard_server.transfers.blobs.damage import DamagedBlobs
+from modelyard_server.transfers.blobs.events import BLOB
 from modelyard_server.transfers.blobs.repository import BlobRepository
 from modelyard_server.transfers.blobs.service import Blobs
 from modelyard_server.transfers.blobs.servicer import BlobsServicer
@@ -40,11 +42,14 @@ class _HeldBlobs:
 
 def _build(parts: Parts) -> Running:
     mutations, limits = Mutations(parts.database, parts.clock, parts.limits), parts.limits
-    blobs = Blobs(mutations, parts.store)
+    damaged = DamagedBlobs(mutations, parts.store, parts.metrics)
+    parts.offers.add(damaged)
+    blobs = Blobs(mutations, parts.store, damaged)
     uploads = Uploads(mutations, blobs, parts.store)
     downloads = Downloads(
         parts.database,
         parts.store,
+        damaged,
         limits.preferred_chunk_bytes,
         limits.batch_bytes,
         LargestFiles(limits.usage_versions),
@@ -68,7 +73,7 @@ CAPABILITY: Final = Capability(
     name="transfers",
     tables=[blob_tables.blobs, blob_tables.namespace_blobs, store_tables.stores, upload_tables.uploads],
     services=[artifacts_pb2.DESCRIPTOR.services_by_name["ArtifactsService"]],
-    offers=[_HeldBlobs(), UploadsKeepNamespaces()],
+    offers=[BLOB, _HeldBlobs(), UploadsKeepNamespaces()],
     checks=[check],
     build=_build,
 )

@@ -1,6 +1,6 @@
 """Creates, reads, updates, deprecates, quarantines, releases, deletes and restores versions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,7 +23,7 @@ from modelyard_server.log.values import Json
 from modelyard_server.query.listing import Listing, Page
 from modelyard_server.registry import lookup
 from modelyard_server.registry.aliases.service import Aliases, Precondition
-from modelyard_server.registry.guards import DeleteGuard, StoredBlobs
+from modelyard_server.registry.guards import BlobDamage, DeleteGuard, StoredBlobs
 from modelyard_server.registry.lookup import digest_changed, named, with_files
 from modelyard_server.registry.models.repository import ModelRepository
 from modelyard_server.registry.models.values import Model
@@ -54,14 +54,19 @@ class Versions:
     mutations: Mutations
     aliases: Aliases
     stored: StoredBlobs
+    damage: BlobDamage
     guards: tuple[DeleteGuard, ...]
 
     async def create(self, attempt: Attempt, new: NewVersion) -> Version:
         digest = manifest_digest(new.files)
+        # Before the transaction, which must not wait for a disk.
+        digests = {file.digest for file in new.files}
+        damaged = await self.damage.damaged_among(NamespaceName(new.parent.namespace), digests)
 
         async def work(transaction: Transaction) -> Version:
             # Lock the model: commits of one model wait here, so that its version numbers have no gaps.
             model = await lookup.model(transaction, new.parent, lock=True)
+            _check_present({(file.digest, file.size) for file in new.files if file.digest in damaged})
             target = await self._unchanged(transaction, new, digest) if new.if_changed else None
             if target is None:
                 target = await self._commit(transaction, attempt, model, new, digest)
@@ -114,17 +119,7 @@ class Versions:
     async def _check_blobs(self, transaction: Transaction, namespace_key: int, files: Sequence[File]) -> None:
         digests = {file.digest for file in files}
         held = await self.stored.held_sizes(transaction, namespace_key, digests, lock=True)
-        missing = {(file.digest, file.size) for file in files if file.digest not in held}
-        if missing:
-            raise FailedPrecondition(
-                f"{len(missing)} blobs of the files are not stored in this namespace. Upload them, then try again.",
-                reason="MISSING_BLOBS",
-                violations=[
-                    PreconditionViolation("MISSING", f"blobs/{digest}/{size}", "not stored in this namespace")
-                    for digest, size in sorted(missing)
-                ],
-                metadata={"missingCount": str(len(missing))},
-            )
+        _check_present({(file.digest, file.size) for file in files if file.digest not in held})
         wrong = [(index, file, held[file.digest]) for index, file in enumerate(files) if held[file.digest] != file.size]
         if wrong:
             _, first, actual = wrong[0]
@@ -301,6 +296,19 @@ class Versions:
             transaction, attempt, before.namespace_key, VERSION, verb, before=before, after=after, reason=reason
         )
         return after
+
+
+def _check_present(missing: Collection[tuple[str, int]]) -> None:
+    if missing:
+        raise FailedPrecondition(
+            f"{len(missing)} blobs of the files are not stored in this namespace. Upload them, then try again.",
+            reason="MISSING_BLOBS",
+            violations=[
+                PreconditionViolation("MISSING", f"blobs/{digest}/{size}", "not stored in this namespace")
+                for digest, size in sorted(missing)
+            ],
+            metadata={"missingCount": str(len(missing))},
+        )
 
 
 def _illegal(version: Version, rule: str) -> FailedPrecondition:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import bindparam, case, delete, select, tuple_, update
 
 from modelyard_server.blobs.store import BlobKey
 from modelyard_server.db.rows import batches, insert_for
@@ -58,6 +58,12 @@ class BlobRepository:
             for row in await self._connection.execute(_LIVE, {"digests": batch}):
                 found[row.digest] = BlobKey(row.digest, row.generation, row.size)
         return found
+
+    async def drop(self, keys: Collection[BlobKey]) -> None:
+        """Removes publications, each only if it is still there."""
+        for batch in batches(sorted(keys, key=lambda key: key.digest)):
+            places = [(key.digest, key.generation) for key in batch]
+            await self._connection.execute(delete(blobs).where(tuple_(_BLOBS.digest, _BLOBS.generation).in_(places)))
 
     async def add(self, keys: Sequence[BlobKey], at: datetime) -> None:
         rows = [

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from modelyard.core.names import NamespaceName
 from modelyard_server import failpoints
-from modelyard_server.blobs.store import BlobKey, BlobStore
+from modelyard_server.blobs.store import BlobKey, BlobStore, Damage
 from modelyard_server.calls.caller import Caller
 from modelyard_server.calls.errors import (
     FailedPrecondition,
@@ -24,6 +24,7 @@ from modelyard_server.calls.limits import Limits
 from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.registry import lookup
+from modelyard_server.transfers.blobs.damage import DamagedBlobs
 from modelyard_server.transfers.blobs.repository import BlobRepository
 from modelyard_server.transfers.blobs.values import BlobRef
 
@@ -43,6 +44,7 @@ def new_generation() -> str:
 class Blobs:
     mutations: Mutations
     store: BlobStore
+    damaged: DamagedBlobs
 
     @property
     def _database(self) -> Database:
@@ -55,13 +57,14 @@ class Blobs:
     async def find_missing(
         self, caller: Caller, parent: NamespaceName, blobs: Sequence[BlobRef], sizes: Sequence[int]
     ) -> Found:
-        """Finds blobs of this namespace only, and renews their lease."""
+        """Finds blobs of this namespace only, and renews their lease. Damaged blobs are missing."""
+        damaged = await self.damaged.damaged_among(parent, {blob.digest for blob in blobs}) if blobs else set()
         until = self.mutations.later(self._limits.lease_ttl)
 
         async def work(transaction: Transaction) -> Found:
             namespace = await lookup.namespace(transaction, parent)
             held = await BlobRepository(transaction).visible(namespace.key, {blob.digest for blob in blobs})
-            present = {blob.digest for blob in blobs if held.get(blob.digest) == blob.size}
+            present = {blob.digest for blob in blobs if held.get(blob.digest) == blob.size} - damaged
             if present:
                 await BlobRepository(transaction).lease(namespace.key, present, until)
             known = await BlobRepository(transaction).known_sizes(namespace.key, set(sizes)) if sizes else set()
@@ -91,38 +94,64 @@ class Blobs:
         return results
 
     async def adopt(self, parent: NamespaceName, keys: Sequence[BlobKey]) -> None:
-        """Records published blobs for a namespace. If the digest is already published, the new copy is removed.
+        """Records published blobs for a namespace. If the digest is already published, one of the copies is removed:
+        the older one if it is damaged, else the new one.
 
-        A namespace can't observe the difference: in both cases it sent all bytes, and they were hashed and written.
+        A namespace can't observe the difference: in each case it sent all bytes, and they were hashed and written.
         """
+        damaged = await self.damaged.of({key.digest for key in keys})
 
         async def work(transaction: Transaction) -> list[BlobKey]:
-            return await self.enter(transaction, parent, keys)
+            return await self.enter(transaction, parent, keys, damaged)
 
-        for surplus in await self._database.write(work):
-            await self.store.remove(surplus)
+        await self.clear(await self._database.write(work), damaged)
 
-    async def enter(self, transaction: Transaction, parent: NamespaceName, keys: Sequence[BlobKey]) -> list[BlobKey]:
-        """The same within a transaction. Returns the copies to remove after the commit."""
+    async def clear(self, surplus: Sequence[BlobKey], damaged: Mapping[BlobKey, Damage]) -> None:
+        """Removes the copies that :meth:`enter` returned."""
+        self.damaged.count_healed([key for key in surplus if key in damaged])
+        for key in surplus:
+            await self.store.remove(key)
+
+    async def enter(
+        self,
+        transaction: Transaction,
+        parent: NamespaceName,
+        keys: Sequence[BlobKey],
+        damaged: Mapping[BlobKey, Damage],
+    ) -> list[BlobKey]:
+        """The same as :meth:`adopt`, within a transaction. Returns the copies for :meth:`clear` after the commit."""
         namespace = await lookup.namespace(transaction, parent)
         now, until = self.mutations.clock(), self.mutations.later(self._limits.lease_ttl)
         # In the same order everywhere, so that two transactions can't deadlock.
         keys = sorted(keys, key=lambda key: key.digest)
-        await BlobRepository(transaction).add(keys, now)
-        live = await BlobRepository(transaction).live({key.digest for key in keys})
-        await BlobRepository(transaction).grant(namespace.key, keys, at=now, until=until)
-        return [key for key in keys if live.get(key.digest) != key]
+        blobs = BlobRepository(transaction)
+        if damaged:
+            before = await blobs.live({key.digest for key in damaged})
+            # Another push may have replaced one meanwhile. A retry after a crash may find its own.
+            stale = set(before.values()) - set(keys)
+            damaged = {key: damage for key, damage in damaged.items() if key in stale}
+            # Only to namespaces that had the blob: to others it would tell what is in the rest of the registry.
+            held = await blobs.visible(namespace.key, {key.digest for key in damaged})
+            known = {key: damage for key, damage in damaged.items() if key.digest in held}
+            self.damaged.record_healing(transaction, parent, namespace.key, known)
+            await blobs.drop(damaged.keys())
+        await blobs.add(keys, now)
+        live = await blobs.live({key.digest for key in keys})
+        await blobs.grant(namespace.key, keys, at=now, until=until)
+        return [*damaged, *(key for key in keys if live.get(key.digest) != key)]
 
     async def compose(
         self, caller: Caller, parent: NamespaceName, whole: BlobRef, parts: Sequence[BlobRef]
     ) -> AsyncGenerator[int, None]:
         """Joins blobs of the namespace into one. Yields the number of hashed bytes every few seconds."""
         _check_sum(whole, parts)
+        damaged = await self.damaged.damaged_among(parent, {whole.digest, *(part.digest for part in parts)})
 
         async def work(transaction: Transaction) -> tuple[bool, list[BlobKey]]:
             namespace = await lookup.namespace(transaction, parent)
             digests = {part.digest for part in parts}
             held = await BlobRepository(transaction).visible(namespace.key, digests | {whole.digest})
+            held = {digest: size for digest, size in held.items() if digest not in damaged}
             _check_parts(parts, held)
             live = await BlobRepository(transaction).live(digests)
             keys = [live[part.digest] for part in parts if part.digest in live]

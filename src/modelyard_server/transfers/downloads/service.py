@@ -1,13 +1,15 @@
 """Reads the bytes of versions. Bytes are read through a version: a digest alone gives no right to read."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from modelyard.core.manifest import File
-from modelyard.core.names import VersionName
+from modelyard.core.names import NamespaceName, VersionName
 from modelyard_server.blobs.store import BlobKey, BlobStore, Chunk
 from modelyard_server.calls.caller import Caller
 from modelyard_server.calls.errors import (
+    DataLoss,
     FieldViolation,
     InvalidArgument,
     NotFound,
@@ -18,6 +20,7 @@ from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.registry import lookup
 from modelyard_server.registry.guards import UseListener
 from modelyard_server.registry.versions.repository import VersionRepository
+from modelyard_server.transfers.blobs.damage import DamagedBlobs
 from modelyard_server.transfers.blobs.repository import BlobRepository
 from modelyard_server.transfers.downloads.largest import LargestFiles
 
@@ -26,6 +29,7 @@ from modelyard_server.transfers.downloads.largest import LargestFiles
 class Downloads:
     database: Database
     store: BlobStore
+    damaged: DamagedBlobs
     chunk_bytes: int
     batch_bytes: int
     largest: LargestFiles
@@ -53,9 +57,36 @@ class Downloads:
             )
         self._count(version_key, download=download)
         rest = file.size - offset
-        return self.store.read(
-            key, offset=offset, limit=min(limit, rest) if limit else rest, chunk_bytes=self.chunk_bytes
-        )
+        return self._read(name, key, offset=offset, limit=min(limit, rest) if limit else rest)
+
+    async def _read(
+        self, name: VersionName, key: BlobKey, *, offset: int, limit: int
+    ) -> AsyncGenerator[Sequence[Chunk], None]:
+        position = offset
+        while True:
+            batches = self.store.read(
+                key, offset=position, limit=offset + limit - position, chunk_bytes=self.chunk_bytes
+            )
+            try:
+                async with aclosing(batches):
+                    async for batch in batches:
+                        position += sum(len(chunk.data) for chunk in batch)
+                        yield batch
+            except DataLoss:
+                # A push may have replaced it since it was looked up: the same bytes are elsewhere then.
+                (now,) = await self._replaced(name, [key])
+                if now == key:
+                    raise
+                key = now
+            else:
+                return
+
+    async def _replaced(self, name: VersionName, keys: Sequence[BlobKey]) -> list[BlobKey]:
+        """Where the bytes of blobs that could not be read are by now. Reports those that are damaged."""
+        digests = {key.digest for key in keys}
+        await self.damaged.damaged_among(NamespaceName(name.model.namespace), digests)
+        live = await self.database.read(lambda transaction: BlobRepository(transaction).live(digests))
+        return [live.get(key.digest, key) for key in keys]
 
     async def read_batch(self, caller: Caller, name: VersionName, paths: Sequence[str]) -> Sequence[Chunk]:
         """Whole small files of a version, in the requested order."""
@@ -76,7 +107,13 @@ class Downloads:
 
         keys, version_key, download = await self.database.read(work)
         self._count(version_key, download=download)
-        return await self.store.get(keys)
+        try:
+            return await self.store.get(keys)
+        except DataLoss:
+            now = await self._replaced(name, keys)
+            if now == keys:
+                raise
+            return await self.store.get(now)
 
     async def _is_download(self, transaction: Transaction, version_key: int, files: Iterable[File]) -> bool:
         """Whether a read of these files counts as a download: if the version's largest file is one of them."""

@@ -54,7 +54,7 @@ class Uploads:
         self._finishing: set[asyncio.Task[Any]] = set()
 
     async def start(self, attempt: Attempt, parent: NamespaceName, size: int, digest: str) -> Upload:
-        """Opens a session, or returns COMMITTED if the namespace already has the blob."""
+        """Opens a session, or returns COMMITTED if the namespace already has the blob, undamaged."""
         limits = self._mutations.limits
         now = self._mutations.clock()
         # The id is derived from the request_id, so that a retry finds its session.
@@ -71,6 +71,8 @@ class Uploads:
             expire_time=now + timedelta(seconds=limits.upload_ttl),
         )
 
+        damaged = await self._blobs.damaged.damaged_among(parent, [digest]) if digest else set()
+
         async def work(transaction: Transaction) -> Upload:
             namespace = await lookup.namespace(transaction, parent, hold=True)
             existing = await UploadRepository(transaction).find(upload.name)
@@ -78,7 +80,8 @@ class Uploads:
                 if existing.size != size or (digest and existing.digest and existing.digest != digest):
                     raise request_id_reused()
                 return existing
-            if digest and (await BlobRepository(transaction).visible(namespace.key, [digest])).get(digest) == size:
+            held = await BlobRepository(transaction).visible(namespace.key, {digest} - {""} - damaged)
+            if held.get(digest) == size:
                 until = self._mutations.later(limits.lease_ttl)
                 await BlobRepository(transaction).lease(namespace.key, [digest], until)
                 committed = replace(upload, state=UploadState.COMMITTED)
@@ -231,6 +234,8 @@ class Uploads:
         return await self._with_progress(replace(upload, digest=digest, state=UploadState.COMMITTED))
 
     async def _commit(self, upload: Upload, key: BlobKey) -> None:
+        damaged = await self._blobs.damaged.of({key.digest})
+
         async def work(transaction: Transaction) -> list[BlobKey]:
             current = await UploadRepository(transaction).find(upload.name, lock=True)
             if current is None:
@@ -238,10 +243,9 @@ class Uploads:
             if current.epoch != upload.epoch:
                 raise upload_fenced()
             await UploadRepository(transaction).commit(upload.name, key.digest)
-            return await self._blobs.enter(transaction, NamespaceName(upload.name.namespace), [key])
+            return await self._blobs.enter(transaction, NamespaceName(upload.name.namespace), [key], damaged)
 
-        for surplus in await self._mutations.database.write(work):
-            await self._store.remove(surplus)
+        await self._blobs.clear(await self._mutations.database.write(work), damaged)
 
 
 def _declared(upload: Upload, frame: Frame) -> str:

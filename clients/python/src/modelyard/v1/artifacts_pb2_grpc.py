@@ -125,6 +125,8 @@ class ArtifactsServiceServicer(object):
     def FindMissingBlobs(self, request, context):
         """Returns which of some blobs the namespace lacks. Blobs that it holds stay for at least an hour from now, so that
         you can commit a version with them. Blobs of other namespaces don't count, and the answer does not depend on them.
+        A blob whose stored bytes are missing or damaged counts as missing: send it again, which heals every version that
+        names it.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

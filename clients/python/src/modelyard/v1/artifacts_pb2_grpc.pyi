@@ -54,6 +54,8 @@ class ArtifactsServiceStub:
     FindMissingBlobs: _grpc.UnaryUnaryMultiCallable[_artifacts_pb2.FindMissingBlobsRequest, _artifacts_pb2.FindMissingBlobsResponse]
     """Returns which of some blobs the namespace lacks. Blobs that it holds stay for at least an hour from now, so that
     you can commit a version with them. Blobs of other namespaces don't count, and the answer does not depend on them.
+    A blob whose stored bytes are missing or damaged counts as missing: send it again, which heals every version that
+    names it.
     Since: 0.1
     """
     BatchWriteBlobs: _grpc.UnaryUnaryMultiCallable[_artifacts_pb2.BatchWriteBlobsRequest, _artifacts_pb2.BatchWriteBlobsResponse]
@@ -129,6 +131,8 @@ class ArtifactsServiceAsyncStub(ArtifactsServiceStub):
     FindMissingBlobs: _aio.UnaryUnaryMultiCallable[_artifacts_pb2.FindMissingBlobsRequest, _artifacts_pb2.FindMissingBlobsResponse]  # type: ignore[assignment]
     """Returns which of some blobs the namespace lacks. Blobs that it holds stay for at least an hour from now, so that
     you can commit a version with them. Blobs of other namespaces don't count, and the answer does not depend on them.
+    A blob whose stored bytes are missing or damaged counts as missing: send it again, which heals every version that
+    names it.
     Since: 0.1
     """
     BatchWriteBlobs: _aio.UnaryUnaryMultiCallable[_artifacts_pb2.BatchWriteBlobsRequest, _artifacts_pb2.BatchWriteBlobsResponse]  # type: ignore[assignment]
@@ -213,6 +217,8 @@ class ArtifactsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_artifacts_pb2.FindMissingBlobsResponse, _abc.Awaitable[_artifacts_pb2.FindMissingBlobsResponse]]:
         """Returns which of some blobs the namespace lacks. Blobs that it holds stay for at least an hour from now, so that
         you can commit a version with them. Blobs of other namespaces don't count, and the answer does not depend on them.
+        A blob whose stored bytes are missing or damaged counts as missing: send it again, which heals every version that
+        names it.
         Since: 0.1
         """
 

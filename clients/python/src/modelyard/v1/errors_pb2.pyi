@@ -181,7 +181,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_READER_STALLED: _ErrorReason.ValueType  # 162
     """The client took nothing of a stream for too long. Read on from where you are."""
     ERROR_REASON_BLOB_CORRUPT: _ErrorReason.ValueType  # 180
-    """Stored bytes are missing or damaged. `digest` names the blob. An operator has to restore it; never use its bytes."""
+    """Stored bytes are missing or damaged. `digest` names the blob. Never use its bytes. To heal it, push the same file
+    again, or let an operator restore it.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 181
     """A bug in the registry. `errorId` finds the details in its log: give it to the operator. A change may have taken
     effect; a retry with the same request_id tells.
@@ -366,7 +368,9 @@ ERROR_REASON_STREAM_IDLE: ErrorReason.ValueType  # 161
 ERROR_REASON_READER_STALLED: ErrorReason.ValueType  # 162
 """The client took nothing of a stream for too long. Read on from where you are."""
 ERROR_REASON_BLOB_CORRUPT: ErrorReason.ValueType  # 180
-"""Stored bytes are missing or damaged. `digest` names the blob. An operator has to restore it; never use its bytes."""
+"""Stored bytes are missing or damaged. `digest` names the blob. Never use its bytes. To heal it, push the same file
+again, or let an operator restore it.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 181
 """A bug in the registry. `errorId` finds the details in its log: give it to the operator. A change may have taken
 effect; a retry with the same request_id tells.

@@ -86,6 +86,12 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """A webhook was given a new secret."""
     EVENT_TYPE_WEBHOOK_DELETED: _EventType.ValueType  # 73
     """A webhook was deleted."""
+    EVENT_TYPE_BLOB_DAMAGED: _EventType.ValueType  # 80
+    """The stored bytes of a blob were found missing or damaged. The snapshot in the payload has the digest, the size and
+    the damage: `missing`, `resized`, or `changed` since they were stored. A server reports each blob once per start.
+    """
+    EVENT_TYPE_BLOB_HEALED: _EventType.ValueType  # 81
+    """The bytes of a damaged blob arrived again and replaced what was stored. All versions that name it are whole again."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """All types of events. `Event.type` holds the text in the option `event_type` of a value, such as `alias.moved`: a text
@@ -160,4 +166,10 @@ EVENT_TYPE_WEBHOOK_SECRET_ROTATED: EventType.ValueType  # 72
 """A webhook was given a new secret."""
 EVENT_TYPE_WEBHOOK_DELETED: EventType.ValueType  # 73
 """A webhook was deleted."""
+EVENT_TYPE_BLOB_DAMAGED: EventType.ValueType  # 80
+"""The stored bytes of a blob were found missing or damaged. The snapshot in the payload has the digest, the size and
+the damage: `missing`, `resized`, or `changed` since they were stored. A server reports each blob once per start.
+"""
+EVENT_TYPE_BLOB_HEALED: EventType.ValueType  # 81
+"""The bytes of a damaged blob arrived again and replaced what was stored. All versions that name it are whole again."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
