@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.proxy import chaos_proxy
 from tests.support.server import ServerProcess
+from tests.support.waiting import until
 
 from modelyard import (
     AsyncClient,
@@ -117,6 +118,25 @@ async def test_over_a_compaction_it_tells_what_the_reference_means_then(
         proxy.reset()
         await yard.aliases.set("fraud", "production", 3)
         assert await take(watch, 1) == [3]
+
+
+async def test_a_quarantine_is_told_at_the_start_and_survived_later(
+    server: ServerProcess, yard: AsyncClient, tmp_path: Path
+) -> None:
+    async with chaos_proxy(server.port) as proxy, AsyncClient(proxy.url, cache_dir=tmp_path / "other") as follower:
+        watch = follower.watch("fraud@production")
+        assert await take(watch, 1) == [1]
+        await yard.aliases.set("fraud", "production", 2)
+        await yard.versions.quarantine("fraud@2", "malware")
+        await _compact(yard)
+        with pytest.raises(FailedPreconditionError, match="quarantined: malware"):
+            await anext(follower.watch("fraud@production"))
+
+        following = asyncio.create_task(take(watch, 1))
+        with pytest.warns(SkippedVersionWarning, match="quarantined: malware") as told:
+            await until(lambda: bool(told))
+        await yard.aliases.set("fraud", "production", 3)
+        assert await following == [3]
 
 
 async def test_without_a_registry_the_last_known_good_comes_first(

@@ -88,13 +88,17 @@ class Watch:
     async def _now(self) -> AsyncIterator[PulledModel]:
         """What the reference means at some revision, if that is news. Waits for a registry that is away."""
         while True:
+            head = await self._head() if self._last is not None else 0
             try:
                 message = await resolve(self.connection, self.reference, files=False, patience=0)
                 break
-            except NotFoundError:
+            except _UNUSABLE as error:
                 if self._last is None:
                     raise
-                self._revision = await self._head()  # it means nothing now: wait until it does
+                # Nothing to use for now. A move that came meanwhile is an event after that head.
+                if not isinstance(error, NotFoundError):
+                    warn(f"{self.reference} can't be used now: {error.message}", SkippedVersionWarning)
+                self._revision = head
                 return
             except _AWAY:
                 if self._last is None:
@@ -166,7 +170,7 @@ class Watch:
     async def _resolved(self) -> VersionName | None:
         try:
             found = await resolve(self.connection, self.reference, files=False)
-        except NotFoundError:
+        except _UNUSABLE:
             return None
         return VersionName.parse(found.version.name)
 
