@@ -25,7 +25,8 @@ _GENERATED = {vector["name"]: vector for vector in _VECTORS["generated"]}
 
 
 def _file(entry: dict[str, Any]) -> File:
-    return File(path=entry["path"], size=entry["size"], digest=f"sha256:{entry['sha256']}")
+    digest, executable = f"sha256:{entry['sha256']}", entry.get("executable", False)
+    return File(path=entry["path"], size=entry["size"], digest=digest, executable=executable)
 
 
 @pytest.mark.parametrize("name", _MANIFESTS)
@@ -53,11 +54,14 @@ async def test_the_server_computes_the_published_digest(yard: RunningRegistry, n
     contents = {entry["path"]: entry["content"].encode() for entry in _MANIFESTS[name]["files"]}
     await make_model(yard)
     await store(yard, *set(contents.values()))
-    files = [pb.File(path=path, blob=blob_of(data)) for path, data in contents.items()]
+    executable = {entry["path"] for entry in _MANIFESTS[name]["files"] if "executable" in entry}
+    files = [pb.File(path=path, blob=blob_of(data), executable=path in executable) for path, data in contents.items()]
 
     version = await yard.registry.CreateVersion(rpc.CreateVersionRequest(parent=MODEL, version=pb.Version(files=files)))
 
     assert version.manifest_digest == _MANIFESTS[name]["digest"]
+    read = await yard.registry.GetVersion(rpc.GetVersionRequest(name=version.name))
+    assert {file.path for file in read.files if file.executable} == executable
 
 
 def _first_bad(previous: str, events: Iterable[tuple[bytes, str]]) -> int:

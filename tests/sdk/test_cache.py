@@ -28,7 +28,7 @@ from modelyard._cache import Cache, locks, snapshots
 from modelyard._connection import Connection
 from modelyard._transfer import retries
 from modelyard.core.manifest import File, manifest_digest
-from modelyard.errors import CacheError, InvalidArgumentError, NotFoundError, UnavailableError, VerificationError
+from modelyard.errors import CacheError, NotFoundError, UnavailableError, VerificationError
 from modelyard.types import Progress, Version
 from modelyard.v1 import artifacts_pb2 as pb
 
@@ -779,75 +779,6 @@ async def test_progress_counts_cached_files_and_ends_at_the_total(
 
     assert {progress.phase for progress in first + second} == {"download"}
     assert [(told[-1].done, told[-1].total) for told in (first, second)] == [(TO_RECEIVE, TO_RECEIVE)] * 2
-
-
-# Into a folder of one's own
-
-
-async def test_export_copies_into_a_folder_and_leaves_the_rest_alone(
-    connection: Connection, cache: Cache, version: Version, tmp_path: Path
-) -> None:
-    path, _ = await cache.fetch(connection, version)
-    target = tmp_path / "mine" / "model"
-    (target / "weights").mkdir(parents=True)
-    (target / "weights" / "notes.txt").write_text("mine")
-    (target / "config.json").write_text("old")
-
-    await cache.export(version, path, target)
-
-    assert contents_of(target) == {**CONTENTS, "weights/notes.txt": b"mine"}
-    assert not (target / "config.json").samefile(path / "config.json")
-    assert (target / "config.json").stat().st_mode & 0o200, "a copy is the user's to change"
-
-
-async def test_export_verifies_and_a_damaged_file_is_fetched_again(
-    connection: Connection, cache: Cache, version: Version, tmp_path: Path
-) -> None:
-    path, _ = await cache.fetch(connection, version)
-    damaged = path / "weights" / "a.bin"
-    status = damaged.stat()
-    touch_a_byte(damaged)
-    os.utime(damaged, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert cache.lookup(version.digest) == path, "a rotten disk leaves no trace in the stamps"
-
-    with pytest.raises(VerificationError, match="pull again"):
-        await cache.export(version, path, tmp_path / "target")
-
-    assert not (tmp_path / "target" / "weights" / "a.bin").exists()
-    assert not list((tmp_path / "target").rglob(".modelyard-*"))
-    assert cache.lookup(version.digest) is None
-    path, _ = await cache.fetch(connection, version)
-    await cache.export(version, path, tmp_path / "target")
-    assert contents_of(tmp_path / "target") == CONTENTS
-
-
-async def test_export_follows_no_link_out_of_the_target(
-    connection: Connection, cache: Cache, version: Version, tmp_path: Path
-) -> None:
-    path, _ = await cache.fetch(connection, version)
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "target").mkdir()
-    (tmp_path / "target" / "weights").symlink_to(tmp_path / "outside")
-    (tmp_path / "victim").write_bytes(b"victim")
-    (tmp_path / "target" / "config.json").symlink_to(tmp_path / "victim")
-
-    with pytest.raises(InvalidArgumentError, match="a file or a link"):
-        await cache.export(version, path, tmp_path / "target")
-
-    assert not list((tmp_path / "outside").iterdir())
-    assert (tmp_path / "victim").read_bytes() == b"victim"
-
-
-@pytest.mark.parametrize("obstacle", ["weights", "config.json/x"])
-async def test_export_names_the_file_in_its_way(
-    connection: Connection, cache: Cache, version: Version, tmp_path: Path, obstacle: str
-) -> None:
-    path, _ = await cache.fetch(connection, version)
-    (tmp_path / "target" / obstacle).parent.mkdir(parents=True)
-    (tmp_path / "target" / obstacle).write_bytes(b"")
-
-    with pytest.raises(InvalidArgumentError, match="can't be written"):
-        await cache.export(version, path, tmp_path / "target")
 
 
 # Last known good

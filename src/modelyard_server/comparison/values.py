@@ -87,7 +87,7 @@ def _values(version: Version) -> _Values:
         yield Section.DATASETS, f"{dataset.role.value}/{dataset.name}", dataset.name
     yield from _provenance(facts)
     for file in version.files or ():
-        yield Section.FILES, file.path, file.digest
+        yield Section.FILES, file.path, f"{file.digest} executable" if file.executable else file.digest
 
 
 def _provenance(facts: Facts) -> _Values:

@@ -124,11 +124,11 @@ VERSIONS: Final = Every(
 
 
 def _file(row: Row[Any]) -> File:
-    return File(row.path, int(row.size), row.digest)
+    return File(row.path, int(row.size), row.digest, bool(row.executable))
 
 
 FILES: Final = Every(
-    select(version_files.c.path, version_files.c.size, version_files.c.digest).where(
+    select(version_files.c.path, version_files.c.size, version_files.c.digest, version_files.c.executable).where(
         version_files.c.version_key == bindparam("of_version")
     ),
     version_files.c.path,

@@ -63,7 +63,9 @@ _INSERT = insert(versions).returning(_VERSIONS.key)
 _UPDATE = update(versions).where(_VERSIONS.key == bindparam("row_key"))
 _INSERT_FILES = insert(version_files)
 _WITH_KEYS = pages.with_keys(EVERY, _VERSIONS.key)
-_FILES_OF = select(_FILES.path, _FILES.size, _FILES.digest).where(_FILES.version_key == bindparam("version_key"))
+_FILES_OF: Final[Select[Any]] = select(_FILES.path, _FILES.size, _FILES.digest, _FILES.executable).where(
+    _FILES.version_key == bindparam("version_key")
+)
 _ALL_FILES = _FILES_OF.order_by(_FILES.path)
 _FILE_AT = _FILES_OF.where(_FILES.path == bindparam("path"))
 _FILES_AT = _FILES_OF.where(_FILES.path.in_(bindparam("paths", expanding=True)))
@@ -95,6 +97,10 @@ def from_row(row: Row[Any]) -> Version:
         model_key=row.model_key,
         namespace_key=row.namespace_key,
     )
+
+
+def _file(row: Row[Any]) -> File:
+    return File(row.path, row.size, row.digest, bool(row.executable))
 
 
 def _mutable(version: Version) -> dict[str, Any]:
@@ -130,7 +136,13 @@ class VersionRepository:
         }
         key = await self._connection.scalar(_INSERT, values)
         files = [
-            {"version_key": key, "path": file.path, "digest": file.digest, "size": file.size}
+            {
+                "version_key": key,
+                "path": file.path,
+                "digest": file.digest,
+                "size": file.size,
+                "executable": file.executable,
+            }
             for file in version.files or ()
         ]
         await self._connection.execute(_INSERT_FILES, files)
@@ -159,7 +171,7 @@ class VersionRepository:
         return await self._one(_BY_DIGEST, of_model(name, digest=digest))
 
     async def files(self, key: int) -> tuple[File, ...]:
-        return tuple(File(*row) for row in await self._connection.execute(_ALL_FILES, {"version_key": key}))
+        return tuple(map(_file, await self._connection.execute(_ALL_FILES, {"version_key": key})))
 
     async def largest_file(self, key: int) -> str:
         return str(await self._connection.scalar(_LARGEST_FILE, {"version_key": key}))
@@ -167,13 +179,13 @@ class VersionRepository:
     async def file(self, key: int, *, path: str | None = None, digest: str | None = None) -> File | None:
         query, parameter = (_FILE_AT, {"path": path}) if path is not None else (_FILE_WITH, {"digest": digest})
         row = (await self._connection.execute(query, {"version_key": key, **parameter})).one_or_none()
-        return None if row is None else File(*row)
+        return None if row is None else _file(row)
 
     async def files_at(self, key: int, paths: Collection[str]) -> dict[str, File]:
         found: dict[str, File] = {}
         for batch in rows.batches(paths):
             result = await self._connection.execute(_FILES_AT, {"version_key": key, "paths": batch})
-            found.update((file.path, file) for file in (File(*row) for row in result))
+            found.update((file.path, file) for file in map(_file, result))
         return found
 
     async def update(self, version: Version) -> None:

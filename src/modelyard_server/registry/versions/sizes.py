@@ -12,8 +12,8 @@ from modelyard_server.registry.versions.values import Version
 
 _REST: Final = 2048
 """Bytes of names, times, the etag and what else is always short."""
-_FILE: Final = 96
-"""Of a file beside its path: digest, size and framing."""
+_FILE: Final = 98
+"""Of a file beside its path: digest, size, the executable bit and framing."""
 _KEY: Final = 7
 _TEXT: Final = 6
 _OTHER: Final = 12

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Double,
@@ -84,6 +85,8 @@ version_files: Final = Table(
     Column("path", Id, primary_key=True),
     Column("digest", String, nullable=False),
     Column("size", BigInteger, nullable=False),
+    # NULL is the same as false: versions of earlier releases have it.
+    Column("executable", Boolean),
     Index(None, "digest"),
 )
 

@@ -10,9 +10,10 @@ from typing import Final
 
 from modelyard._cache.layout import Layout
 from modelyard._cache.locks import waited_for
-from modelyard._cache.snapshots import link_or_copy
 from modelyard._connection import Connection
+from modelyard._transfer.copies import link_or_copy
 from modelyard._transfer.download import download
+from modelyard._transfer.fetching import TOGETHER
 from modelyard._transfer.limits import batches, get_limits, is_small
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.progress import Meter
@@ -24,8 +25,6 @@ from modelyard.core.manifest import File
 from modelyard.core.names import VersionName
 from modelyard.errors import ConflictError
 
-_TOGETHER: Final = 100
-"""Small files in one message at most, so that there are some to fetch side by side."""
 _QUICKLY_HASHED: Final = 1 << 20
 """Bytes; up to here it takes longer to make the file of a stamp than to hash."""
 
@@ -42,6 +41,8 @@ class BlobFetcher:
         self._content = content
         self._meter = meter
         self.bytes_received = 0
+        self.verified: set[str] = set()
+        """Digests of what was hashed just now, and not known by its stamp."""
 
     async def fetch(self, files: Collection[File]) -> None:
         """Puts the verified bytes of files, of which no two are alike, into the content folder, named by their digests.
@@ -61,7 +62,7 @@ class BlobFetcher:
             async def fetch_batch(batch: Sequence[File]) -> None:
                 left.extend(await self._fetch_batch(batch))
 
-            most_items, most_bytes = min(_TOGETHER, limits.max_batch_count), limits.max_batch_bytes
+            most_items, most_bytes = min(TOGETHER, limits.max_batch_count), limits.max_batch_bytes
             cut = batches(small, lambda file: file.size, most_items=most_items, most_bytes=most_bytes)
             await for_each(cut, fetch_batch)
         await for_each(left, self._fetch_one)
@@ -93,6 +94,7 @@ class BlobFetcher:
                 contents = await read_files(self._connection, self._version_name, absent)
                 await in_thread(self._keep, absent, contents)
         self.bytes_received += sum(file.size for file in absent)
+        self.verified.update(file.digest for file in absent)
         done = {*linked, *absent}
         self._count(done)
         return [file for file in files if file not in done]
@@ -168,6 +170,7 @@ class BlobFetcher:
 
         part = self._content / f"{file.digest}.part"
         await download(self._connection, self._version_name, file, part, on_bytes=arrived)
+        self.verified.add(file.digest)
         await in_thread(self._publish, file, part)
 
     def _publish(self, file: File, part: Path) -> None:

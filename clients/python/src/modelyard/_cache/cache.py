@@ -5,9 +5,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from modelyard._cache import pins
 from modelyard._cache.blobs import BlobFetcher
 from modelyard._cache.eviction import evict, usage
-from modelyard._cache.export import export_file
 from modelyard._cache.layout import Layout, Staging, explained, sweep
 from modelyard._cache.locks import waited_for
 from modelyard._cache.manifests import check_manifest
@@ -15,9 +15,8 @@ from modelyard._cache.references import References
 from modelyard._cache.snapshots import build, hold, install, is_intact
 from modelyard._connection import Connection
 from modelyard._transfer.progress import Meter, ProgressCallback
-from modelyard._transfer.threads import for_each, in_thread, opened
+from modelyard._transfer.threads import in_thread, opened
 from modelyard.core.manifest import File, check_digest
-from modelyard.errors import VerificationError
 from modelyard.types import Version
 
 
@@ -56,14 +55,21 @@ class Cache:
         Raises ``VerificationError`` before a byte is written if the list of files is not what its digest says, and
         whenever bytes are not what the list says; and what the registry raises.
         """
+        path, received, _ = await self.fetch_verified(connection, version, progress=progress)
+        return path, received
+
+    async def fetch_verified(
+        self, connection: Connection, version: Version, *, progress: ProgressCallback | None = None
+    ) -> tuple[Path, int, Collection[str]]:
+        """The same, and the digests of the files that were hashed meanwhile. The others are known by their stamps."""
         await in_thread(check_manifest, version.files, version.digest)
         meter = Meter(progress, "download", sum(file.size for file in _distinct(version.files)))
         with explained(self.root):
-            path, received = await self._fetch(connection, version, meter)
+            path, fetcher = await self._fetch(connection, version, meter)
         meter.finish()
-        return path, received
+        return path, fetcher.bytes_received, fetcher.verified
 
-    async def _fetch(self, connection: Connection, version: Version, meter: Meter) -> tuple[Path, int]:
+    async def _fetch(self, connection: Connection, version: Version, meter: Meter) -> tuple[Path, BlobFetcher]:
         snapshot = self._layout.snapshot(version.digest)
         await in_thread(self._layout.prepare)
         await in_thread(sweep, self._layout)
@@ -75,28 +81,28 @@ class Cache:
             await in_thread(build, staged, version.files, content)
             await in_thread(install, staged, snapshot, version.digest)
             await self.evict()
-            return snapshot / "files", fetcher.bytes_received
+            return snapshot / "files", fetcher
 
-    async def export(self, version: Version, snapshot: Path, target: Path) -> None:
-        """Copies the files of a version, which :meth:`lookup` or :meth:`fetch` found in ``snapshot``, to a folder.
+    def pin(self, link: Path, snapshot: Path) -> None:
+        """Keeps what :meth:`lookup` or :meth:`fetch` found for as long as ``link``, which is made next, leads to it."""
+        with explained(self.root):
+            pins.pin(self._layout, link, snapshot.parent)
 
-        Makes the folder if it is missing, and leaves alone what the version does not name. Each file is verified on the
-        way and appears whole. Raises ``VerificationError`` if a cached file is damaged; another pull fetches it then.
-        """
-        await in_thread(check_manifest, version.files, version.digest)
+    def shares_with(self, folder: Path) -> bool:
+        """Whether files can have names both here and in a folder, which exists."""
+        with explained(self.root):
+            self._layout.prepare()
+            return self._layout.staging.stat().st_dev == folder.stat().st_dev
 
-        async def export(file: File) -> None:
-            try:
-                await export_file(file, snapshot, target)
-            except VerificationError:
-                await in_thread(self._distrust, version.digest, file)
-                raise
+    def blob(self, digest: str) -> Path:
+        """Where the bytes of a digest are if they are here. They are to be verified."""
+        return self._layout.blob(digest)
 
-        await for_each(version.files, export)
-
-    def _distrust(self, manifest_digest: str, file: File) -> None:
-        (self._layout.snapshot(manifest_digest) / "record.json").unlink(missing_ok=True)
-        self._layout.stamp(file.digest).unlink(missing_ok=True)
+    def distrust(self, manifest_digest: str, file: File) -> None:
+        """Has the next fetch of a version read its files again, one of which is damaged."""
+        with explained(self.root):
+            (self._layout.snapshot(manifest_digest) / "record.json").unlink(missing_ok=True)
+            self._layout.stamp(file.digest).unlink(missing_ok=True)
 
     def remember(self, server: str, reference: str, version_bytes: bytes) -> None:
         """Notes what a reference means now: a serialized ``Version`` message, with its files."""

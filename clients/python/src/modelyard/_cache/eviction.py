@@ -8,15 +8,16 @@ from pathlib import Path
 from modelyard._cache.blobs import remove_blob
 from modelyard._cache.layout import Layout, Staging, remove_tree
 from modelyard._cache.locks import try_lock
+from modelyard._cache.pins import pinned
 from modelyard._cache.snapshots import is_held
 
 
 def usage(layout: Layout) -> int:
     """Bytes of all models in the cache, those that versions share counted once."""
-    blobs = sum(status.st_size for _, status in _blobs(layout))
-    # What has a second name is a blob. The rest are copies, where a file system has no hard links.
-    versions = (status for files in layout.snapshots.glob("*/files") for _, status in _files(files))
-    return blobs + sum(status.st_size for status in versions if status.st_nlink == 1)
+    sizes = {status.st_ino: status.st_size for _, status in _blobs(layout)}
+    for files in layout.snapshots.glob("*/files"):
+        sizes.update((status.st_ino, status.st_size) for _, status in _files(files))
+    return sum(sizes.values())
 
 
 def evict(layout: Layout, staging: Staging, max_bytes: int) -> None:
@@ -24,10 +25,11 @@ def evict(layout: Layout, staging: Staging, max_bytes: int) -> None:
     if usage(layout) <= max_bytes:
         return
     _remove_orphans(layout)
+    kept = pinned(layout)
     for snapshot in sorted(layout.snapshots.iterdir(), key=_last_use):
         if usage(layout) <= max_bytes:
             return
-        if _remove_unused(snapshot, staging.path / snapshot.name):
+        if snapshot.name not in kept and _remove_unused(snapshot, staging.path / snapshot.name):
             _remove_orphans(layout)
 
 
@@ -63,8 +65,11 @@ def _remove_orphans(layout: Layout) -> None:
     A fetch that goes on links a blob into its staging folder before it relies on it, so what it has is no orphan; if it
     links one right now, it keeps the bytes, and only the name goes.
     """
+    # Not by the number of names: targets of pulls have links to the same files.
+    roots = (*layout.snapshots.glob("*/files"), *layout.staging.glob("*/content"), *layout.staging.glob("*/snapshot"))
+    used = {status.st_ino for root in roots for _, status in _files(root)}
     for path, status in _blobs(layout):
-        if status.st_nlink == 1:
+        if status.st_ino not in used:
             remove_blob(path)
 
 

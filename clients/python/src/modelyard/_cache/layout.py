@@ -29,6 +29,7 @@ class Layout:
         self.snapshots = root / "snapshots"
         self.references = root / "references"
         self.staging = root / "staging"
+        self.pins = root / "pins"
 
     def blob(self, digest: str) -> Path:
         name = digest.removeprefix("sha256:")
@@ -51,7 +52,15 @@ class Layout:
         """Makes the folders. Raises ``CacheError`` if one is not this user's alone to write to."""
         with explained(self.root):
             self.root.parent.mkdir(parents=True, exist_ok=True)
-            for folder in (self.root, self.blobs.parent, self.blobs, self.snapshots, self.references, self.staging):
+            for folder in (
+                self.root,
+                self.blobs.parent,
+                self.blobs,
+                self.snapshots,
+                self.references,
+                self.staging,
+                self.pins,
+            ):
                 try:
                     folder.mkdir(mode=0o700)
                 except FileExistsError:

@@ -3,17 +3,16 @@
 import errno
 import json
 import os
-import shutil
-import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from modelyard._cache.locks import is_at, try_lock
-from modelyard._transfer.stamps import Stamp
-from modelyard.core.manifest import File, manifest_digest
+from modelyard._transfer.copies import clone_or_copy, link_or_copy
+from modelyard._transfer.records import is_unchanged, record_of
+from modelyard.core.manifest import File
 from modelyard.errors import CacheError
 
 _ATTEMPTS: Final = 100
@@ -55,34 +54,9 @@ def is_intact(snapshot: Path, digest: str) -> bool:
     try:
         fd = os.open(snapshot / "record.json", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with os.fdopen(fd, "rb") as record:
-            entries = json.load(record)
-        stamps = {path: Stamp(size, mtime, inode) for path, _, size, mtime, inode in entries}
-        if manifest_digest(File(path, size, sha256) for path, sha256, size, _, _ in entries) != digest:
-            return False
-        found = 0
-        for path, status in _walk(snapshot / "files"):
-            if stamps.get(path) != Stamp.of(status) or not stat.S_ISREG(status.st_mode):
-                return False
-            found += 1
-    except (OSError, ValueError, TypeError, AttributeError):
+            return is_unchanged(snapshot / "files", json.load(record), digest)
+    except (OSError, ValueError):
         return False
-    return found == len(stamps)
-
-
-def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """All that is below a folder but folders; links are not followed."""
-    pending = [(root, "")]
-    while pending:
-        folder, prefix = pending.pop()
-        if folder.is_symlink():
-            raise NotADirectoryError(folder)
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = prefix + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append((Path(entry.path), f"{name}/"))
-                else:
-                    yield name, entry.stat(follow_symlinks=False)
 
 
 def build(folder: Path, files: Sequence[File], content: Path) -> None:
@@ -90,13 +64,15 @@ def build(folder: Path, files: Sequence[File], content: Path) -> None:
     folder.mkdir(mode=0o700)
     root = folder / "files"
     root.mkdir()
-    entries = []
     for file in files:
         target = root / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(content / file.digest, target)
-        entries.append((file.path, file.digest, *Stamp.of(target.lstat())))
-    (folder / "record.json").write_text(json.dumps(entries))
+        if file.executable:
+            # A link has the mode of the blob, and other files may have the same bytes without the bit.
+            clone_or_copy(content / file.digest, target, 0o555)
+        else:
+            link_or_copy(content / file.digest, target)
+    (folder / "record.json").write_text(json.dumps(record_of(root, files)))
     # So that no program writes its own files between those of the model.
     for path, _, _ in os.walk(root):
         Path(path).chmod(0o555)
@@ -141,13 +117,3 @@ def _move(source: Path, target: Path) -> bool:
             raise
         return False
     return True
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """A hard link; a copy where the file system has none, or no more of them."""
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in {errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.ENOSYS}:
-            raise
-        shutil.copy2(source, target, follow_symlinks=False)

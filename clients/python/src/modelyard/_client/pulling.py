@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from modelyard import _convert
 from modelyard._cache import Cache
@@ -24,12 +25,27 @@ from modelyard.errors import (
 from modelyard.types import Progress, PulledModel, Version, VersionState
 
 
+class Place(Protocol):
+    """A target of the user's own."""
+
+    def check(self) -> None: ...
+    def holds(self, digest: str) -> bool: ...
+    async def bring(
+        self,
+        connection: Connection,
+        version: Version,
+        *,
+        cache: Cache | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A version whose files are in the cache."""
+    """A version whose files are on this machine."""
 
     version: Version
-    snapshot: Path
+    path: Path
     bytes_received: int = 0
     stale: bool = False
 
@@ -39,15 +55,20 @@ class Pull:
     """What comes from where."""
 
     connection: Connection
-    cache: Cache
+    cache: Cache | None
+    """None if nothing is to be kept but what goes into the target."""
     reference: Reference
     target: Path | None
+    place: Place | None = None
+    """What ``target`` is to become."""
     progress: Callable[[Progress], None] | None
     meant_by: Reference | None = None
     """What a watch was asked for, and came to mean ``reference``: it is remembered for it too."""
 
     async def run(self) -> PulledModel:
-        found = await asyncio.to_thread(self._find_pinned)
+        if self.place is not None:
+            await asyncio.to_thread(self.place.check)  # before anything travels
+        found = await self._find_pinned()
         if found is None:
             try:
                 found = await self._fetch(patience=0)
@@ -56,21 +77,19 @@ class Pull:
         if found.version.state is VersionState.DEPRECATED:
             reason = found.version.deprecation_reason
             warn(f"{self.reference} is deprecated{': ' if reason else ''}{reason}", DeprecatedVersionWarning)
-        if self.target is not None:
-            await self.cache.export(found.version, found.snapshot, self.target)
         return PulledModel(
             reference=str(self.reference),
-            path=found.snapshot if self.target is None else self.target,
+            path=found.path,
             version=found.version,
             stale=found.stale,
             bytes_received=found.bytes_received,
         )
 
-    def _find_pinned(self) -> _Found | None:
+    async def _find_pinned(self) -> _Found | None:
         """What a digest names, if it is here: it can't have changed, so nobody needs to be asked."""
-        if self.reference.selector is not Selector.DIGEST:
+        if self.reference.selector is not Selector.DIGEST or self.cache is None:
             return None
-        found = self._find(self.cache.recall_digest(self.reference.value))
+        found = await self._find(await asyncio.to_thread(self.cache.recall_digest, self.reference.value))
         return found if found is not None and found.version.name.model == self.reference.model else None
 
     async def _fetch(self, *, patience: float) -> _Found:
@@ -78,16 +97,26 @@ class Pull:
             message = (await resolve(self.connection, self.reference, files=True, patience=patience)).version
             version = _convert.version(message)
             await asyncio.to_thread(_check, version, self.reference)
-            snapshot, received = await asyncio.to_thread(self.cache.lookup, version.digest), 0
-            if snapshot is None:
-                snapshot, received = await self.cache.fetch(self.connection, version, progress=self.progress)
-        serialized = message.SerializeToString()
-        for reference in filter(None, (self.reference, self.meant_by)):
-            await asyncio.to_thread(self.cache.remember, self.connection.server, str(reference), serialized)
-        return _Found(version, snapshot, received)
+            path, received = await self._bring(version)
+        if self.cache is not None:
+            serialized = message.SerializeToString()
+            for reference in filter(None, (self.reference, self.meant_by)):
+                await asyncio.to_thread(self.cache.remember, self.connection.server, str(reference), serialized)
+        return _Found(version, path, received)
+
+    async def _bring(self, version: Version) -> tuple[Path, int]:
+        """Where the files of a version are now, and the bytes that came over the network."""
+        if self.place is not None and self.target is not None:
+            received = await self.place.bring(self.connection, version, cache=self.cache, progress=self.progress)
+            return self.target, received
+        assert self.cache is not None, "a pull without a target needs a cache"
+        path = await asyncio.to_thread(self.cache.lookup, version.digest)
+        if path is not None:
+            return path, 0
+        return await self.cache.fetch(self.connection, version, progress=self.progress)
 
     async def _last_known_good(self, error: ModelyardError) -> _Found:
-        found = await asyncio.to_thread(self._find_remembered)
+        found = await self._find_remembered()
         if found is None and isinstance(error, UnavailableError) and self.connection.answered:
             return await self._fetch(patience=PATIENCE)  # nothing to fall back to, so there is time
         if found is None:
@@ -98,19 +127,30 @@ class Pull:
         )
         return found
 
-    def _find_remembered(self) -> _Found | None:
-        found = self._find(self.cache.recall(self.connection.server, str(self.reference)))
-        return _Found(found.version, found.snapshot, stale=True) if found is not None else None
+    async def _find_remembered(self) -> _Found | None:
+        if self.cache is None:
+            return None
+        remembered = await asyncio.to_thread(self.cache.recall, self.connection.server, str(self.reference))
+        found = await self._find(remembered)
+        return None if found is None else replace(found, stale=True)
 
-    def _find(self, serialized: bytes | None) -> _Found | None:
+    async def _find(self, serialized: bytes | None) -> _Found | None:
+        """A version that needs no registry, brought where it is wanted."""
         if serialized is None:
             return None
         try:
             version = _convert.version_from_bytes(serialized)
         except ValueError:  # damaged, or written by an SDK with other ideas
             return None
-        snapshot = self.cache.lookup(version.digest)
-        return _Found(version, snapshot) if snapshot is not None else None
+        if not await asyncio.to_thread(self._is_here, version.digest):
+            return None
+        path, _ = await self._bring(version)
+        return _Found(version, path)
+
+    def _is_here(self, digest: str) -> bool:
+        if self.place is not None and self.place.holds(digest):
+            return True
+        return self.cache is not None and self.cache.lookup(digest) is not None
 
 
 def _check(version: Version, reference: Reference) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -62,14 +63,15 @@ def observed_digest(model: PulledModel, cache: Cache) -> str:
             return model.digest
     except CacheError:
         pass
-    found = (_found(model.path / file.path, file.path) for file in model.version.files)
+    found = (_found(model.path / file.path, file) for file in model.version.files)
     return manifest_digest(file for file in found if file is not None)
 
 
-def _found(source: Path, path: str) -> File | None:
+def _found(source: Path, promised: File) -> File | None:
     try:
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return File(path, os.fstat(file.fileno()).st_size, f"sha256:{digest}")
+            size = os.fstat(file.fileno()).st_size
+            return replace(promised, size=size, digest=f"sha256:{digest}")
     except OSError:
         return None

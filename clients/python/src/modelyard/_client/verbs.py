@@ -12,11 +12,12 @@ from modelyard import _config, _convert, _naming
 from modelyard._cache import Cache
 from modelyard._client import promoting, resolving
 from modelyard._client.describe import describe
-from modelyard._client.pulling import Pull
+from modelyard._client.pulling import Place, Pull
 from modelyard._client.pushing import Push
 from modelyard._client.serving import AsyncServing
 from modelyard._client.watching import Watch
 from modelyard._connection import Connection
+from modelyard._target import TargetFolder, TargetLink
 from modelyard._transfer.local_files import collect
 from modelyard.core.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
@@ -135,6 +136,9 @@ class AsyncVerbs:
         reference: str | VersionName,
         target: str | os.PathLike[str] | None = None,
         *,
+        force: bool = False,
+        link: bool = False,
+        cache: bool = True,
         progress: Callable[[Progress], None] | None = None,
     ) -> PulledModel:
         """Downloads the files of a version and verifies every byte.
@@ -144,28 +148,49 @@ class AsyncVerbs:
         last version that the reference was known to mean is returned, with ``stale`` set and a ``StaleModelWarning``. A
         deprecated version gives a ``DeprecatedVersionWarning``.
 
-        The files appear in the cache together or not at all. A pull that failed or was cancelled leaves no file behind.
-        A transfer that breaks is resumed by itself, up to 6 times without progress.
+        The files appear together or not at all, in the cache and in a target. A pull that failed or was cancelled
+        leaves no file behind. A transfer that breaks is resumed by itself, up to 6 times without progress.
+
+        A target holds exactly the version. One that an earlier pull made is replaced in one step: readers see the old
+        version or the new one, never files of both, also after kill -9. ``.NAME.modelyard`` beside the target says
+        which version it holds. A target that is a mount point can be filled, but not replaced in one step. Its files
+        share their bytes with the cache where the file system can: they are read-only then.
 
         Args:
             reference: As ``team/fraud@production``, ``team/fraud@7``, ``team/fraud@sha256:…`` or ``team/fraud@latest``.
                 ``team/fraud`` means the alias ``production`` if it is set, else the latest version.
-            target: A folder of your own to write the files to. Without one, read them from the cache and don't change
-                them.
+            target: A folder of your own that is to hold the files; it is made if it is missing. Without one, read them
+                from the cache and don't change them.
+            force: Replace the target even if it holds files that no pull put there. They are lost.
+            link: Make the target a symbolic link into the cache. It is swapped in one step. The version stays in the
+                cache as long as the link leads to it.
+            cache: Use the cache. Without it, every pull needs a target, and only the target gets the bytes.
             progress: Called with the bytes so far, on the loop that makes the call.
 
         Raises:
             NotFoundError: The reference means nothing.
+            InvalidArgumentError: The target holds files that no pull put there, or can't be written to. It is as it
+                was.
             FailedPreconditionError: The version is quarantined.
             VerificationError: The registry sent bytes that do not match the version's digest. Nothing was kept.
             UnavailableError: The registry can't be reached, and the reference was never pulled on this machine.
             CacheError: The cache folder can't be used.
         """
+        named = _naming.reference(reference)
+        if target is None and (link or not cache):
+            raise _naming.invalid("target", "is needed for a link, and for a pull without the cache.")
+        if link and not cache:
+            raise _naming.invalid("link", "leads into the cache, so it needs the cache.")
+        place: Place | None = None
+        if target is not None:
+            kind = TargetLink if link else TargetFolder
+            place = await asyncio.to_thread(kind, Path(target), force=force)
         return await Pull(
             connection=self._connection,
-            cache=self._cache,
-            reference=_naming.reference(reference),
+            cache=self._cache if cache else None,
+            reference=named,
             target=Path(target) if target is not None else None,
+            place=place,
             progress=progress,
         ).run()
 

@@ -23,6 +23,8 @@ class LocalFile:
     """Where it is; no symbolic link."""
     stamp: Stamp
     """What it looked like when it was found. A push takes these bytes or fails."""
+    executable: bool = False
+    """Whether its owner may run it."""
 
     @property
     def size(self) -> int:
@@ -130,7 +132,7 @@ class _Walk:
         except ValueError as error:
             self.refuse(found, f"{error}; rename it")
             return
-        self.files.append(LocalFile(path, source, Stamp.of(status)))
+        self.files.append(LocalFile(path, source, Stamp.of(status), bool(status.st_mode & stat.S_IXUSR)))
 
 
 def _reason(error: Exception) -> str:

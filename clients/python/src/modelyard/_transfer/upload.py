@@ -74,7 +74,7 @@ async def upload(
     await _send(destination, _without_present(unsent, missing, meter), digests)
     await in_thread(check_unchanged, files)
     meter.finish()
-    found = (File(path=file.path, size=file.size, digest=digests[file.path]) for file in files)
+    found = (File(file.path, file.size, digests[file.path], file.executable) for file in files)
     return Uploaded(tuple(sorted(found)), destination.bytes_sent)
 
 

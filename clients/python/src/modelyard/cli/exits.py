@@ -48,6 +48,11 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
             " made from it; 'modelyard deployments --end' ends deployments of services that are gone"
         ),
     ),
+    (
+        errors.InvalidArgumentError,
+        "TARGET_NOT_EMPTY",
+        "use another folder, or add --force to replace all that the target holds",
+    ),
     (errors.NotFoundError, "WEBHOOK_NOT_FOUND", "'modelyard webhooks ls' lists the webhooks of a namespace"),
     (errors.NotFoundError, "DELIVERY_NOT_FOUND", "'modelyard webhooks deliveries' lists the deliveries that are kept"),
     (errors.NotFoundError, "", "'modelyard ls' lists what exists; add --deleted to include what can be restored"),

@@ -86,15 +86,25 @@ def push(
 def pull(
     session: Session,
     reference: Annotated[str, typer.Argument(metavar="REF", help="The version, for example team/fraud@production.")],
-    target: Annotated[Path | None, typer.Argument(help="A folder to write the files to, instead of the cache.")] = None,
+    target: Annotated[
+        Path | None, typer.Argument(help="A folder that is to hold the files, instead of the cache.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the target even if it holds files that no pull put there.")
+    ] = False,
+    link: Annotated[bool, typer.Option("--link", help="Make the target a symbolic link into the cache.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep nothing but the target. Use no cache.")] = False,
 ) -> None:
     """Download a version, verify every byte, and print the folder that holds its files.
 
     Files that are cached are not downloaded again. If the registry can't be reached, the last version that the
     reference was known to mean is used, with a warning.
+
+    A target holds exactly the version. One that an earlier pull made is replaced in one step: readers see the old
+    version or the new one. The file .NAME.modelyard beside it says which version it holds.
     """
     with session.client() as client, session.progress() as progress:
-        pulled = client.pull(reference, target, progress=progress)
+        pulled = client.pull(reference, target, force=force, link=link, cache=not no_cache, progress=progress)
     if session.output is Output.TABLE:
         session.note(f"{escape(reference)} is {short(pulled.version.name)}, {pulled.digest}")
         # Nothing but the path, and as it is: it is meant for $(…), whatever the folders are called.

@@ -116,15 +116,19 @@ class File:
     """In bytes."""
     digest: str
     """``sha256:`` and 64 hexadecimal digits."""
+    executable: bool = False
+    """Whether its owner may run it."""
 
 
 def manifest_digest(files: Iterable[File]) -> str:
     """``sha256:…`` of the manifest: the list of {path, sha256, size} by path in code-point order, as canonical JSON.
 
-    RFC 8785; the paths that :func:`check_path` admits need no escape, so :mod:`json` writes that form.
+    A file that is executable also has ``"executable": true``. The form is RFC 8785; the paths that :func:`check_path`
+    admits need no escape, so :mod:`json` writes that form.
     """
     entries = [
         {"path": file.path, "sha256": file.digest.removeprefix("sha256:"), "size": file.size}
+        | ({"executable": True} if file.executable else {})
         for file in sorted(files, key=lambda file: file.path)
     ]
     canonical = json.dumps(entries, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -985,7 +985,7 @@ class Difference(_message.Message):
         SECTION_OTHER: Difference._Section.ValueType  # 7
         """Framework, format, signature, parents and run."""
         SECTION_FILES: Difference._Section.ValueType  # 8
-        """A file, by its path. The values are digests."""
+        """A file, by its path. The values are digests, followed by ` executable` if the file is executable."""
 
     class Section(_Section, metaclass=_SectionEnumTypeWrapper):
         """A part of a version."""
@@ -1007,7 +1007,7 @@ class Difference(_message.Message):
     SECTION_OTHER: Difference.Section.ValueType  # 7
     """Framework, format, signature, parents and run."""
     SECTION_FILES: Difference.Section.ValueType  # 8
-    """A file, by its path. The values are digests."""
+    """A file, by its path. The values are digests, followed by ` executable` if the file is executable."""
 
     SECTION_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int

@@ -322,12 +322,17 @@ class File(_message.Message):
 
     PATH_FIELD_NUMBER: _builtins.int
     BLOB_FIELD_NUMBER: _builtins.int
+    EXECUTABLE_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """A relative path with `/` between its parts, in Unicode normalization form C. At most 1,024 bytes in UTF-8, 32
     parts, and 255 bytes per part. A path is refused if a common operating system could read it as another path: an
     empty, `.` or `..` part; a part that ends in a dot or a space; a leading `/` or `~`; any of `< > : " | ? * \\`; a
     percent escape such as `%2F`; a control or invisible character; a Windows device name such as `con` or `aux.txt`.
     Two paths of one version must not differ only by case, and none may be a folder of another.
+    """
+    executable: _builtins.bool
+    """Whether the owner of the file may run it. It is the only bit of a file's mode that a version keeps. If it is set,
+    it is part of the manifest digest.
     """
     @_builtins.property
     def blob(self) -> Global___Blob:
@@ -338,10 +343,11 @@ class File(_message.Message):
         *,
         path: _builtins.str = ...,
         blob: Global___Blob | None = ...,
+        executable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "executable", b"executable", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -981,12 +987,16 @@ class Version(_message.Message):
     """Sum of the sizes of the files in bytes. Set in every view."""
     manifest_digest: _builtins.str
     """Identifies the files: two versions have the same manifest digest if and only if they have the same paths with the
-    same bytes. It is `sha256:` and the lower-case hexadecimal SHA-256 of the canonical JSON of the list of files,
+    same bytes, and the same of them are executable. It is `sha256:` and the lower-case hexadecimal SHA-256 of the canonical JSON of the list of files,
     which is this text in UTF-8:
 
         [{"path":"<path>","sha256":"<64 hexadecimal digits>","size":<bytes>},…]
 
-    One object per file, sorted by the code points of the paths (which is the order of their UTF-8 bytes, and not that
+    The object of an executable file has one more member, which stands first:
+
+        {"executable":true,"path":"<path>","sha256":"<64 hexadecimal digits>","size":<bytes>}
+
+    A file that is not executable has no such member. One object per file, sorted by the code points of the paths (which is the order of their UTF-8 bytes, and not that
     of their UTF-16 units). The keys stand in this order. `sha256` is the blob's digest without `sha256:`. `size` is a
     decimal number without sign, leading zeros, fraction or exponent. There is no white space and no trailing comma,
     and no character is escaped: paths hold none that JSON would have to escape. This is RFC 8785. The empty list is

@@ -52,11 +52,15 @@ def param_from_proto(value: pb.ParamValue) -> Param:
 
 
 def files_to_proto(files: Sequence[File]) -> list[pb.File]:
-    return [pb.File(path=f.path, blob=pb.Blob(digest=f.digest, size_bytes=f.size)) for f in files]
+    return [
+        pb.File(path=f.path, blob=pb.Blob(digest=f.digest, size_bytes=f.size), executable=f.executable) for f in files
+    ]
 
 
 def files_from_proto(files: Sequence[pb.File]) -> tuple[File, ...]:
-    return tuple(File(path=f.path, size=f.blob.size_bytes, digest=f.blob.digest) for f in files)
+    return tuple(
+        File(path=f.path, size=f.blob.size_bytes, digest=f.blob.digest, executable=f.executable) for f in files
+    )
 
 
 def dataset_to_proto(dataset: Dataset) -> pb.Dataset:

@@ -1,0 +1,79 @@
+"""Whether the process that made a file still lives, where locks of the file system can't be relied on.
+
+A lease is a small file that names its process. On the same machine the process itself is looked for. For a process of
+another machine, or of another container, only time tells: it touches its lease as it gets on.
+"""
+
+import json
+import os
+import secrets
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+_STALE: Final = 3600.0
+"""Seconds without a touch after which a process elsewhere is taken for dead. Transfers that stand still end in one
+minute."""
+
+
+def write(lease: Path) -> None:
+    """Makes a lease of this process, whole at once."""
+    new = lease.with_name(f"{lease.name}.{secrets.token_hex(4)}")
+    new.write_text(json.dumps({"where": _here(), "pid": os.getpid(), "started": _started(os.getpid())}))
+    new.replace(lease)
+
+
+def touch(lease: Path) -> None:
+    with suppress(OSError):
+        os.utime(lease, follow_symlinks=False)
+
+
+def is_alive(lease: Path, *, made: Path) -> bool:
+    """Whether the process of a lease may still live. ``made`` is what it is about: a process makes that first."""
+    try:
+        told = json.loads(lease.read_bytes())
+        where, pid, started = told["where"], int(told["pid"]), told["started"]
+    except FileNotFoundError:
+        return _is_young(made)
+    except (OSError, ValueError, TypeError, KeyError):
+        return _is_young(lease)
+    if where == _here():
+        return _lives(pid) and _started(pid) == started
+    return _is_young(lease)
+
+
+def _is_young(path: Path) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime < _STALE
+    except OSError:
+        return False
+
+
+@cache
+def _here() -> str:
+    """Where a process id means something: this boot of this machine, and this container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return os.uname().nodename
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _started(pid: int) -> str:
+    """When a process started, in ticks of the machine: ids are used again."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
