@@ -65,7 +65,7 @@ async def test_the_server_computes_the_published_digest(yard: RunningRegistry, n
 
 
 def _first_bad(previous: str, events: Iterable[tuple[bytes, str]]) -> int:
-    """A verifier as a client may write it, from `docs/explanation/log.md` alone. The place of the first bad event, or 0."""
+    """A verifier as a client may write it, from `docs/explanation/log.md` alone. The first bad event, or 0."""
     for place, (payload, hash_) in enumerate(events, 1):
         if hashlib.sha256(b"\0" + payload).hexdigest() != hash_ or json.loads(payload)["previous"] != previous:
             return place
