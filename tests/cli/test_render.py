@@ -11,7 +11,8 @@ from tests.cli.records import ALIAS, CREATED, DELIVERY, DEPLOYMENT, HOSTILE, MOD
 
 from modelyard.cli import render, render_consumers
 from modelyard.cli.text import age, escape, escape_lines
-from modelyard.types import DeliveryState
+from modelyard.core.facts import Environment, Source
+from modelyard.types import Comparison, DeliveryState, NotCompared, Section
 
 
 def shown(page: RenderableType) -> str:
@@ -65,6 +66,28 @@ def test_a_pending_delivery_shows_its_next_attempt() -> None:
     assert "in its turn" not in shown(
         render_consumers.deliveries([replace(DELIVERY, state=DeliveryState.DELIVERED, next_attempt_time=None)])
     )
+
+
+def test_what_was_not_collected_is_shown_with_the_reason() -> None:
+    source = Source(commit="c" * 40, dirty=True, not_collected={"dirty": "no git", "entry_point": HOSTILE})
+    version = replace(VERSION, source=source, environment=Environment(not_collected={"packages": "too late"}))
+    text = shown(render.version_page(version))
+    for fact in (f"{'c' * 40}, changes not checked", "not collected: no git", "not collected: too late"):
+        assert fact in text
+    assert "\x1b" not in text
+    compared = Comparison(
+        base=version,
+        other=VERSION,
+        differences=(),
+        not_compared=(NotCompared(section=Section.PACKAGES, name="packages", before="too late", after=""),),
+        shared_bytes=0,
+        removed_bytes=0,
+        added_bytes=0,
+        truncated=False,
+    )
+    text = shown(render.comparison(compared))
+    assert "packages  not collected: too late  collected" in text
+    assert "alike" not in text
 
 
 def test_what_is_empty_is_left_out() -> None:

@@ -132,3 +132,45 @@ async def test_both_names_are_checked(yard: RunningRegistry) -> None:
     got = await refused(compare(yard, "", "fraud@7"))
 
     assert (got.code, got.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["base", "other"])
+
+
+async def test_what_was_not_collected_is_listed_and_never_compared(yard: RunningRegistry) -> None:
+    await make_model(yard)
+    base = await push(
+        yard,
+        {"a": b"a"},
+        source=pb.Source(commit="abc", dirty=True, not_collected={"dirty": "late", "diff_digest": "late"}),
+        environment=pb.Environment(python="3.11", not_collected={"packages": "late", "hardware": "slow"}),
+    )
+    other = await push(
+        yard,
+        {"a": b"a"},
+        source=pb.Source(commit="abc", not_collected={"entry_point": "nameless"}),
+        environment=pb.Environment(
+            python="3.12", packages={"torch": "2.9"}, hardware={"cpu": "x"}, not_collected={"packages": "cold"}
+        ),
+    )
+
+    answer = await compare(yard, base.name, other.name)
+
+    assert told(answer) == [("ENVIRONMENT", "python", "3.11", "3.12")]
+    section = rpc.Difference.Section.Name
+    assert [(section(each.section), each.name, each.before, each.after) for each in answer.not_compared] == [
+        ("SECTION_SOURCE", "diff_digest", "late", ""),
+        ("SECTION_SOURCE", "dirty", "late", ""),
+        ("SECTION_SOURCE", "entry_point", "", "nameless"),
+        ("SECTION_ENVIRONMENT", "hardware", "slow", ""),
+        ("SECTION_PACKAGES", "packages", "late", "cold"),
+    ]
+    stored = await yard.registry.GetVersion(rpc.GetVersionRequest(name=base.name))
+    assert dict(stored.environment.not_collected) == {"packages": "late", "hardware": "slow"}
+
+
+async def test_reasons_of_what_was_not_collected_are_checked(yard: RunningRegistry) -> None:
+    await make_model(yard)
+    wrong = pb.Source(not_collected={"": "", "commit": "x" * 5000})
+
+    got = await refused(push(yard, {"a": b"a"}, source=wrong))
+
+    assert got.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert got.fields == ["version.source.not_collected", "version.source.not_collected['commit']"]

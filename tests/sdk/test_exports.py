@@ -31,6 +31,7 @@ DOCUMENTED = {
         "Lineage",
         "LineageEdge",
         "LineageNode",
+        "NotCompared",
         "Progress",
         "Promotion",
         "PulledModel",
@@ -53,11 +54,8 @@ DOCUMENTED = {
         *("UnauthenticatedError", "UnavailableError", "VerificationError"),
     ],
     "warnings": [
-        "DeprecatedVersionWarning",
-        "ServingWarning",
-        "SkippedVersionWarning",
-        "StaleModelWarning",
-        "UnknownFieldWarning",
+        *("DeprecatedVersionWarning", "FactsWarning", "ServingWarning", "SkippedVersionWarning"),
+        *("StaleModelWarning", "UnknownFieldWarning"),
     ],
 }
 

@@ -11,6 +11,8 @@ from tests.sdk.fake_registry import Context, refuse, serve_registry
 
 import modelyard
 from modelyard import AsyncClient
+from modelyard._capture import Captured
+from modelyard.core.facts import Environment, Source
 from modelyard.core.manifest import manifest_digest
 from modelyard.v1 import registry_pb2
 from modelyard.v1 import resources_pb2 as pb
@@ -69,6 +71,29 @@ async def test_bytes_that_the_registry_no_longer_keeps_are_sent_once_more(
                 await yard.push("team/fraud", files, capture=False)
 
     assert artifacts.calls["BatchWriteBlobs"] == 2
+
+
+async def test_facts_that_were_not_collected_are_stored_so_and_told_once(
+    artifacts: FakeArtifacts, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Captured(
+        source=Source(commit="c" * 40, dirty=True, not_collected={"dirty": "no git"}),
+        environment=Environment(python="3.11", not_collected={"packages": "late"}),
+    )
+    monkeypatch.setattr("modelyard._client.pushing.capture", lambda: found)
+
+    async def create_version(request: registry_pb2.CreateVersionRequest, _: Context) -> pb.Version:
+        assert dict(request.version.source.not_collected) == {"dirty": "no git"}
+        assert dict(request.version.environment.not_collected) == {"packages": "late"}
+        return version()
+
+    async with serve_registry(artifacts, CreateVersion=create_version) as url, AsyncClient(url) as yard:
+        with pytest.warns(modelyard.FactsWarning) as told:
+            await yard.push("team/fraud", files)
+
+    assert [str(each.message) for each in told] == [
+        "These facts are stored as not collected: dirty: no git; packages: late"
+    ]
 
 
 async def test_a_model_that_somebody_else_misses_is_not_created(artifacts: FakeArtifacts, files: Path) -> None:

@@ -22,6 +22,15 @@ def comparison_message(comparison: Comparison, size: int) -> registry_pb2.Compar
         removed_bytes=comparison.removed_bytes,
         added_bytes=comparison.added_bytes,
     )
+    for missing in comparison.not_compared:
+        missing_message = registry_pb2.NotCompared(
+            section=_SECTIONS.to_proto(missing.section), name=missing.name, before=missing.before, after=missing.after
+        )
+        size -= missing_message.ByteSize()
+        if size < 0:
+            message.truncated = True
+            return message
+        message.not_compared.append(missing_message)
     for difference in comparison.differences:
         difference_message = registry_pb2.Difference(
             section=_SECTIONS.to_proto(difference.section),

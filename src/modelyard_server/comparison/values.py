@@ -33,11 +33,22 @@ class Difference(NamedTuple):
     after: Param | None
 
 
+class NotCompared(NamedTuple):
+    """A fact that was not collected for at least one of the versions."""
+
+    section: Section
+    name: str
+    before: str
+    """Why it was not collected for the base; empty if it was."""
+    after: str
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     base: Version
     other: Version
     differences: tuple[Difference, ...]
+    not_compared: tuple[NotCompared, ...]
     shared_bytes: int
     """Total size of the files in both versions, compared by digest, not by path."""
     removed_bytes: int
@@ -53,6 +64,8 @@ def compare(base: Version, other: Version) -> Comparison:
     order = {section: place for place, section in enumerate(Section)}
     places = sorted(before.keys() | after.keys(), key=lambda place: (order[place[0]], place[1]))
     differences = [Difference(*place, before.get(place), after.get(place)) for place in places]
+    missing = _not_compared(base.facts, other.facts)
+    unknown = {(each.section, each.name) for each in missing}
     sizes = {file.digest: file.size for version in (base, other) for file in version.files or ()}
     old, new = (Counter(file.digest for file in version.files or ()) for version in (base, other))
 
@@ -62,11 +75,37 @@ def compare(base: Version, other: Version) -> Comparison:
     return Comparison(
         base=base,
         other=other,
-        differences=tuple(each for each in differences if not _alike(each.before, each.after)),
+        differences=tuple(
+            each for each in differences if not _alike(each.before, each.after) and unknown.isdisjoint(_facts_of(each))
+        ),
+        not_compared=missing,
         shared_bytes=total(old & new),
         removed_bytes=total(old - new),
         added_bytes=total(new - old),
     )
+
+
+def _not_compared(base: Facts, other: Facts) -> tuple[NotCompared, ...]:
+    before, after = (dict(_not_collected(facts)) for facts in (base, other))
+    order = {section: place for place, section in enumerate(Section)}
+    places = sorted(before.keys() | after.keys(), key=lambda place: (order[place[0]], place[1]))
+    return tuple(NotCompared(*place, before.get(place, ""), after.get(place, "")) for place in places)
+
+
+def _not_collected(facts: Facts) -> Iterator[tuple[tuple[Section, str], str]]:
+    if facts.source is not None:
+        for name, reason in facts.source.not_collected.items():
+            yield (Section.SOURCE, name), reason
+    if facts.environment is not None:
+        for name, reason in facts.environment.not_collected.items():
+            section = Section.PACKAGES if name == "packages" else Section.ENVIRONMENT
+            yield (section, name), reason
+
+
+def _facts_of(difference: Difference) -> set[tuple[Section, str]]:
+    """The names under which the value may be listed as not collected: its own, and that of the map that holds it."""
+    of_map = "packages" if difference.section is Section.PACKAGES else difference.name.partition(".")[0]
+    return {(difference.section, difference.name), (difference.section, of_map)}
 
 
 def _alike(before: Param | None, after: Param | None) -> bool:

@@ -163,6 +163,10 @@ class DeprecatedVersionWarning(UserWarning):
     """A pulled version is deprecated. It is still served; the message has the owner's reason."""
 
 
+class FactsWarning(UserWarning):
+    """A push could not record a fact, or records it in another form. The message names each. The push goes on."""
+
+
 class StaleModelWarning(UserWarning):
     """The registry can't be reached. The last version that the reference was known to mean is used."""
 
@@ -196,6 +200,7 @@ for _public in (
     ModelyardError,
     *ModelyardError.__subclasses__(),
     DeprecatedVersionWarning,
+    FactsWarning,
     ServingWarning,
     SkippedVersionWarning,
     StaleModelWarning,

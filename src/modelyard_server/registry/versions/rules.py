@@ -54,13 +54,16 @@ def _provenance(field: str, values: Facts, limits: Limits) -> Violations:
         yield from validation.count(f"{field}.source.arguments", source.arguments, limits)
         for index, argument in enumerate(source.arguments):
             yield from validation.text(f"{field}.source.arguments[{index}]", argument)
+        yield from _texts(f"{field}.source.not_collected", source.not_collected, limits)
     if (environment := values.environment) is not None:
         for name in ("python", "os", "image"):
             yield from validation.text(f"{field}.environment.{name}", getattr(environment, name), one_line=True)
-        for name in ("packages", "hardware", "job"):
-            yield from validation.entries(
-                f"{field}.environment.{name}", getattr(environment, name), limits, validation.text
-            )
+        for name in ("packages", "hardware", "job", "not_collected"):
+            yield from _texts(f"{field}.environment.{name}", getattr(environment, name), limits)
+
+
+def _texts(field: str, values: Mapping[str, str], limits: Limits) -> Violations:
+    return validation.entries(field, values, limits, validation.text)
 
 
 def _param(field: str, value: str | float) -> Violations:

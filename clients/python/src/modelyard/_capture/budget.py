@@ -8,7 +8,11 @@ from typing import Generic, TypeVar
 _T = TypeVar("_T")
 
 
-class TooLateError(Exception):
+class NotKnownError(Exception):
+    """The fact can't be had. The text says why: people read it, and it is stored."""
+
+
+class TooLateError(NotKnownError):
     """The fact would have come too late."""
 
 
@@ -16,6 +20,7 @@ class Budget:
     """Counts down from ``seconds`` once it is made."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
         self._clock = clock
         self._end = clock() + seconds
 
@@ -24,10 +29,14 @@ class Budget:
         """In seconds; 0.0 when it is used up."""
         return max(0.0, self._end - self._clock())
 
+    @property
+    def too_late(self) -> TooLateError:
+        return TooLateError(f"collecting took longer than {self.seconds:g} s")
+
     def check(self) -> None:
         """Raises :class:`TooLateError` when it is used up."""
         if not self.remaining:
-            raise TooLateError
+            raise self.too_late
 
 
 class OncePerProcess(Generic[_T]):

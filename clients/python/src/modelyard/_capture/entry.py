@@ -1,12 +1,15 @@
-"""The script or module that runs, and what it was told."""
+"""The script, module or notebook that runs, and what it was told."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from modelyard._capture.budget import NotKnownError
 from modelyard._capture.secrets import mask_arguments, mask_text
 from modelyard._capture.text import clean
+from modelyard._notebook import in_notebook, notebook_file
 
 _MAX_ARGUMENTS: Final = 500
 
@@ -18,15 +21,22 @@ class Entry:
     module: str = ""
     """Of ``python -m``; empty for a script."""
     script: Path | None = None
-    """Absolute; None for an installed command, at a prompt and for ``python -c``."""
+    """Absolute; a notebook is one too. None for an installed command, at a prompt and for ``python -c``."""
     given: str = ""
     """As it was typed, of an installed command the name; empty at a prompt and for ``python -c``."""
     arguments: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     """Where the program's repository may be, likeliest first."""
+    nameless_notebook: bool = False
+    """Whether it is a notebook whose kernel was not told its name."""
 
     def name_below(self, top: Path | None) -> str:
-        """The module, else the script: if it is in the repository, by its path there, which is the same everywhere."""
+        """The module, else the script: if it is in the repository, by its path there, which is the same everywhere.
+
+        Raises :class:`NotKnownError` for a notebook whose name nobody told.
+        """
+        if self.nameless_notebook:
+            raise NotKnownError("the notebook's kernel was not told the notebook's name")
         if self.module:
             return clean(self.module)
         if self.script is not None and top is not None and self.script.is_relative_to(top):
@@ -38,7 +48,12 @@ class Entry:
 
 
 def entry() -> Entry:
-    """How this process was started. Raises ``OSError`` if its working folder is gone."""
+    """How this process was started."""
+    if in_notebook():
+        # What the kernel was started with says nothing about the notebook.
+        file = notebook_file()
+        script = Path(file).resolve() if file else None
+        return Entry(script=script, given=file, folders=_folders(script), nameless_notebook=not file)
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     given, *arguments = sys.argv or [""]
     script = None if given in {"", "-c", "-m"} else Path(given).resolve()
@@ -52,5 +67,12 @@ def entry() -> Entry:
         script=script,
         given=given,
         arguments=tuple(arguments),
-        folders=((script.parent,) if script is not None else ()) + (Path.cwd(),),
+        folders=_folders(script),
     )
+
+
+def _folders(script: Path | None) -> tuple[Path, ...]:
+    folders = [script.parent] if script is not None else []
+    with suppress(OSError):  # the working folder may be gone
+        folders.append(Path.cwd())
+    return tuple(folders)

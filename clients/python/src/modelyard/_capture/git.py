@@ -1,26 +1,25 @@
-"""The git repository that the running code is in, asked of git itself.
+"""What only git can tell: whether the work tree differs from its commit, and how.
 
 A repository's configuration can make git start other programs, take locks, or reach for the network. None of that may
 happen because somebody pushes a model. (Content filters, such as those of LFS, are the exception: without them git
-would see differences where there are none.)
+would see differences where there are none.) So git is never told to trust a repository of another user.
 """
 
 import hashlib
 import os
-import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 from typing import Final
 
-from modelyard._capture.budget import Budget, TooLateError
+from modelyard._capture.budget import Budget, NotKnownError
+from modelyard._capture.dot_git import Checkout, Head
 from modelyard._capture.secrets import mask_text
 from modelyard._capture.text import clean
 
@@ -51,84 +50,77 @@ _DIFF: Final = (
     *("--ignore-submodules=dirty", "HEAD"),
 )
 _STATUS: Final = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
-_URL: Final = re.compile(r"(?P<scheme>\w[\w+.-]*://)(?:(?P<user>[^/]*)@)?(?P<rest>[^?#]*)")
-_SCP: Final = re.compile(r"(?P<scheme>)(?:(?P<user>[^/]*)@)?(?P<rest>[^/@]+:.*)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repository:
-    """What git says; empty where it does not know or was too slow."""
-
-    top: Path | None = None
-    url: str = ""
-    commit: str = ""
-    branch: str = ""
-    dirty: bool = False
-    """Whether tracked files differ from the commit; True as well if that could not be told in time."""
-    diff_digest: str = ""
 
 
 class _NoAnswerError(Exception):
-    """Git failed: not a repository, no such thing in it, or not this user's."""
+    """Git failed."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
-def repository(folders: Iterable[Path], budget: Budget) -> Repository | None:
-    """The repository that the first of ``folders`` that is in one is in; None if none is."""
-    top = next((top for folder in folders if (top := _top(folder)) is not None), None)
-    if top is None:
-        return None
-    commit = _line(top, budget, "rev-parse", "--verify", "--quiet", "HEAD")
-    branch = _line(top, budget, "symbolic-ref", "--quiet", "--short", "HEAD")
-    url = without_credentials(_line(top, budget, "config", "--get", "remote.origin.url"))
-    dirty = bool(commit) and _dirty(top, budget)
-    diff_digest = _diff_digest(top, budget) if dirty else ""
-    return Repository(top=top, url=url, commit=commit, branch=branch, dirty=dirty, diff_digest=diff_digest)
+def head(checkout: Checkout, budget: Budget) -> Head:
+    """The commit and the branch. Raises :class:`NotKnownError`."""
+    with _explained(checkout):
+        commit = _line(checkout, budget, "rev-parse", "--verify", "--quiet", "HEAD")
+        return Head(commit=commit, branch=_line(checkout, budget, "symbolic-ref", "--quiet", "--short", "HEAD"))
 
 
-def without_credentials(url: str) -> str:
-    """The address of a remote without user, password, query and fragment; only the ``git@`` of SSH stays."""
-    match = _URL.match(url) or _SCP.fullmatch(url)
-    if match is None:
-        return mask_text(url)
-    user = "git@" if match["user"] == "git" else ""
-    return mask_text(f"{match['scheme']}{user}{match['rest']}")
-
-
-def _top(folder: Path) -> Path | None:
-    # Looked for here first, so that no program is started where there is no repository.
-    return next((top for top in (folder, *folder.parents) if (top / ".git").exists()), None)
-
-
-def _line(top: Path, budget: Budget, *question: str) -> str:
-    """The first line of git's answer, empty if there is none."""
-    with suppress(OSError, _NoAnswerError, TooLateError), _answer(top, budget, *question) as answer:
-        return clean(mask_text(answer.readline(_MAX_LINE_BYTES).decode("utf-8", "replace").strip()))
-    return ""
-
-
-def _dirty(top: Path, budget: Budget) -> bool:
-    with suppress(OSError, _NoAnswerError, TooLateError), _answer(top, budget, *_STATUS) as answer:
+def differs(checkout: Checkout, budget: Budget) -> bool:
+    """Whether tracked files differ from the commit. Raises :class:`NotKnownError`."""
+    with _explained(checkout), _answer(checkout.top, budget, *_STATUS) as answer:
         return bool(answer.read(1))
-    return True  # nobody may take the commit for the code that ran
 
 
-def _diff_digest(top: Path, budget: Budget) -> str:
-    index = top / _line(top, budget, "rev-parse", "--git-path", "index")
+def diff_digest(checkout: Checkout, budget: Budget) -> str:
+    """``sha256:…`` of the difference. Raises :class:`NotKnownError`."""
     # Unlike status, diff locks and writes the index even if told not to, so it gets a copy. The times go with it,
     # since by the index's own git tells which files may have changed after they were looked at.
-    with suppress(OSError, _NoAnswerError, TooLateError), tempfile.TemporaryDirectory() as folder:
-        copy = shutil.copy2(index, Path(folder) / "index")
-        with _answer(top, budget, *_DIFF, GIT_INDEX_FILE=str(copy)) as answer:
+    with _explained(checkout), tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copy2(checkout.folder / "index", Path(folder) / "index")
+        with _answer(checkout.top, budget, *_DIFF, GIT_INDEX_FILE=str(copy)) as answer:
             return f"sha256:{hashlib.file_digest(answer, 'sha256').hexdigest()}"
-    return ""
+
+
+@contextmanager
+def _explained(checkout: Checkout) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotKnownError("git is not installed" if error.filename == "git" else _reason(error)) from None
+    except OSError as error:
+        raise NotKnownError(_reason(error)) from None
+    except _NoAnswerError as error:
+        if checkout.belongs_to_another_user:
+            raise NotKnownError(
+                "the repository belongs to another user; git compares it only if safe.directory in your git"
+                " configuration names it"
+            ) from None
+        raise NotKnownError(f"git failed with exit code {error.code}") from None
+
+
+def _reason(error: OSError) -> str:
+    return f"git could not be asked: {error.strerror or type(error).__name__}"
+
+
+def _line(checkout: Checkout, budget: Budget, *question: str) -> str:
+    """The first line of git's answer; empty if git quietly says that there is none."""
+    try:
+        with _answer(checkout.top, budget, *question) as answer:
+            return clean(mask_text(answer.readline(_MAX_LINE_BYTES).decode("utf-8", "replace").strip()))
+    except _NoAnswerError as error:
+        if error.code == 1:
+            return ""
+        raise
 
 
 @contextmanager
 def _answer(top: Path, budget: Budget, *question: str, **variables: str) -> Iterator[BufferedRandom]:
     """What git prints, as a file.
 
-    Raises ``OSError`` if git can't be started, :class:`_NoAnswerError` if it fails and ``TooLateError`` if it takes too
-    long or says too much; git and what it started are then killed.
+    Raises ``OSError`` if git can't be started, :class:`_NoAnswerError` if it fails and :class:`NotKnownError` if it
+    takes too long or says too much; git and what it started are then killed.
     """
     budget.check()
     # A file, not a pipe: nothing here can block on it, whoever keeps the other end open.
@@ -145,12 +137,12 @@ def _answer(top: Path, budget: Budget, *question: str, **variables: str) -> Iter
             while process.poll() is None:
                 budget.check()
                 if os.fstat(answer.fileno()).st_size > _MAX_ANSWER_BYTES:
-                    raise TooLateError
+                    raise NotKnownError(f"git's answer is longer than {_MAX_ANSWER_BYTES >> 20} MiB")
                 time.sleep(_POLL_SECONDS)
         finally:
             _end(process)
         if process.returncode:
-            raise _NoAnswerError
+            raise _NoAnswerError(process.returncode)
         answer.seek(0)
         yield answer
 

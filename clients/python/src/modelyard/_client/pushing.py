@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from modelyard import _convert
+from modelyard._caller import warn
 from modelyard._capture import Captured, capture
 from modelyard._client.describe import Described, parse_parent
 from modelyard._client.resolving import resolve
@@ -19,7 +20,13 @@ from modelyard._transfer.upload import Uploaded, upload
 from modelyard.core.facts import Facts, Parent
 from modelyard.core.names import ModelName, NamespaceName, VersionName
 from modelyard.core.references import Selector
-from modelyard.errors import AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError
+from modelyard.errors import (
+    AlreadyExistsError,
+    FactsWarning,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+)
 from modelyard.types import Progress, Version
 from modelyard.v1 import registry_pb2
 from modelyard.v1 import resources_pb2 as pb
@@ -52,6 +59,7 @@ class Push:
             parents = [await self._pin(parent) for parent in self.described.facts.parents]
             captured, uploaded = await asyncio.gather(self._capture(), self._with_homes(self._upload))
             self._complete(message, parents, captured)
+            self._warn_of_missing(message)
             try:
                 return await self._with_homes(partial(self._commit, message, uploaded))
             except FailedPreconditionError as error:
@@ -62,6 +70,12 @@ class Push:
 
     async def _capture(self) -> Captured:
         return await asyncio.to_thread(capture) if self.capture else Captured(source=None, environment=None)
+
+    def _warn_of_missing(self, message: pb.Version) -> None:
+        missing = {**message.source.not_collected, **message.environment.not_collected}
+        if missing and self.capture:
+            told = "; ".join(f"{name}: {reason}" for name, reason in sorted(missing.items()))
+            warn(f"These facts are stored as not collected: {told}", FactsWarning)
 
     async def _upload(self) -> Uploaded:
         return await upload(

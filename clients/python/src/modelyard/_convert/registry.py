@@ -10,6 +10,7 @@ from modelyard.types import (
     Difference,
     Model,
     Namespace,
+    NotCompared,
     Resolution,
     Rule,
     Section,
@@ -136,6 +137,13 @@ def comparison(message: registry_pb2.CompareVersionsResponse) -> Comparison:
                 after=_param(each.after) if each.HasField("after") else None,
             )
             for each in message.differences
+            if each.section in _SECTIONS
+        ),
+        not_compared=tuple(
+            NotCompared(
+                section=_SECTIONS.from_proto(each.section), name=each.name, before=each.before, after=each.after
+            )
+            for each in message.not_compared
             if each.section in _SECTIONS
         ),
         shared_bytes=message.shared_bytes,

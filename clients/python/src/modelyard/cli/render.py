@@ -10,7 +10,7 @@ from rich.tree import Tree
 from modelyard.cli.layout import columns, ordered, page, pairs, section, when
 from modelyard.cli.render_consumers import deployments
 from modelyard.cli.text import age, ago, consumer, escape, files, number, plain, resource, short, size
-from modelyard.core.facts import Param
+from modelyard.core.facts import Environment, Param, Source
 from modelyard.core.names import VersionName
 from modelyard.types import (
     Alias,
@@ -98,7 +98,7 @@ def _move(event: Event, version: VersionName) -> str:
 def comparison(comparison: Comparison) -> RenderableType:
     """Two versions side by side, without what is alike."""
     base, other = short(comparison.base.name), short(comparison.other.name)
-    if not comparison.differences:
+    if not comparison.differences and not comparison.not_compared:
         return plain(f"{base} and {other} are alike")
     sections = []
     for kind in Section:
@@ -112,7 +112,16 @@ def comparison(comparison: Comparison) -> RenderableType:
         f" {size(comparison.added_bytes)} only in {other}"
     )
     more = plain("there are more differences than a message holds") if comparison.truncated else None
-    return page(*sections, section("bytes", bytes_), more)
+    return page(*sections, section("not compared", _not_compared(comparison)), section("bytes", bytes_), more)
+
+
+def _not_compared(comparison: Comparison) -> Table | None:
+    """Facts of which one version has no record, and why."""
+    table = columns("", short(comparison.base.name), short(comparison.other.name))
+    for each in comparison.not_compared:
+        reasons = (f"not collected: {reason}" if reason else "collected" for reason in (each.before, each.after))
+        table.add_row(plain(each.name), *map(plain, reasons))
+    return table if table.row_count else None
 
 
 def _both(difference: Difference) -> tuple[Text, Text]:
@@ -253,11 +262,12 @@ def _origin(version: Version) -> Iterable[RenderableType | None]:
         source = version.source
         facts = {
             "repository": source.repository,
-            "commit": f"{source.commit}{' + changes' if source.dirty else ''}",
+            "commit": f"{source.commit}{_changes(source)}" if source.commit else "",
             "branch": source.branch,
             "changes": source.diff_digest,
             "entry point": source.entry_point,
             "arguments": " ".join(source.arguments),
+            **_not_collected(source),
         }
         yield section("source", pairs(facts))
     if version.environment:
@@ -268,8 +278,20 @@ def _origin(version: Version) -> Iterable[RenderableType | None]:
             "image": environment.image,
             **dict(sorted({**environment.hardware, **environment.job}.items())),
             "packages": f"{len(environment.packages)}, listed by --output json" if environment.packages else "",
+            **_not_collected(environment),
         }
         yield section("environment", pairs(facts))
+
+
+def _changes(source: Source) -> str:
+    if "dirty" in source.not_collected:
+        return ", changes not checked"
+    return " + changes" if source.dirty else ""
+
+
+def _not_collected(facts: Source | Environment) -> Mapping[str, str]:
+    names = {"entry_point": "entry point", "dirty": "changes", "diff_digest": "changes"}
+    return {names.get(name, name): f"not collected: {reason}" for name, reason in sorted(facts.not_collected.items())}
 
 
 def _evaluations(rows: Sequence[Evaluation]) -> Table | None:

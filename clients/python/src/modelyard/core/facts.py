@@ -80,11 +80,13 @@ class Source:
     commit: str = ""
     branch: str = ""
     dirty: bool = False
-    """Whether the work tree differed from the commit."""
+    """Whether the work tree differed from the commit. Also True if that is in ``not_collected``."""
     diff_digest: str = ""
     """``sha256:…`` of that difference."""
     entry_point: str = ""
     arguments: tuple[str, ...] = ()
+    not_collected: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """Fields of this record that could not be collected, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,8 @@ class Environment:
     image: str = ""
     job: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     """Ids that the scheduler or CI gave the job."""
+    not_collected: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """Fields of this record that could not be collected, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

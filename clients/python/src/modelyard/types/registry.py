@@ -170,6 +170,19 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotCompared:
+    """A fact that could not be collected for at least one of two versions, so nobody knows whether it differs."""
+
+    section: Section
+    name: str
+    """As ``commit`` or ``packages``."""
+    before: str
+    """Why it was not collected for the base; empty if it was."""
+    after: str
+    """Why it was not collected for the other; empty if it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The differences between two versions."""
 
@@ -178,6 +191,8 @@ class Comparison:
     """Both without their ``files``."""
     differences: tuple[Difference, ...]
     """Sorted by section and name."""
+    not_compared: tuple[NotCompared, ...]
+    """Facts that were not collected for one of them; ``differences`` has nothing about these."""
     shared_bytes: int
     """Bytes of files that both have, under any path."""
     removed_bytes: int

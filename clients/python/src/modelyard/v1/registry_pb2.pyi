@@ -915,6 +915,7 @@ class CompareVersionsResponse(_message.Message):
     REMOVED_BYTES_FIELD_NUMBER: _builtins.int
     ADDED_BYTES_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
+    NOT_COMPARED_FIELD_NUMBER: _builtins.int
     shared_bytes: _builtins.int
     """Bytes of files that both have, under any path."""
     removed_bytes: _builtins.int
@@ -935,6 +936,10 @@ class CompareVersionsResponse(_message.Message):
     def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Difference]:
         """Sorted by section and name. What is equal is left out."""
 
+    @_builtins.property
+    def not_compared(self) -> _containers.RepeatedCompositeFieldContainer[Global___NotCompared]:
+        """Facts that a version's client could not collect. `differences` has nothing about them."""
+
     def __init__(
         self,
         *,
@@ -945,14 +950,51 @@ class CompareVersionsResponse(_message.Message):
         removed_bytes: _builtins.int = ...,
         added_bytes: _builtins.int = ...,
         truncated: _builtins.bool = ...,
+        not_compared: _abc.Iterable[Global___NotCompared] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "other", b"other"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_bytes", b"added_bytes", "base", b"base", "differences", b"differences", "other", b"other", "removed_bytes", b"removed_bytes", "shared_bytes", b"shared_bytes", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_bytes", b"added_bytes", "base", b"base", "differences", b"differences", "not_compared", b"not_compared", "other", b"other", "removed_bytes", b"removed_bytes", "shared_bytes", b"shared_bytes", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompareVersionsResponse: _TypeAlias = CompareVersionsResponse  # noqa: Y015
+
+@_typing.final
+class NotCompared(_message.Message):
+    """A fact that can't be compared, because it was not collected for at least one of the versions.
+    Since: 0.1
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECTION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    section: Global___Difference.Section.ValueType
+    """The part of the version."""
+    name: _builtins.str
+    """The field, as `not_collected` of Source or Environment names it. In SECTION_PACKAGES it is `packages`."""
+    before: _builtins.str
+    """Why it was not collected for `base`; empty if it was."""
+    after: _builtins.str
+    """Why it was not collected for `other`; empty if it was."""
+    def __init__(
+        self,
+        *,
+        section: Global___Difference.Section.ValueType = ...,
+        name: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "name", b"name", "section", b"section"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotCompared: _TypeAlias = NotCompared  # noqa: Y015
 
 @_typing.final
 class Difference(_message.Message):

@@ -501,6 +501,26 @@ class Source(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class NotCollectedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     REPOSITORY_FIELD_NUMBER: _builtins.int
     COMMIT_FIELD_NUMBER: _builtins.int
     BRANCH_FIELD_NUMBER: _builtins.int
@@ -508,6 +528,7 @@ class Source(_message.Message):
     DIFF_DIGEST_FIELD_NUMBER: _builtins.int
     ENTRY_POINT_FIELD_NUMBER: _builtins.int
     ARGUMENTS_FIELD_NUMBER: _builtins.int
+    NOT_COLLECTED_FIELD_NUMBER: _builtins.int
     repository: _builtins.str
     """Address of the repository, without credentials."""
     commit: _builtins.str
@@ -515,7 +536,7 @@ class Source(_message.Message):
     branch: _builtins.str
     """The branch, if one was checked out."""
     dirty: _builtins.bool
-    """True if the work tree differed from the commit."""
+    """True if the work tree differed from the commit. Also true if nobody could tell; then `not_collected` has `dirty`."""
     diff_digest: _builtins.str
     """`sha256:…` of that difference."""
     entry_point: _builtins.str
@@ -523,6 +544,12 @@ class Source(_message.Message):
     @_builtins.property
     def arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its arguments: at most 10,000 of at most 4 KiB. Clients mask secrets before they send them."""
+
+    @_builtins.property
+    def not_collected(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Fields of this message that the client could not collect, such as `commit`, each with the reason. They differ from
+        fields that have no value, and CompareVersions does not compare them.
+        """
 
     def __init__(
         self,
@@ -534,10 +561,11 @@ class Source(_message.Message):
         diff_digest: _builtins.str = ...,
         entry_point: _builtins.str = ...,
         arguments: _abc.Iterable[_builtins.str] | None = ...,
+        not_collected: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "branch", b"branch", "commit", b"commit", "diff_digest", b"diff_digest", "dirty", b"dirty", "entry_point", b"entry_point", "repository", b"repository"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "branch", b"branch", "commit", b"commit", "diff_digest", b"diff_digest", "dirty", b"dirty", "entry_point", b"entry_point", "not_collected", b"not_collected", "repository", b"repository"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -611,12 +639,33 @@ class Environment(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class NotCollectedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PYTHON_FIELD_NUMBER: _builtins.int
     OS_FIELD_NUMBER: _builtins.int
     PACKAGES_FIELD_NUMBER: _builtins.int
     HARDWARE_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
+    NOT_COLLECTED_FIELD_NUMBER: _builtins.int
     python: _builtins.str
     """Version of the Python interpreter, such as `3.11.7`."""
     os: _builtins.str
@@ -635,6 +684,12 @@ class Environment(_message.Message):
     def job(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Ids that CI or the scheduler gave the job, such as `ci`, `slurm_job_id` or `kubernetes_pod`."""
 
+    @_builtins.property
+    def not_collected(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Fields of this message that the client could not collect, such as `packages`, each with the reason. They differ
+        from fields that have no value, and CompareVersions does not compare them.
+        """
+
     def __init__(
         self,
         *,
@@ -644,10 +699,11 @@ class Environment(_message.Message):
         hardware: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         image: _builtins.str = ...,
         job: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        not_collected: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hardware", b"hardware", "image", b"image", "job", b"job", "os", b"os", "packages", b"packages", "python", b"python"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hardware", b"hardware", "image", b"image", "job", b"job", "not_collected", b"not_collected", "os", b"os", "packages", b"packages", "python", b"python"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -111,6 +111,7 @@ def source_to_proto(source: Source) -> pb.Source:
         diff_digest=source.diff_digest,
         entry_point=source.entry_point,
         arguments=source.arguments,
+        not_collected=source.not_collected,
     )
 
 
@@ -123,6 +124,7 @@ def source_from_proto(source: pb.Source) -> Source:
         diff_digest=source.diff_digest,
         entry_point=source.entry_point,
         arguments=tuple(source.arguments),
+        not_collected=dict(source.not_collected),
     )
 
 
@@ -134,6 +136,7 @@ def environment_to_proto(environment: Environment) -> pb.Environment:
         hardware=environment.hardware,
         image=environment.image,
         job=environment.job,
+        not_collected=environment.not_collected,
     )
 
 
@@ -186,6 +189,7 @@ def facts_from_proto(version: pb.Version) -> dict[str, Any]:
             hardware=dict(version.environment.hardware),
             image=version.environment.image,
             job=dict(version.environment.job),
+            not_collected=dict(version.environment.not_collected),
         )
         if version.HasField("environment")
         else None,
