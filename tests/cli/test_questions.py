@@ -1,12 +1,15 @@
 """Questions to the command line: what is nearly right is never answered as if it were right."""
 
 import json
+import os
+import pty
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.cli import Cli
+from tests.support.cli import COMMAND, Cli
 
 from modelyard import Client, UnknownFieldWarning
 
@@ -97,3 +100,59 @@ class TestJson:
         assert [json.loads(line)["reference"] for line in lines] == [f"{three}@{number}" for number in (3, 2, 1)]
         assert json.loads(cli("resolve", f"{three}@1", "-ojsonl").out)["version"]["number"] == 1
         assert cli("show", f"{three}@9", "-o", "jsonl").error["reason"] == "VERSION_NOT_FOUND"
+
+
+class TestWhichVersion:
+    def test_a_model_alone_is_not_promoted(self, cli: Cli, three: str) -> None:
+        answer = cli("promote", three)
+        assert (answer.code, answer.out) == (4, "")
+        assert f"'{three}' names no version. Give one, for example {three}@7, or {three}@latest" in answer.err
+        assert cli("resolve", f"{three}@production").code == 2
+
+    @pytest.mark.parametrize(("typed", "code"), [(b"n\n", 1), (b"y\n", 0)])
+    def test_on_a_terminal_the_newest_is_asked_about(self, three: str, typed: bytes, code: int) -> None:
+        here, there = pty.openpty()
+        os.write(here, typed)
+        done = subprocess.run(
+            [*COMMAND, "promote", three], stdin=there, stdout=subprocess.PIPE, stderr=there, check=False
+        )
+        asked = os.read(here, 10_000).decode()
+        for end in (here, there):
+            os.close(end)
+        assert (done.returncode, bool(done.stdout.strip())) == (code, not code)
+        assert f"point production at {three}@3, the newest version?" in asked
+
+    def test_a_misspelt_alias_is_answered_with_those_there_are(self, cli: Cli, three: str) -> None:
+        cli("promote", f"{three}@1")
+        assert "Did you mean 'production'? Its only alias is production." in cli("pull", f"{three}@prod").err
+        assert f"Did you mean {three}@3?" in cli("show", f"{three}:3").err
+
+    def test_every_form_of_a_name_is_taken(self, cli: Cli, three: str) -> None:
+        cli("promote", f"{three}@1")
+        version = cli("show", f"{three}@1", "-o", "json").json["version"]
+        alias = cli("show", three, "-o", "json").json["aliases"][0]
+        assert (version["reference"], alias["reference"]) == (f"{three}@1", f"{three}@production")
+        for name in (version["name"], version["reference"], alias["name"], alias["reference"]):
+            assert cli("resolve", name).out.startswith(f"{three}@1  sha256:")
+            assert cli("log", name).code == 0
+        model, namespace = version["name"].split("/versions/")[0], version["name"].split("/models/")[0]
+        assert numbers(cli, model) == [3, 2, 1]
+        assert [each["reference"] for each in cli("ls", namespace, "-o", "json").json["models"]] == [three]
+        with Client() as client:
+            record = client.resolve(f"{three}@2").version
+            assert client.promote(record).alias.version == record.name
+            assert client.rollback(client.models.get(three)).previous_version == record.name
+            assert [each.name for each in client.diff(f"{three}@1", record).differences] == ["auc"]
+            assert record.reference == f"{three}@2"
+
+
+class TestIfChanged:
+    def test_a_metric_is_never_dropped(self, cli: Cli, team: str, files: Path) -> None:
+        push = ("push", f"{team}/fraud", files, "--no-capture", "--if-changed", "-o", "json")
+        assert cli(*push, "--metric", "auc=0.91").json["version"]["number"] == 1
+        assert cli(*push, "--metric", "auc=0.91").json["version"]["number"] == 1
+        answer = cli(*push, "--metric", "auc=0.93", "--alias", "candidate")
+        assert (answer.code, answer.out, answer.error["reason"]) == (4, "", "FACTS_DIFFER")
+        assert "metrics.auc is 0.91, not 0.93" in answer.error["message"]
+        assert "'modelyard evaluate'" in answer.error["hint"]
+        assert cli("resolve", f"{team}/fraud@candidate").code == 2

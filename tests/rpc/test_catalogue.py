@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable
 
+import grpc
 import pytest
 from tests.support.registry import RunningRegistry, refused
 from tests.support.requests import (
@@ -167,6 +168,44 @@ async def test_same_files_are_a_new_version_unless_asked_otherwise(yard: Running
     assert unchanged.name == second.name
     assert unchanged.aliases == ["candidate"]
     assert len((await yard.registry.ListVersions(rpc.ListVersionsRequest(parent=MODEL))).versions) == 2
+
+
+async def test_same_files_with_other_facts_are_refused_rather_than_dropped(yard: RunningRegistry) -> None:
+    await make_model(yard)
+    await store(yard, b"weights")
+    first = version_of({"model.bin": b"weights"})
+    first.metrics["auc"] = 0.91
+    first.params["depth"].int_value = 3
+    await yard.registry.CreateVersion(rpc.CreateVersionRequest(parent=MODEL, version=first))
+
+    async def again(**metrics: float) -> pb.Version:
+        version = version_of({"model.bin": b"weights"})
+        version.metrics.update(metrics)
+        version.source.commit = "another commit made the same bytes"
+        request = rpc.CreateVersionRequest(parent=MODEL, version=version, if_changed=True, alias_ids=["candidate"])
+        return await yard.registry.CreateVersion(request)
+
+    got = await refused(again(auc=0.93, loss=0.1))
+    assert (got.code, got.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "FACTS_DIFFER")
+    assert "metrics.auc is 0.91, not 0.93" in got.message
+    assert not (await yard.registry.ListAliases(rpc.ListAliasesRequest(parent=MODEL))).aliases
+    assert (await again(auc=0.91)).name == f"{MODEL}/versions/1"
+
+
+async def test_what_is_misspelt_is_answered_with_what_there_is(yard: RunningRegistry) -> None:
+    await make_model(yard)
+    await commit(yard)
+
+    async def told(reference: str) -> str:
+        return (await refused(yard.registry.ResolveVersion(rpc.ResolveVersionRequest(reference=reference)))).message
+
+    assert (await told("fraud@prod")).endswith("has no alias 'prod'. It has none.")
+    for alias in ("production", "canary"):
+        await yard.registry.SetAlias(
+            rpc.SetAliasRequest(alias=pb.Alias(name=f"{MODEL}/aliases/{alias}", version=f"{MODEL}/versions/1"))
+        )
+    assert (await told("fraud@prodution")).endswith("Did you mean 'production'? Its aliases are: canary, production.")
+    assert (await told("froud@production")).endswith("no model 'froud' in namespace 'default'. Did you mean 'fraud'?")
 
 
 async def test_only_text_about_a_version_can_change(yard: RunningRegistry) -> None:

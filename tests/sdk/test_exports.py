@@ -8,7 +8,7 @@ from pathlib import Path
 import modelyard
 
 DOCUMENTED = {
-    "functions": ["promote", "pull", "push", "resolve", "watch"],
+    "functions": ["diff", "promote", "pull", "push", "resolve", "rollback", "watch"],
     "clients": [
         *("AsyncClient", "AsyncServing", "AsyncPager", "UNSET", "Unset", "Call", "Interceptor"),
         *("AsyncAliases", "AsyncDeployments", "AsyncEvaluations", "AsyncEvents", "AsyncLineageGraph", "AsyncModels"),

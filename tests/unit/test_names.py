@@ -1,5 +1,7 @@
 """What may be called what."""
 
+import re
+
 import pytest
 
 from modelyard.core.names import (
@@ -89,3 +91,24 @@ def test_what_is_no_reference_says_so(text: str) -> None:
         ValueError, match=r"Invalid reference .* Use NAMESPACE/MODEL@VERSION, for example team/fraud@7\."
     ):
         Reference.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        *(("fraud:3", "fraud@3"), ("team/fraud:production", "team/fraud@production"), ("fraud==3", "fraud@3")),
+        *(("fraud@v3", "fraud@3"), ("team/fraud/3", "team/fraud@3"), ("team/fraud/versions/3", "team/fraud@3")),
+        *(("models:/fraud/3", "fraud@3"), ("models:/fraud@champion", "fraud@champion"), ("fraud#3", "fraud@3")),
+        *(("Team/Fraud@3", "team/fraud@3"), ("My Model", "my-model"), (" fraud@3 ", "fraud@3")),
+    ],
+)
+def test_a_reference_of_another_form_is_answered_with_the_right_one(text: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"for example team/fraud@7. Did you mean {meant}?")):
+        Reference.parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "@", "::::", "\u202efraud", "a" * 100_000, "=" * 100_000])
+def test_nothing_is_suggested_for_what_means_nothing(text: str) -> None:
+    with pytest.raises(ValueError, match="Invalid reference") as error:
+        Reference.parse(text)
+    assert "Did you mean" not in str(error.value) or len(str(error.value)) < 500

@@ -82,7 +82,7 @@ async def _find(transaction: Transaction, version: Version, name: EvaluationName
     found = await EvaluationRepository(transaction).find(version.key, name.evaluation)
     if found is None:
         raise NotFound(
-            f"There is no evaluation {name.evaluation} of {name.version}. ListEvaluations shows all.",
+            f"There is no evaluation {name.evaluation} of {name.version}.",
             reason="EVALUATION_NOT_FOUND",
             kind="Evaluation",
             name=str(name),

@@ -1,6 +1,8 @@
 """Finds the resources of a request, or raises :class:`NotFound` for the missing part of the name."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Final
 
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
@@ -15,6 +17,9 @@ from modelyard_server.registry.namespaces.values import Namespace
 from modelyard_server.registry.versions.repository import VersionRepository
 from modelyard_server.registry.versions.values import Version, VersionState
 
+_CANDIDATES: Final = 100
+"""Most names that a misspelt one is compared with."""
+_SHOWN_ALIASES: Final = 10
 MAX_LISTED_BLOCKERS: Final = 20
 """Most resources that one error lists."""
 
@@ -43,9 +48,10 @@ async def model(transaction: Transaction, name: ModelName, *, lock: bool = False
     """A live model. With ``deleted``, also a deleted one."""
     found = await ModelRepository(transaction).find(name, lock=lock)
     if found is None:
-        await namespace(transaction, NamespaceName(name.namespace))
+        home = await namespace(transaction, NamespaceName(name.namespace))
+        near = await ModelRepository(transaction).ids_like(home.key, name.model, limit=_CANDIDATES)
         raise NotFound(
-            f"There is no model {name.model!r} in namespace {name.namespace!r}. ListModels shows all.",
+            f"There is no model {name.model!r} in namespace {name.namespace!r}.{_meant(name.model, near)}",
             reason="MODEL_NOT_FOUND",
             kind="Model",
             name=str(name),
@@ -111,7 +117,7 @@ async def alias(transaction: Transaction, name: AliasName, *, lock: bool = False
     found = await AliasRepository(transaction).find(name, lock=lock)
     if found is None:
         await model(transaction, name.model)
-        raise alias_not_found(name)
+        raise await alias_not_found(transaction, name)
     return found
 
 
@@ -120,19 +126,29 @@ async def follow(transaction: Transaction, name: AliasName) -> tuple[Version, Al
     found = await AliasRepository(transaction).follow(name)
     if found is None:
         await model(transaction, name.model)
-        raise alias_not_found(name)
+        raise await alias_not_found(transaction, name)
     if found[0].delete_time is not None:
         raise version_deleted(found[0].name)
     return found
 
 
-def alias_not_found(name: AliasName) -> NotFound:
+async def alias_not_found(transaction: Transaction, name: AliasName) -> NotFound:
+    """The error that names the aliases that there are."""
+    ids = await AliasRepository(transaction).ids(name.model, limit=_CANDIDATES)
+    shown = ", ".join(ids[:_SHOWN_ALIASES]) + (", …" if len(ids) > _SHOWN_ALIASES else "")
+    known = f"Its aliases are: {shown}." if len(ids) > 1 else f"Its only alias is {shown}." if ids else "It has none."
     return NotFound(
-        f"The model {name.model.namespace}/{name.model.model} has no alias {name.alias!r}. ListAliases shows all.",
+        f"The model {name.model.namespace}/{name.model.model} has no alias {name.alias!r}.{_meant(name.alias, ids)}"
+        f" {known}",
         reason="ALIAS_NOT_FOUND",
         kind="Alias",
         name=str(name),
     )
+
+
+def _meant(wrong: str, known: Sequence[str]) -> str:
+    near = [each for each in known if each.startswith(wrong)][:1] or get_close_matches(wrong, known, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def digest_changed(version: Version, expected: str) -> FailedPrecondition:

@@ -29,7 +29,7 @@ async def find(transaction: Transaction, name: WebhookName, *, lock: bool = Fals
     if found is None:
         await lookup.namespace(transaction, NamespaceName(name.namespace))
         raise NotFound(
-            f"There is no webhook {name.webhook!r} in namespace {name.namespace!r}. ListWebhooks shows all.",
+            f"There is no webhook {name.webhook!r} in namespace {name.namespace!r}.",
             reason="WEBHOOK_NOT_FOUND",
             kind="Webhook",
             name=str(name),

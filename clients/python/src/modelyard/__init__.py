@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         AsyncVersions,
         AsyncWebhooks,
     )
-    from modelyard._default import promote, pull, push, resolve, watch
+    from modelyard._default import diff, promote, pull, push, resolve, rollback, watch
     from modelyard._paging import AsyncPager, Pager
     from modelyard._serving_sync import Serving
     from modelyard._sync import (
@@ -233,10 +233,12 @@ __all__ = [
     "WebhookName",
     "WebhookTest",
     "Webhooks",
+    "diff",
     "promote",
     "pull",
     "push",
     "resolve",
+    "rollback",
     "watch",
 ]
 

@@ -20,18 +20,23 @@ from modelyard.core.names import (
 )
 from modelyard.core.references import Reference, Selector
 from modelyard.errors import InvalidArgumentError
+from modelyard.types import Model, Version
 
 _T = TypeVar("_T")
 _ALL = "/-"
+_NAMESPACES = "namespaces/"
 
 
 def namespace_name(namespace: str) -> NamespaceName:
-    """From ``team``."""
+    """From ``team`` or ``namespaces/team``."""
+    if isinstance(namespace, str) and namespace.startswith(_NAMESPACES):
+        return _read("namespace", lambda: NamespaceName.parse(namespace))
     return NamespaceName(_read("namespace", lambda: check_id(namespace, "namespace")))
 
 
-def model_name(model: str | ModelName, namespace: str = DEFAULT_NAMESPACE) -> ModelName:
+def model_name(model: str | ModelName | Model, namespace: str = DEFAULT_NAMESPACE) -> ModelName:
     """From ``team/fraud``, or ``fraud`` in the given namespace."""
+    model = model.name if isinstance(model, Model) else model
     if isinstance(model, ModelName):
         return model
     if isinstance(model, str) and "/" not in model and namespace != DEFAULT_NAMESPACE:
@@ -42,15 +47,16 @@ def model_name(model: str | ModelName, namespace: str = DEFAULT_NAMESPACE) -> Mo
     return parsed.model
 
 
-def models_parent(model: str | ModelName) -> str:
+def models_parent(model: str | ModelName | Model) -> str:
     """From ``team/fraud``, or ``team/-`` for all models of a namespace."""
     if isinstance(model, str) and model.endswith(_ALL):
         return f"{namespace_name(model.removesuffix(_ALL))}/models/-"
     return str(model_name(model))
 
 
-def version_name(version: str | VersionName) -> VersionName:
+def version_name(version: str | VersionName | Version) -> VersionName:
     """From ``team/fraud@7``. Methods that change a version need its number."""
+    version = version.name if isinstance(version, Version) else version
     if isinstance(version, VersionName):
         return version
     parsed = reference(version, "version")
@@ -63,7 +69,7 @@ def version_name(version: str | VersionName) -> VersionName:
     return parsed.model.version(int(parsed.value))
 
 
-def alias_name(model: str | ModelName, alias: str) -> AliasName:
+def alias_name(model: str | ModelName | Model, alias: str) -> AliasName:
     """From ``team/fraud`` and ``production``."""
     return model_name(model).alias(_read("alias", lambda: check_alias(alias)))
 
@@ -74,6 +80,8 @@ def webhook_name(webhook: str | WebhookName) -> WebhookName:
         return webhook
 
     def parse() -> WebhookName:
+        if webhook.startswith(_NAMESPACES):
+            return WebhookName.parse(webhook)
         namespace, slash, identity = webhook.rpartition("/")
         checked = check_id(namespace, "namespace") if slash else DEFAULT_NAMESPACE
         return WebhookName(checked, check_id(identity, "webhook"))
@@ -88,11 +96,13 @@ def deployment_name(deployment: str | DeploymentName) -> DeploymentName:
     return _read("deployment", lambda: DeploymentName.parse(deployment))
 
 
-def place(what: str | ModelName | VersionName | AliasName) -> str:
+def place(what: str | ModelName | VersionName | AliasName | Model | Version) -> str:
     """From ``team``, ``team/fraud``, ``team/fraud@7`` or ``team/fraud@production``: the name of a resource."""
+    if isinstance(what, Model | Version):
+        return str(what.name)
     if not isinstance(what, str):
         return str(what)
-    if "/" not in what and "@" not in what:
+    if "/" not in what.removeprefix(_NAMESPACES) and "@" not in what:
         return str(namespace_name(what))
     named = reference(what, "what")
     match named.selector:
@@ -109,8 +119,9 @@ def place(what: str | ModelName | VersionName | AliasName) -> str:
             )
 
 
-def reference(text: str | VersionName, what: str = "reference") -> Reference:
-    """From whatever :class:`modelyard.core.references.Reference` reads."""
+def reference(text: str | VersionName | Version, what: str = "reference") -> Reference:
+    """From whatever :class:`modelyard.core.references.Reference` reads, or the record of a version."""
+    text = text.name if isinstance(text, Version) else text
     if isinstance(text, VersionName):
         return Reference(text.model, Selector.NUMBER, str(text.number))
     return _read(what, lambda: Reference.parse(text))

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
 
-from modelyard.core.names import AliasName, VersionName
+from modelyard.core.names import AliasName, ModelName, VersionName
 from modelyard_server.db import rows
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.registry.aliases.tables import aliases
@@ -44,6 +44,14 @@ _FOLLOW = (
     .join(aliases, aliases.c.version_key == versions.c.key)
     .where(aliases.c.id == bindparam("alias_id"))
 )
+_IDS = (
+    select(_ALIASES.id)
+    .join_from(aliases, models)
+    .join(namespaces)
+    .where(*OF_MODEL)
+    .order_by(_ALIASES.id)
+    .limit(bindparam("most"))
+)
 _INSERT = insert(aliases).returning(_ALIASES.key)
 _UPDATE = update(aliases).where(_ALIASES.key == bindparam("row_key"))
 
@@ -68,6 +76,10 @@ def _mutable(alias: Alias) -> dict[str, Any]:
 class AliasRepository:
     def __init__(self, transaction: Transaction) -> None:
         self._connection = transaction.connection
+
+    async def ids(self, model: ModelName, *, limit: int) -> list[str]:
+        """The ids of a model's aliases, in their order."""
+        return [row.id for row in await self._connection.execute(_IDS, of_model(model, most=limit))]
 
     async def add(self, alias: Alias, model_key: int) -> Alias:
         values = {"model_key": model_key, "id": alias.name.alias, **_mutable(alias)}

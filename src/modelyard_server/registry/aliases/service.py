@@ -97,7 +97,7 @@ class Aliases:
         before = await AliasRepository(transaction).find(name, lock=True)
         if before is None:
             if only_if.etag:
-                raise lookup.alias_not_found(name)
+                raise await lookup.alias_not_found(transaction, name)
         elif only_if.create_only:
             raise Aborted(
                 f"{name} is already set, with etag {before.etag}. Read it, then decide.",

@@ -42,6 +42,12 @@ _WITH_KEYS = pages.with_keys(EVERY, _MODELS.key)
 _BY_ID: Final = Order("id")
 _INSERT = insert(models).returning(_MODELS.key)
 _UPDATE = update(models).where(_MODELS.key == bindparam("row_key"))
+_IDS_LIKE = (
+    select(_MODELS.id)
+    .where(_MODELS.namespace_key == bindparam("key"), _MODELS.id >= bindparam("first"), _MODELS.delete_time.is_(None))
+    .order_by(_MODELS.id)
+    .limit(bindparam("most"))
+)
 _ALLOCATE = (
     update(models)
     .where(_MODELS.key == bindparam("model_key"))
@@ -115,6 +121,11 @@ class ModelRepository:
         if listing.after is not None:
             return found
         return replace(found, unknown_fields=await pages.unknown_fields(self._connection, query))
+
+    async def ids_like(self, namespace_key: int, id_: str, *, limit: int) -> list[str]:
+        """Ids of living models that begin like ``id_``, in their order."""
+        first = {"key": namespace_key, "first": id_[:1], "most": limit}
+        return [row.id for row in await self._connection.execute(_IDS_LIKE, first)]
 
     async def search(self, namespace_key: int, words: list[str], listing: Listing) -> Page[Model]:
         limit = listing.size + 1

@@ -31,6 +31,7 @@ from modelyard_server.registry.versions.events import VERSION
 from modelyard_server.registry.versions.facts import facts_to_json
 from modelyard_server.registry.versions.repository import VersionRepository
 from modelyard_server.registry.versions.sizes import check_size
+from modelyard_server.registry.versions.unchanged import check_same_facts
 from modelyard_server.registry.versions.values import NewVersion, Version, VersionState
 
 
@@ -68,7 +69,9 @@ class Versions:
             model = await lookup.model(transaction, new.parent, lock=True)
             _check_present({(file.digest, file.size) for file in new.files if file.digest in damaged})
             target = await self._unchanged(transaction, new, digest) if new.if_changed else None
-            if target is None:
+            if target is not None:
+                check_same_facts(new, target)
+            else:
                 target = await self._commit(transaction, attempt, model, new, digest)
             for alias_id in new.alias_ids:
                 alias = AliasName(new.parent, alias_id)

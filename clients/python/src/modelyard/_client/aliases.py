@@ -9,7 +9,7 @@ from modelyard._connection import Connection
 from modelyard._paging import AsyncPager
 from modelyard.core.names import ModelName, VersionName
 from modelyard.core.references import Selector
-from modelyard.types import Alias
+from modelyard.types import Alias, Model, Version
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
@@ -27,7 +27,7 @@ class AsyncAliases:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def get(self, model: str | ModelName, alias: str, *, at: datetime | str | None = None) -> Alias:
+    async def get(self, model: str | ModelName | Model, alias: str, *, at: datetime | str | None = None) -> Alias:
         """Reads one alias, as it is or as it was.
 
         Args:
@@ -47,7 +47,7 @@ class AsyncAliases:
             request.time.FromDatetime(_naming.moment("at", at))
         return _convert.alias(await self._connection.call(self._connection.stub(RegistryServiceStub).GetAlias, request))
 
-    def list(self, model: str | ModelName, *, page_size: int | None = None) -> AsyncPager[Alias]:
+    def list(self, model: str | ModelName | Model, *, page_size: int | None = None) -> AsyncPager[Alias]:
         """Lists the aliases of a model, ordered by id.
 
         Args:
@@ -67,9 +67,9 @@ class AsyncAliases:
 
     async def set(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         alias: str,
-        version: int | str | VersionName,
+        version: int | str | VersionName | Version,
         *,
         etag: str | None = None,
         create_only: bool = False,
@@ -111,7 +111,9 @@ class AsyncAliases:
         )
         return _convert.alias(await self._connection.call(self._connection.stub(RegistryServiceStub).SetAlias, request))
 
-    async def rollback(self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = "") -> Alias:
+    async def rollback(
+        self, model: str | ModelName | Model, alias: str, *, etag: str | None = None, reason: str = ""
+    ) -> Alias:
         """Points an alias back at the version before its last move. Call it again to go back one move more.
 
         Args:
@@ -131,7 +133,9 @@ class AsyncAliases:
         call = self._connection.stub(RegistryServiceStub).RollbackAlias
         return _convert.alias(await self._connection.call(call, request))
 
-    async def delete(self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = "") -> Alias:
+    async def delete(
+        self, model: str | ModelName | Model, alias: str, *, etag: str | None = None, reason: str = ""
+    ) -> Alias:
         """Deletes an alias and returns it as it was. The version stays.
 
         Args:

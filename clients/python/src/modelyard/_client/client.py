@@ -27,8 +27,8 @@ from modelyard.interceptors import Interceptor
 class AsyncClient(AsyncVerbs):
     """A registry, for programs that run an event loop.
 
-    The everyday verbs are here: ``push``, ``pull``, ``resolve``, ``watch`` and ``promote``. Everything else is grouped
-    by resource, as ``yard.models.list("team")`` or ``yard.aliases.rollback("team/fraud", "production")``.
+    The everyday verbs are here: ``push``, ``pull``, ``resolve``, ``watch``, ``promote``, ``rollback`` and ``diff``.
+    Everything else is grouped by resource, as ``yard.models.list("team")`` or ``yard.versions.get("team/fraud@7")``.
 
     >>> async with AsyncClient("grpcs://registry:443") as yard:
     ...     version = await yard.push("team/fraud", "out/", metrics={"auc": 0.93}, alias="candidate")

@@ -7,7 +7,7 @@ from modelyard._client.resolving import pinned
 from modelyard._connection import Connection
 from modelyard._paging import AsyncPager
 from modelyard.core.names import DeploymentName, ModelName, VersionName
-from modelyard.types import Deployment, Registration, Rollout
+from modelyard.types import Deployment, Model, Registration, Rollout, Version
 from modelyard.v1 import deployments_pb2 as pb
 from modelyard.v1.deployments_pb2_grpc import DeploymentsServiceStub
 
@@ -27,7 +27,7 @@ class AsyncDeployments:
 
     async def register(
         self,
-        version: str | VersionName,
+        version: str | VersionName | Version,
         service: str,
         *,
         environment: str = "",
@@ -120,7 +120,7 @@ class AsyncDeployments:
 
     def list(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         *,
         filter: str = "",  # noqa: A002 - the name that the field has everywhere
         page_size: int | None = None,
@@ -147,7 +147,7 @@ class AsyncDeployments:
             _convert.deployment,
         )
 
-    async def rollout(self, model: str | ModelName, alias: str, *, environment: str = "") -> Rollout:
+    async def rollout(self, model: str | ModelName | Model, alias: str, *, environment: str = "") -> Rollout:
         """Compares what is served with what an alias points at.
 
         Consumers that follow another reference are left out. The rollout is ``complete`` if at least one consumer

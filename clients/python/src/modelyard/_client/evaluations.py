@@ -9,7 +9,7 @@ from modelyard._connection import Connection
 from modelyard._paging import AsyncPager
 from modelyard.core.facts import Dataset, DatasetRole, Direction
 from modelyard.core.names import EvaluationName, VersionName
-from modelyard.types import Evaluation
+from modelyard.types import Evaluation, Version
 from modelyard.v1 import evaluations_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
 from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceStub
@@ -30,7 +30,7 @@ class AsyncEvaluations:
 
     async def create(
         self,
-        version: str | VersionName,
+        version: str | VersionName | Version,
         dataset: str | Dataset,
         metrics: Mapping[str, float],
         *,
@@ -72,7 +72,7 @@ class AsyncEvaluations:
         call = self._connection.stub(EvaluationsServiceStub).CreateEvaluation
         return _convert.evaluation(await self._connection.call(call, request))
 
-    def list(self, version: str | VersionName, *, page_size: int | None = None) -> AsyncPager[Evaluation]:
+    def list(self, version: str | VersionName | Version, *, page_size: int | None = None) -> AsyncPager[Evaluation]:
         """Lists the evaluations of a version, newest first, including those that were corrected.
 
         Args:

@@ -5,7 +5,7 @@ from modelyard._client.resolving import name_to_read
 from modelyard._connection import Connection
 from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH
 from modelyard.core.names import DEFAULT_NAMESPACE, VersionName
-from modelyard.types import Lineage
+from modelyard.types import Lineage, Version
 from modelyard.v1 import lineage_pb2 as pb
 from modelyard.v1.lineage_pb2_grpc import LineageServiceStub
 
@@ -21,7 +21,7 @@ class AsyncLineageGraph:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def upstream(self, version: str | VersionName, *, depth: int = DEFAULT_LINEAGE_DEPTH) -> Lineage:
+    async def upstream(self, version: str | VersionName | Version, *, depth: int = DEFAULT_LINEAGE_DEPTH) -> Lineage:
         """Tells what a version was made from: parents, their parents, and their data sets, commits and runs.
 
         Args:
@@ -72,7 +72,7 @@ class AsyncLineageGraph:
                 setattr(request, name, value)
         return await self._query(request)
 
-    async def _of_version(self, version: str | VersionName, request: pb.QueryLineageRequest) -> Lineage:
+    async def _of_version(self, version: str | VersionName | Version, request: pb.QueryLineageRequest) -> Lineage:
         request.version = await name_to_read(self._connection, version)
         request.parent = str(_naming.namespace_name(_naming.reference(version).model.namespace))
         return await self._query(request)

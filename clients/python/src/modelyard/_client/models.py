@@ -26,7 +26,7 @@ class AsyncModels:
 
     async def create(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         *,
         display_name: str = "",
         description: str = "",
@@ -68,7 +68,7 @@ class AsyncModels:
         call = self._connection.stub(RegistryServiceStub).CreateModel
         return _convert.model(await self._connection.call(call, request))
 
-    async def get(self, model: str | ModelName) -> Model:
+    async def get(self, model: str | ModelName | Model) -> Model:
         """Reads one model, also a deleted one. Raises ``NotFoundError`` if it does not exist."""
         request = pb.GetModelRequest(name=str(_naming.model_name(model)))
         return _convert.model(await self._connection.call(self._connection.stub(RegistryServiceStub).GetModel, request))
@@ -140,7 +140,7 @@ class AsyncModels:
 
     async def update(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         *,
         display_name: str | Unset = UNSET,
         description: str | Unset = UNSET,
@@ -178,7 +178,7 @@ class AsyncModels:
         call = self._connection.stub(RegistryServiceStub).UpdateModel
         return _convert.model(await self._connection.call(call, request))
 
-    async def delete(self, model: str | ModelName, *, force: bool = False, etag: str | None = None) -> Model:
+    async def delete(self, model: str | ModelName | Model, *, force: bool = False, etag: str | None = None) -> Model:
         """Deletes a model. ``undelete`` restores it until its ``purge_time``, 30 days later.
 
         Args:
@@ -198,7 +198,7 @@ class AsyncModels:
         call = self._connection.stub(RegistryServiceStub).DeleteModel
         return _convert.model(await self._connection.call(call, request))
 
-    async def undelete(self, model: str | ModelName, *, etag: str | None = None) -> Model:
+    async def undelete(self, model: str | ModelName | Model, *, etag: str | None = None) -> Model:
         """Restores a deleted model with the versions and aliases that were deleted with it.
 
         Args:

@@ -1,11 +1,11 @@
-"""A promotion: moves an alias, unless somebody else does at the same time."""
+"""Promotions and rollbacks: an alias moves, unless somebody else moves it at the same time."""
 
 from modelyard import _naming
 from modelyard._client.aliases import AsyncAliases
 from modelyard._client.resolving import resolve
 from modelyard._connection import Connection
 from modelyard.core.names import ModelName, VersionName
-from modelyard.core.references import Reference
+from modelyard.core.references import Reference, Selector
 from modelyard.errors import NotFoundError
 from modelyard.types import Alias, Promotion
 
@@ -13,6 +13,12 @@ from modelyard.types import Alias, Promotion
 async def promote(connection: Connection, reference: Reference, alias: str, reason: str) -> Promotion:
     """Points the alias at what the reference means; see ``AsyncClient.promote``."""
     _naming.alias_name(reference.model, alias)
+    if reference.selector is Selector.DEFAULT:
+        raise _naming.invalid(
+            "reference",
+            f"{str(reference)!r} names no version. Give one, for example {reference}@7, or {reference}@latest for the"
+            " newest.",
+        )
     found = (await resolve(connection, reference, files=False)).version
     version = VersionName.parse(found.name)
     aliases = AsyncAliases(connection)
@@ -30,6 +36,14 @@ async def promote(connection: Connection, reference: Reference, alias: str, reas
         reason=reason,
     )
     return Promotion(alias=after, previous_version=previous)
+
+
+async def rollback(connection: Connection, model: ModelName, alias: str, reason: str) -> Promotion:
+    """Points the alias back at the version before its last move; see ``AsyncClient.rollback``."""
+    aliases = AsyncAliases(connection)
+    before = await aliases.get(model, alias)
+    after = await aliases.rollback(model, alias, etag=before.etag, reason=reason)
+    return Promotion(alias=after, previous_version=before.version)
 
 
 async def _current(aliases: AsyncAliases, model: ModelName, alias: str) -> Alias | None:

@@ -4,6 +4,7 @@ from modelyard import _naming
 from modelyard._connection import PATIENCE, Connection
 from modelyard.core.names import VersionName
 from modelyard.core.references import Reference, Selector
+from modelyard.types import Version
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
@@ -28,7 +29,7 @@ async def pinned(connection: Connection, reference: Reference) -> VersionName:
     return VersionName.parse((await resolve(connection, reference, files=False)).version.name)
 
 
-async def name_to_read(connection: Connection, reference: str | VersionName) -> str:
+async def name_to_read(connection: Connection, reference: str | VersionName | Version) -> str:
     """A resource name for methods that read a version: those take an alias in the place of the number."""
     parsed = _naming.reference(reference)
     if parsed.selector is Selector.ALIAS:

@@ -15,6 +15,7 @@ from modelyard._client.describe import describe
 from modelyard._client.pulling import Place, Pull
 from modelyard._client.pushing import Push
 from modelyard._client.serving import AsyncServing
+from modelyard._client.versions import AsyncVersions
 from modelyard._client.watching import Watch
 from modelyard._connection import Connection
 from modelyard._target import TargetFolder, TargetLink
@@ -23,11 +24,11 @@ from modelyard.core.facts import Dataset, Environment, Framework, Parent, Run, S
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
 from modelyard.core.references import Reference
 from modelyard.errors import FieldViolation, InvalidArgumentError
-from modelyard.types import Progress, Promotion, PulledModel, Resolution, Version
+from modelyard.types import Comparison, Model, Progress, Promotion, PulledModel, Resolution, Version
 
 
 class AsyncVerbs:
-    """Push, pull, resolve, watch and promote: what :class:`modelyard.AsyncClient` does every day."""
+    """Push, pull, resolve, watch, promote, rollback and diff: what :class:`modelyard.AsyncClient` does every day."""
 
     def __init__(self, connection: Connection, *, cache_dir: str | os.PathLike[str] | None, cache_bytes: int) -> None:
         self._connection = connection
@@ -36,7 +37,7 @@ class AsyncVerbs:
 
     async def push(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         files: str | os.PathLike[str],
         *,
         params: Mapping[str, Any] | None = None,
@@ -85,7 +86,8 @@ class AsyncVerbs:
                 version that the reference means now.
             run: The run in an experiment tracker.
             if_changed: If the newest version has the same files, return that version instead of a new one. The aliases
-                are moved to it.
+                are moved to it. The call is refused if that version has other params, metrics, data sets, labels,
+                annotations, parents, signature, format or description than are given here: they would be lost.
             capture: Find source and environment: git, packages, machine and job. Never secrets. Never fails a push.
             progress: Called with the bytes so far, on the loop that makes the call.
 
@@ -93,6 +95,8 @@ class AsyncVerbs:
             InvalidArgumentError: A value breaks a limit, or a file can't be used. All that is wrong is listed, and
                 nothing was sent.
             ConflictError: A file changed during the push, or an alias moved at the same time.
+            FailedPreconditionError: With ``if_changed``: the files are the same, but the given facts differ. Make a new
+                version, or add metrics with ``evaluations.create``.
             VerificationError: The registry received other bytes than were sent.
             ResourceExhaustedError: The registry's disk is full, or a limit is reached.
         """
@@ -133,7 +137,7 @@ class AsyncVerbs:
 
     async def pull(
         self,
-        reference: str | VersionName,
+        reference: str | VersionName | Version,
         target: str | os.PathLike[str] | None = None,
         *,
         force: bool = False,
@@ -194,7 +198,7 @@ class AsyncVerbs:
             progress=progress,
         ).run()
 
-    async def resolve(self, reference: str | VersionName) -> Resolution:
+    async def resolve(self, reference: str | VersionName | Version) -> Resolution:
         """Tells which version a reference means now, and by which rule. The version's ``files`` are left out.
 
         Args:
@@ -208,7 +212,7 @@ class AsyncVerbs:
 
     def watch(
         self,
-        reference: str | VersionName,
+        reference: str | VersionName | Version,
         *,
         serving: AsyncServing | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -250,7 +254,9 @@ class AsyncVerbs:
         models = Watch(connection=self._connection, reference=watched, pull=pull).models()
         return models if serving is None else serving.acknowledging(models)
 
-    async def promote(self, reference: str | VersionName, alias: str = PRODUCTION, *, reason: str = "") -> Promotion:
+    async def promote(
+        self, reference: str | VersionName | Version, alias: str = PRODUCTION, *, reason: str = ""
+    ) -> Promotion:
         """Points an alias of the model at a version, unless somebody else moves the alias at the same time.
 
         The reference is resolved and the alias is read first; then the alias is moved in one transaction, which checks
@@ -259,7 +265,7 @@ class AsyncVerbs:
         >>> await yard.promote("team/fraud@8", reason="better recall")
 
         Args:
-            reference: The version, as ``team/fraud@8`` or ``team/fraud@candidate``.
+            reference: The version, as ``team/fraud@8`` or ``team/fraud@candidate``. A model alone is refused.
             alias: The alias to move; it is created if it does not exist.
             reason: Why, for the log; at most 4 KiB.
 
@@ -269,6 +275,40 @@ class AsyncVerbs:
             FailedPreconditionError: The version is quarantined. The alias was not moved.
         """
         return await promoting.promote(self._connection, _naming.reference(reference), alias, reason)
+
+    async def rollback(self, model: str | ModelName | Model, alias: str = PRODUCTION, *, reason: str = "") -> Promotion:
+        """Points an alias back at the version before its last move, unless somebody else moves it at the same time.
+
+        Call it again to go back one move more. ``aliases.rollback`` takes an etag that you have read yourself.
+
+        >>> await yard.rollback("team/fraud", reason="latency")
+
+        Args:
+            model: As ``team/fraud``.
+            alias: The alias to move back.
+            reason: Why, for the log; at most 4 KiB.
+
+        Raises:
+            NotFoundError: The alias is not set.
+            ConflictError: Somebody else moved the alias at the same time. Look again before you repeat the call.
+            FailedPreconditionError: There is no earlier move, or the earlier version is deleted or quarantined.
+        """
+        return await promoting.rollback(self._connection, _naming.model_name(model), alias, reason)
+
+    async def diff(self, base: str | VersionName | Version, other: str | VersionName | Version) -> Comparison:
+        """Compares two versions, also of different models: the same as ``versions.compare``.
+
+        >>> for difference in (await yard.diff("team/fraud@production", "team/fraud@latest")).differences:
+        ...     print(difference.name, difference.before, difference.after)
+
+        Args:
+            base: Any reference; its values are ``before``.
+            other: Any reference; its values are ``after``.
+
+        Raises:
+            NotFoundError: A reference means nothing.
+        """
+        return await AsyncVersions(self._connection).compare(base, other)
 
     @cached_property
     def _cache(self) -> Cache:

@@ -10,7 +10,7 @@ from modelyard._paging import AsyncPager
 from modelyard._unset import UNSET, Unset
 from modelyard.core.names import ModelName, VersionName
 from modelyard.core.references import Selector
-from modelyard.types import Comparison, Usage, Version
+from modelyard.types import Comparison, Model, Usage, Version
 from modelyard.v1 import deployments_pb2
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
@@ -31,7 +31,7 @@ class AsyncVersions:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def get(self, version: str | VersionName) -> Version:
+    async def get(self, version: str | VersionName | Version) -> Version:
         """Reads one version with its files, up to 10,000. By its number you also get a deleted version.
 
         ``resolve`` is cheaper if you don't need the files.
@@ -51,7 +51,7 @@ class AsyncVersions:
 
     def list(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         *,
         filter: str = "",  # noqa: A002 - the name that the field has everywhere
         order_by: str = "",
@@ -90,7 +90,7 @@ class AsyncVersions:
             _convert.version,
         )
 
-    async def compare(self, base: str | VersionName, other: str | VersionName) -> Comparison:
+    async def compare(self, base: str | VersionName | Version, other: str | VersionName | Version) -> Comparison:
         """Compares two versions, also of different models: params, metrics, data sets, source, packages and files.
 
         >>> comparison = await yard.versions.compare("team/fraud@production", "team/fraud@latest")
@@ -109,7 +109,7 @@ class AsyncVersions:
         call = self._connection.stub(RegistryServiceStub).CompareVersions
         return _convert.comparison(await self._connection.call(call, request))
 
-    async def usage(self, version: str | VersionName) -> Usage:
+    async def usage(self, version: str | VersionName | Version) -> Usage:
         """Tells how a version is used: downloads, the last use, and the number of deployments that serve it.
 
         Args:
@@ -124,7 +124,7 @@ class AsyncVersions:
 
     async def update(
         self,
-        version: str | VersionName,
+        version: str | VersionName | Version,
         *,
         description: str | Unset = UNSET,
         labels: Mapping[str, str] | Unset = UNSET,
@@ -152,7 +152,7 @@ class AsyncVersions:
         call = self._connection.stub(RegistryServiceStub).UpdateVersion
         return _convert.version(await self._connection.call(call, request))
 
-    async def deprecate(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+    async def deprecate(self, version: str | VersionName | Version, reason: str, *, etag: str | None = None) -> Version:
         """Marks a version as deprecated. It is still served; everyone who pulls it gets a warning with the reason.
 
         Args:
@@ -171,7 +171,9 @@ class AsyncVersions:
         call = self._connection.stub(RegistryServiceStub).DeprecateVersion
         return _convert.version(await self._connection.call(call, request))
 
-    async def quarantine(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+    async def quarantine(
+        self, version: str | VersionName | Version, reason: str, *, etag: str | None = None
+    ) -> Version:
         """Stops the use of a version at once: nobody can pull or resolve it, and no alias can be pointed at it.
 
         It works while aliases point at the version and deployments serve it. The aliases stay. Copies that were pulled
@@ -193,7 +195,7 @@ class AsyncVersions:
         call = self._connection.stub(RegistryServiceStub).QuarantineVersion
         return _convert.version(await self._connection.call(call, request))
 
-    async def release(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+    async def release(self, version: str | VersionName | Version, reason: str, *, etag: str | None = None) -> Version:
         """Ends the quarantine of a version. It returns to the state that it had before.
 
         Args:
@@ -212,7 +214,7 @@ class AsyncVersions:
         call = self._connection.stub(RegistryServiceStub).ReleaseVersion
         return _convert.version(await self._connection.call(call, request))
 
-    async def delete(self, version: str | VersionName, *, etag: str | None = None) -> Version:
+    async def delete(self, version: str | VersionName | Version, *, etag: str | None = None) -> Version:
         """Deletes a version. ``undelete`` restores it until its ``purge_time``, 30 days later.
 
         Its number is never used again.
@@ -233,7 +235,7 @@ class AsyncVersions:
         call = self._connection.stub(RegistryServiceStub).DeleteVersion
         return _convert.version(await self._connection.call(call, request))
 
-    async def undelete(self, version: str | VersionName, *, etag: str | None = None) -> Version:
+    async def undelete(self, version: str | VersionName | Version, *, etag: str | None = None) -> Version:
         """Restores a deleted version to the state that it had before.
 
         Args:

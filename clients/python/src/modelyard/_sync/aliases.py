@@ -6,7 +6,7 @@ from modelyard import _loop
 from modelyard._client.aliases import AsyncAliases
 from modelyard._paging import Pager
 from modelyard.core.names import ModelName, VersionName
-from modelyard.types import Alias
+from modelyard.types import Alias, Model, Version
 
 
 class Aliases:
@@ -21,7 +21,7 @@ class Aliases:
     def __init__(self, client: AsyncAliases) -> None:
         self._client = client
 
-    def get(self, model: str | ModelName, alias: str, *, at: datetime | str | None = None) -> Alias:
+    def get(self, model: str | ModelName | Model, alias: str, *, at: datetime | str | None = None) -> Alias:
         """Reads one alias, as it is or as it was.
 
         Args:
@@ -38,7 +38,7 @@ class Aliases:
         """
         return _loop.run(self._client.get(model, alias, at=at))
 
-    def list(self, model: str | ModelName, *, page_size: int | None = None) -> Pager[Alias]:
+    def list(self, model: str | ModelName | Model, *, page_size: int | None = None) -> Pager[Alias]:
         """Lists the aliases of a model, ordered by id.
 
         Args:
@@ -52,9 +52,9 @@ class Aliases:
 
     def set(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         alias: str,
-        version: int | str | VersionName,
+        version: int | str | VersionName | Version,
         *,
         etag: str | None = None,
         create_only: bool = False,
@@ -90,7 +90,9 @@ class Aliases:
             )
         )
 
-    def rollback(self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = "") -> Alias:
+    def rollback(
+        self, model: str | ModelName | Model, alias: str, *, etag: str | None = None, reason: str = ""
+    ) -> Alias:
         """Points an alias back at the version before its last move. Call it again to go back one move more.
 
         Args:
@@ -106,7 +108,7 @@ class Aliases:
         """
         return _loop.run(self._client.rollback(model, alias, etag=etag, reason=reason))
 
-    def delete(self, model: str | ModelName, alias: str, *, etag: str | None = None, reason: str = "") -> Alias:
+    def delete(self, model: str | ModelName | Model, alias: str, *, etag: str | None = None, reason: str = "") -> Alias:
         """Deletes an alias and returns it as it was. The version stays.
 
         Args:

@@ -26,8 +26,8 @@ from modelyard.interceptors import Interceptor
 class Client(Verbs):
     """A registry.
 
-    The everyday verbs are here: ``push``, ``pull``, ``resolve``, ``watch`` and ``promote``. Everything else is grouped
-    by resource, as ``yard.models.list("team")`` or ``yard.aliases.rollback("team/fraud", "production")``.
+    The everyday verbs are here: ``push``, ``pull``, ``resolve``, ``watch``, ``promote``, ``rollback`` and ``diff``.
+    Everything else is grouped by resource, as ``yard.models.list("team")`` or ``yard.versions.get("team/fraud@7")``.
 
     >>> with Client("grpcs://registry:443") as yard:
     ...     version = yard.push("team/fraud", "out/", metrics={"auc": 0.93}, alias="candidate")

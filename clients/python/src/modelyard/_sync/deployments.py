@@ -5,7 +5,7 @@ from modelyard import _loop
 from modelyard._client.deployments import AsyncDeployments
 from modelyard._paging import Pager
 from modelyard.core.names import DeploymentName, ModelName, VersionName
-from modelyard.types import Deployment, Registration, Rollout
+from modelyard.types import Deployment, Model, Registration, Rollout, Version
 
 
 class Deployments:
@@ -23,7 +23,7 @@ class Deployments:
 
     def register(
         self,
-        version: str | VersionName,
+        version: str | VersionName | Version,
         service: str,
         *,
         environment: str = "",
@@ -99,7 +99,9 @@ class Deployments:
         """Reads one deployment. Raises ``NotFoundError`` if it has ended."""
         return _loop.run(self._client.get(deployment))
 
-    def list(self, model: str | ModelName, *, filter: str = "", page_size: int | None = None) -> Pager[Deployment]:
+    def list(
+        self, model: str | ModelName | Model, *, filter: str = "", page_size: int | None = None
+    ) -> Pager[Deployment]:
         """Lists the deployments that are alive, oldest first.
 
         Args:
@@ -113,7 +115,7 @@ class Deployments:
         """
         return Pager(self._client.list(model, filter=filter, page_size=page_size))
 
-    def rollout(self, model: str | ModelName, alias: str, *, environment: str = "") -> Rollout:
+    def rollout(self, model: str | ModelName | Model, alias: str, *, environment: str = "") -> Rollout:
         """Compares what is served with what an alias points at.
 
         Consumers that follow another reference are left out. The rollout is ``complete`` if at least one consumer

@@ -7,7 +7,7 @@ from modelyard._client.evaluations import AsyncEvaluations
 from modelyard._paging import Pager
 from modelyard.core.facts import Dataset, Direction
 from modelyard.core.names import EvaluationName, VersionName
-from modelyard.types import Evaluation
+from modelyard.types import Evaluation, Version
 
 
 class Evaluations:
@@ -24,7 +24,7 @@ class Evaluations:
 
     def create(
         self,
-        version: str | VersionName,
+        version: str | VersionName | Version,
         dataset: str | Dataset,
         metrics: Mapping[str, float],
         *,
@@ -55,7 +55,7 @@ class Evaluations:
             )
         )
 
-    def list(self, version: str | VersionName, *, page_size: int | None = None) -> Pager[Evaluation]:
+    def list(self, version: str | VersionName | Version, *, page_size: int | None = None) -> Pager[Evaluation]:
         """Lists the evaluations of a version, newest first, including those that were corrected.
 
         Args:

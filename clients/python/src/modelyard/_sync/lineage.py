@@ -4,7 +4,7 @@ from modelyard import _loop
 from modelyard._client.lineage import AsyncLineageGraph
 from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH
 from modelyard.core.names import DEFAULT_NAMESPACE, VersionName
-from modelyard.types import Lineage
+from modelyard.types import Lineage, Version
 
 
 class LineageGraph:
@@ -18,7 +18,7 @@ class LineageGraph:
     def __init__(self, client: AsyncLineageGraph) -> None:
         self._client = client
 
-    def upstream(self, version: str | VersionName, *, depth: int = DEFAULT_LINEAGE_DEPTH) -> Lineage:
+    def upstream(self, version: str | VersionName | Version, *, depth: int = DEFAULT_LINEAGE_DEPTH) -> Lineage:
         """Tells what a version was made from: parents, their parents, and their data sets, commits and runs.
 
         Args:

@@ -23,7 +23,7 @@ class Models:
 
     def create(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         *,
         display_name: str = "",
         description: str = "",
@@ -57,7 +57,7 @@ class Models:
             )
         )
 
-    def get(self, model: str | ModelName) -> Model:
+    def get(self, model: str | ModelName | Model) -> Model:
         """Reads one model, also a deleted one. Raises ``NotFoundError`` if it does not exist."""
         return _loop.run(self._client.get(model))
 
@@ -108,7 +108,7 @@ class Models:
 
     def update(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         *,
         display_name: str | Unset = UNSET,
         description: str | Unset = UNSET,
@@ -145,7 +145,7 @@ class Models:
             )
         )
 
-    def delete(self, model: str | ModelName, *, force: bool = False, etag: str | None = None) -> Model:
+    def delete(self, model: str | ModelName | Model, *, force: bool = False, etag: str | None = None) -> Model:
         """Deletes a model. ``undelete`` restores it until its ``purge_time``, 30 days later.
 
         Args:
@@ -161,7 +161,7 @@ class Models:
         """
         return _loop.run(self._client.delete(model, force=force, etag=etag))
 
-    def undelete(self, model: str | ModelName, *, etag: str | None = None) -> Model:
+    def undelete(self, model: str | ModelName | Model, *, etag: str | None = None) -> Model:
         """Restores a deleted model with the versions and aliases that were deleted with it.
 
         Args:

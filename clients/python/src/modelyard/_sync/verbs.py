@@ -11,18 +11,18 @@ from modelyard._client.verbs import AsyncVerbs
 from modelyard._serving_sync import Serving, asynchronous
 from modelyard.core.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
-from modelyard.types import Progress, Promotion, PulledModel, Resolution, Version
+from modelyard.types import Comparison, Model, Progress, Promotion, PulledModel, Resolution, Version
 
 
 class Verbs:
-    """Push, pull, resolve, watch and promote: what :class:`modelyard.AsyncClient` does every day."""
+    """Push, pull, resolve, watch, promote, rollback and diff: what :class:`modelyard.AsyncClient` does every day."""
 
     def __init__(self, client: AsyncVerbs) -> None:
         self._client = client
 
     def push(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         files: str | os.PathLike[str],
         *,
         params: Mapping[str, Any] | None = None,
@@ -71,7 +71,8 @@ class Verbs:
                 version that the reference means now.
             run: The run in an experiment tracker.
             if_changed: If the newest version has the same files, return that version instead of a new one. The aliases
-                are moved to it.
+                are moved to it. The call is refused if that version has other params, metrics, data sets, labels,
+                annotations, parents, signature, format or description than are given here: they would be lost.
             capture: Find source and environment: git, packages, machine and job. Never secrets. Never fails a push.
             progress: Called with the bytes so far, by the thread that makes the call.
 
@@ -79,6 +80,8 @@ class Verbs:
             InvalidArgumentError: A value breaks a limit, or a file can't be used. All that is wrong is listed, and
                 nothing was sent.
             ConflictError: A file changed during the push, or an alias moved at the same time.
+            FailedPreconditionError: With ``if_changed``: the files are the same, but the given facts differ. Make a new
+                version, or add metrics with ``evaluations.create``.
             VerificationError: The registry received other bytes than were sent.
             ResourceExhaustedError: The registry's disk is full, or a limit is reached.
         """
@@ -108,7 +111,7 @@ class Verbs:
 
     def pull(
         self,
-        reference: str | VersionName,
+        reference: str | VersionName | Version,
         target: str | os.PathLike[str] | None = None,
         *,
         force: bool = False,
@@ -155,7 +158,7 @@ class Verbs:
             self._client.pull(reference, target, force=force, link=link, cache=cache, progress=on_caller(progress))
         )
 
-    def resolve(self, reference: str | VersionName) -> Resolution:
+    def resolve(self, reference: str | VersionName | Version) -> Resolution:
         """Tells which version a reference means now, and by which rule. The version's ``files`` are left out.
 
         Args:
@@ -168,7 +171,7 @@ class Verbs:
 
     def watch(
         self,
-        reference: str | VersionName,
+        reference: str | VersionName | Version,
         *,
         serving: Serving | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -197,7 +200,9 @@ class Verbs:
         """
         return _loop.iterate(self._client.watch(reference, serving=asynchronous(serving), progress=on_caller(progress)))
 
-    def promote(self, reference: str | VersionName, alias: str = PRODUCTION, *, reason: str = "") -> Promotion:
+    def promote(
+        self, reference: str | VersionName | Version, alias: str = PRODUCTION, *, reason: str = ""
+    ) -> Promotion:
         """Points an alias of the model at a version, unless somebody else moves the alias at the same time.
 
         The reference is resolved and the alias is read first; then the alias is moved in one transaction, which checks
@@ -206,7 +211,7 @@ class Verbs:
         >>> yard.promote("team/fraud@8", reason="better recall")
 
         Args:
-            reference: The version, as ``team/fraud@8`` or ``team/fraud@candidate``.
+            reference: The version, as ``team/fraud@8`` or ``team/fraud@candidate``. A model alone is refused.
             alias: The alias to move; it is created if it does not exist.
             reason: Why, for the log; at most 4 KiB.
 
@@ -216,3 +221,37 @@ class Verbs:
             FailedPreconditionError: The version is quarantined. The alias was not moved.
         """
         return _loop.run(self._client.promote(reference, alias, reason=reason))
+
+    def rollback(self, model: str | ModelName | Model, alias: str = PRODUCTION, *, reason: str = "") -> Promotion:
+        """Points an alias back at the version before its last move, unless somebody else moves it at the same time.
+
+        Call it again to go back one move more. ``aliases.rollback`` takes an etag that you have read yourself.
+
+        >>> yard.rollback("team/fraud", reason="latency")
+
+        Args:
+            model: As ``team/fraud``.
+            alias: The alias to move back.
+            reason: Why, for the log; at most 4 KiB.
+
+        Raises:
+            NotFoundError: The alias is not set.
+            ConflictError: Somebody else moved the alias at the same time. Look again before you repeat the call.
+            FailedPreconditionError: There is no earlier move, or the earlier version is deleted or quarantined.
+        """
+        return _loop.run(self._client.rollback(model, alias, reason=reason))
+
+    def diff(self, base: str | VersionName | Version, other: str | VersionName | Version) -> Comparison:
+        """Compares two versions, also of different models: the same as ``versions.compare``.
+
+        >>> for difference in (yard.diff("team/fraud@production", "team/fraud@latest")).differences:
+        ...     print(difference.name, difference.before, difference.after)
+
+        Args:
+            base: Any reference; its values are ``before``.
+            other: Any reference; its values are ``after``.
+
+        Raises:
+            NotFoundError: A reference means nothing.
+        """
+        return _loop.run(self._client.diff(base, other))

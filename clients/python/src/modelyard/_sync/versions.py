@@ -8,7 +8,7 @@ from modelyard._client.versions import AsyncVersions
 from modelyard._paging import Pager
 from modelyard._unset import UNSET, Unset
 from modelyard.core.names import ModelName, VersionName
-from modelyard.types import Comparison, Usage, Version
+from modelyard.types import Comparison, Model, Usage, Version
 
 
 class Versions:
@@ -24,7 +24,7 @@ class Versions:
     def __init__(self, client: AsyncVersions) -> None:
         self._client = client
 
-    def get(self, version: str | VersionName) -> Version:
+    def get(self, version: str | VersionName | Version) -> Version:
         """Reads one version with its files, up to 10,000. By its number you also get a deleted version.
 
         ``resolve`` is cheaper if you don't need the files.
@@ -39,7 +39,7 @@ class Versions:
 
     def list(
         self,
-        model: str | ModelName,
+        model: str | ModelName | Model,
         *,
         filter: str = "",
         order_by: str = "",
@@ -67,7 +67,7 @@ class Versions:
             self._client.list(model, filter=filter, order_by=order_by, show_deleted=show_deleted, page_size=page_size)
         )
 
-    def compare(self, base: str | VersionName, other: str | VersionName) -> Comparison:
+    def compare(self, base: str | VersionName | Version, other: str | VersionName | Version) -> Comparison:
         """Compares two versions, also of different models: params, metrics, data sets, source, packages and files.
 
         >>> comparison = yard.versions.compare("team/fraud@production", "team/fraud@latest")
@@ -83,7 +83,7 @@ class Versions:
         """
         return _loop.run(self._client.compare(base, other))
 
-    def usage(self, version: str | VersionName) -> Usage:
+    def usage(self, version: str | VersionName | Version) -> Usage:
         """Tells how a version is used: downloads, the last use, and the number of deployments that serve it.
 
         Args:
@@ -96,7 +96,7 @@ class Versions:
 
     def update(
         self,
-        version: str | VersionName,
+        version: str | VersionName | Version,
         *,
         description: str | Unset = UNSET,
         labels: Mapping[str, str] | Unset = UNSET,
@@ -122,7 +122,7 @@ class Versions:
             self._client.update(version, description=description, labels=labels, annotations=annotations, etag=etag)
         )
 
-    def deprecate(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+    def deprecate(self, version: str | VersionName | Version, reason: str, *, etag: str | None = None) -> Version:
         """Marks a version as deprecated. It is still served; everyone who pulls it gets a warning with the reason.
 
         Args:
@@ -137,7 +137,7 @@ class Versions:
         """
         return _loop.run(self._client.deprecate(version, reason, etag=etag))
 
-    def quarantine(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+    def quarantine(self, version: str | VersionName | Version, reason: str, *, etag: str | None = None) -> Version:
         """Stops the use of a version at once: nobody can pull or resolve it, and no alias can be pointed at it.
 
         It works while aliases point at the version and deployments serve it. The aliases stay. Copies that were pulled
@@ -155,7 +155,7 @@ class Versions:
         """
         return _loop.run(self._client.quarantine(version, reason, etag=etag))
 
-    def release(self, version: str | VersionName, reason: str, *, etag: str | None = None) -> Version:
+    def release(self, version: str | VersionName | Version, reason: str, *, etag: str | None = None) -> Version:
         """Ends the quarantine of a version. It returns to the state that it had before.
 
         Args:
@@ -170,7 +170,7 @@ class Versions:
         """
         return _loop.run(self._client.release(version, reason, etag=etag))
 
-    def delete(self, version: str | VersionName, *, etag: str | None = None) -> Version:
+    def delete(self, version: str | VersionName | Version, *, etag: str | None = None) -> Version:
         """Deletes a version. ``undelete`` restores it until its ``purge_time``, 30 days later.
 
         Its number is never used again.
@@ -187,7 +187,7 @@ class Versions:
         """
         return _loop.run(self._client.delete(version, etag=etag))
 
-    def undelete(self, version: str | VersionName, *, etag: str | None = None) -> Version:
+    def undelete(self, version: str | VersionName | Version, *, etag: str | None = None) -> Version:
         """Restores a deleted version to the state that it had before.
 
         Args:

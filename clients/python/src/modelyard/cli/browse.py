@@ -89,7 +89,7 @@ def ls(
         if what is None:
             namespaces = client.namespaces.list(page_size=page_size)
             session.show_list("namespaces", namespaces, render.namespaces, "there are no namespaces")
-        elif "/" in what:
+        elif "/" in what.removeprefix("namespaces/"):
             versions = client.versions.list(
                 what, filter=matching, order_by=sort, show_deleted=deleted, page_size=page_size
             )

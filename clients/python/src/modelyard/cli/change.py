@@ -10,7 +10,7 @@ from modelyard.cli import values
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
 from modelyard.cli.text import number, plain, short
-from modelyard.core.names import PRODUCTION, VersionName
+from modelyard.core.names import LATEST, PRODUCTION, VersionName
 from modelyard.core.references import Selector
 from modelyard.types import Promotion
 
@@ -27,10 +27,14 @@ def promote(
     """Point an alias at a version.
 
     The alias is created if it does not exist. If somebody else moves it at the same time, nothing is changed and the
-    exit code is 4.
+    exit code is 4. A model without a version is refused; on a terminal the command asks whether you mean the newest.
     """
+    named: str | VersionName = ref
     with session.client() as client:
-        promotion = client.promote(ref, to, reason=reason)
+        if reference(ref).selector is Selector.DEFAULT and session.can_ask:
+            named = client.resolve(f"{ref}@{LATEST}").version.name
+            session.confirm(f"point {to} at {short(named)}, the newest version?", yes=False)
+        promotion = client.promote(named, to, reason=reason)
     session.show(promotion, plain(_told(promotion)))
 
 
@@ -68,9 +72,7 @@ def rollback(
     exit code is 4.
     """
     with session.client() as client:
-        before = client.aliases.get(model, alias)
-        after = client.aliases.rollback(model, alias, etag=before.etag, reason=reason)
-    promotion = Promotion(alias=after, previous_version=before.version)
+        promotion = client.rollback(model, alias, reason=reason)
     session.show(promotion, plain(_told(promotion)))
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final, TextIO
 
-from modelyard.cli.text import short
 from modelyard.core.names import (
     AliasName,
     DeliveryName,
@@ -27,7 +26,7 @@ from modelyard.core.names import (
     WebhookName,
 )
 from modelyard.core.times import rfc3339
-from modelyard.types import Namespace, Rollout, Version
+from modelyard.types import Alias, Model, Namespace, Rollout, Version
 
 _IN_MEMORY: Final = 1 << 20
 """Bytes of a list that wait in memory for its end; more wait on disk."""
@@ -63,7 +62,9 @@ def _identity(value: Any) -> dict[str, Any]:
         case Namespace():
             return {"name": str(NamespaceName(value.id))}
         case Version():
-            return {"name": str(value.name), "reference": short(value.name), "number": value.number}
+            return {"name": str(value.name), "reference": value.reference, "number": value.number}
+        case Model() | Alias():
+            return {"name": str(value.name), "reference": value.reference}
         case Rollout():
             return {"complete": value.complete}
         case _:

@@ -42,6 +42,11 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
     (errors.FailedPreconditionError, "MODEL_NOT_EMPTY", "add --force to delete its versions with it"),
     (
         errors.FailedPreconditionError,
+        "FACTS_DIFFER",
+        "leave out --if-changed to make a new version, or add metrics with 'modelyard evaluate'",
+    ),
+    (
+        errors.FailedPreconditionError,
         "VERSION_IN_USE",
         (
             "'modelyard show' lists its aliases and the services that serve it, 'modelyard lineage --down' the versions"

@@ -1,5 +1,6 @@
 """References: what a person types to name a version."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Self
@@ -19,6 +20,12 @@ from modelyard.core.names import (
 _MODELS: Final = "/models/"
 _ALIASES: Final = "/aliases/"
 _VERSIONS: Final = "/versions/"
+_MOST_MEANT: Final = 200
+"""Characters of a wrong reference that are looked at for a right one."""
+_OF_ANOTHER_TOOL: Final = re.compile(
+    r"(?P<path>[^/@:#=]+(?:/[^/@:#=]+)?)(?:[@:#]|=+|/versions/|/aliases/|(?<=.)/(?=v?[0-9]+$))v?(?P<selected>[a-z0-9_-]+)"
+)
+"""As ``fraud:3``, ``fraud==3``, ``fraud@v3``, ``fraud/3`` and ``fraud/versions/3``."""
 
 
 class Selector(Enum):
@@ -48,28 +55,48 @@ class Reference:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads a reference. Raises ``ValueError`` with the rule that it breaks."""
+        try:
+            return cls._parse(text)
+        except ValueError as error:
+            meant = cls._meant(text)
+            hint = f"Did you mean {meant}?" if meant else str(error)
+            raise ValueError(
+                f"Invalid reference {text[:200]!r}. Use NAMESPACE/MODEL@VERSION, for example team/fraud@7. {hint}"
+            ) from None
+
+    @classmethod
+    def _parse(cls, text: str) -> Self:
         path, at, selected = text.partition("@")
         namespace, slash, model = path.rpartition("/")
+        if _MODELS in text:
+            return cls._of_name(text)
+        name = ModelName(
+            check_id(namespace, "namespace") if slash else DEFAULT_NAMESPACE,
+            check_id(model, "model"),
+        )
+        if not at:
+            return cls(name, Selector.DEFAULT)
+        if selected == LATEST:
+            return cls(name, Selector.LATEST)
+        if selected.startswith("sha256:"):
+            return cls(name, Selector.DIGEST, check_digest(selected))
+        if selected[:1].isdigit():
+            return cls(name, Selector.NUMBER, str(parse_number(selected)))
+        return cls(name, Selector.ALIAS, check_alias(selected))
+
+    @classmethod
+    def _meant(cls, text: str) -> str:
+        """The reference that somebody probably meant: of another tool, or in capitals. Empty if none is likely."""
+        bare = text[:_MOST_MEANT].strip().lower().removeprefix("models:/").strip("/")
+        path, selected = bare, ""
+        if found := _OF_ANOTHER_TOOL.fullmatch(bare):
+            path, selected = found["path"], f"@{found['selected']}"
+        meant = re.sub(r"[^a-z0-9._/-]+", "-", path).strip("-") + selected
         try:
-            if _MODELS in text:
-                return cls._of_name(text)
-            name = ModelName(
-                check_id(namespace, "namespace") if slash else DEFAULT_NAMESPACE,
-                check_id(model, "model"),
-            )
-            if not at:
-                return cls(name, Selector.DEFAULT)
-            if selected == LATEST:
-                return cls(name, Selector.LATEST)
-            if selected.startswith("sha256:"):
-                return cls(name, Selector.DIGEST, check_digest(selected))
-            if selected[:1].isdigit():
-                return cls(name, Selector.NUMBER, str(parse_number(selected)))
-            return cls(name, Selector.ALIAS, check_alias(selected))
-        except ValueError as error:
-            raise ValueError(
-                f"Invalid reference {text[:200]!r}. Use NAMESPACE/MODEL@VERSION, for example team/fraud@7. {error}"
-            ) from None
+            cls._parse(meant)
+        except ValueError:
+            return ""
+        return meant
 
     @classmethod
     def _of_name(cls, name: str) -> Self:

@@ -8,6 +8,7 @@ from enum import Enum
 from modelyard.core.facts import Facts, Param
 from modelyard.core.manifest import File
 from modelyard.core.names import AliasName, ModelName, VersionName
+from modelyard.core.references import Reference, Selector
 
 
 class VersionState(Enum):
@@ -70,6 +71,11 @@ class Model:
     """Aliases to the numbers of the versions they point at."""
     etag: str
 
+    @property
+    def reference(self) -> str:
+        """As people write it: ``team/fraud``."""
+        return str(Reference(self.name, Selector.DEFAULT))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Version(Facts):
@@ -104,6 +110,11 @@ class Version(Facts):
     def number(self) -> int:
         return self.name.number
 
+    @property
+    def reference(self) -> str:
+        """As people write it: ``team/fraud@7``."""
+        return str(Reference(self.name.model, Selector.NUMBER, str(self.number)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:
@@ -118,6 +129,11 @@ class Alias:
     update_time: datetime
     updated_by: str
     etag: str
+
+    @property
+    def reference(self) -> str:
+        """As people write it: ``team/fraud@production``."""
+        return str(Reference(self.name.model, Selector.ALIAS, self.name.alias))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,6 +113,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The version has another manifest digest than the request says. `resource` is the version's name; `expected` and
     `actual` are digests.
     """
+    ERROR_REASON_FACTS_DIFFER: _ErrorReason.ValueType  # 78
+    """CreateVersion with `if_changed`: the newest version has the same files, but other facts than the request.
+    PreconditionFailure lists up to 20 of them; `resource` is the version's name. Leave out `if_changed` to make a new
+    version, or add metrics with CreateEvaluation.
+    """
     ERROR_REASON_NOTHING_TO_ROLL_BACK: _ErrorReason.ValueType  # 68
     """The alias was never moved, or all its moves were rolled back. `resource` is the alias's name."""
     ERROR_REASON_UPLOAD_COMMITTED: _ErrorReason.ValueType  # 69
@@ -299,6 +304,11 @@ Correct that one.
 ERROR_REASON_DIGEST_CHANGED: ErrorReason.ValueType  # 67
 """The version has another manifest digest than the request says. `resource` is the version's name; `expected` and
 `actual` are digests.
+"""
+ERROR_REASON_FACTS_DIFFER: ErrorReason.ValueType  # 78
+"""CreateVersion with `if_changed`: the newest version has the same files, but other facts than the request.
+PreconditionFailure lists up to 20 of them; `resource` is the version's name. Leave out `if_changed` to make a new
+version, or add metrics with CreateEvaluation.
 """
 ERROR_REASON_NOTHING_TO_ROLL_BACK: ErrorReason.ValueType  # 68
 """The alias was never moved, or all its moves were rolled back. `resource` is the alias's name."""

@@ -706,7 +706,9 @@ class CreateVersionRequest(_message.Message):
     """Name of the model."""
     if_changed: _builtins.bool
     """If the newest version that can be pulled has the same files, return that one instead of a new one. The requested
-    aliases are set all the same.
+    aliases are set all the same. FAILED_PRECONDITION, FACTS_DIFFER, if that version has another value for any of
+    `metrics`, `params`, `datasets`, `parents`, `signature`, `format`, `labels`, `annotations` or `description` that is
+    given here.
     """
     request_id: _builtins.str
     """Makes retries safe. Send a fresh UUID4 with each request and the same one with its retries: the server keeps the
