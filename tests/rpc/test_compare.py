@@ -173,4 +173,4 @@ async def test_reasons_of_what_was_not_collected_are_checked(yard: RunningRegist
     got = await refused(push(yard, {"a": b"a"}, source=wrong))
 
     assert got.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert got.fields == ["version.source.not_collected", "version.source.not_collected['commit']"]
+    assert sorted(got.fields) == ["version.source.not_collected", "version.source.not_collected['commit']"]
