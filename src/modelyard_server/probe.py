@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,10 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 _TIMEOUT_SECONDS: Final = 3.0
+OPTIONS: Final[Sequence[tuple[str, int]]] = (
+    # A proxy would answer for itself, or not reach this machine's own addresses.
+    ("grpc.enable_http_proxy", 0),
+)
 
 
 class ProbeError(Exception):
@@ -39,8 +44,10 @@ def certified_name(address: str, certificate: Path) -> str | None:
 
 def _channel(address: str, trusted: Path | None, authority: str | None) -> grpc.Channel:
     if trusted is None:
-        return grpc.insecure_channel(address)
-    options = [("grpc.ssl_target_name_override", authority)] if authority else []
+        return grpc.insecure_channel(address, OPTIONS)
+    options: list[tuple[str, str | int]] = [*OPTIONS]
+    if authority:
+        options.append(("grpc.ssl_target_name_override", authority))
     try:
         roots = trusted.read_bytes()
     except OSError as error:

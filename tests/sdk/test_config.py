@@ -9,12 +9,14 @@ from modelyard import _config
 from modelyard._config import endpoint
 
 REMOTE = "a.example"
+DATA = Path(__file__).parents[1] / "data"
 
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MODELYARD_URL", "MODELYARD_TOKEN", "MODELYARD_CA_FILE", "MODELYARD_CACHE_DIR", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("URL", "TOKEN", "CA_FILE", "INSECURE", "CACHE_DIR"):
+        monkeypatch.delenv(f"MODELYARD_{name}", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,18 @@ def test_plaintext_to_another_machine_must_be_asked_for(url: str | None) -> None
     assert not endpoint(url, insecure=True).tls
 
 
+def test_plaintext_can_be_allowed_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(modelyard.InvalidArgumentError, match=r"MODELYARD_CA_FILE .* MODELYARD_INSECURE=1"):
+        endpoint(f"grpc://{REMOTE}:1")
+    monkeypatch.setenv("MODELYARD_INSECURE", "1")
+    assert not endpoint(f"grpc://{REMOTE}:1").tls
+    with pytest.raises(modelyard.InvalidArgumentError, match="plaintext"):
+        endpoint(f"grpc://{REMOTE}:1", token="secret")
+    monkeypatch.setenv("MODELYARD_INSECURE", "perhaps")
+    with pytest.raises(modelyard.InvalidArgumentError, match=r"MODELYARD_INSECURE: 'perhaps' .* Use 1 or 0"):
+        endpoint()
+
+
 @pytest.mark.parametrize(
     "url", [f"grpc://{REMOTE}:1", f"dns:///{REMOTE}:1", "xds:///yard", "dns://127.0.0.1/b.example"]
 )
@@ -70,7 +84,9 @@ def test_a_token_travels_with_tls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_that_is_meant_for_this_machine_goes_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert endpoint("grpc://127.0.0.1:1").local
+    for host in ("127.0.0.1", "127.8.8.8", "[::1]", "[::ffff:127.0.0.1]", "localhost", "LOCALHOST", "localhost."):
+        assert endpoint(f"grpc://{host}:1").local
+        assert endpoint(f"grpcs://{host}:1").local
     assert endpoint("dns:///localhost:1", insecure=True).local
     assert not endpoint(f"grpcs://{REMOTE}").local
 
@@ -122,8 +138,12 @@ def test_certificates_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
         endpoint(f"grpcs://{REMOTE}")
 
     (tmp_path / "ca.pem").write_bytes(b"PEM")
+    with pytest.raises(modelyard.InvalidArgumentError, match=r"MODELYARD_CA_FILE: .*holds no certificate"):
+        endpoint(f"grpcs://{REMOTE}")
 
-    assert endpoint(f"grpcs://{REMOTE}").root_certificates == b"PEM"
+    certificate = (DATA / "first.crt").read_bytes()
+    (tmp_path / "ca.pem").write_bytes(certificate)
+    assert endpoint(f"grpcs://{REMOTE}").root_certificates == certificate
 
 
 def test_the_folder_of_the_cache_can_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ DOCUMENTED = {
     "warnings": [
         *("DeprecatedVersionWarning", "FactsWarning", "ServingWarning", "SkippedVersionWarning"),
         *("StaleModelWarning", "UnknownFieldWarning"),
+        "WaitingWarning",
     ],
 }
 

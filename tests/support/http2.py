@@ -63,6 +63,8 @@ class Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.received: set[int] = set()
+        self.pings = 0
+        """Answers to pings."""
         self.closed = False
         """Whether the server has closed it."""
         self._reader = reader
@@ -83,6 +85,7 @@ class Connection:
             while True:
                 head = await self._reader.readexactly(9)
                 self.received.add(head[3])
+                self.pings += (head[3], head[4]) == (Frame.PING, Flag.ACK)
                 await self._reader.readexactly(int.from_bytes(head[:3], "big"))
         except (asyncio.IncompleteReadError, ConnectionError):
             self.closed = True

@@ -16,15 +16,15 @@ from modelyard_server.rpc.handlers import Handlers
 from modelyard_server.rpc.health import Health, Probe
 from modelyard_server.telemetry import Metrics
 
-_OPTIONS: Final[Sequence[tuple[str, int]]] = (
+OPTIONS: Final[Sequence[tuple[str, int]]] = (
     # A second server on the same port fails instead of taking half of the calls.
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", 100),
     # So that load balancers distribute connections again. Transfers that take longer resume.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 10 * 60_000),
-    # Clients ping six times a minute; the default would close their connections as abuse.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    # Clients ping six times a minute; the default, five minutes, would close their connections as abuse.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     # The resources of a peer that vanished are freed within half a minute.
     ("grpc.keepalive_time_ms", 20_000),
@@ -101,7 +101,7 @@ class Server:
         ).of(methods.values(), servicers)
         self._services = tuple(handlers)
         self._server = grpc.aio.server(
-            options=(*_OPTIONS, ("grpc.max_receive_message_length", limits.message_bytes)),
+            options=(*OPTIONS, ("grpc.max_receive_message_length", limits.message_bytes)),
             maximum_concurrent_rpcs=_MAX_CALLS,
         )
         self._server.add_generic_rpc_handlers([Arrivals(handlers, metrics)])

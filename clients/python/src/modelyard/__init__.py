@@ -5,15 +5,18 @@
 >>> model = modelyard.pull("team/fraud@production")
 >>> model.path, model.version.metrics
 
-The registry's address and credentials come from the environment: ``MODELYARD_URL``, ``MODELYARD_TOKEN``.
+The registry's address and credentials come from the environment: ``MODELYARD_URL``, ``MODELYARD_TOKEN``,
+``MODELYARD_CA_FILE`` for a registry whose certificate your organization signed.
 """
 
 from importlib import import_module
 from os import environ
 from typing import TYPE_CHECKING
 
-# gRPC reads it once, when it is imported; see modelyard._connection.fork. Whoever has set it is obeyed.
+# gRPC reads these once, when it is imported. Values that are set already are kept. For forks see
+# modelyard._connection.fork. gRPC's own lines on standard error explain nothing that our errors do not.
 environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 if TYPE_CHECKING:
     from modelyard._client import (
@@ -97,6 +100,7 @@ if TYPE_CHECKING:
         UnavailableError,
         UnknownFieldWarning,
         VerificationError,
+        WaitingWarning,
     )
     from modelyard.interceptors import Call, Interceptor
     from modelyard.types import (
@@ -229,6 +233,7 @@ __all__ = [
     "VersionName",
     "VersionState",
     "Versions",
+    "WaitingWarning",
     "Webhook",
     "WebhookName",
     "WebhookTest",

@@ -4,12 +4,14 @@
                            ``unix:…`` (plaintext), ``dns:///…``, ``ipv4:…``, ``ipv6:…``, ``xds:///…`` (TLS)
 ``MODELYARD_TOKEN``        sent with each call; never in plaintext to another machine
 ``MODELYARD_CA_FILE``      certificates (PEM) to trust instead of the usual ones
+``MODELYARD_INSECURE``     1 allows plaintext to another machine, though never with a token
 ``MODELYARD_CACHE_DIR``    else ``$XDG_CACHE_HOME/modelyard``, else ``~/.cache/modelyard``
 ``MODELYARD_CACHE_BYTES``  how large the cache may grow; 100 GiB unless set
 """
 
 import os
 import re
+import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,7 +27,9 @@ _DEFAULT_PORTS: Final = {"grpc": 4850, "grpcs": 443}
 _GRPC_TARGETS: Final = ("unix:", "dns:", "ipv4:", "ipv6:", "xds:")
 _HOW: Final = "Use grpc://host:port, grpcs://host:port for TLS, or a gRPC target such as dns:///host:port or unix:/path"
 # The part of a gRPC target that holds a host, as in dns:///host:port, dns://resolver/host:port and ipv4:1.2.3.4:4850.
-_TARGET_HOST: Final = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?(\[[^]]+\]|[^:/]+)(?::\d+)?")
+_TARGET_HOST: Final = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?(\[[^]]+\]|[^:/]+)(?::(\d{1,5}))?")
+_YES: Final = ("1", "true", "yes", "on")
+_NO: Final = ("", "0", "false", "no", "off")
 # What HTTP/2 carries in a header.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
@@ -41,25 +45,29 @@ class Endpoint:
     tls: bool
     local: bool
     """Whether what is sent stays on this machine."""
+    address: tuple[str, int] | None = None
+    """Host and port, if it is one of each."""
     root_certificates: bytes | None = field(default=None, repr=False)
     """PEM; None for the usual ones."""
     token: str = field(default="", repr=False)
 
 
 def endpoint(url: str | None = None, *, token: str | None = None, insecure: bool = False) -> Endpoint:
-    """The registry to use. ``insecure`` allows plaintext to another machine, though never with a token.
+    """The registry to use. ``insecure``, or the variable, allows plaintext to another machine, never with a token.
 
     Raises ``InvalidArgumentError`` if the address, the token or the certificates are no good.
     """
     url = (url or os.environ.get("MODELYARD_URL") or DEFAULT_URL).strip()
     token = (os.environ.get("MODELYARD_TOKEN", "") if token is None else token).strip()
-    target, server, tls, local = _parse_target(url, insecure=insecure) if _is_target(url) else _parse_url(url)
+    insecure = insecure or _is_allowed("MODELYARD_INSECURE")
+    target, server, tls, local, address = _parse_target(url, insecure=insecure) if _is_target(url) else _parse_url(url)
     if not tls and not local:
         if not insecure:
             raise _invalid(
                 "url",
-                f"{url!r} would send everything in plaintext to another machine. Use grpcs://, or insecure=True if you"
-                " trust the network.",
+                f"{url!r} would send everything in plaintext to another machine. Use grpcs://, with"
+                " MODELYARD_CA_FILE if your organization signs its own certificates. If you trust the network, allow it"
+                " by insecure=True or MODELYARD_INSECURE=1.",
             )
         if token:
             raise _invalid("token", f"would be sent in plaintext to {server}. Use grpcs://, or unset MODELYARD_TOKEN.")
@@ -70,6 +78,7 @@ def endpoint(url: str | None = None, *, token: str | None = None, insecure: bool
         server=server,
         tls=tls,
         local=local,
+        address=address,
         root_certificates=_root_certificates() if tls else None,
         token=token,
     )
@@ -102,7 +111,7 @@ def _is_target(url: str) -> bool:
     return url.startswith(_GRPC_TARGETS)
 
 
-def _parse_url(url: str) -> tuple[str, str, bool, bool]:
+def _parse_url(url: str) -> tuple[str, str, bool, bool, tuple[str, int] | None]:
     if "@" in url:
         # What stands before it may be a password: the message doesn't repeat it.
         raise _invalid("url", f"has credentials in it. {_HOW}, and MODELYARD_TOKEN for credentials.")
@@ -117,24 +126,30 @@ def _parse_url(url: str) -> tuple[str, str, bool, bool]:
         raise _invalid("url", f"Invalid URL {url[:200]!r}: it has more than a host and a port. {_HOW}.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     server = f"{parts.scheme}://{host}:{port}"
-    return f"dns:///{host}:{port}", server, parts.scheme == "grpcs", _is_loopback(parts.hostname)
+    address = parts.hostname, port
+    return f"dns:///{host}:{port}", server, parts.scheme == "grpcs", _is_loopback(parts.hostname), address
 
 
-def _parse_target(url: str, *, insecure: bool) -> tuple[str, str, bool, bool]:
+def _parse_target(url: str, *, insecure: bool) -> tuple[str, str, bool, bool, tuple[str, int] | None]:
     if url.startswith("unix:"):
-        return url, url, False, True
+        return url, url, False, True, None
     found = _TARGET_HOST.fullmatch(url)
-    local = found is not None and _is_loopback(found.group(1).strip("[]"))
-    return url, url, not insecure, local
+    if found is None:
+        return url, url, not insecure, False, None
+    host = found.group(1).strip("[]")
+    address = (host, int(found.group(2))) if found.group(2) else None
+    return url, url, not insecure, _is_loopback(host), address
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+    if host.lower().rstrip(".") == "localhost":
         return True
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1
+    return (mapped or address).is_loopback
 
 
 def _root_certificates() -> bytes | None:
@@ -142,10 +157,25 @@ def _root_certificates() -> bytes | None:
     if not path:
         return None
     try:
-        return Path(path).expanduser().read_bytes()
+        certificates = Path(path).expanduser().read_bytes()
     except (OSError, RuntimeError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise _invalid("MODELYARD_CA_FILE", f"{path!r} can't be read: {why}") from None
+    try:
+        # gRPC would take anything, and then reach nobody.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificates.decode("ascii", "replace"))
+    except ssl.SSLError:
+        raise _invalid(
+            "MODELYARD_CA_FILE", f"{path!r} holds no certificate. Give a file with certificates in PEM form."
+        ) from None
+    return certificates
+
+
+def _is_allowed(variable: str) -> bool:
+    value = os.environ.get(variable, "").strip().lower()
+    if value not in {*_YES, *_NO}:
+        raise _invalid(variable, f"{value[:80]!r} is neither yes nor no. Use 1 or 0.")
+    return value in _YES
 
 
 def _invalid(name: str, why: str) -> InvalidArgumentError:

@@ -162,6 +162,7 @@ def watch(
     reference: str | VersionName | Version,
     *,
     serving: Serving | None = None,
+    wait: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[PulledModel]:
     """Pulls the version a reference points to, then each new version when the reference moves. Never ends.
@@ -178,6 +179,8 @@ def watch(
         reference: As ``team/fraud@production``; see ``pull``.
         serving: Tell the registry that a model is served. Each is told when the loop asks for the next one: your
             program has loaded it by then.
+        wait: At the start, wait for a registry that can't be reached and for an alias, a model or a version that
+            does not exist yet, with a ``WaitingWarning`` that says why. By default these are errors.
         progress: Called with the bytes of each pull so far, by the thread that makes the call.
 
     Raises:
@@ -186,7 +189,7 @@ def watch(
         UnavailableError: The registry can't be reached at the start, and the reference was never pulled on this
             machine.
     """
-    return default_client().watch(reference, serving=serving, progress=progress)
+    return default_client().watch(reference, serving=serving, wait=wait, progress=progress)
 
 
 def promote(reference: str | VersionName | Version, alias: str = PRODUCTION, *, reason: str = "") -> Promotion:

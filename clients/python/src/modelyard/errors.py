@@ -175,6 +175,10 @@ class SkippedVersionWarning(UserWarning):
     """A watched reference moved to a version that can't be used. The version before is kept."""
 
 
+class WaitingWarning(UserWarning):
+    """A watch waits for a registry or a reference that does not exist yet. The message says why."""
+
+
 class ServingWarning(UserWarning):
     """The registry could not be told what a program serves, or another process registered as the same consumer.
 
@@ -205,5 +209,6 @@ for _public in (
     SkippedVersionWarning,
     StaleModelWarning,
     UnknownFieldWarning,
+    WaitingWarning,
 ):
     _public.__module__ = "modelyard"

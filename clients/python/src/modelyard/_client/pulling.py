@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from modelyard import _convert
 from modelyard._cache import Cache
@@ -23,6 +23,11 @@ from modelyard.errors import (
     VerificationError,
 )
 from modelyard.types import Progress, PulledModel, Version, VersionState
+from modelyard.v1 import registry_pb2
+
+_SILENCE: Final = 2.0
+_LAST_CHANCE: Final = 3.0
+"""Seconds without an answer, and then for a small one, after which a version that is at hand is used instead."""
 
 
 class Place(Protocol):
@@ -74,6 +79,17 @@ class Pull:
                 found = await self._fetch(patience=0)
             except (UnavailableError, DeadlineExceededError) as error:
                 found = await self._last_known_good(error)
+        return await self._finished(found)
+
+    async def fall_back(self, error: ModelyardError) -> PulledModel | None:
+        """The last version that the reference was known to mean, with a warning why; None if there is none."""
+        found = await self._find_remembered()
+        if found is None:
+            return None
+        self._warn_of_age(found, error)
+        return await self._finished(found)
+
+    async def _finished(self, found: _Found) -> PulledModel:
         if found.version.state is VersionState.DEPRECATED:
             reason = found.version.deprecation_reason
             warn(f"{self.reference} is deprecated{': ' if reason else ''}{reason}", DeprecatedVersionWarning)
@@ -94,7 +110,7 @@ class Pull:
 
     async def _fetch(self, *, patience: float) -> _Found:
         with self.connection.in_use():
-            message = (await resolve(self.connection, self.reference, files=True, patience=patience)).version
+            message = (await self._resolve(patience)).version
             version = _convert.version(message)
             await asyncio.to_thread(_check, version, self.reference)
             path, received = await self._bring(version)
@@ -115,23 +131,43 @@ class Pull:
             return path, 0
         return await self.cache.fetch(self.connection, version, progress=self.progress)
 
+    async def _resolve(self, patience: float) -> registry_pb2.ResolveVersionResponse:
+        """What the reference means, with its files: megabytes, which take long on a slow link.
+
+        If there is something to fall back on, a registry that is silent is asked something small, and given up if it
+        does not answer that either.
+        """
+        asking = asyncio.ensure_future(resolve(self.connection, self.reference, files=True, patience=patience))
+        try:
+            if await self._recall() is not None and not (await asyncio.wait((asking,), timeout=_SILENCE))[0]:
+                await resolve(self.connection, self.reference, files=False, patience=0, timeout=_LAST_CHANCE)
+            return await asking
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    def _warn_of_age(self, found: _Found, error: ModelyardError) -> None:
+        warn(
+            f"Using version {found.version.number}, the last known for {self.reference}: {error.message}",
+            StaleModelWarning,
+        )
+
     async def _last_known_good(self, error: ModelyardError) -> _Found:
         found = await self._find_remembered()
         if found is None and isinstance(error, UnavailableError) and self.connection.answered:
             return await self._fetch(patience=PATIENCE)  # nothing to fall back to, so there is time
         if found is None:
             raise error
-        warn(
-            f"Using version {found.version.number}, the last known for {self.reference}: {error.message}",
-            StaleModelWarning,
-        )
+        self._warn_of_age(found, error)
         return found
 
-    async def _find_remembered(self) -> _Found | None:
+    async def _recall(self) -> bytes | None:
         if self.cache is None:
             return None
-        remembered = await asyncio.to_thread(self.cache.recall, self.connection.server, str(self.reference))
-        found = await self._find(remembered)
+        return await asyncio.to_thread(self.cache.recall, self.connection.server, str(self.reference))
+
+    async def _find_remembered(self) -> _Found | None:
+        found = await self._find(await self._recall())
         return None if found is None else replace(found, stale=True)
 
     async def _find(self, serialized: bytes | None) -> _Found | None:

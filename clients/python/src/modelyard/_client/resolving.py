@@ -10,16 +10,24 @@ from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 
 async def resolve(
-    connection: Connection, reference: Reference, *, files: bool, patience: float = PATIENCE
+    connection: Connection,
+    reference: Reference,
+    *,
+    files: bool,
+    patience: float = PATIENCE,
+    timeout: float | None = None,  # noqa: ASYNC109 - a deadline that the server is told
 ) -> pb.ResolveVersionResponse:
     """The version that a reference means now. ``files`` asks for its files too: up to 10,000, in some megabytes.
+
+    ``patience`` and ``timeout`` are those of ``Connection.call``.
 
     Raises ``NotFoundError`` if the reference means nothing, and ``FailedPreconditionError`` if the version is
     quarantined.
     """
     view = pb.VERSION_VIEW_FULL if files else pb.VERSION_VIEW_BASIC
     request = pb.ResolveVersionRequest(reference=str(reference), view=view)
-    return await connection.call(connection.stub(RegistryServiceStub).ResolveVersion, request, patience=patience)
+    call = connection.stub(RegistryServiceStub).ResolveVersion
+    return await connection.call(call, request, patience=patience, timeout=timeout)
 
 
 async def pinned(connection: Connection, reference: Reference) -> VersionName:

@@ -215,6 +215,7 @@ class AsyncVerbs:
         reference: str | VersionName | Version,
         *,
         serving: AsyncServing | None = None,
+        wait: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> AsyncIterator[PulledModel]:
         """Pulls the version a reference points to, then each new version when the reference moves. Never ends.
@@ -231,6 +232,8 @@ class AsyncVerbs:
             reference: As ``team/fraud@production``; see ``pull``.
             serving: Tell the registry that a model is served. Each is told when the loop asks for the next one: your
                 program has loaded it by then.
+            wait: At the start, wait for a registry that can't be reached and for an alias, a model or a version that
+                does not exist yet, with a ``WaitingWarning`` that says why. By default these are errors.
             progress: Called with the bytes of each pull so far, on the loop that makes the call.
 
         Raises:
@@ -241,17 +244,23 @@ class AsyncVerbs:
         """
         watched = _naming.reference(reference)
 
-        async def pull(wanted: Reference) -> PulledModel:
-            return await Pull(
+        def pull(wanted: Reference) -> Pull:
+            return Pull(
                 connection=self._connection,
                 cache=self._cache,
                 reference=wanted,
                 target=None,
                 progress=progress,
                 meant_by=watched,
-            ).run()
+            )
 
-        models = Watch(connection=self._connection, reference=watched, pull=pull).models()
+        models = Watch(
+            connection=self._connection,
+            reference=watched,
+            pull=lambda wanted: pull(wanted).run(),
+            fall_back=lambda error: pull(watched).fall_back(error),
+            wait=wait,
+        ).models()
         return models if serving is None else serving.acknowledging(models)
 
     async def promote(

@@ -21,12 +21,14 @@ from modelyard.core.references import Reference, Selector
 from modelyard.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
+    ModelyardError,
     NotFoundError,
     OutOfRangeError,
     ResourceExhaustedError,
     ServerError,
     SkippedVersionWarning,
     UnavailableError,
+    WaitingWarning,
 )
 from modelyard.types import PulledModel
 from modelyard.v1 import events_pb2
@@ -34,6 +36,8 @@ from modelyard.v1.events_pb2_grpc import EventsServiceStub
 
 # A registry says something every half a minute: one that is silent for longer is gone.
 _SILENCE: Final = 100.0
+_HANGING: Final = 5.0
+"""Seconds after which a registry that does not answer at the start is taken for gone."""
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 _AWAY: Final = (UnavailableError, DeadlineExceededError, ResourceExhaustedError, ServerError)
@@ -64,10 +68,16 @@ class Watch:
     connection: Connection
     reference: Reference
     pull: Callable[[Reference], Awaitable[PulledModel]]
+    fall_back: Callable[[ModelyardError], Awaitable[PulledModel | None]]
+    """The last version that the reference was known to mean, if there is one."""
+    wait: bool = False
+    """Whether a registry or a reference that does not exist at the start is waited for."""
     _last: PulledModel | None = None
     _revision: int = 0
     """All up to here is known."""
     _backoff: _Backoff = field(default_factory=_Backoff)
+    _complaint: str = ""
+    """What was warned of last while waiting."""
 
     async def models(self) -> AsyncGenerator[PulledModel, None]:
         """The models, each pulled and verified."""
@@ -88,26 +98,49 @@ class Watch:
     async def _now(self) -> AsyncIterator[PulledModel]:
         """What the reference means at some revision, if that is news. Waits for a registry that is away."""
         while True:
-            head = await self._head() if self._last is not None else 0
+            head = self._revision
             try:
-                message = await resolve(self.connection, self.reference, files=False, patience=0)
+                if self._last is not None:
+                    head = await self._head()
+                timeout = _HANGING if self._last is None else None
+                message = await resolve(self.connection, self.reference, files=False, patience=0, timeout=timeout)
                 break
             except _UNUSABLE as error:
-                if self._last is None:
+                if self._last is not None:
+                    self._go_on_after(head, error)
+                    return
+                if not self.wait or not isinstance(error, NotFoundError):
                     raise
-                # Nothing to use for now. A move that came meanwhile is an event after that head.
-                if not isinstance(error, NotFoundError):
-                    warn(f"{self.reference} can't be used now: {error.message}", SkippedVersionWarning)
-                self._revision = head
-                return
-            except _AWAY:
-                if self._last is None:
-                    yield self._told(await self.pull(self.reference))  # the last known good, or the error
-                await self._backoff.sleep()
+                self._complain(error)
+            except _AWAY as error:
+                if self._last is None and (model := await self._without_registry(error)) is not None:
+                    yield self._told(model)
+            await self._backoff.sleep()
         resolution = _convert.resolution(str(self.reference), message)
         if self._is_news(resolution.version.name):
             yield self._told(await self._pull(resolution.version.name))
         self._revision = resolution.revision
+
+    def _go_on_after(self, head: int, error: ModelyardError) -> None:
+        """There is nothing to use for now. A move that came meanwhile is an event after ``head``."""
+        if not isinstance(error, NotFoundError):
+            warn(f"{self.reference} can't be used now: {error.message}", SkippedVersionWarning)
+        self._revision = head
+
+    async def _without_registry(self, error: ModelyardError) -> PulledModel | None:
+        """What a watch starts with: the last known good, or with more patience the present one; None to wait."""
+        known = await self.fall_back(error)
+        if known is None and not self.wait:
+            return await self.pull(self.reference)
+        if known is None:
+            self._complain(error)
+        return known
+
+    def _complain(self, error: ModelyardError) -> None:
+        """Says once what is waited for."""
+        if error.message != self._complaint:
+            self._complaint = error.message
+            warn(f"Waiting for {self.reference}: {error.message}", WaitingWarning)
 
     async def _head(self) -> int:
         """The last revision of the namespace."""

@@ -78,7 +78,8 @@ def _user_agent() -> str:
         return "modelyard-python"
 
 
-def _options(endpoint: Endpoint, *, bulk: bool) -> Sequence[tuple[str, str | int]]:
+def options(endpoint: Endpoint, *, bulk: bool) -> Sequence[tuple[str, str | int]]:
+    """The channel arguments. Core ignores those that it does not know, so a test looks each of them up in it."""
     return (
         ("grpc.service_config", service_config()),
         ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
@@ -108,8 +109,8 @@ def _options(endpoint: Endpoint, *, bulk: bool) -> Sequence[tuple[str, str | int
 
 
 def _open_channel(endpoint: Endpoint, *, bulk: bool) -> grpc.aio.Channel:
-    options = _options(endpoint, bulk=bulk)
+    arguments = options(endpoint, bulk=bulk)
     if not endpoint.tls:
-        return grpc.aio.insecure_channel(endpoint.target, options=options)
+        return grpc.aio.insecure_channel(endpoint.target, options=arguments)
     credentials = grpc.ssl_channel_credentials(endpoint.root_certificates)
-    return grpc.aio.secure_channel(endpoint.target, credentials, options=options)
+    return grpc.aio.secure_channel(endpoint.target, credentials, options=arguments)

@@ -14,10 +14,11 @@ import grpc.aio
 
 from modelyard._config import Endpoint
 from modelyard._connection.channels import Channels
+from modelyard._connection.diagnosis import diagnose
 from modelyard._connection.fork import register
 from modelyard._connection.intercept import entered
 from modelyard._connection.methods import deadlines, retried_paths
-from modelyard._connection.status import from_rpc_error
+from modelyard._connection.status import from_rpc_error, unreachable
 from modelyard.errors import ModelyardError, UnavailableError
 from modelyard.interceptors import Call, Interceptor
 
@@ -33,6 +34,8 @@ PATIENCE: Final = 15.0
 """Seconds for which a registry that has answered before may be away: a failover, or a restart on a busy machine."""
 _PAUSE: Final = 1.0
 """Seconds; the longest pause before the next attempt, unless the registry asks for more."""
+_NO_CONNECTION: Final = "UNAVAILABLE"
+"""The reason where gRPC, not the registry, says that it is away."""
 _random: Final = random.SystemRandom()
 
 
@@ -108,12 +111,13 @@ class Connection:
                     answer = await self._attempt(path, method, request, request_id, deadline)
                 except ModelyardError as error:
                     pause = _pause_after(error) if path in retried_paths() else None
-                    if pause is None or not opened.answered or clock() >= give_up:
-                        raise
+                    left = give_up - clock()
+                    if pause is None or not opened.answered or left <= 0:
+                        raise await self._explained(error, opened) from None
                 else:
                     opened.answered = True
                     return answer
-                await asyncio.sleep(pause)
+                await asyncio.sleep(min(pause, left))  # a registry may ask for more than there is
 
     @asynccontextmanager
     async def stream(self, method: Callable[..., _Stream], request: "Message | None" = None) -> AsyncIterator[_Stream]:
@@ -185,6 +189,14 @@ class Connection:
             return await method(request, timeout=timeout, metadata=self._headers(call))
         except grpc.aio.AioRpcError as error:
             raise self.translate(error) from None
+
+    async def _explained(self, error: ModelyardError, opened: _Open) -> ModelyardError:
+        """The error; where no connection could be made, with the cause."""
+        # With an answer or details of its own, the registry was reached.
+        if opened.answered or not isinstance(error, UnavailableError) or error.reason != _NO_CONNECTION:
+            return error
+        why = await diagnose(self._endpoint)
+        return error if why is None else UnavailableError(unreachable(self.server, why), reason=error.reason)
 
     def _headers(self, call: Call) -> tuple[tuple[str, str], ...]:
         token = self._endpoint.token

@@ -84,6 +84,10 @@ def from_rpc_error(error: grpc.aio.AioRpcError, server: str = "the registry") ->
     return kind(message, reason=reason, metadata=metadata, retry_after=retry_after)
 
 
+def unreachable(server: str, why: str) -> str:
+    return f"{server} can't be reached: {why}"
+
+
 def _status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
     trailers: Iterable[tuple[str, str | bytes]] = error.trailing_metadata() or ()
     for key, value in trailers:
@@ -110,7 +114,7 @@ def _explain(code: grpc.StatusCode, message: str, server: str) -> str:
     """Says what the transport's own words leave out: which registry, and what to do."""
     match code:
         case grpc.StatusCode.UNAVAILABLE:
-            return f"{server} can't be reached: {message}. Check that it runs and that MODELYARD_URL is right."
+            return unreachable(server, f"{message}. Check that it runs and that MODELYARD_URL is right.")
         case grpc.StatusCode.CANCELLED:
             return f"the connection to {server} was cut: {message}"
         case grpc.StatusCode.DEADLINE_EXCEEDED:

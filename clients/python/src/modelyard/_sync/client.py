@@ -63,11 +63,14 @@ class Client(Verbs):
     ) -> None:
         """Arguments that are not given come from the environment.
 
+        TLS trusts the certificates that gRPC comes with, or those in the file that ``MODELYARD_CA_FILE`` names (PEM).
+
         Args:
             url: ``grpc://host:port`` (plaintext), ``grpcs://host:port`` (TLS), or a gRPC target such as
                 ``dns:///host:port``. Else ``MODELYARD_URL``, else ``grpc://127.0.0.1:4850``.
             token: The access token. Else ``MODELYARD_TOKEN``.
-            insecure: Allow plaintext to another machine. A token is never sent in plaintext to another machine.
+            insecure: Allow plaintext to another machine; so does ``MODELYARD_INSECURE=1``. A token is never sent in
+                plaintext to another machine.
             cache_dir: The folder that pulled models are kept in. Else ``MODELYARD_CACHE_DIR``, else
                 ``~/.cache/modelyard``.
             cache_bytes: Most bytes that the cache keeps. Else ``MODELYARD_CACHE_BYTES``, else 100 GiB.

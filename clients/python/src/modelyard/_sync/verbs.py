@@ -174,6 +174,7 @@ class Verbs:
         reference: str | VersionName | Version,
         *,
         serving: Serving | None = None,
+        wait: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> Iterator[PulledModel]:
         """Pulls the version a reference points to, then each new version when the reference moves. Never ends.
@@ -190,6 +191,8 @@ class Verbs:
             reference: As ``team/fraud@production``; see ``pull``.
             serving: Tell the registry that a model is served. Each is told when the loop asks for the next one: your
                 program has loaded it by then.
+            wait: At the start, wait for a registry that can't be reached and for an alias, a model or a version that
+                does not exist yet, with a ``WaitingWarning`` that says why. By default these are errors.
             progress: Called with the bytes of each pull so far, by the thread that makes the call.
 
         Raises:
@@ -198,7 +201,9 @@ class Verbs:
             UnavailableError: The registry can't be reached at the start, and the reference was never pulled on this
                 machine.
         """
-        return _loop.iterate(self._client.watch(reference, serving=asynchronous(serving), progress=on_caller(progress)))
+        return _loop.iterate(
+            self._client.watch(reference, serving=asynchronous(serving), wait=wait, progress=on_caller(progress))
+        )
 
     def promote(
         self, reference: str | VersionName | Version, alias: str = PRODUCTION, *, reason: str = ""

@@ -77,6 +77,14 @@ def watch(
             show_default=False,
         ),
     ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            help="Wait for a registry, a model or an alias that does not exist yet.",
+            show_default=False,
+        ),
+    ] = False,
     service: Annotated[
         str | None,
         typer.Option(
@@ -118,7 +126,7 @@ def watch(
         if service is not None:
             stack.enter_context(_unwinding_when_terminated())
             serving = stack.enter_context(client.serving(service, environment=environment, instance=instance))
-        for model in client.watch(ref, progress=progress):
+        for model in client.watch(ref, wait=wait, progress=progress):
             _tell(session, model)
             done = command is None or _execute(session, command, model)
             if serving is not None and done:
