@@ -52,16 +52,21 @@ class BlobReader:
         self.exhausted = False
         """The range is read and the file closed."""
 
-    def batch(self) -> list[bytes]:
-        """The next chunks, of about ``BATCH_BYTES`` together, each read straight into its own object."""
+    @property
+    def left(self) -> int:
+        """Bytes of the range that are not read yet."""
+        return self._end - self._position
+
+    def batch(self, size: int = BATCH_BYTES) -> list[bytes]:
+        """The next chunks, of at most ``size`` bytes together, each read straight into its own object."""
         if self._descriptor is None:
             self._descriptor = self._open()
         chunks: list[bytes] = []
-        stop = min(self._end, self._position + BATCH_BYTES)
+        stop = min(self._end, self._position + size)
         while self._position < stop:
-            size = min(self._chunk_bytes, self._end - self._position)
-            chunks.append(_read(self._descriptor, self._key, size, self._position))
-            self._position += size
+            length = min(self._chunk_bytes, stop - self._position)
+            chunks.append(_read(self._descriptor, self._key, length, self._position))
+            self._position += length
         if self._position >= self._end:
             self.exhausted = True
             self.close()

@@ -39,6 +39,8 @@ class Call:
     code: Code = Code.OK
     reason: str = ""
     error_id: str = ""
+    request_bytes: int = 0
+    """Bytes of the request, of a call that has one; they are in memory as long as the call waits."""
     bytes_in: int = 0
     bytes_out: int = 0
     started: float = field(default_factory=perf_counter)

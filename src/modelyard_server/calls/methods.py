@@ -19,6 +19,7 @@ class CallClass(IntEnum):
 
     SMALL = options_pb2.CALL_CLASS_SMALL
     UPLOAD = options_pb2.CALL_CLASS_UPLOAD
+    BATCH = options_pb2.CALL_CLASS_BATCH
     DOWNLOAD = options_pb2.CALL_CLASS_DOWNLOAD
     WATCH = options_pb2.CALL_CLASS_WATCH
     OUTBOUND = options_pb2.CALL_CLASS_OUTBOUND

@@ -4,10 +4,8 @@ A stage is a context manager around the whole call. It includes streams, so that
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
-from functools import partial
 from time import perf_counter
 from typing import Final, NoReturn
 from uuid import uuid4
@@ -17,7 +15,7 @@ import structlog
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.caller import ANONYMOUS
 from modelyard_server.calls.codes import Code, code_of
-from modelyard_server.calls.errors import DeadlineExceeded, Internal, RegistryError, ResourceExhausted
+from modelyard_server.calls.errors import DeadlineExceeded, Internal, RegistryError
 from modelyard_server.calls.methods import CallClass
 from modelyard_server.telemetry import Metrics
 
@@ -142,68 +140,3 @@ def _too_late() -> DeadlineExceeded:
         "The call exceeded its deadline. Retry with the same request_id to get its result.",
         reason="DEADLINE_EXCEEDED",
     )
-
-
-@dataclass(slots=True)
-class _Gate:
-    """Admits at most ``limit`` calls of one class at once, and queues at most ``most_waiting`` more."""
-
-    limit: int
-    most_waiting: int
-    running: int = 0
-    waiting: int = 0
-    _slots: asyncio.Semaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._slots = asyncio.Semaphore(self.limit)
-
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        if self._slots.locked() and self.waiting >= self.most_waiting:
-            raise ResourceExhausted(
-                "The registry has too many calls of this kind. Try again shortly.",
-                reason="OVERLOADED",
-                retry_after=1.0,
-            )
-        self.waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self.waiting -= 1
-        self.running += 1
-        try:
-            yield
-        finally:
-            self.running -= 1
-            self._slots.release()
-
-
-def _number(gate: _Gate, name: str) -> float:
-    return float(getattr(gate, name))
-
-
-class Admission:
-    """Limits each class of calls separately, so that transfers never starve small calls, or those the health check."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._gates: Mapping[CallClass, _Gate] = {
-            CallClass.SMALL: _Gate(limit=128, most_waiting=1024),
-            CallClass.UPLOAD: _Gate(limit=64, most_waiting=256),
-            CallClass.DOWNLOAD: _Gate(limit=64, most_waiting=256),
-            # Watches run for days, and wait most of the time.
-            CallClass.WATCH: _Gate(limit=2048, most_waiting=0),
-            # Each may wait ten seconds for the server of a webhook.
-            CallClass.OUTBOUND: _Gate(limit=8, most_waiting=0),
-        }
-        for name, meaning in (
-            ("running", "Calls that have a slot, by class."),
-            ("waiting", "Calls that wait for a slot, by class."),
-            ("limit", "Slots, by class: with as many calls running, others wait or are refused."),
-        ):
-            reads = {kind.name.lower(): partial(_number, gate, name) for kind, gate in self._gates.items()}
-            metrics.gauges(f"modelyard_calls_{name}", meaning, "class", reads)
-
-    @asynccontextmanager
-    async def __call__(self, call: Call) -> AsyncIterator[None]:
-        async with self._gates[call.method.call_class].slot():
-            yield

@@ -17,6 +17,7 @@ from modelyard_server.calls.call import Call
 from modelyard_server.calls.codes import Code
 from modelyard_server.calls.errors import DeadlineExceeded, RegistryError, invalid
 from modelyard_server.calls.methods import ContractError, Method
+from modelyard_server.calls.pace import MIN_BYTES_PER_SECOND, Pace
 from modelyard_server.calls.stages import Stage
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -101,25 +102,30 @@ class Handlers:
             made.setdefault(method.service, {})[method.name] = self._handler(method, answering[0])
         return made
 
-    async def _enter(self, stack: AsyncExitStack, method: Method, context: Context) -> Call:
+    async def _enter(self, stack: AsyncExitStack, method: Method, context: Context, request_bytes: int = 0) -> Call:
         identity = uuid4().hex
         id_trailer = (CALL_ID_KEY, identity)
         context.set_trailing_metadata((id_trailer,))
-        call = Call(method, _GrpcDoor(context, id_trailer), id=identity, origin=_origin(context))
+        door = _GrpcDoor(context, id_trailer)
+        call = Call(method, door, id=identity, origin=_origin(context), request_bytes=request_bytes)
         for stage in self._stages:
             await stack.enter_async_context(stage(call))
         return call
 
-    async def _write(self, context: Context, raw: bytes) -> None:
-        """Writes a message, and waits until the client has read enough. Ends the call of a client that stalls."""
+    async def _write(self, context: Context, raw: bytes, pace: Pace) -> None:
+        """Writes a message, and waits until the client has read enough. Ends the call of a client that is too slow."""
+        now = asyncio.get_running_loop().time
+        began = now()
         try:
-            async with asyncio.timeout(self._reader_stall):
+            async with asyncio.timeout(pace.seconds):
                 await context.write(raw)
         except TimeoutError:
             raise DeadlineExceeded(
-                f"The client read nothing for {self._reader_stall:.0f} s. Continue from the last received byte.",
+                f"The client read nothing for {self._reader_stall:.0f} s, or less than {MIN_BYTES_PER_SECOND} bytes a"
+                " second. Continue from the last received byte.",
                 reason="READER_STALLED",
             ) from None
+        pace.waited(now() - began, len(raw))
 
     def _handler(self, method: Method, answer: Any) -> Handler:
         if method.client_streaming:
@@ -136,18 +142,19 @@ class Handlers:
             # A coroutine that writes, not a generator: a generator would not see exceptions of a write.
             async def unary_stream(raw: bytes, context: Context) -> None:
                 async with AsyncExitStack() as stack:
-                    call = await self._enter(stack, method, context)
+                    call = await self._enter(stack, method, context, len(raw))
                     request = _parse(call, raw)
                     call.describe(request)
                     responses = await stack.enter_async_context(aclosing(answer(request, call)))
+                    pace = Pace(self._reader_stall)
                     async for response in responses:
-                        await self._write(context, _serialize(call, response))
+                        await self._write(context, _serialize(call, response), pace)
 
             return grpc.unary_stream_rpc_method_handler(unary_stream)
 
         async def unary_unary(raw: bytes, context: Context) -> bytes:
             async with AsyncExitStack() as stack:
-                call = await self._enter(stack, method, context)
+                call = await self._enter(stack, method, context, len(raw))
                 request = _parse(call, raw)
                 call.describe(request)
                 return _serialize(call, await answer(request, call))

@@ -9,6 +9,7 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 
 from modelyard_server.calls import stages
+from modelyard_server.calls.admission import Admission
 from modelyard_server.calls.limits import Limits
 from modelyard_server.calls.methods import Method
 from modelyard_server.rpc.arrivals import Arrivals, Unknown
@@ -96,7 +97,7 @@ class Server:
     ) -> None:
         self._outcome = stages.Outcome(metrics)
         handlers = Handlers(
-            (self._outcome, stages.errors, stages.caller, stages.deadline, stages.Admission(metrics)),
+            (self._outcome, stages.errors, stages.caller, stages.deadline, Admission(metrics)),
             reader_stall=limits.reader_stall,
         ).of(methods.values(), servicers)
         self._services = tuple(handlers)

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelyard.core.names import UploadName
+from modelyard_server.blobs.budget import Budget
 from modelyard_server.blobs.store import BlobWriter, Chunk
 from modelyard_server.calls.errors import FieldViolation, InvalidArgument, invalid, offset_mismatch
 from modelyard_server.transfers.uploads.values import Upload
 
 # Bytes that one thread hop hashes and writes, while as many are received. Half and double were slower.
 _BATCH_BYTES: Final = 4 << 20
+# The objects that hold a chunk, beside its bytes: a batch of chunks of one byte must not take a hundred times as much.
+_CHUNK_OVERHEAD: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,16 @@ class Frame:
 class Pump:
     """The live writer of one upload. It receives a batch while the previous one is hashed and written."""
 
-    def __init__(self, upload: Upload, writer: BlobWriter) -> None:
+    def __init__(self, upload: Upload, writer: BlobWriter, received: Budget) -> None:
+        """``received`` is what all uploads of the server may hold in memory."""
         self.upload = upload
         self.writer = writer
         self._expected = writer.position
         self._batch: list[Chunk] = []
         self._batch_bytes = 0
+        self._received = received
         self._writing: asyncio.Task[None] | None = None
+        self._writing_bytes = 0
         self._clock = asyncio.get_running_loop().time
         self._moved = self._clock()
 
@@ -75,15 +81,18 @@ class Pump:
             )
         self._expected += len(frame.data)
         if frame.data:
+            size = len(frame.data) + _CHUNK_OVERHEAD
+            self._received.take(size, size)
             self._batch.append(Chunk(frame.data, frame.crc32c))
-            self._batch_bytes += len(frame.data)
-            if self._batch_bytes >= _BATCH_BYTES:
+            self._batch_bytes += size
+            if self._batch_bytes >= _BATCH_BYTES or self._received.spent:
                 await self._flush()
 
     async def _flush(self) -> None:
         await self._written()
         if self._batch:
             self._writing = asyncio.create_task(self.writer.append(self._batch))
+            self._writing_bytes = self._batch_bytes
             self._batch, self._batch_bytes = [], 0
 
     async def _written(self) -> None:
@@ -93,8 +102,11 @@ class Pump:
                 await writing
             except BaseException:
                 # Data after the failed batch is dropped. The client sends it again.
+                self._received.give(self._batch_bytes)
                 self._batch, self._batch_bytes = [], 0
                 raise
+            finally:
+                self._received.give(self._writing_bytes)
 
     async def close(self) -> None:
         await self.writer.close()

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from modelyard.core.names import NamespaceName, UploadName
 from modelyard_server import failpoints
+from modelyard_server.blobs.budget import Budget
 from modelyard_server.blobs.store import BlobKey, BlobStore
 from modelyard_server.calls.caller import Attempt, Caller
 from modelyard_server.calls.errors import (
@@ -33,6 +34,9 @@ from modelyard_server.transfers.uploads.pump import Frame, Pump
 from modelyard_server.transfers.uploads.repository import UploadRepository
 from modelyard_server.transfers.uploads.values import Upload, UploadState
 
+_RECEIVED_BYTES: Final = 128 << 20
+"""Bytes that all uploads together hold in memory. Beyond it each message is written as it comes."""
+
 
 def _not_found(name: UploadName) -> NotFound:
     return NotFound(
@@ -51,6 +55,7 @@ class Uploads:
         self._blobs = blobs
         self._store = store
         self._live: dict[str, Pump] = {}
+        self._received = Budget(_RECEIVED_BYTES)
         self._finishing: set[asyncio.Task[Any]] = set()
 
     async def start(self, attempt: Attempt, parent: NamespaceName, size: int, digest: str) -> Upload:
@@ -187,7 +192,7 @@ class Uploads:
         except RegistryError as error:
             await self._make_room(upload, error)
             raise
-        pump = self._live[identity] = Pump(replace(upload, epoch=epoch), writer)
+        pump = self._live[identity] = Pump(replace(upload, epoch=epoch), writer, self._received)
         return pump
 
     async def _release(self, pump: Pump) -> None:

@@ -13,6 +13,7 @@ from modelyard_server.calls import parsing, validation
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import DeadlineExceeded, FieldViolation
 from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.pace import MIN_BYTES_PER_SECOND, Pace
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.query.requests import Lists
 from modelyard_server.transfers.draining import check_draining
@@ -47,14 +48,16 @@ class UploadsServicer:
 
     async def _frames(self, requests: AsyncIterator[rpc.WriteBlobRequest], call: Call) -> AsyncGenerator[Frame, None]:
         now = asyncio.get_running_loop().time
-        deadline = now() + self._limits.stream_idle
+        pace = Pace(self._limits.stream_idle)
         while True:
+            began = now()
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout(pace.seconds):
                     request = await anext(requests, None)
             except TimeoutError:
                 raise DeadlineExceeded(
-                    f"No data arrived for {self._limits.stream_idle:.0f} s. GetUpload returns the offset to resume at.",
+                    f"No data arrived for {self._limits.stream_idle:.0f} s, or less than {MIN_BYTES_PER_SECOND} bytes a"
+                    " second. GetUpload returns the offset to resume at.",
                     reason="STREAM_IDLE",
                 ) from None
             if request is None:
@@ -62,13 +65,8 @@ class UploadsServicer:
             check_draining(self._draining)
             call.resource = call.resource or request.upload
             frame = self._frame(request)
-            given = now()
+            pace.waited(now() - began, len(frame.data))
             yield frame
-            if frame.data:  # messages without data don't keep a stream alive
-                deadline = now() + self._limits.stream_idle
-            else:
-                # What the server took for it, as to read again what is staged, is not the client's silence.
-                deadline += now() - given
 
     def _frame(self, request: rpc.WriteBlobRequest) -> Frame:
         collector = Collector()

@@ -158,7 +158,7 @@ class ArtifactsServiceServicer(object):
         SHA-256 agrees. The end of the stream, a cancellation or a broken connection store nothing and lose nothing that
         arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
         until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
-        DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without a message.
+        DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s.
 
         Since: 0.1
         """
@@ -204,7 +204,7 @@ class ArtifactsServiceServicer(object):
     def ReadFile(self, request, context):
         """Streams a file of a version, or a range of it. Bytes are read through a version that names them; knowing a digest
         is not enough. To resume, call again with `read_offset` behind the last byte received. DEADLINE_EXCEEDED,
-        READER_STALLED, if the client takes nothing for 120 seconds.
+        READER_STALLED, if the client takes nothing for 120 seconds, or less than 4 KiB/s.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

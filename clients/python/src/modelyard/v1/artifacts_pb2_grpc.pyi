@@ -75,7 +75,7 @@ class ArtifactsServiceStub:
     SHA-256 agrees. The end of the stream, a cancellation or a broken connection store nothing and lose nothing that
     arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
     until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
-    DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without a message.
+    DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s.
 
     Since: 0.1
     """
@@ -101,7 +101,7 @@ class ArtifactsServiceStub:
     ReadFile: _grpc.UnaryStreamMultiCallable[_artifacts_pb2.ReadFileRequest, _artifacts_pb2.ReadFileResponse]
     """Streams a file of a version, or a range of it. Bytes are read through a version that names them; knowing a digest
     is not enough. To resume, call again with `read_offset` behind the last byte received. DEADLINE_EXCEEDED,
-    READER_STALLED, if the client takes nothing for 120 seconds.
+    READER_STALLED, if the client takes nothing for 120 seconds, or less than 4 KiB/s.
     Since: 0.1
     """
     BatchReadFiles: _grpc.UnaryUnaryMultiCallable[_artifacts_pb2.BatchReadFilesRequest, _artifacts_pb2.BatchReadFilesResponse]
@@ -152,7 +152,7 @@ class ArtifactsServiceAsyncStub(ArtifactsServiceStub):
     SHA-256 agrees. The end of the stream, a cancellation or a broken connection store nothing and lose nothing that
     arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
     until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
-    DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without a message.
+    DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s.
 
     Since: 0.1
     """
@@ -178,7 +178,7 @@ class ArtifactsServiceAsyncStub(ArtifactsServiceStub):
     ReadFile: _aio.UnaryStreamMultiCallable[_artifacts_pb2.ReadFileRequest, _artifacts_pb2.ReadFileResponse]  # type: ignore[assignment]
     """Streams a file of a version, or a range of it. Bytes are read through a version that names them; knowing a digest
     is not enough. To resume, call again with `read_offset` behind the last byte received. DEADLINE_EXCEEDED,
-    READER_STALLED, if the client takes nothing for 120 seconds.
+    READER_STALLED, if the client takes nothing for 120 seconds, or less than 4 KiB/s.
     Since: 0.1
     """
     BatchReadFiles: _aio.UnaryUnaryMultiCallable[_artifacts_pb2.BatchReadFilesRequest, _artifacts_pb2.BatchReadFilesResponse]  # type: ignore[assignment]
@@ -256,7 +256,7 @@ class ArtifactsServiceServicer(metaclass=_abc_1.ABCMeta):
         SHA-256 agrees. The end of the stream, a cancellation or a broken connection store nothing and lose nothing that
         arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
         until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
-        DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without a message.
+        DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s.
 
         Since: 0.1
         """
@@ -312,7 +312,7 @@ class ArtifactsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_artifacts_pb2.ReadFileResponse], _abc.AsyncIterator[_artifacts_pb2.ReadFileResponse]]:
         """Streams a file of a version, or a range of it. Bytes are read through a version that names them; knowing a digest
         is not enough. To resume, call again with `read_offset` behind the last byte received. DEADLINE_EXCEEDED,
-        READER_STALLED, if the client takes nothing for 120 seconds.
+        READER_STALLED, if the client takes nothing for 120 seconds, or less than 4 KiB/s.
         Since: 0.1
         """
 

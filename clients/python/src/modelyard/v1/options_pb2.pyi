@@ -41,6 +41,8 @@ class _CallClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallClass.V
     """A stream that lasts for days and mostly waits."""
     CALL_CLASS_OUTBOUND: _CallClass.ValueType  # 5
     """Waits for another system that the server calls."""
+    CALL_CLASS_BATCH: _CallClass.ValueType  # 6
+    """Takes or sends the bytes of small blobs in one message. Streams, however slow, never delay it."""
 
 class CallClass(_CallClass, metaclass=_CallClassEnumTypeWrapper):
     """What a call costs a server.
@@ -59,6 +61,8 @@ CALL_CLASS_WATCH: CallClass.ValueType  # 4
 """A stream that lasts for days and mostly waits."""
 CALL_CLASS_OUTBOUND: CallClass.ValueType  # 5
 """Waits for another system that the server calls."""
+CALL_CLASS_BATCH: CallClass.ValueType  # 6
+"""Takes or sends the bytes of small blobs in one message. Streams, however slow, never delay it."""
 Global___CallClass: _TypeAlias = CallClass  # noqa: Y015
 
 class _Retry:

@@ -1,0 +1,95 @@
+"""Slow clients hold up nobody, and those that are too slow lose their place."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from tests.support.registry import RunningRegistry, refused, running_registry
+from tests.support.requests import commit, frames, make_model, read, start, store, write
+
+from modelyard.v1 import artifacts_pb2 as rpc
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
+from modelyard_server.calls.limits import Limits
+
+_SLOW: Final = 70
+_LARGE: Final = bytes(3 << 20)
+# The transport would else take in all of a file for a reader that takes nothing, and use one connection for all.
+_SMALL_WINDOW: Final = [
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 16),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+async def _slow_writer(yard: RunningRegistry, stub: Any, hold: asyncio.Event) -> Any:
+    upload, arrived = await start(yard, _LARGE, declare=False), asyncio.Event()
+
+    async def trickle() -> AsyncIterator[rpc.WriteBlobRequest]:
+        yield rpc.WriteBlobRequest(upload=upload.name, write_offset=0, data=b"x")
+        arrived.set()
+        await hold.wait()
+
+    call = stub.WriteBlob(trickle())
+    await arrived.wait()
+    return call
+
+
+async def _slow_reader(stub: Any, version: str) -> tuple[Any, int]:
+    call = stub.ReadFile(rpc.ReadFileRequest(version=version, path="model.bin"))
+    return call, len((await call.read()).data)
+
+
+async def test_slow_clients_hold_up_nobody(tmp_path: Path) -> None:
+    """Seventy writers and as many readers have stopped, of one machine: all others are served beside them."""
+    async with running_registry("sqlite", tmp_path) as yard, AsyncExitStack() as stack:
+        await make_model(yard)
+        version = (await commit(yard, _LARGE)).name
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(yard.address, options=_SMALL_WINDOW))
+            for _ in range(2)
+        ]
+        stubs = [ArtifactsServiceStub(channel) for channel in channels]
+        hold = asyncio.Event()
+        writers = await asyncio.gather(*(_slow_writer(yard, stubs[0], hold) for _ in range(_SLOW)))
+        readers = await asyncio.gather(*(_slow_reader(stubs[1], version) for _ in range(_SLOW)))
+
+        assert (await start(yard, b"12345")).name
+        await store(yard, b"12345")
+        data = _LARGE + b"another"
+        done = await write(yard, frames((await start(yard, data)).name, data))
+        assert done.state == rpc.Upload.STATE_COMMITTED
+        assert await read(yard, version) == _LARGE
+
+        # Those that have stopped go on where they were, all at once.
+        hold.set()
+        assert [upload.persisted_size for upload in await asyncio.gather(*writers)] == [1] * _SLOW
+        assert set(await asyncio.gather(*(_rest(call, size) for call, size in readers))) == {len(_LARGE)}
+
+
+async def _rest(call: Any, size: int) -> int:
+    """Reads on. The number of all bytes."""
+    while message := await call.read():
+        size += len(message.data)
+    return size
+
+
+async def test_a_writer_that_trickles_is_ended(tmp_path: Path) -> None:
+    """A49. A byte now and then keeps no stream alive. What came is kept."""
+    async with running_registry("sqlite", tmp_path, limits=Limits(stream_idle=1.0)) as yard:
+        upload = await start(yard, _LARGE)
+
+        async def trickle() -> AsyncIterator[rpc.WriteBlobRequest]:
+            yield rpc.WriteBlobRequest(upload=upload.name, write_offset=0)
+            for offset in range(10_000):
+                yield rpc.WriteBlobRequest(write_offset=offset, data=b"x")
+                await asyncio.sleep(0.05)  # it is what the client does, not what the test waits for
+
+        got = await refused(write(yard, trickle()))
+        kept = (await yard.artifacts.GetUpload(rpc.GetUploadRequest(name=upload.name))).persisted_size
+
+    assert (got.code, got.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
+    assert "4096 bytes a second" in got.message
+    assert kept > 1
