@@ -26,6 +26,7 @@ COMMANDS = (
         "evaluate",
         "promote",
         "rollback",
+        *("best", "create", "edit", "deprecate", "quarantine", "release"),
         "rm",
         "restore",
         "log",
@@ -36,15 +37,17 @@ COMMANDS = (
 )
 
 
+OF_NAMESPACES = ("ls", "create", "edit", "rm", "restore")
 OF_WEBHOOKS = ("add", "ls", "rm", "enable", "disable", "rotate-secret", "test", "deliveries", "redeliver")
 
 
 def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
+    assert "..." not in told.partition("Commands:")[2], "no summary is cut"
     for word in (
         *COMMANDS,
-        "webhooks",
+        *("namespaces", "webhooks"),
         "--version",
         "0 ok; 2 not found; 3 verification failed; 4 refused",
         "MODELYARD_TOKEN",
@@ -63,7 +66,14 @@ def test_shells_can_complete() -> None:
     assert (done.returncode, done.stdout.split()) == (0, ["promote"])
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *(f"webhooks {command}" for command in OF_WEBHOOKS)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *COMMANDS,
+        *(f"namespaces {command}" for command in OF_NAMESPACES),
+        *(f"webhooks {command}" for command in OF_WEBHOOKS),
+    ],
+)
 def test_every_command_explains_itself_and_takes_the_common_options(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,7 +143,7 @@ class AsyncClient(AsyncVerbs):
 
     @cached_property
     def versions(self) -> AsyncVersions:
-        """Versions: get, list, compare, usage, update, deprecate, delete, undelete."""
+        """Versions: get, list, best, compare, usage, update, deprecate, delete, undelete."""
         return AsyncVersions(self._connection)
 
     @cached_property

@@ -10,12 +10,18 @@ from modelyard._paging import AsyncPager
 from modelyard._unset import UNSET, Unset
 from modelyard.core.names import ModelName, VersionName
 from modelyard.core.references import Selector
+from modelyard.errors import NotFoundError
 from modelyard.types import Comparison, Model, Usage, Version
 from modelyard.v1 import deployments_pb2
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
 from modelyard.v1.deployments_pb2_grpc import DeploymentsServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
+
+
+def _quoted(name: str) -> str:
+    """A key in a filter, whatever it holds."""
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 class AsyncVersions:
@@ -89,6 +95,50 @@ class AsyncVersions:
             lambda page: page.versions,
             _convert.version,
         )
+
+    async def best(
+        self,
+        model: str | ModelName | Model,
+        metric: str,
+        *,
+        lowest: bool = False,
+        dataset: str = "",
+        filter: str = "",  # noqa: A002 - the name that the field has everywhere
+    ) -> Version:
+        """Reads the version with the best value of a metric; of equal ones any. Its ``files`` are left out.
+
+        Only versions that are READY are compared.
+
+        >>> await yard.versions.best("team/fraud", "auc")
+        >>> await yard.versions.best("team/fraud", "loss", lowest=True, dataset="test-2026")
+
+        Args:
+            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
+            metric: The name of the metric, as ``auc``.
+            lowest: The lowest value is the best, as of a loss.
+            dataset: Compare the latest evaluations on this data set, not the metrics of pushes.
+            filter: Only matching versions; see ``list``.
+
+        Raises:
+            InvalidArgumentError: The filter can't be read. The message tells the character.
+            NotFoundError: The model does not exist, or no READY version that matches has the metric.
+        """
+        path = ["evaluations", dataset, metric] if dataset else ["metrics", metric]
+        field = ".".join((path[0], *map(_quoted, path[1:])))
+        conditions = " AND ".join((*((filter,) if filter else ()), f"{field}:*", "state = READY"))
+        order = f"{field}{'' if lowest else ' desc'}"
+        request = pb.ListVersionsRequest(
+            parent=_naming.models_parent(model), filter=conditions, order_by=order, page_size=1
+        )
+        call = self._connection.stub(RegistryServiceStub).ListVersions
+        found = (await self._connection.call(call, request)).versions
+        if not found:
+            among = " that match" if filter else ""
+            of = f" on {dataset!r}" if dataset else ""
+            raise NotFoundError(
+                f"No READY versions of {model}{among} have the metric {metric!r}{of}.", reason="VERSION_NOT_FOUND"
+            )
+        return _convert.version(found[0])
 
     async def compare(self, base: str | VersionName | Version, other: str | VersionName | Version) -> Comparison:
         """Compares two versions, also of different models: params, metrics, data sets, source, packages and files.

@@ -140,7 +140,7 @@ class Client(Verbs):
 
     @cached_property
     def versions(self) -> Versions:
-        """Versions: get, list, compare, usage, update, deprecate, delete, undelete."""
+        """Versions: get, list, best, compare, usage, update, deprecate, delete, undelete."""
         return Versions(self._client.versions)
 
     @cached_property

@@ -67,6 +67,29 @@ class Versions:
             self._client.list(model, filter=filter, order_by=order_by, show_deleted=show_deleted, page_size=page_size)
         )
 
+    def best(
+        self, model: str | ModelName | Model, metric: str, *, lowest: bool = False, dataset: str = "", filter: str = ""
+    ) -> Version:
+        """Reads the version with the best value of a metric; of equal ones any. Its ``files`` are left out.
+
+        Only versions that are READY are compared.
+
+        >>> yard.versions.best("team/fraud", "auc")
+        >>> yard.versions.best("team/fraud", "loss", lowest=True, dataset="test-2026")
+
+        Args:
+            model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
+            metric: The name of the metric, as ``auc``.
+            lowest: The lowest value is the best, as of a loss.
+            dataset: Compare the latest evaluations on this data set, not the metrics of pushes.
+            filter: Only matching versions; see ``list``.
+
+        Raises:
+            InvalidArgumentError: The filter can't be read. The message tells the character.
+            NotFoundError: The model does not exist, or no READY version that matches has the metric.
+        """
+        return _loop.run(self._client.best(model, metric, lowest=lowest, dataset=dataset, filter=filter))
+
     def compare(self, base: str | VersionName | Version, other: str | VersionName | Version) -> Comparison:
         """Compares two versions, also of different models: params, metrics, data sets, source, packages and files.
 

@@ -8,9 +8,9 @@ from io import TextIOWrapper
 
 import typer
 
-from modelyard.cli import browse, change, consumers, follow, transfer, webhooks
+from modelyard.cli import browse, change, consumers, follow, lifecycle, namespaces, transfer, webhooks
 from modelyard.cli.exits import EXPLAINED, Exit, failure
-from modelyard.cli.options import remember
+from modelyard.cli.options import add, remember
 from modelyard.cli.text import escape_lines
 
 app = typer.Typer(
@@ -23,12 +23,15 @@ app = typer.Typer(
 app.callback()(remember)
 for _command in (
     *(transfer.push, transfer.pull),
-    *(browse.resolve, browse.ls, browse.search, browse.diff, browse.lineage, browse.show),
-    *(change.evaluate, change.promote, change.rollback, change.rm, change.restore),
+    *(browse.resolve, browse.ls, browse.best, browse.search, browse.diff, browse.lineage, browse.show),
+    *(change.evaluate, change.promote, change.rollback),
+    *(lifecycle.create, lifecycle.edit, lifecycle.deprecate, lifecycle.quarantine, lifecycle.release),
+    *(lifecycle.rm, lifecycle.restore),
     *(follow.log, follow.watch),
     *(consumers.deployments, consumers.rollout),
 ):
-    app.command()(_command)
+    add(app, _command)
+app.add_typer(namespaces.app, name="namespaces")
 app.add_typer(webhooks.app, name="webhooks")
 
 

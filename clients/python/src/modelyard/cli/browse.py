@@ -8,15 +8,18 @@ import typer
 from modelyard import Client
 from modelyard._naming import invalid, reference
 from modelyard.cli import render
+from modelyard.cli.columns import with_columns
+from modelyard.cli.completing import complete_model, complete_reference
 from modelyard.cli.layout import when
 from modelyard.cli.options import PageSize, with_session
 from modelyard.cli.session import Output, Session
-from modelyard.cli.text import plain, short
+from modelyard.cli.text import number, plain, short
 from modelyard.cli.values import past
-from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH, MAX_LINEAGE_DEPTH
+from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH, DEFAULT_PAGE_SIZE, MAX_LINEAGE_DEPTH, MAX_PAGE_SIZE
 from modelyard.core.names import DEFAULT_NAMESPACE
 from modelyard.core.references import Selector
 from modelyard.core.times import EXAMPLES
+from modelyard.types import Model, Namespace, Version
 
 _SHOWN = 50
 """Most evaluations and deployments that ``show`` lists; the SDK lists them all."""
@@ -25,7 +28,10 @@ _SHOWN = 50
 @with_session
 def resolve(
     session: Session,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="For example team/fraud@production.")],
+    ref: Annotated[
+        str,
+        typer.Argument(metavar="REF", help="For example team/fraud@production.", autocompletion=complete_reference),
+    ],
     at: Annotated[
         str,
         typer.Option(
@@ -57,7 +63,10 @@ def ls(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAMESPACE | MODEL]", help="For example team, team/fraud or team/-.", show_default=False
+            metavar="[NAMESPACE | MODEL]",
+            help="For example team, team/fraud or team/-.",
+            show_default=False,
+            autocompletion=complete_model,
         ),
     ] = None,
     matching: Annotated[
@@ -75,6 +84,17 @@ def ls(
     deleted: Annotated[
         bool, typer.Option("--deleted", help="Include deleted items that can still be restored.")
     ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="Most items to list.", show_default="all")
+    ] = None,
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="FIELD,FIELD",
+            help="The columns of the table: fields as in -o json, for example metrics.auc,params.lr,labels.team.",
+            show_default=False,
+        ),
+    ] = "",
     page_size: PageSize = None,
 ) -> None:
     """List namespaces, models or versions.
@@ -83,22 +103,66 @@ def ls(
 
     With a namespace: its models. With a model: its versions, newest first. With team/-: the versions of all models.
     """
+    page_size = page_size or min(limit or MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE)
     with session.client() as client:
         if what is None and (matching or sort or _is_one_namespace(session, client)):
             what = DEFAULT_NAMESPACE if matching or sort else next(iter(client.namespaces.list())).id
         if what is None:
             namespaces = client.namespaces.list(page_size=page_size)
-            session.show_list("namespaces", namespaces, render.namespaces, "there are no namespaces")
+            table = with_columns(Namespace, "id", columns, render.namespaces)
+            session.show_list("namespaces", islice(namespaces, limit), table, "there are no namespaces")
         elif "/" in what.removeprefix("namespaces/"):
             versions = client.versions.list(
                 what, filter=matching, order_by=sort, show_deleted=deleted, page_size=page_size
             )
             none = f"{what} has no versions" if not matching else f"{what} has no versions that match"
-            session.show_list("versions", versions, render.versions, none)
+            table = with_columns(Version, "reference", columns, render.versions)
+            session.show_list("versions", islice(versions, limit), table, none)
         else:
             models = client.models.list(what, filter=matching, order_by=sort, show_deleted=deleted, page_size=page_size)
             none = f"there are no models in {what}" if not matching else f"no models in {what} match"
-            session.show_list("models", models, render.models, none)
+            table = with_columns(Model, "reference", columns, render.models)
+            session.show_list("models", islice(models, limit), table, none)
+
+
+@with_session
+def best(
+    session: Session,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="For example team/fraud, or team/- for all models of a namespace.",
+            autocompletion=complete_model,
+        ),
+    ],
+    metric: Annotated[str, typer.Option(metavar="NAME", help="The metric to compare, for example auc.")],
+    lowest: Annotated[bool, typer.Option("--lowest", help="The lowest value is the best, as of a loss.")] = False,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            metavar="DATASET",
+            help="Compare evaluations on this data set, not metrics of pushes.",
+            show_default=False,
+        ),
+    ] = "",
+    matching: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            "-f",
+            metavar="FILTER",
+            help="Only matching versions, for example 'labels.team = nlp'.",
+            show_default=False,
+        ),
+    ] = "",
+) -> None:
+    """Show the version with the best value of a metric. It is READY; the exit code is 2 if no such version has it."""
+    with session.client() as client:
+        found = client.versions.best(model, metric, lowest=lowest, dataset=dataset, filter=matching)
+        value = found.metrics.get(metric)
+    told = f"  {metric}={number(value)}" if value is not None and not dataset else ""
+    session.show({"version": found}, plain(f"{found.reference}  {found.digest}{told}"))
 
 
 @with_session
@@ -180,7 +244,11 @@ def show(
     session: Session,
     what: Annotated[
         str,
-        typer.Argument(metavar="REF | MODEL", help="A version or a model, for example team/fraud@7 or team/fraud."),
+        typer.Argument(
+            metavar="REF | MODEL",
+            help="A version or a model, for example team/fraud@7 or team/fraud.",
+            autocompletion=complete_reference,
+        ),
     ],
 ) -> None:
     """Show everything about a model or a version.

@@ -1,6 +1,7 @@
 """How a command ends: its exit code, and what it says on stderr."""
 
 import json
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -93,13 +94,50 @@ class Failure:
         return f"{json.dumps({'error': error}, indent=2)}\n"
 
 
+_OPTIONS = {
+    "order_by": "--sort",
+    "filter": "--filter",
+    "page_size": "--page-size",
+    "params": "--param",
+    "metrics": "--metric",
+    "datasets": "--dataset",
+    "labels": "--label",
+    "parents": "--parent",
+    "directions": "--direction",
+    "slices": "--slice",
+    "if_changed": "--if-changed",
+    "display_name": "--display-name",
+    "description": "--description",
+    "reference": "REF",
+}
+"""What an argument of the SDK, or a field of a request, is called on a command line."""
+_WORDS = {
+    "resolve() returns it": "'modelyard resolve' shows it",
+    "without if_changed": "without --if-changed",
+    "Give at least one field": "Give at least one option",
+}
+
+
+def _message(error: errors.ModelyardError) -> str:
+    """The message in the words of a command line."""
+    lines = []
+    for line in error.message.splitlines():
+        field, colon, rest = line.partition(": ")
+        name, *path = re.split(r"(?=[.\[])", field, maxsplit=1)
+        lines.append(f"{_OPTIONS[name]}{''.join(path)}{colon}{rest}" if colon and name in _OPTIONS else line)
+    message = "\n".join(lines)
+    for word, instead in _WORDS.items():
+        message = message.replace(word, instead)
+    return message
+
+
 def failure(error: BaseException) -> Failure | None:
     """What to say about an error; None about one that nobody expects, which is a bug of ours."""
     match error:
         case errors.ModelyardError():
             return Failure(
                 code=next((code for kind, code in _CODES if isinstance(error, kind)), Exit.OTHER),
-                message=error.message,
+                message=_message(error),
                 reason=error.reason,
                 hint=_hint(error),
                 metadata=error.metadata,

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from importlib.metadata import version as distribution_version
 from typing import Annotated, Any
@@ -62,6 +63,11 @@ def remember(
 ) -> None:
     """Keeps the options that stand before the command's name for it."""
     context.obj = Session(url=url, output=output or Output.TABLE, insecure=insecure, quiet=quiet)
+
+
+def add(app: typer.Typer, command: Callable[..., None]) -> None:
+    """Adds a command. Its summary is the first sentence of its help, which the parser would cut in the middle."""
+    app.command(short_help=re.split(r"(?<=\.)\s", command.__doc__ or "", maxsplit=1)[0])(command)
 
 
 def with_session(command: Callable[..., None]) -> Callable[..., None]:

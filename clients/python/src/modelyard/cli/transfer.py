@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from modelyard.cli import values
+from modelyard.cli.completing import complete_model, complete_reference
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import escape, files, plain, short, size
@@ -18,7 +19,12 @@ _Pairs = list[str] | None
 @with_session
 def push(
     session: Session,
-    model: Annotated[str, typer.Argument(help="For example team/fraud. It is created if it does not exist.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="For example team/fraud. It is created if it does not exist.", autocompletion=complete_model
+        ),
+    ],
     path: Annotated[Path, typer.Argument(help="A file, or a folder with everything in it.", exists=True)],
     metric: Annotated[
         _Pairs, typer.Option(metavar="NAME=NUMBER", help="A metric, for example auc=0.93. Repeatable.")
@@ -51,6 +57,17 @@ def push(
             "--format", metavar="NAME", help="How the files are laid out, for example safetensors.", show_default=False
         ),
     ] = "",
+    parent: Annotated[
+        _Pairs,
+        typer.Option(
+            metavar="[RELATION=]REF",
+            help="A version it was made from, for example fine_tuned_from=team/base@3. Repeatable.",
+            autocompletion=complete_reference,
+        ),
+    ] = None,
+    run: Annotated[
+        str, typer.Option(metavar="[TRACKER:]ID", help="The training run, for example mlflow:8c1f.", show_default=False)
+    ] = "",
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="Make no new version if the newest one has the same files.")
     ] = False,
@@ -73,6 +90,8 @@ def push(
             description=description,
             framework=framework,
             format=file_format,
+            parents=values.parents(parent or [], "--parent"),
+            run=values.run(run) if run else None,
             if_changed=if_changed,
             capture=capture,
             progress=progress,
@@ -85,7 +104,14 @@ def push(
 @with_session
 def pull(
     session: Session,
-    reference: Annotated[str, typer.Argument(metavar="REF", help="The version, for example team/fraud@production.")],
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF",
+            help="The version, for example team/fraud@production.",
+            autocompletion=complete_reference,
+        ),
+    ],
     target: Annotated[
         Path | None, typer.Argument(help="A folder that is to hold the files, instead of the cache.")
     ] = None,

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import typer
 
 from modelyard.core import times
-from modelyard.core.facts import Param
+from modelyard.core.facts import Direction, Param, Parent, Relation, Run
 from modelyard.core.limits import INT64
 
 _INTEGER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
@@ -72,6 +72,44 @@ def past(option: str, text: str, *, end: bool = False) -> datetime:
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
     return moment
+
+
+def direction(text: str) -> Direction:
+    """``higher`` or ``lower``. Raises ``ValueError`` for anything else."""
+    try:
+        return Direction(f"{text.upper()}_IS_BETTER")
+    except ValueError:
+        raise ValueError("use higher or lower") from None
+
+
+def slices(given: Iterable[str], option: str) -> dict[str, dict[str, float]]:
+    """Metrics of parts of the data, by the part: ``eu:auc=0.88``."""
+    found: dict[str, list[str]] = {}
+    for text in given:
+        part, colon, metric = text.partition(":")
+        if not part or not colon:
+            raise typer.BadParameter(f"{text!r} is not of the form PART:NAME=NUMBER", param_hint=option)
+        found.setdefault(part, []).append(metric)
+    return {part: pairs(metrics, option, finite) for part, metrics in found.items()}
+
+
+def parents(given: Iterable[str], option: str) -> list[Parent]:
+    """Versions that another was made from: ``team/base@3``, or ``quantized_from=team/base@3``."""
+    found = []
+    for text in given:
+        relation, equals, version = text.rpartition("=")
+        try:
+            found.append(Parent(version=version, relation=Relation[(relation if equals else "derived_from").upper()]))
+        except KeyError:
+            known = ", ".join(each.value.lower() for each in Relation)
+            raise typer.BadParameter(f"{relation!r} is not a relation. Use {known}", param_hint=option) from None
+    return found
+
+
+def run(text: str) -> Run:
+    """A training run: ``mlflow:8c1f…``, or its id alone."""
+    tracker, colon, identity = text.partition(":")
+    return Run(tracker=tracker, id=identity) if colon and tracker.isalnum() else Run(id=text)
 
 
 def _integer(text: str) -> int:

@@ -9,6 +9,7 @@ from rich.console import Group
 from modelyard._naming import invalid, webhook_name
 from modelyard.cli import render_consumers as render
 from modelyard.cli.exits import Exit
+from modelyard.cli.options import add as register
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
 from modelyard.cli.text import plain, short
@@ -129,4 +130,4 @@ def _told(session: Session, webhook: Webhook, what: str) -> None:
 
 
 for _command in (add, ls, rm, enable, disable, rotate_secret, test, deliveries, redeliver):
-    app.command()(_command)
+    register(app, _command)

@@ -1,0 +1,144 @@
+"""The verbs of the command line for all that the SDK can do, against a real server."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.support.cli import COMMAND, Cli
+
+from modelyard import Client, Direction, NotFoundError
+
+
+@pytest.fixture
+def scored(cli: Cli, team: str, files: Path) -> str:
+    """A model with three versions: the second has the best auc, the third the lowest loss."""
+    for auc, loss in (("0.91", "0.5"), ("0.97", "0.4"), ("0.94", "0.3")):
+        pushed = cli(
+            *("push", f"{team}/fraud", files, "--no-capture", "--metric", f"auc={auc}"),
+            *("--metric", f"val.loss={loss}", "--param", "lr=0.1", "--label", "tier=gold"),
+        )
+        assert pushed.code == 0
+    return f"{team}/fraud"
+
+
+class TestBest:
+    def test_the_best_version_is_named(self, cli: Cli, scored: str) -> None:
+        assert cli("best", scored, "--metric", "auc").out.startswith(f"{scored}@2  sha256:")
+        assert cli("best", scored, "--metric", "auc").out.endswith("  auc=0.97\n")
+        lowest = cli("best", scored, "--metric", "val.loss", "--lowest", "-o", "json").json
+        assert lowest["version"]["reference"] == f"{scored}@3"
+        filtered = cli("best", scored, "--metric", "auc", "--filter", "number < 2 OR number > 2", "-o", "json").json
+        assert filtered["version"]["number"] == 3
+        cli("evaluate", f"{scored}@1", "--dataset", "test 2026", "--metric", "auc=0.8")
+        evaluated = cli("best", scored, "--metric", "auc", "--dataset", "test 2026").out
+        assert evaluated.startswith(f"{scored}@1  sha256:")
+
+    def test_only_what_can_be_used_is_the_best(self, cli: Cli, scored: str) -> None:
+        assert cli("quarantine", f"{scored}@2", "--reason", "leak").out == f"{scored}@2 is QUARANTINED\n"
+        assert cli("best", scored, "--metric", "auc").out.startswith(f"{scored}@3")
+
+    def test_a_metric_that_nothing_has_has_no_best(self, cli: Cli, scored: str) -> None:
+        answer = cli("best", scored, "--metric", "acu")
+        assert (answer.code, answer.out) == (2, "")
+        assert "No READY versions of" in answer.err
+        with Client() as client, pytest.raises(NotFoundError, match="have the metric 'acu'"):
+            client.versions.best(scored, "acu")
+
+
+class TestList:
+    def test_the_number_of_items_is_limited(self, cli: Cli, scored: str, team: str) -> None:
+        assert len(cli("ls", scored, "-n", "2", "-o", "json").json["versions"]) == 2
+        assert len(cli("ls", team, "--limit", "1", "-o", "jsonl").out.splitlines()) == 1
+
+    def test_columns_are_chosen(self, cli: Cli, scored: str, team: str) -> None:
+        chosen = "number, metrics.val.loss,params.lr,labels.tier,aliases,create_time"
+        header, first, *_ = cli("ls", scored, "--columns", chosen, "-n", "1").out.splitlines()
+        assert header.split()[:4] == ["REFERENCE", "NUMBER", "METRICS.VAL.LOSS", "PARAMS.LR"]
+        assert first.split()[:5] == [f"{scored}@3", "3", "0.3", "0.1", "gold"]
+        assert first.rstrip().endswith("Z")
+        assert "no field 'metric.auc'. Use aliases, " in cli("ls", scored, "--columns", "metric.auc").err
+        assert cli("ls", scored, "--columns", "metrics.acu").err == (
+            "warning: Nothing in this list has the field 'metrics.acu'. Check its spelling.\n"
+        )
+        assert cli("ls", team, "--columns", "owner,aliases").out.split()[:3] == ["REFERENCE", "OWNER", "ALIASES"]
+
+
+class TestLife:
+    def test_a_model_is_created_and_edited(self, cli: Cli, team: str) -> None:
+        name = f"{team}/churn"
+        assert cli("create", name, "--owner", "anna", "--label", "tier=gold").out == f"created {name}\n"
+        assert cli("edit", name, "--owner", "ben", "--label", "stage=new").out == f"changed {name}\n"
+        cli("edit", name, "--remove-label", "tier", "--description", "Who leaves?")
+        model = cli("show", name, "-o", "json").json["model"]
+        assert (model["owner"], model["labels"], model["description"]) == ("ben", {"stage": "new"}, "Who leaves?")
+        nothing = cli("edit", name)
+        assert (nothing.code, nothing.err) == (4, "error: fields: Nothing to change. Give at least one option.\n")
+        assert "'x' is not among its labels" in cli("edit", name, "--remove-label", "x").err
+
+    def test_a_version_is_edited_deprecated_quarantined_and_released(self, cli: Cli, fraud: str) -> None:
+        ref = f"{fraud}@1"
+        assert cli("edit", ref, "--label", "tier=gold", "-o", "json").json["version"]["labels"] == {"tier": "gold"}
+        assert cli("edit", ref, "--owner", "anna").code == 4
+        assert cli("deprecate", ref, "--reason", "use 2").out == f"{ref} is DEPRECATED\n"
+        assert cli("quarantine", ref, "--reason", "leak").out == f"{ref} is QUARANTINED\n"
+        assert cli("pull", ref).code == 4
+        assert cli("release", ref, "--reason", "no leak").out == f"{ref} is DEPRECATED\n"
+        refused = cli("deprecate", f"{fraud}@latest", "--reason", "x")
+        assert (refused.code, "'modelyard resolve' shows it" in refused.err) == (4, True)
+
+    def test_a_namespace_lives_and_dies(self, cli: Cli, team: str) -> None:
+        name = f"{team}-two"
+        assert cli("namespaces", "create", name, "--display-name", "Two", "--label", "a=1").out == f"created {name}\n"
+        edited = cli("namespaces", "edit", name, "--remove-label", "a", "-o", "json").json["namespace"]
+        assert (edited["display_name"], edited["labels"]) == ("Two", {})
+        assert name in cli("namespaces", "ls").out
+        assert cli("namespaces", "rm", name).out == f"deleted {name}\n"
+        assert cli("ls", name).code == 2
+        assert cli("namespaces", "restore", name).out == f"restored {name}\n"
+        assert cli("ls", name).code == 0
+
+
+class TestOrigin:
+    def test_a_push_names_its_parents_and_its_run(self, cli: Cli, fraud: str, team: str, files: Path) -> None:
+        pushed = cli(
+            *("push", f"{team}/tuned", files, "--no-capture", "-o", "json", "--run", "mlflow:8c1f"),
+            *("--parent", f"quantized_from={fraud}@1", "--parent", f"{fraud}@latest"),
+        )
+        version = pushed.json["version"]
+        assert [each["relation"] for each in version["parents"]] == ["QUANTIZED_FROM", "DERIVED_FROM"]
+        assert (version["run"]["tracker"], version["run"]["id"]) == ("mlflow", "8c1f")
+        wrong = cli("push", f"{team}/tuned", files, "--parent", f"from={fraud}@1")
+        assert "'from' is not a relation. Use fine_tuned_from, distilled_from," in wrong.err
+
+    def test_an_evaluation_has_slices_and_directions(self, cli: Cli, fraud: str) -> None:
+        cli(
+            *("evaluate", f"{fraud}@1", "--dataset", "test", "--metric", "loss=0.2", "--direction", "loss=lower"),
+            *("--slice", "eu:loss=0.3", "--slice", "us:loss=0.1"),
+        )
+        with Client() as client:
+            (made,) = client.evaluations.list(f"{fraud}@1")
+        assert made.directions == {"loss": Direction.LOWER_IS_BETTER}
+        assert {part.name: part.metrics["loss"] for part in made.slices} == {"eu": 0.3, "us": 0.1}
+        wrong = cli("evaluate", f"{fraud}@1", "--dataset", "t", "--metric", "a=1", "--direction", "a=up")
+        assert "use higher or lower" in wrong.err
+
+
+class TestWords:
+    def test_errors_name_the_options_of_the_command(self, cli: Cli, fraud: str, team: str, files: Path) -> None:
+        assert cli("ls", fraud, "--sort", "metrics").err.startswith("error: --sort: can't sort by 'metrics'")
+        assert cli("ls", fraud, "--filter", "a >").err.startswith("error: --filter: at character 4")
+        long = cli("push", f"{team}/x", files, "--label", f"k={'v' * 5000}").err
+        assert long.startswith("error: --label")
+
+    @pytest.mark.parametrize(
+        ("typed", "offered"),
+        [("pull {}", {"{}@production", "{}@latest", "{}@1"}), ("show {}@pro", {"{}@production"}), ("ls {0:.6}", None)],
+    )
+    def test_shells_complete_names(self, cli: Cli, fraud: str, typed: str, offered: set[str] | None) -> None:
+        cli("promote", f"{fraud}@1")
+        words = f"modelyard {typed.format(fraud)}"
+        asked = {"_MODELYARD_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": words}
+        done = subprocess.run(COMMAND, env=os.environ | asked, capture_output=True, text=True, check=False)
+        wanted = {each.format(fraud) for each in offered} if offered else {f"{fraud.partition('/')[0]}/"}
+        assert all(word in done.stdout for word in wanted), done.stdout + done.stderr
