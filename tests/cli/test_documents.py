@@ -29,7 +29,9 @@ def test_a_version_tells_all_its_fields_and_who_it_is_first() -> None:
     assert found["number"] == 3
     assert found["state"] == "READY"
     assert found["create_time"] == "2026-03-01T12:30:15.250000Z"
-    assert found["files"] == [{"path": "model.bin", "size": 1_500_000, "digest": f"sha256:{'a' * 64}"}]
+    assert found["files"] == [
+        {"path": "model.bin", "size": 1_500_000, "digest": f"sha256:{'a' * 64}", "executable": False}
+    ]
     assert found["params"] == {"lr": 0.1, "n": 2**62, "name": HOSTILE, "flag": False}
     assert found["aliases"] == ["candidate", "production"]
     assert found["parents"] == [
