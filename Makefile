@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test test-long mutants check docs docs-serve bench protos freeze-contract contract format lock clean
+.PHONY: help demo serve test test-long mutants check docs docs-serve docs-test bench protos freeze-contract contract format lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,9 @@ serve: $(READY) ## start a server with the embedded default
 
 test: $(READY) ## all tests
 	@$(BIN)/pytest -n 3 --dist loadfile
+
+docs-test: $(READY) ## run every command of the documentation against a real server, and check all links
+	@$(BIN)/pytest -n 2 tests/docs
 
 test-long: $(READY) ## what tests do at random or many times, ten times as often; an hour
 	@MODELYARD_TEST_SCALE=10 HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 \

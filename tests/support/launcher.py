@@ -1,8 +1,8 @@
 """The process that starts a test runner's children, and ends them when the runner dies.
 
-It has imported the server, so a server is a fork of it and need not import for two seconds. Such a child is a process
-like any other: it has its own pid, log and environment, runs the command's own entry point, and can be killed. Anything
-else is executed as usual.
+It has imported the server and the command line, so each of these is a fork of it and need not import for two seconds.
+Such a child is a process like any other: it has its own pid, log and environment, runs the command's own entry point,
+and can be killed. Anything else is executed as usual.
 
 The runner keeps one socket to the launcher, and one for each child. The kernel closes them when the runner dies. The
 launcher then ends the child, and removes its folder. If the launcher itself dies, the kernel ends its children (on
@@ -33,6 +33,8 @@ HEADER: Final = struct.Struct(">I")
 """The length of a request, which is JSON. Three descriptors come with it: the child's socket, output and errors."""
 DESCRIPTORS: Final = 3
 IMPORTED: Final = (
+    "modelyard._sync",
+    "modelyard.cli.app",
     "modelyard_server.cli",
     "modelyard_server.db.engines.postgresql",
     "modelyard_server.db.engines.sqlite",
