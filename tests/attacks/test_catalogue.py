@@ -66,7 +66,10 @@ _OTHERS: Final = {
         "test_what_was_tampered_with_is_noticed_and_made_good",
     ),
     "A101 a cache that others can write to": ("sdk/test_cache.py", "test_a_cache_that_others_can_write_to_is_refused"),
-    "A101 a cache behind a link": ("sdk/test_cache.py", "test_a_cache_behind_a_link_is_refused"),
+    "A101 a cache behind a link of others": (
+        "sdk/test_cache_places.py",
+        "test_a_link_of_another_user_is_refused",
+    ),
     "A101 a cache of another user": ("sdk/test_cache.py", "test_a_cache_of_another_user_is_refused"),
     "A105 secrets in what is printed": ("sdk/test_config.py", "test_secrets_are_not_printed"),
     "A105 secrets among the arguments": ("cli/test_command_line.py", "test_no_option_takes_a_token"),

@@ -37,6 +37,7 @@ COMMANDS = (
 )
 
 
+OF_CACHE = ("ls", "rm", "gc", "verify")
 OF_NAMESPACES = ("ls", "create", "edit", "rm", "restore")
 OF_WEBHOOKS = ("add", "ls", "rm", "enable", "disable", "rotate-secret", "test", "deliveries", "redeliver")
 
@@ -71,6 +72,7 @@ def test_shells_can_complete() -> None:
     [
         *COMMANDS,
         *(f"namespaces {command}" for command in OF_NAMESPACES),
+        *(f"cache {command}" for command in OF_CACHE),
         *(f"webhooks {command}" for command in OF_WEBHOOKS),
     ],
 )

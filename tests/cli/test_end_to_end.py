@@ -97,6 +97,50 @@ class TestPull:
         assert cli("pull", reference).code == 4
 
 
+class TestTarget:
+    def test_a_folder_with_other_files_needs_force(self, cli: Cli, fraud: str, tmp_path: Path) -> None:
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "notes").touch()
+        answer = cli("pull", fraud, tmp_path / "mine")
+        assert answer.code == 4
+        assert "--force" in answer.err
+        assert cli("pull", fraud, tmp_path / "mine", "--force", "--no-cache").code == 0
+        assert not (tmp_path / "mine" / "notes").exists()
+
+    def test_a_link_leads_into_the_cache(self, cli: Cli, fraud: str, tmp_path: Path) -> None:
+        assert cli("pull", fraud, tmp_path / "link", "--link").out == f"{tmp_path / 'link'}\n"
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "link" / "model.bin").read_bytes() == b"weights"
+        assert cli("pull", fraud, "--link").code == 4
+
+    def test_the_executable_bit_is_kept(self, cli: Cli, fraud: str, files: Path, tmp_path: Path) -> None:
+        (files / "model.bin").chmod(0o755)
+        assert cli("push", fraud, files, "--no-capture", "--if-changed").out.startswith(f"{fraud}@2")
+        assert cli("pull", f"{fraud}@2", tmp_path / "target").code == 0
+        assert os.access(tmp_path / "target" / "model.bin", os.X_OK)
+        assert not os.access(tmp_path / "target" / "sub" / "config.json", os.X_OK)
+
+
+class TestCache:
+    def test_it_is_listed_checked_and_emptied(self, cli: Cli, fraud: str) -> None:
+        assert cli("cache", "ls", "-o", "json").json == {"versions": []}
+        cli("pull", fraud)
+        (found,) = cli("cache", "ls", "-o", "json").json["versions"]
+        assert (found["size"], found["file_count"]) == (9, 2)
+        assert f"{fraud}@1" in cli("cache", "ls").out
+        assert cli("cache", "verify").code == 0
+        assert "running process" in cli("cache", "rm", f"{fraud}@1").err
+        assert cli("cache", "rm", f"{fraud}@7").code == 2
+        assert cli("cache", "gc", "--max", "1GB", "-o", "json").json == {"size": 9}
+        assert "10GB" in cli("cache", "gc", "--max", "much").err
+        damaged = Path(found["path"]) / "model.bin"
+        damaged.chmod(0o644)
+        damaged.write_bytes(b"other!!")
+        answer = cli("cache", "verify")
+        assert answer.code == 3
+        assert "damaged: model.bin" in answer.out
+
+
 class TestBrowse:
     def test_resolve_tells_version_digest_and_rule(self, cli: Cli, fraud: str) -> None:
         assert re.fullmatch(rf"{fraud}@1  sha256:[0-9a-f]{{64}}\n", cli("resolve", f"{fraud}@latest").out)

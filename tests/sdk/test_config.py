@@ -174,9 +174,19 @@ def test_the_size_of_the_cache_can_be_set(monkeypatch: pytest.MonkeyPatch) -> No
     assert _config.cache_bytes(5) == 5
 
 
-@pytest.mark.parametrize("given", ["10G", "-1", "0", "1.5", "\u0665"])
-def test_a_size_that_is_no_number_of_bytes_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [("10GB", 10**10), ("10 gib", 10 * 2**30), ("1.5T", 15 * 10**11), ("7b", 7), ("512MiB", 2**29), ("4k", 4000)],
+)
+def test_a_size_may_have_a_unit(monkeypatch: pytest.MonkeyPatch, given: str, size: int) -> None:
     monkeypatch.setenv("MODELYARD_CACHE_BYTES", given)
 
-    with pytest.raises(modelyard.InvalidArgumentError, match="whole number of bytes"):
+    assert _config.cache_bytes() == size
+
+
+@pytest.mark.parametrize("given", ["10 apples", "-1", "0", "1.5", "\u0665", "10GBB", "1e9"])
+def test_what_is_no_size_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("MODELYARD_CACHE_BYTES", given)
+
+    with pytest.raises(modelyard.InvalidArgumentError, match=r"not a (positive )?size"):
         modelyard.Client()

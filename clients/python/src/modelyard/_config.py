@@ -6,13 +6,14 @@
 ``MODELYARD_CA_FILE``      certificates (PEM) to trust instead of the usual ones
 ``MODELYARD_INSECURE``     1 allows plaintext to another machine, though never with a token
 ``MODELYARD_CACHE_DIR``    else ``$XDG_CACHE_HOME/modelyard``, else ``~/.cache/modelyard``
-``MODELYARD_CACHE_BYTES``  how large the cache may grow; 100 GiB unless set
+``MODELYARD_CACHE_BYTES``  how large the cache may grow, as ``50GB`` or ``50GiB``; 100 GiB unless set
 """
 
 import os
 import re
 import ssl
 from dataclasses import dataclass, field
+from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,7 @@ _HOW: Final = "Use grpc://host:port, grpcs://host:port for TLS, or a gRPC target
 _TARGET_HOST: Final = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?(\[[^]]+\]|[^:/]+)(?::(\d{1,5}))?")
 _YES: Final = ("1", "true", "yes", "on")
 _NO: Final = ("", "0", "false", "no", "off")
+_SIZE: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9}(?=\s*[kmgtp]))?)\s*(?:([kmgtp])(i)?)?b?", re.IGNORECASE)
 # What HTTP/2 carries in a header.
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
@@ -100,11 +102,32 @@ def cache_dir(given: str | os.PathLike[str] | None = None) -> Path:
 
 
 def cache_bytes(given: int | None = None) -> int:
-    """How large the cache may grow. Raises ``InvalidArgumentError`` if that is no positive number."""
+    """How large the cache may grow. Raises ``InvalidArgumentError`` if that is no positive size."""
     text = str(given) if given is not None else os.environ.get("MODELYARD_CACHE_BYTES") or str(DEFAULT_CACHE_BYTES)
-    if not re.fullmatch(r"[1-9][0-9]*", text):
-        raise _invalid("cache_bytes", f"{text[:80]!r} is not a positive whole number of bytes.")
-    return int(text)
+    size = parse_size(text, "cache_bytes")
+    if size < 1:
+        raise _invalid("cache_bytes", f"{text[:80]!r} is not a positive size.")
+    return size
+
+
+def parse_size(text: str, name: str) -> int:
+    """Bytes, as ``1000``, ``10GB`` (powers of 1000) or ``10GiB`` (powers of 1024); ``name`` is what it was given as.
+
+    Raises ``InvalidArgumentError`` if it is no size.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise _invalid(name, f"{text[:80]!r} is not a size. Use a number of bytes, or for example 10GB or 10GiB.")
+    number, prefix, binary = found.groups()
+    return int(Decimal(number) * (1024 if binary else 1000) ** " KMGTP".index((prefix or " ").upper()))
+
+
+def state_dir(given: str | os.PathLike[str] | None = None) -> Path | None:
+    """Where pushes note how far they came; None if there is no such place, and none of them can be resumed."""
+    try:
+        return cache_dir(given)
+    except CacheError:
+        return None
 
 
 def _is_target(url: str) -> bool:

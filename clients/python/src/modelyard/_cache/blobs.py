@@ -11,6 +11,7 @@ from typing import Final
 from modelyard._cache.layout import Layout
 from modelyard._cache.locks import waited_for
 from modelyard._connection import Connection
+from modelyard._transfer import leases
 from modelyard._transfer.copies import link_or_copy
 from modelyard._transfer.download import download
 from modelyard._transfer.fetching import TOGETHER
@@ -164,6 +165,7 @@ class BlobFetcher:
     async def _download(self, file: File, lock: int | None, on_bytes: Callable[[int], None]) -> None:
         def arrived(size: int) -> None:
             self.bytes_received += size
+            leases.touch(self._content.parent / "lease")
             if lock is not None:
                 os.utime(lock)
             on_bytes(size)
@@ -177,7 +179,7 @@ class BlobFetcher:
         part.chmod(0o444)
         target = part.rename(self._content / file.digest)
         blob = self._layout.blob(file.digest)
-        blob.parent.mkdir(mode=0o700, exist_ok=True)
+        blob.parent.mkdir(mode=self._layout.mode, exist_ok=True)
         try:
             os.link(target, blob)
         except OSError:

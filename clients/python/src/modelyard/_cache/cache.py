@@ -1,5 +1,6 @@
 """The cache's front."""
 
+import os
 from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -12,19 +13,21 @@ from modelyard._cache.layout import Layout, Staging, explained, sweep
 from modelyard._cache.locks import waited_for
 from modelyard._cache.manifests import check_manifest
 from modelyard._cache.references import References
-from modelyard._cache.snapshots import build, hold, install, is_intact
+from modelyard._cache.snapshots import build, hashed, hold, install, is_intact
 from modelyard._connection import Connection
 from modelyard._transfer.progress import Meter, ProgressCallback
+from modelyard._transfer.records import Record, is_unchanged
 from modelyard._transfer.threads import in_thread, opened
 from modelyard.core.manifest import File, check_digest
+from modelyard.errors import CacheError
 from modelyard.types import Version
 
 
 class Cache:
     """One folder of verified models, shared by all processes of a user.
 
-    Everything raises ``CacheError`` if the folder can't be used or can't be trusted: owned by another user, open to
-    others' writing, or a symbolic link.
+    Everything raises ``CacheError`` if the folder can't be used, or if users other than this one and root could change
+    what is in it. A folder that can only be read serves what it holds.
     """
 
     def __init__(self, root: Path, max_bytes: int) -> None:
@@ -33,18 +36,36 @@ class Cache:
         self.max_bytes: Final = max_bytes
         self._layout = Layout(root)
         self._references = References(self._layout)
+        self._hashed: dict[str, Record] = {}
 
     def lookup(self, manifest_digest: str) -> Path | None:
         """The folder with a version's files if they are all here, unchanged since they were verified; else None.
 
         Reads no file's bytes and asks no registry. The files stay at least as long as this process lives.
         """
-        snapshot = self._layout.snapshot(check_digest(manifest_digest))
+        check_digest(manifest_digest)
         with explained(self.root):
-            self._layout.prepare()
-            if hold(snapshot) and is_intact(snapshot, manifest_digest):
+            if not self._layout.check():
+                return None
+            snapshot = self._layout.snapshot(manifest_digest)
+            if not snapshot.is_dir() or not hold(snapshot):
+                return None
+            if is_intact(snapshot, manifest_digest) or self._is_right(snapshot, manifest_digest):
                 return snapshot / "files"
         return None
+
+    def _is_right(self, snapshot: Path, manifest_digest: str) -> bool:
+        """Whether a version that can't be made good here still has the right bytes.
+
+        The layers of an image give files new inodes and times. A cache that can be written to hashes its blobs when it
+        fetches the version; one that can only be read does it here, once in a process.
+        """
+        if all(_is_writable(folder) for folder in (snapshot, self._layout.staging)):
+            return False
+        record = self._hashed.get(manifest_digest)
+        if record is None or not is_unchanged(snapshot / "files", record, manifest_digest):
+            record = self._hashed[manifest_digest] = hashed(snapshot, manifest_digest)
+        return bool(record)
 
     async def fetch(
         self, connection: Connection, version: Version, *, progress: ProgressCallback | None = None
@@ -78,7 +99,7 @@ class Cache:
             await in_thread(content.mkdir)
             fetcher = BlobFetcher(self._layout, connection, version.name, content, meter)
             await fetcher.fetch(_distinct(version.files))
-            await in_thread(build, staged, version.files, content)
+            await in_thread(build, staged, version.files, content, self._layout.mode)
             await in_thread(install, staged, snapshot, version.digest)
             await self.evict()
             return snapshot / "files", fetcher
@@ -90,9 +111,15 @@ class Cache:
 
     def shares_with(self, folder: Path) -> bool:
         """Whether files can have names both here and in a folder, which exists."""
-        with explained(self.root):
-            self._layout.prepare()
-            return self._layout.staging.stat().st_dev == folder.stat().st_dev
+        try:
+            with explained(self.root):
+                self._layout.prepare()
+                with closing(Staging(self._layout)) as staging:
+                    return staging.path.stat().st_dev == folder.stat().st_dev
+        except CacheError as error:
+            if error.reason != "CACHE_READ_ONLY":
+                raise
+        return False
 
     def blob(self, digest: str) -> Path:
         """Where the bytes of a digest are if they are here. They are to be verified."""
@@ -106,27 +133,28 @@ class Cache:
 
     def remember(self, server: str, reference: str, version_bytes: bytes) -> None:
         """Notes what a reference means now: a serialized ``Version`` message, with its files."""
-        with explained(self.root):
-            self._layout.prepare()
-            self._references.remember(server, reference, version_bytes)
+        try:
+            with explained(self.root):
+                self._layout.prepare()
+                self._references.remember(server, reference, version_bytes)
+        except CacheError as error:
+            if error.reason != "CACHE_READ_ONLY":  # it serves all the same
+                raise
 
     def recall(self, server: str, reference: str) -> bytes | None:
         """The message that was noted last for a reference, or None."""
         with explained(self.root):
-            self._layout.prepare()
-            return self._references.recall(server, reference)
+            return self._references.recall(server, reference) if self._layout.check() else None
 
     def recall_digest(self, manifest_digest: str) -> bytes | None:
         """The message that was noted last for a manifest digest, or None."""
         with explained(self.root):
-            self._layout.prepare()
-            return self._references.recall_digest(manifest_digest)
+            return self._references.recall_digest(manifest_digest) if self._layout.check() else None
 
     def size(self) -> int:
         """Bytes of all models in the cache."""
         with explained(self.root):
-            self._layout.prepare()
-            return usage(self._layout)
+            return usage(self._layout) if self._layout.check() else 0
 
     async def evict(self) -> None:
         """Removes least recently used versions that no process uses, until the rest fits."""
@@ -145,3 +173,7 @@ class Cache:
 def _distinct(files: Iterable[File]) -> Collection[File]:
     """One of each that are alike."""
     return {file.digest: file for file in files}.values()
+
+
+def _is_writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)

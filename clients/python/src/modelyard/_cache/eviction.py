@@ -9,7 +9,7 @@ from modelyard._cache.blobs import remove_blob
 from modelyard._cache.layout import Layout, Staging, remove_tree
 from modelyard._cache.locks import try_lock
 from modelyard._cache.pins import pinned
-from modelyard._cache.snapshots import is_held
+from modelyard._cache.snapshots import is_held, is_leased
 
 
 def usage(layout: Layout) -> int:
@@ -24,24 +24,26 @@ def evict(layout: Layout, staging: Staging, max_bytes: int) -> None:
     """Removes versions until the rest fits. Call it with the eviction lock held."""
     if usage(layout) <= max_bytes:
         return
-    _remove_orphans(layout)
+    remove_orphans(layout)
     kept = pinned(layout)
-    for snapshot in sorted(layout.snapshots.iterdir(), key=_last_use):
+    for snapshot in sorted(layout.snapshots.iterdir(), key=last_use):
         if usage(layout) <= max_bytes:
             return
-        if snapshot.name not in kept and _remove_unused(snapshot, staging.path / snapshot.name):
-            _remove_orphans(layout)
+        if snapshot.name not in kept and remove_unused(snapshot, staging.path / snapshot.name):
+            remove_orphans(layout)
 
 
-def _last_use(snapshot: Path) -> int:
+def last_use(snapshot: Path) -> int:
+    """In nanoseconds since 1970; 0 if the version is not whole."""
     try:
         return (snapshot / "lock").lstat().st_mtime_ns
     except OSError:  # not whole
         return 0
 
 
-def _remove_unused(snapshot: Path, aside: Path) -> bool:
-    if is_held(snapshot):
+def remove_unused(snapshot: Path, aside: Path) -> bool:
+    """Whether a version was removed, by way of ``aside``; not if a process uses it."""
+    if is_held(snapshot) or is_leased(snapshot):
         return False
     lock = snapshot / "lock"
     fd = try_lock(lock)
@@ -59,7 +61,7 @@ def _remove_unused(snapshot: Path, aside: Path) -> bool:
     return True
 
 
-def _remove_orphans(layout: Layout) -> None:
+def remove_orphans(layout: Layout) -> None:
     """Removes blobs that no version has.
 
     A fetch that goes on links a blob into its staging folder before it relies on it, so what it has is no orphan; if it

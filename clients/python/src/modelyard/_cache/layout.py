@@ -4,32 +4,52 @@ import errno
 import os
 import secrets
 import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from modelyard._cache.locks import remove_locked, try_lock
+from modelyard._cache.trust import check_trusted, trusted_root
+from modelyard._transfer import leases
 from modelyard.errors import CacheError
 
-_HOME: Final = "set MODELYARD_CACHE_DIR to a folder of your own"
-_UNUSABLE: Final = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE}
-    | {errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.ESTALE}
-)
+_PRIVATE: Final = 0o700
+_READABLE: Final = 0o755
+_NOT_OURS: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 class Layout:
     """Paths below one root. Digests are checked before they come here."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.blobs = root / "blobs" / "sha256"
-        self.snapshots = root / "snapshots"
-        self.references = root / "references"
-        self.staging = root / "staging"
-        self.pins = root / "pins"
+    def __init__(self, given: Path) -> None:
+        self.given = given
+
+    @cached_property
+    def root(self) -> Path:
+        """Raises ``CacheError`` if the folder can't be trusted."""
+        return trusted_root(self.given)
+
+    @property
+    def blobs(self) -> Path:
+        return self.root / "blobs" / "sha256"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def references(self) -> Path:
+        return self.root / "references"
+
+    @property
+    def staging(self) -> Path:
+        return self.root / "staging"
+
+    @property
+    def pins(self) -> Path:
+        return self.root / "pins"
 
     def blob(self, digest: str) -> Path:
         name = digest.removeprefix("sha256:")
@@ -48,61 +68,65 @@ class Layout:
     def eviction_lock(self) -> Path:
         return self.staging / "eviction.lock"
 
-    def prepare(self) -> None:
-        """Makes the folders. Raises ``CacheError`` if one is not this user's alone to write to."""
-        with explained(self.root):
-            self.root.parent.mkdir(parents=True, exist_ok=True)
-            for folder in (
-                self.root,
-                self.blobs.parent,
-                self.blobs,
-                self.snapshots,
-                self.references,
-                self.staging,
-                self.pins,
-            ):
+    def check(self) -> bool:
+        """Whether there is a cache. Raises ``CacheError`` if somebody else could change it. Makes nothing."""
+        with explained(self.given):
+            trusted_root(self.given)  # again: it may have changed
+            for folder in self._folders():
                 try:
-                    folder.mkdir(mode=0o700)
+                    check_trusted(folder)
+                except FileNotFoundError:
+                    continue
+            return self.snapshots.is_dir()
+
+    def prepare(self) -> None:
+        """Makes the folders, and raises as :meth:`check` does."""
+        with explained(self.given):
+            trusted_root(self.given)
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            for folder in self._folders():
+                try:
+                    folder.mkdir(mode=_PRIVATE if folder == self.root else self.mode)
                 except FileExistsError:
-                    _check_private(folder)
+                    check_trusted(folder)
 
+    def _folders(self) -> Iterator[Path]:
+        yield from (self.root, self.blobs.parent, self.blobs, self.snapshots, self.references, self.staging, self.pins)
 
-def _check_private(folder: Path) -> None:
-    status = folder.lstat()
-    if stat.S_ISLNK(status.st_mode):
-        raise CacheError(
-            f"{str(folder)!r} is a symbolic link, and the cache follows none; set MODELYARD_CACHE_DIR to the folder"
-            " that it leads to, or remove it",
-            reason="CACHE_UNSAFE",
-        )
-    if not stat.S_ISDIR(status.st_mode):
-        raise CacheError(f"{str(folder)!r} is no folder; remove it, or {_HOME}", reason="CACHE_UNSAFE")
-    if status.st_uid != os.geteuid():
-        raise CacheError(
-            f"{str(folder)!r} belongs to another user (uid {status.st_uid}), who could change models in it; {_HOME}",
-            reason="CACHE_UNSAFE",
-        )
-    if status.st_mode & 0o022:
-        raise CacheError(
-            f"{str(folder)!r} can be written to by other users (mode {stat.S_IMODE(status.st_mode):o}), so its models"
-            f" can't be trusted; remove it, or {_HOME}",
-            reason="CACHE_UNSAFE",
-        )
+    @property
+    def mode(self) -> int:
+        """Of new folders: who may list the root may read all that is in it."""
+        return _READABLE & (self.root.stat().st_mode | _PRIVATE)
 
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turns what the system says of a folder that can't be used into a ``CacheError``."""
+    """Turns what the system says of a file of the cache into a ``CacheError`` that names the file."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _UNUSABLE:
+        if error.errno is None:  # not of the system, but for example a TimeoutError of the caller's
             raise
+        path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(folder)
         raise CacheError(
-            f"{str(folder)!r} can't be used: {error.strerror}. Free space or fix its permissions, or set"
-            " MODELYARD_CACHE_DIR to another folder",
-            reason="CACHE_UNUSABLE",
+            f"The cache {str(folder)!r} can't be used: {path}: {error.strerror}. {_advice(error.errno, folder)}",
+            reason="CACHE_READ_ONLY" if error.errno in _NOT_OURS else "CACHE_UNUSABLE",
+            metadata={"path": path},
         ) from error
+
+
+def _advice(code: int, folder: Path) -> str:
+    if code in {errno.ENOSPC, errno.EDQUOT}:
+        return "Free space, for example with 'modelyard cache gc --max 10GB'"
+    if code in _NOT_OURS:
+        with suppress(OSError):
+            status = folder.stat()
+            if status.st_uid != os.geteuid():
+                return (
+                    f"It belongs to uid {status.st_uid} (mode {status.st_mode & 0o7777:o}), and this is uid"
+                    f" {os.geteuid()}. To let other users read it: chmod -R a+rX {folder}"
+                )
+    return "Fix that, or set MODELYARD_CACHE_DIR to another folder"
 
 
 class Staging:
@@ -117,6 +141,12 @@ class Staging:
                 break
         self._fd = fd
         self.path.mkdir(mode=0o700)
+        leases.write(self.lease)
+
+    @property
+    def lease(self) -> Path:
+        """Says that this process lives, where locks lock nothing."""
+        return self.path / "lease"
 
     def close(self) -> None:
         remove_tree(self.path)
@@ -127,9 +157,14 @@ def sweep(layout: Layout) -> None:
     """Removes what processes that died left in the staging folder."""
     for lock in layout.staging.glob("*.lock"):
         fd = try_lock(lock)
-        if fd is not None:
-            remove_tree(lock.with_suffix(""))
-            remove_locked(fd, lock)
+        if fd is None:
+            continue
+        folder = lock.with_suffix("")
+        if folder.exists() and leases.is_alive(folder / "lease", made=folder):
+            os.close(fd)  # its lock locks nothing
+            continue
+        remove_tree(folder)
+        remove_locked(fd, lock)
 
 
 def _lock_of(folder: Path) -> Path:

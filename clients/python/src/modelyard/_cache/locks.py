@@ -8,8 +8,9 @@ import asyncio
 import errno
 import fcntl
 import os
+import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +18,21 @@ _POLL: Final = 0.05
 """Seconds."""
 _PATIENCE: Final = 60.0
 """Seconds that a holder may go without a sign of life."""
+_NO_LOCKS: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
+
+_proven: dict[Path, bool] = {}
 
 
 def try_lock(path: Path, *, shared: bool = False, create: bool = False) -> int | None:
-    """The descriptor of a locked file; None if someone else has it, or if there is no such file."""
+    """The descriptor of a locked file; None if someone else has it, or if there is no such file.
+
+    Where the file system has no locks, everybody gets it. Leases tell then whose a folder is.
+    """
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
     while True:
         try:
-            fd = os.open(path, flags, 0o600)
+            # Others may read it, and so share a lock, if the folder lets them.
+            fd = _open(path, flags, shared=shared)
         except FileNotFoundError:
             return None
         try:
@@ -32,11 +40,50 @@ def try_lock(path: Path, *, shared: bool = False, create: bool = False) -> int |
             if is_at(fd, path):
                 return fd
         except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return fd
             os.close(fd)
             if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
                 return None
             raise
         os.close(fd)
+
+
+def _open(path: Path, flags: int, *, shared: bool) -> int:
+    try:
+        return os.open(path, flags, 0o644)
+    except OSError as error:
+        if not shared or error.errno not in {errno.EROFS, errno.EACCES, errno.EPERM}:
+            raise
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+
+def are_proven(folder: Path) -> bool:
+    """Whether a lock of this file system was seen to keep another one out; asked once of each folder.
+
+    It is not seen where locks belong to processes, as on NFS: there they may work all the same.
+    """
+    if folder not in _proven:
+        _proven[folder] = _try_out(folder / f"try-{secrets.token_hex(8)}.lock")
+    return _proven[folder]
+
+
+def _try_out(path: Path) -> bool:
+    fds: list[int] = []
+    try:
+        for _ in range(2):
+            fds.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            fcntl.flock(fds[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        for fd in fds:
+            os.close(fd)
+        with suppress(OSError):
+            path.unlink()
+    return False
 
 
 def is_at(fd: int, path: Path) -> bool:

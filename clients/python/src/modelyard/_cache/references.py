@@ -46,6 +46,15 @@ class References:
         """The version that was noted last for a manifest digest, by whatever reference and from whatever server."""
         return _read(self._by_digest(check_digest(manifest_digest)))
 
+    def names(self) -> dict[str, set[str]]:
+        """The names of the versions that are noted, by their manifest digests."""
+        found: dict[str, set[str]] = {}
+        for path in self._layout.references.iterdir():
+            if (noted := _read(path)) is not None:
+                version = Version.FromString(noted)
+                found.setdefault(version.manifest_digest, set()).add(version.name)
+        return found
+
     def forget_evicted(self) -> None:
         """Removes what names versions that are not in the cache any more."""
         oldest = time.time() - _YOUNG

@@ -1,23 +1,28 @@
 """Whole versions: made in the staging folder, put in place at once, told to be intact without reading them."""
 
 import errno
+import hashlib
 import json
 import os
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from modelyard._cache.locks import is_at, try_lock
+from modelyard._cache.locks import are_proven, is_at, try_lock
+from modelyard._transfer import leases
 from modelyard._transfer.copies import clone_or_copy, link_or_copy
-from modelyard._transfer.records import is_unchanged, record_of
+from modelyard._transfer.records import Record, is_unchanged, record_of
 from modelyard.core.manifest import File
 from modelyard.errors import CacheError
 
 _ATTEMPTS: Final = 100
 _PAUSE: Final = 0.02
 """Seconds."""
+_HELD: Final = 7 * 24 * 3600.0
+"""Seconds after its last use that a version is kept for a process elsewhere, where nothing can be locked."""
 
 _held: dict[Path, int] = {}
 """Locks of the snapshots that this process was given, for as long as it lives; a forked child shares them."""
@@ -28,11 +33,17 @@ def hold(snapshot: Path) -> bool:
     lock = snapshot / "lock"
     fd = _held.get(snapshot)
     if fd is None or not is_at(fd, lock):
-        fd = try_lock(lock, shared=True)
+        try:
+            fd = try_lock(lock, shared=True)
+        except PermissionError:
+            return True  # of another user who lets this one read the files, but not the lock
         if fd is None:
             return False
         adopt(snapshot, fd)
-    os.utime(lock, follow_symlinks=False)
+    with suppress(OSError):  # a cache that can only be read serves too
+        os.utime(lock, follow_symlinks=False)
+        for lease in _leases(snapshot):
+            leases.touch(lease)
     return True
 
 
@@ -40,6 +51,30 @@ def adopt(snapshot: Path, fd: int) -> None:
     """Keeps a lock that was taken already."""
     # A former one, of a snapshot that was damaged, stays open: another thread may be looking at it.
     _held[snapshot] = fd
+    staging = _staging(snapshot)
+    with suppress(OSError):
+        if not are_proven(staging):
+            leases.write(staging / f"hold-{snapshot.name}-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def is_leased(snapshot: Path) -> bool:
+    """Whether a process uses it that could not lock it. Forgets those that are gone."""
+    used = False
+    for lease in _staging(snapshot).glob(f"hold-{snapshot.name}-*"):
+        if leases.is_alive(lease, made=lease, stale=_HELD):
+            used = True
+        else:
+            lease.unlink(missing_ok=True)
+    return used
+
+
+def _leases(snapshot: Path) -> Iterable[Path]:
+    staging = _staging(snapshot)
+    return () if are_proven(staging) else staging.glob(f"hold-{snapshot.name}-{os.getpid()}-*")
+
+
+def _staging(snapshot: Path) -> Path:
+    return snapshot.parent.parent / "staging"
 
 
 def is_held(snapshot: Path) -> bool:
@@ -59,9 +94,28 @@ def is_intact(snapshot: Path, digest: str) -> bool:
         return False
 
 
-def build(folder: Path, files: Sequence[File], content: Path) -> None:
-    """Makes a snapshot out of verified files in ``content`` that are named by their digests."""
-    folder.mkdir(mode=0o700)
+def hashed(snapshot: Path, digest: str) -> Record:
+    """The record of a version whose files were read just now; empty if they are not those of this manifest."""
+    try:
+        entries = json.loads((snapshot / "record.json").read_bytes())
+        files = [File(path, size, sha256, *executable) for path, sha256, size, _, _, *executable in entries]
+        record = record_of(snapshot / "files", files)
+        right = is_unchanged(snapshot / "files", record, digest) and all(
+            digest_of(snapshot / "files" / file.path) == file.digest for file in files
+        )
+    except (OSError, ValueError, TypeError):
+        return []
+    return record if right else []
+
+
+def digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def build(folder: Path, files: Sequence[File], content: Path, mode: int) -> None:
+    """Makes a snapshot out of verified files in ``content`` that are named by their digests; ``mode`` is its own."""
+    folder.mkdir(mode=mode)
     root = folder / "files"
     root.mkdir()
     for file in files:

@@ -49,7 +49,7 @@ class Push:
     described: Described
     if_changed: bool
     capture: bool
-    state_dir: Path
+    state_dir: Path | None
     progress: Callable[[Progress], None] | None
 
     async def run(self) -> Version:

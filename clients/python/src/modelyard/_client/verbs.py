@@ -23,7 +23,7 @@ from modelyard._transfer.local_files import collect
 from modelyard.core.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
 from modelyard.core.references import Reference
-from modelyard.errors import FieldViolation, InvalidArgumentError
+from modelyard.errors import CacheError, FieldViolation, InvalidArgumentError
 from modelyard.types import Comparison, Model, Progress, Promotion, PulledModel, Resolution, Version
 
 
@@ -131,7 +131,7 @@ class AsyncVerbs:
             described=described,
             if_changed=if_changed,
             capture=capture,
-            state_dir=_config.cache_dir(self._cache_dir),
+            state_dir=_config.state_dir(self._cache_dir),
             progress=progress,
         ).run()
 
@@ -191,7 +191,7 @@ class AsyncVerbs:
             place = await asyncio.to_thread(kind, Path(target), force=force)
         return await Pull(
             connection=self._connection,
-            cache=self._cache if cache else None,
+            cache=self._cache_for(target) if cache else None,
             reference=named,
             target=Path(target) if target is not None else None,
             place=place,
@@ -318,6 +318,14 @@ class AsyncVerbs:
             NotFoundError: A reference means nothing.
         """
         return await AsyncVersions(self._connection).compare(base, other)
+
+    def _cache_for(self, target: str | os.PathLike[str] | None) -> Cache | None:
+        try:
+            return self._cache
+        except CacheError:
+            if target is None:
+                raise
+            return None  # a user without a home needs no cache to fill a folder
 
     @cached_property
     def _cache(self) -> Cache:

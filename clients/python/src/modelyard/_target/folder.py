@@ -39,7 +39,7 @@ class TargetFolder:
         # A link that a user made leads to the folder that is meant; one that a pull made is replaced itself.
         self._folder = folder.absolute() if is_pulled_link(folder) else Path(os.path.realpath(folder))
         parent = self._folder.parent
-        self._whole = not os.path.ismount(self._folder) and (not parent.is_dir() or os.access(parent, os.W_OK))
+        self._whole = not os.path.ismount(self._folder) and (not parent.is_dir() or _is_writable(parent))
         """Whether it can be replaced as a whole."""
         self._prefix = f".{self._folder.name}.modelyard-" if self._whole else ".modelyard-"
         self._marker = parent / f".{self._folder.name}.modelyard" if self._whole else self._folder / _INSIDE
@@ -184,6 +184,10 @@ class TargetFolder:
 
     def _refused(self, why: str, *, reason: str) -> InvalidArgumentError:
         return InvalidArgumentError([("target", f"{str(self.given)!r} {why}")], reason=reason)
+
+
+def _is_writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def is_pulled_link(path: Path) -> bool:

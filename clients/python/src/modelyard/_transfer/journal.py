@@ -29,9 +29,11 @@ class Entry:
     only drive each other out. Methods block; call them in a thread.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
         self._fd = -1
+        if path is None:
+            return
         with suppress(OSError):
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
@@ -59,7 +61,7 @@ class Entry:
 
     def remove(self) -> None:
         # Whoever opened the file before this locks a file without a name; that costs a resume, nothing else.
-        if self._fd >= 0:
+        if self._fd >= 0 and self._path is not None:
             with suppress(OSError):
                 self._path.unlink()
 
@@ -71,11 +73,14 @@ class Entry:
 class Journal:
     """The entries of one user, in files that nobody else may read."""
 
-    def __init__(self, state_dir: Path) -> None:
-        self._folder = state_dir / "uploads"
+    def __init__(self, state_dir: Path | None) -> None:
+        """Without a folder, nothing is noted."""
+        self._folder = None if state_dir is None else state_dir / "uploads"
 
     def prepare(self) -> None:
         """Makes the folder and sweeps what is too old to be resumed. Blocks."""
+        if self._folder is None:
+            return
         oldest = time.time() - _KEPT
         with suppress(OSError):
             self._folder.parent.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +95,8 @@ class Journal:
     def entry(self, *key: str | int) -> AbstractAsyncContextManager[Entry]:
         """The entry of what ``key`` says: server, namespace, file, stamp, part. Any change makes it another."""
         name = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        return opened(lambda: Entry(self._folder / f"{name}.json"), Entry.close)
+        path = None if self._folder is None else self._folder / f"{name}.json"
+        return opened(lambda: Entry(path), Entry.close)
 
 
 def _is_private(folder: Path) -> bool:

@@ -6,23 +6,20 @@ another machine, or of another container, only time tells: it touches its lease 
 
 import json
 import os
-import secrets
 import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-_STALE: Final = 3600.0
+STALE: Final = 3600.0
 """Seconds without a touch after which a process elsewhere is taken for dead. Transfers that stand still end in one
 minute."""
 
 
 def write(lease: Path) -> None:
-    """Makes a lease of this process, whole at once."""
-    new = lease.with_name(f"{lease.name}.{secrets.token_hex(4)}")
-    new.write_text(json.dumps({"where": _here(), "pid": os.getpid(), "started": _started(os.getpid())}))
-    new.replace(lease)
+    """Makes a lease of this process."""
+    lease.write_text(json.dumps({"where": _here(), "pid": os.getpid(), "started": _started(os.getpid())}))
 
 
 def touch(lease: Path) -> None:
@@ -30,23 +27,26 @@ def touch(lease: Path) -> None:
         os.utime(lease, follow_symlinks=False)
 
 
-def is_alive(lease: Path, *, made: Path) -> bool:
-    """Whether the process of a lease may still live. ``made`` is what it is about: a process makes that first."""
+def is_alive(lease: Path, *, made: Path, stale: float = STALE) -> bool:
+    """Whether the process of a lease may still live. ``made`` is what it is about: a process makes that first.
+
+    A process elsewhere is taken for dead ``stale`` seconds after it touched the lease.
+    """
     try:
         told = json.loads(lease.read_bytes())
         where, pid, started = told["where"], int(told["pid"]), told["started"]
     except FileNotFoundError:
-        return _is_young(made)
+        return _is_young(made, stale)
     except (OSError, ValueError, TypeError, KeyError):
-        return _is_young(lease)
+        return _is_young(lease, stale)
     if where == _here():
         return _lives(pid) and _started(pid) == started
-    return _is_young(lease)
+    return _is_young(lease, stale)
 
 
-def _is_young(path: Path) -> bool:
+def _is_young(path: Path, stale: float) -> bool:
     try:
-        return time.time() - path.lstat().st_mtime < _STALE
+        return time.time() - path.lstat().st_mtime < stale
     except OSError:
         return False
 

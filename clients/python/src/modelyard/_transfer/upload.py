@@ -49,15 +49,15 @@ async def upload(
     namespace: str,
     files: Sequence[LocalFile],
     *,
-    state_dir: Path,
+    state_dir: Path | None,
     progress: ProgressCallback | None = None,
 ) -> Uploaded:
     """Brings the bytes of files into a namespace. Run again after any failure, it sends what is still missing.
 
-    ``state_dir`` keeps what a later process needs to go on with a large file. ``progress`` is told of the phases
-    ``hash`` and ``upload``, on the caller's loop. Raises ``ConflictError``, reason ``FILE_CHANGED``, if a file was
-    written to meanwhile, ``VerificationError`` if the registry got other bytes than were read, and what the registry
-    raises.
+    ``state_dir`` keeps what a later process needs to go on with a large file; None if there is no place for that.
+    ``progress`` is told of the phases ``hash`` and ``upload``, on the caller's loop. Raises ``ConflictError``, reason
+    ``FILE_CHANGED``, if a file was written to meanwhile, ``VerificationError`` if the registry got other bytes than
+    were read, and what the registry raises.
     """
     limits = await get_limits(connection)
     _check_limits(files, limits)

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 import typer
 
-from modelyard.cli import browse, change, consumers, follow, lifecycle, namespaces, transfer, webhooks
+from modelyard.cli import browse, cache, change, consumers, follow, lifecycle, namespaces, transfer, webhooks
 from modelyard.cli.exits import EXPLAINED, Exit, failure
 from modelyard.cli.options import add, remember
 from modelyard.cli.text import escape_lines
@@ -33,6 +33,7 @@ for _command in (
     add(app, _command)
 app.add_typer(namespaces.app, name="namespaces")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(cache.app, name="cache")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -59,6 +59,7 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
         "TARGET_NOT_EMPTY",
         "use another folder, or add --force to replace all that the target holds",
     ),
+    (errors.NotFoundError, "NOT_CACHED", "'modelyard cache ls' lists what is cached"),
     (errors.NotFoundError, "WEBHOOK_NOT_FOUND", "'modelyard webhooks ls' lists the webhooks of a namespace"),
     (errors.NotFoundError, "DELIVERY_NOT_FOUND", "'modelyard webhooks deliveries' lists the deliveries that are kept"),
     (errors.NotFoundError, "", "'modelyard ls' lists what exists; add --deleted to include what can be restored"),
