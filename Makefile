@@ -25,7 +25,7 @@ serve: $(READY) ## start a server with the embedded default
 	@$(BIN)/modelyard-server serve
 
 test: $(READY) ## all tests
-	@$(BIN)/pytest -n 3 --dist loadfile
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 docs-test: $(READY) ## run every command of the documentation against a real server, and check all links
 	@$(BIN)/pytest -n 2 tests/docs
