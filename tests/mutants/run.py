@@ -145,6 +145,7 @@ MUTANTS: Final = {
     "the cache takes a file before it is verified": Mutant(
         f"{SDK}/_cache/blobs.py",
         "        await download(self._connection, self._version_name, file, part, on_bytes=arrived)\n"
+        "        self.verified.add(file.digest)\n"
         "        await in_thread(self._publish, file, part)\n",
         "        try:\n"
         "            await download(self._connection, self._version_name, file, part, on_bytes=arrived)\n"
