@@ -30,6 +30,7 @@ _PORT: Final = "8000"
 """The port of the reader's own services. A test uses a free one."""
 _SEPARATORS: Final = frozenset({"|", "&&", "||", ">", "&", ";"})
 _JOINED: Final = re.compile(r"\\\n\s*")
+_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"$`\\]*\"")
 _SHELL: Final = re.compile(r"[|&;<>$`*?~\n]|\\\n")
 # What can't be run here, and why. The shell checks its syntax, and our own commands check their options.
 ELSEWHERE: Final = {
@@ -142,7 +143,7 @@ class Reader:
 
     def _run(self, text: str) -> tuple[int, str]:
         """Our own commands are forks of the launcher, which start ten times as fast."""
-        words = [] if _SHELL.search(text) else shlex.split(text)
+        words = [] if _SHELL.search(_QUOTED.sub("", text)) else shlex.split(text)
         entry = _ENTRIES.get(words[0]) if words else None
         command: list[str | Path] = [BIN / words[0], *words[1:]] if entry else ["/bin/bash", "-c", text]
         return self._spawned(command, entry)
