@@ -29,6 +29,8 @@ _ENTRIES: Final = {"modelyard": "modelyard.cli:main", "modelyard-server": SERVER
 _PORT: Final = "8000"
 """The port of the reader's own services. A test uses a free one."""
 _SEPARATORS: Final = frozenset({"|", "&&", "||", ">", "&", ";"})
+_BEFORE: Final = _SEPARATORS | {"--", "do", "then", "until"}
+"""After these words of a line, a command begins."""
 _JOINED: Final = re.compile(r"\\\n\s*")
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"$`\\]*\"")
 _SHELL: Final = re.compile(r"[|&;<>$`*?~\n]|\\\n")
@@ -41,8 +43,7 @@ ELSEWHERE: Final = {
     "make": "runs in a checkout; other tests run the targets",
     "modelyard-server serve": "the tests have a server",
     "modelyard-server migrate": "needs a database of the reader's own; tests/server runs it",
-    "openssl": "makes certificates; tests/support has some",
-    "jupyter": "is not installed",
+    "modelyard-server fsck": "needs the data of the reader's own server; tests/server runs it",
 }
 MISSING: Final = ("mlflow", "wandb", "huggingface_hub", "torch")
 """Packages of other projects that the tests do without. Programs that import them are only compiled."""
@@ -181,8 +182,9 @@ class Reader:
         assert code == 0, f"{block.place()}: {printed}"
         for line in _JOINED.sub(" ", text).splitlines():
             words = shlex.split(line, comments=True)
-            ours = next((place for place, word in enumerate(words) if word in _ENTRIES), None)
-            if ours is None or "=" in "".join(words[:ours]):
+            starts = (place for place, word in enumerate(words) if word in _ENTRIES)
+            ours = next((place for place in starts if place == 0 or words[place - 1] in _BEFORE), None)
+            if ours is None:
                 continue
             end = next((place for place, word in enumerate(words) if word in _SEPARATORS and place > ours), len(words))
             entry = _ENTRIES[words[ours]]
