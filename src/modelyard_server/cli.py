@@ -7,12 +7,14 @@ import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import closing
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from modelyard_server import app as application
 from modelyard_server import offline
@@ -85,13 +87,20 @@ def _settings(config: Path | None, *, failure: int = 1, **flags: Any) -> Setting
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        ]
-        _fail("; ".join(lines), failure)
+        _fail("; ".join(map(_told, error.errors())), failure)
     except ValueError as error:  # an invalid TOML file
         _fail(f"{config}: {error}", failure)
+
+
+def _told(error: ErrorDetails) -> str:
+    """One sentence about a setting that is wrong."""
+    name = ".".join(map(str, error["loc"])) or "settings"
+    if error["type"] != "extra_forbidden":
+        return f"{name}: {error['msg'].removeprefix('Value error, ')}"
+    known = sorted(Settings.model_fields)
+    near = get_close_matches(name, known, n=1)
+    meant = f"Did you mean {near[0]!r}?" if near else f"Use {', '.join(known)}."
+    return f"There is no setting {name!r}. {meant}"
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:

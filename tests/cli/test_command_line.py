@@ -26,7 +26,7 @@ COMMANDS = (
         "evaluate",
         "promote",
         "rollback",
-        *("best", "create", "edit", "deprecate", "quarantine", "release"),
+        *("best", "status", "create", "edit", "deprecate", "quarantine", "release"),
         "rm",
         "restore",
         "log",
@@ -95,6 +95,12 @@ def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"modelyard {version('modelyard')}\n"
+
+
+def test_a_wrong_choice_is_answered_with_the_right_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["ls", "-o", "yaml"]) == 1
+    told = "error: Invalid value for '--output' / '-o': 'yaml' is not one of 'table', 'json', 'jsonl'.\n"
+    assert capsys.readouterr().err.startswith(told)
 
 
 @pytest.mark.parametrize(

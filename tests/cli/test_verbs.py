@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,30 @@ class TestWords:
         done = subprocess.run(COMMAND, env=os.environ | asked, capture_output=True, text=True, check=False)
         wanted = {each.format(fraud) for each in offered} if offered else {f"{fraud.partition('/')[0]}/"}
         assert all(word in done.stdout for word in wanted), done.stdout + done.stderr
+
+
+class TestStatus:
+    def test_a_registry_that_answers_says_what_it_is(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MODELYARD_CACHE_BYTES", "1000")
+        told = cli("status").out
+        for fact in (
+            "yes, in ",
+            "modelyard-server 0.",
+            "anonymous",
+            "not set",
+            "at most 1.0 kB",
+        ):
+            assert fact in told
+        found = cli("status", "-o", "json").json["status"]
+        assert found["registry"]["server_version"] == version("modelyard-server")
+        assert found["error"] is None
+
+    def test_one_that_does_not_answer_is_told_with_the_settings(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("MODELYARD_TOKEN", "hunter2")
+        answer = cli("status", "--url", f"unix:{tmp_path}/nobody")
+        assert answer.code == 1
+        assert "reachable  no" in answer.out
+        assert f"unix:{tmp_path}/nobody" in answer.out
+        assert "hunter2" not in answer.out + answer.err

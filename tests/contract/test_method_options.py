@@ -11,7 +11,7 @@ from modelyard_server.app import SERVICES
 _FILES = [resources_pb2.DESCRIPTOR, *{service.file.name: service.file for service in SERVICES}.values()]
 _METHODS = [method for service in SERVICES for method in service.methods]
 # They concern the registry as a whole.
-_ABOVE_NAMESPACES = {"CreateNamespace", "ListNamespaces", "GetArtifactLimits"}
+_ABOVE_NAMESPACES = {"CreateNamespace", "ListNamespaces", "GetArtifactLimits", "GetRegistry"}
 
 
 def _named(item: Any) -> str:

@@ -40,6 +40,7 @@ DOCUMENTED = {
         "Rollout",
         "Rule",
         "Section",
+        "Status",
         "WebhookTest",
         "Usage",
     ],

@@ -58,7 +58,7 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "told"),
     [
-        ('lissen = "x"', "lissen: Extra inputs are not permitted"),
+        ('lissen = "x"', "There is no setting 'lissen'. Did you mean 'listen'?"),
         ("log_level = 3", "log_level"),
         ("listen = [", "Invalid"),
         ('listen = "localhost"', "has no port"),

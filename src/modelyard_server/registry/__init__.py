@@ -13,6 +13,7 @@ from modelyard_server.capability import Capability, Parts, Running
 from modelyard_server.jobs import Job
 from modelyard_server.log.changes import Mutations
 from modelyard_server.registry import inventory
+from modelyard_server.registry.about.servicer import AboutServicer
 from modelyard_server.registry.aliases import tables as alias_tables
 from modelyard_server.registry.aliases.events import ALIAS
 from modelyard_server.registry.aliases.moves import AliasMoves, MoveGuard
@@ -61,6 +62,7 @@ def _build(parts: Parts) -> Running:
             VersionsServicer(versions, lists, limits),
             AliasesServicer(aliases, lists, limits),
             ResolvingServicer(resolver),
+            AboutServicer(parts.clock),
         ],
         jobs=[_DefaultNamespace(namespaces)],
     )

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from modelyard import _config, _naming
+from modelyard import _config, _convert, _naming
 from modelyard._client.aliases import AsyncAliases
 from modelyard._client.deployments import AsyncDeployments
 from modelyard._client.evaluations import AsyncEvaluations
@@ -22,6 +23,9 @@ from modelyard._client.webhooks import AsyncWebhooks
 from modelyard._connection import Connection
 from modelyard.core.limits import DEFAULT_DEPLOYMENT_TTL, MAX_DEPLOYMENT_TTL, MIN_DEPLOYMENT_TTL
 from modelyard.interceptors import Interceptor
+from modelyard.types import Status
+from modelyard.v1.registry_pb2 import GetRegistryRequest
+from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 
 class AsyncClient(AsyncVerbs):
@@ -95,6 +99,18 @@ class AsyncClient(AsyncVerbs):
     async def close(self) -> None:
         """Cancels the calls under way and closes the connections. Later calls raise ``RuntimeError``."""
         await self._connection.close()
+
+    async def status(self) -> Status:
+        """Asks the registry for its release, its time, and who it takes this client for.
+
+        Raises:
+            UnavailableError: The registry can't be reached.
+        """
+        started = perf_counter()
+        call = self._connection.stub(RegistryServiceStub).GetRegistry
+        return _convert.status(
+            await self._connection.call(call, GetRegistryRequest()), self._connection.server, perf_counter() - started
+        )
 
     def serving(
         self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = DEFAULT_DEPLOYMENT_TTL

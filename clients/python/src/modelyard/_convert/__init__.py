@@ -17,7 +17,16 @@ from modelyard._convert.consumers import (
 from modelyard._convert.evaluations import evaluation
 from modelyard._convert.events import event
 from modelyard._convert.lineage import lineage
-from modelyard._convert.registry import alias, comparison, model, namespace, resolution, version, version_from_bytes
+from modelyard._convert.registry import (
+    alias,
+    comparison,
+    model,
+    namespace,
+    resolution,
+    status,
+    version,
+    version_from_bytes,
+)
 
 __all__ = [
     "DELIVERY_STATES",
@@ -33,6 +42,7 @@ __all__ = [
     "registration",
     "resolution",
     "rollout",
+    "status",
     "usage",
     "version",
     "version_from_bytes",

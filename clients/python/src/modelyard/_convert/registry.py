@@ -14,6 +14,7 @@ from modelyard.types import (
     Resolution,
     Rule,
     Section,
+    Status,
     Version,
     VersionState,
 )
@@ -122,6 +123,16 @@ def resolution(reference: str, message: registry_pb2.ResolveVersionResponse) -> 
         alias=alias(message.alias) if message.HasField("alias") else None,
         revision=message.revision,
         serve_time=moment(message.serve_time),
+    )
+
+
+def status(message: registry_pb2.Registry, url: str, latency: float) -> Status:
+    return Status(
+        url=url,
+        server_version=message.version,
+        caller=message.caller,
+        serve_time=moment(message.serve_time),
+        latency=latency,
     )
 
 

@@ -21,6 +21,7 @@ from modelyard._sync.versions import Versions
 from modelyard._sync.webhooks import Webhooks
 from modelyard.core.limits import DEFAULT_DEPLOYMENT_TTL
 from modelyard.interceptors import Interceptor
+from modelyard.types import Status
 
 
 class Client(Verbs):
@@ -104,6 +105,14 @@ class Client(Verbs):
     def close(self) -> None:
         """Cancels the calls under way and closes the connections. Later calls raise ``RuntimeError``."""
         _loop.run(self._client.close())
+
+    def status(self) -> Status:
+        """Asks the registry for its release, its time, and who it takes this client for.
+
+        Raises:
+            UnavailableError: The registry can't be reached.
+        """
+        return _loop.run(self._client.status())
 
     def serving(
         self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = DEFAULT_DEPLOYMENT_TTL

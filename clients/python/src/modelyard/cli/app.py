@@ -8,7 +8,18 @@ from io import TextIOWrapper
 
 import typer
 
-from modelyard.cli import browse, cache, change, consumers, follow, lifecycle, namespaces, transfer, webhooks
+from modelyard.cli import (
+    browse,
+    cache,
+    change,
+    consumers,
+    follow,
+    lifecycle,
+    namespaces,
+    status,
+    transfer,
+    webhooks,
+)
 from modelyard.cli.exits import EXPLAINED, Exit, failure
 from modelyard.cli.options import add, remember
 from modelyard.cli.text import escape_lines
@@ -27,13 +38,12 @@ for _command in (
     *(change.evaluate, change.promote, change.rollback),
     *(lifecycle.create, lifecycle.edit, lifecycle.deprecate, lifecycle.quarantine, lifecycle.release),
     *(lifecycle.rm, lifecycle.restore),
-    *(follow.log, follow.watch),
+    *(follow.log, follow.watch, status.status),
     *(consumers.deployments, consumers.rollout),
 ):
     add(app, _command)
-app.add_typer(namespaces.app, name="namespaces")
-app.add_typer(webhooks.app, name="webhooks")
-app.add_typer(cache.app, name="cache")
+for _name, _group in {"namespaces": namespaces.app, "webhooks": webhooks.app, "cache": cache.app}.items():
+    app.add_typer(_group, name=_name, short_help=_group.info.help)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -162,7 +162,7 @@ def _usage(error: Any) -> Failure:
     context = getattr(error, "ctx", None)
     return Failure(
         code=Exit.OTHER,
-        message=error.format_message(),
+        message=error.format_message().replace("Value error, ", ""),
         reason="USAGE",
         hint=f"see '{context.command_path if context else 'modelyard'} --help'",
     )

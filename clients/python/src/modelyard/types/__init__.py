@@ -25,6 +25,7 @@ from modelyard.types.registry import (
     Version,
     VersionState,
 )
+from modelyard.types.status import Status
 from modelyard.types.transfer import Progress, PulledModel
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Rollout",
     "Rule",
     "Section",
+    "Status",
     "Usage",
     "Version",
     "VersionState",

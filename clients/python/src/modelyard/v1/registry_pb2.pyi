@@ -118,6 +118,59 @@ class GetNamespaceRequest(_message.Message):
 Global___GetNamespaceRequest: _TypeAlias = GetNamespaceRequest  # noqa: Y015
 
 @_typing.final
+class GetRegistryRequest(_message.Message):
+    """Request of GetRegistry.
+    Since: 0.1
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRegistryRequest: _TypeAlias = GetRegistryRequest  # noqa: Y015
+
+@_typing.final
+class Registry(_message.Message):
+    """A registry, as the server that answered knows it.
+    Since: 0.1
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    SERVE_TIME_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Release of the server: `0.1.0`."""
+    caller: _builtins.str
+    """Who the server takes the caller for: the `actor` of its events."""
+    @_builtins.property
+    def serve_time(self) -> _timestamp_pb2.Timestamp:
+        """The server's time at the answer."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        serve_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["serve_time", b"serve_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "serve_time", b"serve_time", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Registry: _TypeAlias = Registry  # noqa: Y015
+
+@_typing.final
 class ListNamespacesRequest(_message.Message):
     """Request of ListNamespaces.
     Since: 0.1

@@ -53,6 +53,11 @@ class RegistryServiceStub(object):
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.GetNamespaceRequest.SerializeToString,
                 response_deserializer=modelyard_dot_v1_dot_resources__pb2.Namespace.FromString,
                 _registered_method=True)
+        self.GetRegistry = channel.unary_unary(
+                '/modelyard.v1.RegistryService/GetRegistry',
+                request_serializer=modelyard_dot_v1_dot_registry__pb2.GetRegistryRequest.SerializeToString,
+                response_deserializer=modelyard_dot_v1_dot_registry__pb2.Registry.FromString,
+                _registered_method=True)
         self.ListNamespaces = channel.unary_unary(
                 '/modelyard.v1.RegistryService/ListNamespaces',
                 request_serializer=modelyard_dot_v1_dot_registry__pb2.ListNamespacesRequest.SerializeToString,
@@ -211,6 +216,14 @@ class RegistryServiceServicer(object):
 
     def GetNamespace(self, request, context):
         """Returns a namespace, also a soft-deleted one.
+        Since: 0.1
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRegistry(self, request, context):
+        """Returns the release of the server, and who it takes the caller for. Use it to check an address and credentials.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -469,6 +482,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=modelyard_dot_v1_dot_registry__pb2.GetNamespaceRequest.FromString,
                     response_serializer=modelyard_dot_v1_dot_resources__pb2.Namespace.SerializeToString,
             ),
+            'GetRegistry': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRegistry,
+                    request_deserializer=modelyard_dot_v1_dot_registry__pb2.GetRegistryRequest.FromString,
+                    response_serializer=modelyard_dot_v1_dot_registry__pb2.Registry.SerializeToString,
+            ),
             'ListNamespaces': grpc.unary_unary_rpc_method_handler(
                     servicer.ListNamespaces,
                     request_deserializer=modelyard_dot_v1_dot_registry__pb2.ListNamespacesRequest.FromString,
@@ -667,6 +685,33 @@ class RegistryService(object):
             '/modelyard.v1.RegistryService/GetNamespace',
             modelyard_dot_v1_dot_registry__pb2.GetNamespaceRequest.SerializeToString,
             modelyard_dot_v1_dot_resources__pb2.Namespace.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRegistry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/modelyard.v1.RegistryService/GetRegistry',
+            modelyard_dot_v1_dot_registry__pb2.GetRegistryRequest.SerializeToString,
+            modelyard_dot_v1_dot_registry__pb2.Registry.FromString,
             options,
             channel_credentials,
             insecure,

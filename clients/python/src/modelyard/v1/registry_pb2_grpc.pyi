@@ -54,6 +54,10 @@ class RegistryServiceStub:
     """Returns a namespace, also a soft-deleted one.
     Since: 0.1
     """
+    GetRegistry: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetRegistryRequest, _registry_pb2.Registry]
+    """Returns the release of the server, and who it takes the caller for. Use it to check an address and credentials.
+    Since: 0.1
+    """
     ListNamespaces: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListNamespacesRequest, _registry_pb2.ListNamespacesResponse]
     """Lists namespaces by id.
     Since: 0.1
@@ -205,6 +209,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     GetNamespace: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetNamespaceRequest, _resources_pb2.Namespace]  # type: ignore[assignment]
     """Returns a namespace, also a soft-deleted one.
+    Since: 0.1
+    """
+    GetRegistry: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetRegistryRequest, _registry_pb2.Registry]  # type: ignore[assignment]
+    """Returns the release of the server, and who it takes the caller for. Use it to check an address and credentials.
     Since: 0.1
     """
     ListNamespaces: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListNamespacesRequest, _registry_pb2.ListNamespacesResponse]  # type: ignore[assignment]
@@ -367,6 +375,16 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Namespace, _abc.Awaitable[_resources_pb2.Namespace]]:
         """Returns a namespace, also a soft-deleted one.
+        Since: 0.1
+        """
+
+    @_abc_1.abstractmethod
+    def GetRegistry(
+        self,
+        request: _registry_pb2.GetRegistryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.Registry, _abc.Awaitable[_registry_pb2.Registry]]:
+        """Returns the release of the server, and who it takes the caller for. Use it to check an address and credentials.
         Since: 0.1
         """
 
