@@ -2,11 +2,14 @@
 
 import re
 import subprocess
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from tests.support.children import ROOT
+from tools.reference.__main__ import write
 
 _LINK: Final = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)|(?:src|srcset)=\"([^\"]+)\"")
 _NAMED: Final = re.compile(r"\bdocs/[\w/.-]+\.(?:md|svg)\b")
@@ -27,6 +30,23 @@ def test_relative_links_lead_to_files(page: Path) -> None:
     assert missing == []
     if page.is_relative_to(_DOCS):
         assert [t for t in targets if not t.resolve().is_relative_to(_DOCS)] == []
+
+
+def test_every_page_is_in_the_navigation(tmp_path: Path) -> None:
+    write(tmp_path)
+    made = {f"reference/{path.relative_to(tmp_path).as_posix()}" for path in tmp_path.rglob("*.md")}
+    kept = {
+        path.relative_to(_DOCS).as_posix() for path in _committed() if path.suffix == ".md" and _DOCS in path.parents
+    }
+    navigation = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    assert sorted(_pages(navigation)) == sorted(made | kept)
+
+
+def _pages(entry: object) -> Iterator[str]:
+    if isinstance(entry, str):
+        yield entry
+    for inner in entry if isinstance(entry, list) else entry.values() if isinstance(entry, dict) else ():
+        yield from _pages(inner)
 
 
 def test_documents_that_code_and_texts_name_exist() -> None:

@@ -123,18 +123,14 @@ def _method(file: _File, method: MethodDescriptorProto, path: Place, homes: dict
     yield file.comment(path)
     takes, gives = _link(method.input_type, homes), _link(method.output_type, homes)
     deadline = options.Extensions[options_pb2.default_deadline].ToTimedelta().total_seconds()
-    yield table(
-        ("Request", "Answer", "Permission", "Retry", "Deadline"),
-        [
-            (
-                f"stream of {takes}" if method.client_streaming else takes,
-                f"stream of {gives}" if method.server_streaming else gives,
-                f"`{options.Extensions[options_pb2.permission]}`",
-                _retry(options),
-                f"{deadline:g} s" if deadline else "none",
-            )
-        ],
-    )
+    facts = {
+        "Request": f"stream of {takes}" if method.client_streaming else takes,
+        "Answer": f"stream of {gives}" if method.server_streaming else gives,
+        "Permission": f"`{options.Extensions[options_pb2.permission]}`",
+        "Retry": _retry(options),
+        "Deadline": f"{deadline:g} s" if deadline else "none",
+    }
+    yield "\n".join(f"- {name}: {value}" for name, value in facts.items())
 
 
 def _retry(options: MethodOptions) -> str:

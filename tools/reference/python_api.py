@@ -25,6 +25,7 @@ _PAGES: Final = (
     ("modelyard.errors", "errors"),
     ("modelyard", "records"),
 )
+_LINE: Final = 80
 _STARS: Final = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
 _LISTS: Final = {
     griffe.DocstringSectionKind.parameters: "Arguments",
@@ -51,7 +52,7 @@ def pages() -> dict[str, str]:
     )
     assert isinstance(package, griffe.Module)
     sorted_in: dict[str, list[str]] = {name: [] for name in _TITLES}
-    for name in sorted(map(str, package.exports or ())):
+    for name in sorted(map(str, package.exports or ()), key=lambda name: (not name.endswith("Client"), name)):
         target = _target(package[name])
         sorted_in[_page_of(target)] += [*_rendered(name, target)]
     rendered = {f"python/{name}.md": page(_TITLES[name], *parts) for name, parts in sorted_in.items()}
@@ -134,7 +135,7 @@ def _signature(name: str, function: griffe.Function) -> str:
     result = f" -> {function.returns}" if function.returns is not None and name[:1].islower() else ""
     kind_of_call = "async " if "async" in function.labels else ""
     line = f"{kind_of_call}{name}({', '.join(parts)}){result}"
-    if len(line) <= 100:
+    if len(line) <= _LINE:
         return line
     arguments = "".join(f"    {part},\n" for part in parts)
     return f"{kind_of_call}{name}(\n{arguments}){result}"
