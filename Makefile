@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test test-long mutants check docs docs-serve docs-test bench protos freeze-contract contract format lock clean
+.PHONY: help demo serve test test-long mutants check docs docs-serve docs-test bench protos freeze-contract contract format lock clean dist
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -66,6 +66,10 @@ freeze-contract: $(READY) ## at a release: later changes must not break the cont
 
 contract: $(READY) ## build dist/modelyard-contract-VERSION.zip: what other languages, proxies and gateways need
 	@$(BIN)/python protos/bundle.py
+
+dist: $(READY) ## build the wheels and source archives of the SDK and the server into dist/
+	@$(BIN)/uv build --quiet --all-packages --no-build-isolation --python $(BIN)/python --out-dir dist
+	@ls dist/*.whl dist/*.tar.gz
 
 .venv-peers/.ready: benchmarks/requirements-peers.lock | $(READY)
 	@echo "Installing what is measured against into .venv-peers (once) ..."

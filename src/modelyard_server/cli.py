@@ -16,11 +16,12 @@ import typer
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+import modelyard_server
 from modelyard_server import app as application
 from modelyard_server import offline
 from modelyard_server.allocator import keep_freed_memory
 from modelyard_server.blobs.store import StoreError
-from modelyard_server.calls.errors import RegistryError
+from modelyard_server.calls.errors import RegistryError, Unavailable
 from modelyard_server.calls.methods import ContractError
 from modelyard_server.config import CONFIG_VARIABLE, Settings
 from modelyard_server.data_directory import DataDirectoryError
@@ -40,10 +41,26 @@ _OWNER_ONLY = 0o077
 
 cli = typer.Typer(
     name="modelyard-server",
-    help="The server of the Modelyard registry. Flags override MODELYARD_SERVER_… variables, and these the TOML file.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"modelyard-server {modelyard_server.__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """The server of the Modelyard registry. Flags override MODELYARD_SERVER_… variables, and these the TOML file."""
 
 
 def _fail(message: str, code: int = 1) -> NoReturn:
@@ -117,7 +134,13 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:
         RegistryError,
         StoreError,
     ) as error:
-        _fail(str(error), code)
+        _fail(f"{error}{_cause(error)}", code)
+
+
+def _cause(error: Exception) -> str:
+    """What a driver said, for the operator. Callers of the server never see it."""
+    lines = str(error.__cause__).splitlines() if isinstance(error, Unavailable) and error.__cause__ else []
+    return f" The cause: {lines[0]}" if lines else ""
 
 
 @cli.command()

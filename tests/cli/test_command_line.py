@@ -158,4 +158,7 @@ def test_without_the_extra_the_command_says_how_to_get_it() -> None:
     absent = COMMAND[2].replace("import sys;", "import sys; sys.modules['typer'] = None;")
     done = subprocess.run([sys.executable, "-c", absent, "ls"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: the command line needs two more packages: pip install 'modelyard[cli]'\n"
+    assert done.stderr == (
+        "error: the command line needs two more packages. Install modelyard[cli] from where you got modelyard, or:"
+        " pip install typer rich\n"
+    )

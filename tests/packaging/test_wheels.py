@@ -1,6 +1,9 @@
 """The wheels hold what they should, and work where nothing else is: at both ends of what the SDK supports."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -14,14 +17,22 @@ SESSION = Path(__file__).with_name("sdk_session.py")
 SDK_SOURCES = ROOT / "clients/python/src"
 SERVER_SOURCES = ROOT / "src"
 LOCK = ROOT / "requirements.lock"
+BOTH = ("modelyard[cli,crc32c]", "modelyard-server")
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheels of both distributions."""
+    """A folder with what ``make dist`` builds: the source archives, and the wheels made from them."""
     folder = tmp_path_factory.mktemp("wheels")
-    run(UV, "build", "--quiet", "--wheel", "--no-build-isolation", "--all-packages", "--out-dir", folder)
+    run(UV, "build", "--quiet", "--no-build-isolation", "--all-packages", "--out-dir", folder)
     return folder
+
+
+def other_pythons() -> list[str]:
+    """The interpreters at hand that we support, besides the one that runs the tests."""
+    minors = [minor for minor in (11, 12, 13) if minor != sys.version_info.minor]
+    found = [path for minor in minors if (path := shutil.which(f"python3.{minor}"))]
+    return [path for path in found if subprocess.run([path, "-V"], check=False, capture_output=True).returncode == 0]
 
 
 def wheel(folder: Path, distribution: str) -> Path:
@@ -57,7 +68,7 @@ def newest(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def with_server(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("with_server") / "environment"
-    return environment(folder, "--constraints", LOCK, "--find-links", wheels, wheel(wheels, "modelyard_server"))
+    return environment(folder, "--constraints", LOCK, "--find-links", wheels, *BOTH)
 
 
 def files(path: Path) -> set[str]:
@@ -131,6 +142,55 @@ def test_the_sdk_works_without_a_warning_at_both_ends_of_its_range(
     where = run(python, "-I", "-W", "error", SESSION, tmp_path, cwd=tmp_path, env=variables)
 
     assert Path(where.strip()).is_relative_to(python.parents[1])
+
+
+def test_the_source_archives_are_there(wheels: Path) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert {path.name for path in wheels.glob("*.tar.gz")} == {
+        f"modelyard-{version}.tar.gz",
+        f"modelyard_server-{version}.tar.gz",
+    }
+
+
+def check_both_installed(python: Path, folder: Path) -> None:
+    """With their versions, commands and help."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    told = "import modelyard, modelyard_server; print(modelyard.__version__, modelyard_server.__version__)"
+    assert run(python, "-I", "-W", "error", "-c", told, cwd=folder) == f"{version} {version}\n"
+    for program in ("modelyard", "modelyard-server"):
+        assert run(python.with_name(program), "--version", cwd=folder) == f"{program} {version}\n"
+    for command in (
+        ("modelyard",),
+        ("modelyard", "webhooks", "ls"),
+        ("modelyard-server",),
+        ("modelyard-server", "serve"),
+    ):
+        program, *words = command
+        assert "Usage: " in run(python.with_name(program), *words, "-h", cwd=folder)
+
+
+def test_both_are_installed_with_their_extras_from_the_wheels(with_server: Path, tmp_path: Path) -> None:
+    check_both_installed(with_server, tmp_path)
+
+
+def test_other_pythons_install_both_from_the_wheels(wheels: Path, tmp_path: Path) -> None:
+    for interpreter in other_pythons():
+        folder = tmp_path / Path(interpreter).name
+        run(UV, "venv", "--quiet", "--python", interpreter, folder)
+        python = folder / "bin/python"
+        where = ("--python", python, "--constraints", LOCK, "--find-links", wheels)
+        run(UV, "pip", "install", "--quiet", *where, *BOTH)
+        check_both_installed(python, tmp_path)
+
+
+def test_the_sdk_alone_says_how_to_get_its_command_line(newest: Path, tmp_path: Path) -> None:
+    program = newest.with_name("modelyard")
+
+    done = subprocess.run([program, "ls"], check=False, capture_output=True, text=True, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the command line needs two more packages. Install modelyard[cli]")
 
 
 class InstalledServer(ServerProcess):

@@ -35,7 +35,7 @@ def info(reason: str, **metadata: str) -> error_details_pb2.ErrorInfo:
 
 
 def test_the_drawing_at_the_top_is_the_hierarchy() -> None:
-    drawn = set(re.findall(r"^(?:[├└]── )?(\w+Error)\b", errors.__doc__ or "", re.MULTILINE))
+    drawn = set(re.findall(r"^(?:[├└│ ]*── )?(\w+Error)\b", errors.__doc__ or "", re.MULTILINE))
 
     assert drawn == {kind.__name__ for kind in CLASSES}
 

@@ -49,7 +49,14 @@ DOCUMENTED = {
         *("LineageRelation", "Param", "Parent", "Relation", "Run", "Signature", "Slice", "Source"),
     ],
     "errors": [
-        *("AlreadyExistsError", "CacheError", "ConflictError", "DeadlineExceededError", "FailedPreconditionError"),
+        *(
+            "AlreadyExistsError",
+            "BadAnswerError",
+            "CacheError",
+            "ConflictError",
+            "DeadlineExceededError",
+            "FailedPreconditionError",
+        ),
         *("FieldViolation", "InvalidArgumentError", "ModelyardError", "NotFoundError", "OutOfRangeError"),
         *("PermissionDeniedError", "PreconditionViolation", "ResourceExhaustedError", "ServerError"),
         *("UnauthenticatedError", "UnavailableError", "VerificationError"),

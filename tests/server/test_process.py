@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.support.children import run_server
 from tests.support.postgres import Postgres, free_port
 from tests.support.requests import NAMESPACE, digest_of
-from tests.support.server import ServerProcess
+from tests.support.server import ServerProcess, clean_environment
 
 from modelyard.v1 import artifacts_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as pb
@@ -339,3 +340,42 @@ def test_junk_on_the_port_is_closed(server: ServerProcess) -> None:
                 pass
 
     assert _probe("--address", server.address).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "command", "told"),
+    [
+        ("modelyard_server.app", "from modelyard_server.__main__ import main; main()", "interrupted\n"),
+        ("modelyard.cli.app", "import sys; from modelyard.cli import main; sys.exit(main())", "error: interrupted\n"),
+    ],
+)
+def test_ctrl_c_while_a_command_is_imported_shows_no_traceback(interrupted: str, command: str, told: str) -> None:
+    hook = f"""
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {interrupted!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{hook}\n{command}", "-h"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", told)
+
+
+def test_an_unreachable_database_is_named_with_its_cause(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"postgresql://registry:hunter2@127.0.0.1:{port}/registry"
+
+    done = run_server("serve", "--data-dir", str(tmp_path), "--database-url", url)
+
+    assert done.returncode == 1
+    assert "The registry's database can't be reached. Try again. The cause: " in done.stderr
+    assert str(port) in done.stderr
+    assert "hunter2" not in done.stderr

@@ -19,6 +19,7 @@ environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 if TYPE_CHECKING:
+    __version__: str
     from modelyard._client import (
         AsyncAliases,
         AsyncClient,
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from modelyard.core.references import Reference, Selector
     from modelyard.errors import (
         AlreadyExistsError,
+        BadAnswerError,
         CacheError,
         ConflictError,
         DeadlineExceededError,
@@ -152,6 +154,7 @@ __all__ = [
     "AsyncServing",
     "AsyncVersions",
     "AsyncWebhooks",
+    "BadAnswerError",
     "CacheError",
     "Call",
     "Client",
@@ -268,6 +271,10 @@ _MODULES = (
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - it takes longer than all that is imported here
+
+        return version("modelyard")
     if name in __all__:
         for module in _MODULES:
             value = getattr(import_module(f"{__name__}.{module}"), name, None)

@@ -1,11 +1,18 @@
 """Lists, fetched page by page while they are read."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from modelyard import _loop
+from modelyard.core.limits import MAX_PAGE_SIZE
+from modelyard.errors import BadAnswerError
 
 _T = TypeVar("_T")
+
+_LONGEST_TOKEN: Final = 64 << 10
+"""Characters of the token of a page."""
+_MOST_EMPTY: Final = 1000
+"""Pages without an item in a row."""
 
 
 class AsyncPager(Generic[_T]):
@@ -27,12 +34,22 @@ class AsyncPager(Generic[_T]):
 
     async def pages(self) -> AsyncIterator[tuple[_T, ...]]:
         """The items of each page, as the registry sent them. A page may be empty or short; others may follow."""
-        token = ""
+        token, seen = "", ""
+        count, remember_at, empty = 0, 1, 0
         while True:
             items, token = await self._fetch(token)
+            empty = 0 if items else empty + 1
+            if len(items) > MAX_PAGE_SIZE or len(token) > _LONGEST_TOKEN or empty > _MOST_EMPTY:
+                raise BadAnswerError("the registry sent a page that no list has", reason="BAD_ANSWER")
+            if token and token == seen:
+                raise BadAnswerError("the registry sent the token of the same page again", reason="BAD_ANSWER")
             yield items
             if not token:
                 return
+            count += 1
+            # Brent's algorithm finds a circle of any length, and remembers one token.
+            if count == remember_at:
+                seen, remember_at = token, 2 * remember_at
 
     async def __aiter__(self) -> AsyncIterator[_T]:
         async for page in self.pages():

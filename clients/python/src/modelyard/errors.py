@@ -14,6 +14,7 @@ ModelyardError
 ├── DeadlineExceededError    no answer in time; a change may have taken effect or not
 ├── VerificationError        bytes do not match their digest, on either side; never use them
 ├── ServerError              a bug in the registry; look in its log for the error id
+│   └── BadAnswerError       the answer can't be right; nothing of it was used
 └── CacheError               the cache folder on this machine can't be used
 
 >>> try:
@@ -155,6 +156,13 @@ class ServerError(ModelyardError):
         return self.metadata.get("errorId", "")
 
 
+class BadAnswerError(ServerError):
+    """The registry's answer can't be right: it can't be read, or holds values that none can have.
+
+    Nothing of it was used. Perhaps no Modelyard registry answered, but a proxy or another program.
+    """
+
+
 class CacheError(ModelyardError):
     """The cache folder on this machine can't be used."""
 
@@ -203,6 +211,7 @@ for _public in (
     PreconditionViolation,
     ModelyardError,
     *ModelyardError.__subclasses__(),
+    BadAnswerError,
     DeprecatedVersionWarning,
     FactsWarning,
     ServingWarning,

@@ -1,10 +1,10 @@
 """Promotions and rollbacks: an alias moves, unless somebody else moves it at the same time."""
 
-from modelyard import _naming
+from modelyard import _convert, _naming
 from modelyard._client.aliases import AsyncAliases
 from modelyard._client.resolving import resolve
 from modelyard._connection import Connection
-from modelyard.core.names import ModelName, VersionName
+from modelyard.core.names import ModelName
 from modelyard.core.references import Reference, Selector
 from modelyard.errors import NotFoundError
 from modelyard.types import Alias, Promotion
@@ -20,7 +20,7 @@ async def promote(connection: Connection, reference: Reference, alias: str, reas
             " newest.",
         )
     found = (await resolve(connection, reference, files=False)).version
-    version = VersionName.parse(found.name)
+    version = _convert.version_name(found.name)
     aliases = AsyncAliases(connection)
     before = await _current(aliases, reference.model, alias)
     previous = before.version if before is not None else None

@@ -1,6 +1,6 @@
 """What a reference means: the one place that asks the registry, and decides how much of a version the answer holds."""
 
-from modelyard import _naming
+from modelyard import _convert, _naming
 from modelyard._connection import PATIENCE, Connection
 from modelyard.core.names import VersionName
 from modelyard.core.references import Reference, Selector
@@ -34,7 +34,7 @@ async def pinned(connection: Connection, reference: Reference) -> VersionName:
     """The one version that a reference means now. A number is not looked up."""
     if reference.selector is Selector.NUMBER:
         return reference.model.version(int(reference.value))
-    return VersionName.parse((await resolve(connection, reference, files=False)).version.name)
+    return _convert.version_name((await resolve(connection, reference, files=False)).version.name)
 
 
 async def name_to_read(connection: Connection, reference: str | VersionName | Version) -> str:

@@ -15,10 +15,11 @@ from typing import Final
 from modelyard import _convert
 from modelyard._caller import warn
 from modelyard._client.resolving import resolve
-from modelyard._connection import Connection
+from modelyard._connection import Connection, readable
 from modelyard.core.names import PRODUCTION, VersionName
 from modelyard.core.references import Reference, Selector
 from modelyard.errors import (
+    BadAnswerError,
     DeadlineExceededError,
     FailedPreconditionError,
     ModelyardError,
@@ -92,6 +93,8 @@ class Watch:
             except OutOfRangeError:
                 async for model in self._now():
                     yield model
+            except BadAnswerError:
+                raise
             except _AWAY:
                 await self._backoff.sleep()
 
@@ -112,6 +115,8 @@ class Watch:
                 if not self.wait or not isinstance(error, NotFoundError):
                     raise
                 self._complain(error)
+            except BadAnswerError:
+                raise
             except _AWAY as error:
                 if self._last is None and (model := await self._without_registry(error)) is not None:
                     yield self._told(model)
@@ -163,10 +168,20 @@ class Watch:
                 except (TimeoutError, StopAsyncIteration):
                     raise UnavailableError("the registry fell silent", reason="UNAVAILABLE") from None
                 self._backoff.reset()
-                for event in answer.events:
+                for event in readable(answer).events:
+                    self._require_later(event.revision, self._revision + 1)
                     yield event
                     self._revision = event.revision
+                self._require_later(answer.revision, self._revision)
                 self._revision = answer.revision
+
+    @staticmethod
+    def _require_later(revision: int, least: int) -> None:
+        """A log only grows: an older revision again would be seen for ever."""
+        if revision < least:
+            raise BadAnswerError(
+                f"the registry sent revision {revision} of its log after {least - 1}", reason="BAD_ANSWER"
+            )
 
     async def _after(self, event: events_pb2.Event) -> AsyncIterator[PulledModel]:
         """The model that an event puts into the reference's place, if it does."""
@@ -191,13 +206,13 @@ class Watch:
             case Selector.ALIAS:
                 alias = str(self.reference.model.alias(self.reference.value))
                 moved = event.type in _MOVES and event.resource == alias
-                return VersionName.parse(event.alias.version) if moved else None
+                return _convert.version_name(event.alias.version) if moved else None
             case Selector.LATEST:
                 return await self._resolved() if event.type.startswith("version.") else None
             case Selector.DEFAULT:
                 production = str(self.reference.model.alias(PRODUCTION))
                 if event.type in _MOVES and event.resource == production:
-                    return VersionName.parse(event.alias.version)
+                    return _convert.version_name(event.alias.version)
                 return await self._resolved() if event.type.startswith(("version.", "alias.deleted")) else None
 
     async def _resolved(self) -> VersionName | None:
@@ -205,7 +220,7 @@ class Watch:
             found = await resolve(self.connection, self.reference, files=False)
         except _UNUSABLE:
             return None
-        return VersionName.parse(found.version.name)
+        return _convert.version_name(found.version.name)
 
     async def _pull(self, name: VersionName) -> PulledModel:
         model = await self.pull(Reference(name.model, Selector.NUMBER, str(name.number)))

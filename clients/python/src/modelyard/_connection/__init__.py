@@ -2,5 +2,6 @@
 
 from modelyard._connection.connection import PATIENCE, Connection
 from modelyard._connection.methods import service_config
+from modelyard._connection.reading import readable
 
-__all__ = ["PATIENCE", "Connection", "service_config"]
+__all__ = ["PATIENCE", "Connection", "readable", "service_config"]

@@ -10,6 +10,7 @@ import grpc.aio
 
 from modelyard._config import Endpoint
 from modelyard._connection.methods import bulk_paths, service_config
+from modelyard._connection.reading import lenient
 
 _Stub = TypeVar("_Stub")
 
@@ -45,6 +46,7 @@ class Channels:
         await self._bulk.close()
 
     def _open(self, kind: str, path: str, *args: Any, **kwargs: Any) -> Any:
+        kwargs["response_deserializer"] = lenient(kwargs["response_deserializer"])
         channel = self._bulk if path in bulk_paths() else self._small
         method = getattr(channel, kind)(path, *args, **kwargs)
         self._paths[method] = path

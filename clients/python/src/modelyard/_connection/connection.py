@@ -18,6 +18,7 @@ from modelyard._connection.diagnosis import diagnose
 from modelyard._connection.fork import register
 from modelyard._connection.intercept import entered
 from modelyard._connection.methods import deadlines, retried_paths
+from modelyard._connection.reading import readable
 from modelyard._connection.status import from_rpc_error, unreachable
 from modelyard.errors import ModelyardError, UnavailableError
 from modelyard.interceptors import Call, Interceptor
@@ -186,7 +187,7 @@ class Connection:
         timeout: float,  # noqa: ASYNC109 - a deadline that the server is told
     ) -> _Response:
         try:
-            return await method(request, timeout=timeout, metadata=self._headers(call))
+            return readable(await method(request, timeout=timeout, metadata=self._headers(call)))
         except grpc.aio.AioRpcError as error:
             raise self.translate(error) from None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final, TypeVar
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
@@ -27,6 +28,8 @@ from modelyard.errors import (
     VerificationError,
 )
 
+_LONGEST_RETRY: Final = 3600.0
+"""Seconds."""
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 
 _ERRORS: Final[dict[grpc.StatusCode, type[ModelyardError]]] = {
@@ -54,7 +57,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, server: str = "the registry") ->
     status = _status(error)
     info = _detail(status, error_details_pb2.ErrorInfo)
     retry = _detail(status, error_details_pb2.RetryInfo)
-    retry_after = retry.retry_delay.ToTimedelta().total_seconds() if retry is not None else None
+    retry_after = _bounded(retry.retry_delay) if retry is not None else None
     code = error.code()
     message = status.message or error.details() or ""
     if info is None:
@@ -82,6 +85,11 @@ def from_rpc_error(error: grpc.aio.AioRpcError, server: str = "the registry") ->
         )
     kind = VerificationError if reason in _VERIFICATION_REASONS else _ERRORS.get(code, ServerError)
     return kind(message, reason=reason, metadata=metadata, retry_after=retry_after)
+
+
+def _bounded(delay: Duration) -> float:
+    """Seconds, within what anybody could mean: a registry can't hold its clients for ever."""
+    return min(max(delay.seconds + delay.nanos / 1e9, 0.0), _LONGEST_RETRY)
 
 
 def unreachable(server: str, why: str) -> str:

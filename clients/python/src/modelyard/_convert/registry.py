@@ -94,6 +94,10 @@ def version(message: pb.Version) -> Version:
     )
 
 
+def version_name(text: str) -> VersionName:
+    return VersionName.parse(text)
+
+
 def version_from_bytes(serialized: bytes) -> Version:
     """A version as a cache keeps it: the bytes of its message. Raises ``ValueError`` if they are no longer that."""
     try:

@@ -14,7 +14,7 @@ from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.reader import Reader
 from modelyard._transfer.retries import Backoff, is_interruption
 from modelyard._transfer.threads import in_thread
-from modelyard.errors import ModelyardError, ServerError
+from modelyard.errors import BadAnswerError, ModelyardError
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1 import resources_pb2
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
@@ -63,7 +63,7 @@ async def _stored(destination: Destination, items: Mapping[int, pb.BatchWriteBlo
     timeout = batch_timeout(size)
     response = await connection.call(connection.stub(ArtifactsServiceStub).BatchWriteBlobs, request, timeout=timeout)
     if len(response.results) != len(items):
-        raise ServerError(
+        raise BadAnswerError(
             f"the registry answered for {len(response.results)} of {len(items)} blobs", reason="BAD_ANSWER"
         )
     stored, errors = [], []

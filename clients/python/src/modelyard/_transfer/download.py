@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from modelyard._connection import Connection
+from modelyard._connection import Connection, readable
 from modelyard._transfer.checksums import crc32c
 from modelyard._transfer.retries import Backoff
 from modelyard._transfer.threads import opened, settle, start
@@ -141,6 +141,7 @@ class _Stream:
         try:
             async with self._connection.stream(read, self._request) as stream, asyncio.timeout(_IDLE) as idle:
                 async for message in stream:
+                    readable(message)
                     self._take(message.offset, message.data, message.crc32c)
                     if self._batch_size >= _BATCH_BYTES:
                         await self._flush()

@@ -6,6 +6,8 @@ from typing import Any, Generic, TypeVar
 import grpc
 import grpc.aio
 
+from modelyard._connection import readable
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 T = TypeVar("T")
@@ -26,7 +28,7 @@ class Outcome(Generic[Request, Response]):
     async def get(self) -> Response:
         """The server's answer. Raises ``AioRpcError`` with the status that it sent, if it sent one."""
         try:
-            return await self._call
+            return readable(await self._call)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.INTERNAL and self._first is not None:
                 raise self._first from None

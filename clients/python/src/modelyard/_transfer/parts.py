@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from modelyard._connection import Connection
+from modelyard._connection import Connection, readable
 from modelyard._transfer.destination import Destination
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.reader import check_unchanged, hash_up_to, open_reader
@@ -84,12 +84,14 @@ async def compose(connection: Connection, request: pb.ComposeBlobRequest) -> Blo
 
 async def _composed(connection: Connection, request: pb.ComposeBlobRequest) -> Blob:
     clock, join = asyncio.get_running_loop().time, connection.stub(ArtifactsServiceStub).ComposeBlob
-    composed = Blob()
+    composed, joined = Blob(), -1
     try:
         async with connection.stream(join, request) as stream, asyncio.timeout(_IDLE) as idle:
             async for message in stream:
-                composed = message.blob
-                idle.reschedule(clock() + _IDLE)
+                composed = readable(message).blob
+                if message.hashed_bytes > joined:  # a message without progress is no sign of life
+                    joined = message.hashed_bytes
+                    idle.reschedule(clock() + _IDLE)
     except TimeoutError:
         raise UnavailableError("the registry says nothing about a join", reason="STREAM_IDLE") from None
     return composed

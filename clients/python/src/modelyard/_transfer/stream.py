@@ -15,7 +15,8 @@ from modelyard._transfer.outcome import Outcome
 from modelyard._transfer.reader import BATCH_BYTES, FILE_CHANGED, Reader, hash_up_to
 from modelyard._transfer.retries import Backoff
 from modelyard._transfer.threads import in_thread, read_ahead
-from modelyard.errors import ModelyardError, NotFoundError, ServerError, UnavailableError, VerificationError
+from modelyard.core.names import UploadName
+from modelyard.errors import BadAnswerError, ModelyardError, NotFoundError, UnavailableError, VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
@@ -94,6 +95,12 @@ class _Sender:
             request_id=self._request_id,
         )
         upload = await self._connection.call(self._connection.stub(ArtifactsServiceStub).StartUpload, request)
+        try:
+            UploadName.parse(upload.name)
+        except ValueError as error:
+            raise BadAnswerError(
+                f"the registry started an upload without a name: {error}", reason="BAD_ANSWER"
+            ) from None
         self._upload = upload.name
         await in_thread(self._entry.write, upload.name)
         return upload
@@ -127,7 +134,7 @@ class _Sender:
     async def _stream(self, upload: pb.Upload) -> pb.Upload:
         offset = upload.persisted_size
         if not 0 <= offset <= self._reader.size:
-            raise ServerError(
+            raise BadAnswerError(
                 f"the registry says that it has {offset} of {self._reader.size} bytes of {self._reader.file.path!r}",
                 reason="BAD_ANSWER",
             )

@@ -7,8 +7,16 @@ from importlib.util import find_spec
 def main() -> int:
     """Runs the command line of this process and returns its exit code."""
     if not all(map(find_spec, ("typer", "rich"))):
-        sys.stderr.write("error: the command line needs two more packages: pip install 'modelyard[cli]'\n")
+        sys.stderr.write(
+            "error: the command line needs two more packages. Install modelyard[cli] from where you got modelyard, or:"
+            " pip install typer rich\n"
+        )
         return 1
-    from modelyard.cli.app import run  # noqa: PLC0415 - an SDK installed without the extra must get to the lines above
+    try:
+        # An SDK installed without the extra must get to the lines above.
+        from modelyard.cli.app import run  # noqa: PLC0415
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:  # while it is imported
+        sys.stderr.write("error: interrupted\n")
+        return 130
