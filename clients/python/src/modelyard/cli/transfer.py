@@ -69,7 +69,11 @@ def push(
         str, typer.Option(metavar="[TRACKER:]ID", help="The training run, for example mlflow:8c1f.", show_default=False)
     ] = "",
     if_changed: Annotated[
-        bool, typer.Option("--if-changed", help="Make no new version if the newest one has the same files.")
+        bool,
+        typer.Option(
+            "--if-changed",
+            help="Make no new version if the newest one has the same files. Other metrics or params are refused.",
+        ),
     ] = False,
     capture: Annotated[bool, typer.Option(help="Record git, packages, machine and job. Never secrets.")] = True,
 ) -> None:
