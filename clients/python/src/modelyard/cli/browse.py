@@ -187,9 +187,21 @@ def search(
 def diff(
     session: Session,
     base: Annotated[
-        str, typer.Argument(metavar="REF", help="The version to compare with, for example team/fraud@production.")
+        str,
+        typer.Argument(
+            metavar="REF",
+            help="The version to compare with, for example team/fraud@production.",
+            autocompletion=complete_reference,
+        ),
     ],
-    other: Annotated[str, typer.Argument(metavar="REF", help="The version to compare, for example team/fraud@9.")],
+    other: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF",
+            help="The version to compare, for example team/fraud@9.",
+            autocompletion=complete_reference,
+        ),
+    ],
 ) -> None:
     """Compare two versions: params, metrics, data sets, source, packages and files."""
     with session.client() as client:
@@ -202,7 +214,12 @@ def lineage(
     session: Session,
     ref: Annotated[
         str | None,
-        typer.Argument(metavar="[REF]", help="A version, for example team/fraud@7.", show_default=False),
+        typer.Argument(
+            metavar="[REF]",
+            help="A version, for example team/fraud@7.",
+            show_default=False,
+            autocompletion=complete_reference,
+        ),
     ] = None,
     down: Annotated[
         bool, typer.Option("--down", "-d", help="Show what was made from the version, not what it was made from.")

@@ -10,6 +10,7 @@ import typer
 from modelyard import Client
 from modelyard._naming import invalid, reference
 from modelyard.cli import render_consumers as render
+from modelyard.cli.completing import complete_reference
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Session
@@ -40,6 +41,7 @@ def deployments(
             metavar="[WHAT]",
             help="A namespace, a model, or a version by any reference, for example team/fraud@7.",
             show_default=DEFAULT_NAMESPACE,
+            autocompletion=complete_reference,
         ),
     ] = None,
     environment: Environment = "",
@@ -124,7 +126,10 @@ def _quoted(value: str) -> str:
 @with_session
 def rollout(
     session: Session,
-    ref: Annotated[str, typer.Argument(metavar="ALIAS", help="For example team/fraud@production.")],
+    ref: Annotated[
+        str,
+        typer.Argument(metavar="ALIAS", help="For example team/fraud@production.", autocompletion=complete_reference),
+    ],
     environment: Environment = "",
 ) -> None:
     """Tell whether every service that follows an alias serves its version, and which ones do not.

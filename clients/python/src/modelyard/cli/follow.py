@@ -13,6 +13,7 @@ import typer
 
 from modelyard import PulledModel
 from modelyard.cli import documents, render
+from modelyard.cli.completing import complete_reference
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
@@ -29,7 +30,9 @@ def log(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="[WHAT]", help="A namespace, a model, a version or an alias, for example team/fraud@production."
+            metavar="[WHAT]",
+            help="A namespace, a model, a version or an alias, for example team/fraud@production.",
+            autocompletion=complete_reference,
         ),
     ] = DEFAULT_NAMESPACE,
     matching: Annotated[
@@ -67,7 +70,10 @@ def log(
 @with_session
 def watch(
     session: Session,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="For example team/fraud@production.")],
+    ref: Annotated[
+        str,
+        typer.Argument(metavar="REF", help="For example team/fraud@production.", autocompletion=complete_reference),
+    ],
     command: Annotated[
         str | None,
         typer.Option(
