@@ -200,6 +200,27 @@ async def test_a_page_is_read_off_indexes(
     await _is_read_off_indexes(large, lambda connection: pages.page(connection, query, after, 51))
 
 
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("of_model", [None, 3], ids=["namespace", "model"])
+async def test_what_nothing_has_is_found_missing_in_indexes(large: RunningRegistry, of_model: int | None) -> None:
+    where = "labels.tier = gold AND metrics.acu > 0.5 AND params.optimizer:* AND labels.team = team-1"
+    query = pages.Query(
+        subject=SUBJECT,
+        namespace_key=1,
+        of_model=of_model,
+        show_deleted=False,
+        where=terms.parse(where, VERSION_FIELDS, _NOW),
+        order=Order("metrics.auc"),
+    )
+    found: list[str] = []
+
+    async def ask(connection: Connection) -> None:
+        found.extend(await pages.unknown_fields(connection, query))
+
+    await _is_read_off_indexes(large, ask)
+    assert found == ["labels.tier", "metrics.acu", "params.optimizer"]
+
+
 async def _is_read_off_indexes(large: RunningRegistry, ask: Callable[[Connection], Awaitable[object]]) -> list[str]:
     """The plans."""
 
