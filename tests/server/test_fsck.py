@@ -58,17 +58,16 @@ def told(report: Report) -> set[tuple[str, str]]:
     return {(fault.kind, fault.resource) for fault in report.faults}
 
 
-def files_of(server: ServerProcess) -> dict[str, tuple[int, str]]:
-    """Path to mode and content of all that is in the data directory."""
+def files_of(server: ServerProcess) -> dict[str, tuple[int, ...]]:
+    """Path to mode of all that is in the data directory, and of files also size and time of the last change."""
     root = server.folder / "data"
-    return {
-        str(path.relative_to(root)): (
-            path.stat().st_mode,
-            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
-        )
-        for path in root.rglob("*")
-        if not path.name.endswith("-shm")  # SQLite's locks and index, written by readers too, and of no lasting meaning
-    }
+    found: dict[str, tuple[int, ...]] = {}
+    for path in root.rglob("*"):
+        if not path.name.endswith("-shm"):  # SQLite's locks and index, written by readers too, of no lasting meaning
+            status = path.stat()
+            changed = (status.st_size, status.st_mtime_ns) if path.is_file() else ()
+            found[str(path.relative_to(root))] = (status.st_mode, *changed)
+    return found
 
 
 async def rows_of(server: ServerProcess) -> list[object]:

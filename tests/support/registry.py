@@ -1,5 +1,6 @@
 """A registry in this process: real services, real database, real folder, real channel; only the clock is ours."""
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -89,8 +90,9 @@ class RunningRegistry:
         """All rows of all tables, and all files of bytes: equal dumps mean that nothing changed."""
         dump = {table.name: await self.sql(f"SELECT * FROM {table.name} ORDER BY 1, 2") for table in _TABLES}
         for folder in ("blobs", "staging"):
-            files = (path for path in (self.root / folder).rglob("*") if path.is_file())
-            dump[f"{folder}/"] = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+            walk = os.walk(self.root / folder)
+            files = ((name, Path(place, name).stat()) for place, _folders, names in walk for name in names)
+            dump[f"{folder}/"] = sorted((name, status.st_size, status.st_mtime_ns) for name, status in files)
         return dump
 
 

@@ -1,7 +1,7 @@
 """The version of the schema: migrates older databases, and refuses newer ones."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -37,16 +37,22 @@ def _config(folders: Folders, connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
+def _revisions(folders: tuple[Path, ...]) -> ScriptDirectory:
+    # Cached: to load all revisions takes as long as to check a small database.
+    return ScriptDirectory.from_config(_config(folders))
+
+
 def head(folders: Folders = ()) -> str:
     """The schema version of this release."""
-    newest = ScriptDirectory.from_config(_config(folders)).get_current_head()
+    newest = _revisions(tuple(folders)).get_current_head()
     assert newest is not None
     return newest
 
 
 def _current(folders: Folders, connection: Connection) -> str | None:
     current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config(folders)).walk_revisions()}
+    known = {script.revision for script in _revisions(tuple(folders)).walk_revisions()}
     if current is not None and current not in known:
         raise SchemaError(
             f"The database has schema {current}, which this release does not know. A newer release"
