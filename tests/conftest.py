@@ -32,6 +32,7 @@ _LONG_FILES: Final = {
     "kill/test_failpoints.py": 160,
     "property/test_fuzz.py": 150,
     "property/test_machine.py": 100,
+    "docs/test_pages.py": 45,
     "load/test_memory.py": 70,
     "test_demo.py": 70,
     "runner/test_children.py": 60,

@@ -39,7 +39,6 @@ ELSEWHERE: Final = {
     "kubectl": "needs a cluster",
     "docker": "needs a daemon",
     "pip": "changes an environment; tests/packaging installs the wheels",
-    "git": "needs the reader's own repository",
     "make": "runs in a checkout; other tests run the targets",
     "modelyard-server serve": "the tests have a server",
     "modelyard-server migrate": "needs a database of the reader's own; tests/server runs it",
