@@ -130,6 +130,11 @@ async def test_an_id_is_taken_once(yard: RunningRegistry) -> None:
 
     assert (got.code, got.reason) == (grpc.StatusCode.ALREADY_EXISTS, "EVALUATION_EXISTS")
 
+    elsewhere = await refused(evaluate(yard, evaluation(auc=0.9), V2, evaluation_id=identity))
+
+    assert (elsewhere.code, elsewhere.reason) == (grpc.StatusCode.ALREADY_EXISTS, "EVALUATION_EXISTS")
+    assert "is taken by an evaluation of another version. Use another id." in elsewhere.message
+
 
 _STRANGE: Any = 9
 """Of an enum that knows no such value."""

@@ -491,6 +491,30 @@ async def test_a_disk_that_fills_up_keeps_the_prefix_that_fitted(
     assert await read_bytes(store, key) == data
 
 
+async def test_a_join_that_cannot_fit_is_refused_before_it_writes(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same part over and over: a small request for 39 GiB."""
+    data = some_bytes(MIB)
+    part = await store_bytes(store, data)
+    times = 39 * 1024
+    real = os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        fields = list(real(path))
+        fields[4] = 38 * 1024**3 // fields[1]  # f_bavail, in units of f_frsize
+        return os.statvfs_result(fields)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    monkeypatch.setattr(os, "pwrite", lambda *_: pytest.fail("it wrote"))
+    whole = BlobKey(key_of(data).digest, part.generation, times * MIB)
+
+    with pytest.raises(ResourceExhausted) as refused:
+        await store.compose(whole, [part] * times, field="blob.digest")
+
+    assert refused.value.reason == "STORAGE_FULL"
+
+
 async def test_what_a_failed_write_left_behind_is_not_published(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,13 @@ def storage_error(error: OSError) -> RegistryError:
     return storage_down()
 
 
+def require_room(folder: Path, size: int) -> None:
+    """Raises the error of a full disk if ``size`` bytes can't fit. Others may still take the room meanwhile."""
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < size:
+        raise storage_full()
+
+
 def open_new(path: Path) -> int:
     """A descriptor of a file that must not exist yet."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

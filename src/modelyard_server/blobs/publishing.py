@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from modelyard_server.blobs.disk import open_new, sync, sync_folder, write_at
+from modelyard_server.blobs.disk import open_new, require_room, sync, sync_folder, write_at
 from modelyard_server.blobs.layout import Layout, stamp
 from modelyard_server.blobs.reading import BATCH_BYTES, BlobReader
 from modelyard_server.blobs.staging import StagedFile
@@ -58,6 +58,7 @@ class Assembly:
 
     def __init__(self, layout: Layout, parts: Sequence[BlobKey]) -> None:
         self._layout = layout
+        self._size = sum(part.size for part in parts)
         self._parts = iter(parts)
         self._path = layout.temporary()
         self._file: StagedFile | None = None
@@ -71,6 +72,7 @@ class Assembly:
     def copy(self) -> bool:
         """Copies and hashes about ``BATCH_BYTES``. False after the last part."""
         if self._file is None:
+            require_room(self._path.parent, self._size)  # parts may repeat, so a small request may ask for much
             self._file = StagedFile(open_new(self._path), self._path)
         stop = self._file.position + BATCH_BYTES
         while self._file.position < stop:

@@ -111,6 +111,11 @@ class EvaluationRepository:
         row = (await self._connection.execute(_FIND, parameters)).one_or_none()
         return None if row is None else from_row(row)
 
+    async def is_taken(self, evaluation_id: str) -> bool:
+        """Whether any version has an evaluation of this id."""
+        query = select(_EVALUATIONS.key).where(_EVALUATIONS.uid == evaluation_id)
+        return await self._connection.scalar(query) is not None
+
     async def page(self, version_key: int, *, before: int | None, limit: int) -> list[Evaluation]:
         query = _OF_VERSION if before is None else _OF_VERSION.where(_EVALUATIONS.key < before)
         return [

@@ -40,6 +40,14 @@ class Evaluations:
                     kind="Evaluation",
                     name=str(name),
                 )
+            # Ids are unique in the whole registry, and only that this one is taken may be told of another model.
+            if await EvaluationRepository(transaction).is_taken(name.evaluation):
+                raise AlreadyExists(
+                    f"The id {name.evaluation} is taken by an evaluation of another version. Use another id.",
+                    reason="EVALUATION_EXISTS",
+                    kind="Evaluation",
+                    name=str(name),
+                )
             if evaluation.supersedes:
                 corrected = await _find(transaction, version, EvaluationName.parse(evaluation.supersedes))
                 _check_current(corrected)
