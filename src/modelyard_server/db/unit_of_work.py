@@ -86,6 +86,7 @@ class Database:
         self._append = append
         self._running: set[asyncio.Task[Any]] = set()
         self._listeners: list[Listener] = []
+        self._large = asyncio.Semaphore(1)
 
     def listen(self, listener: Listener) -> None:
         """Calls ``listener`` after each commit of this process, with the keys of namespaces with new events."""
@@ -100,6 +101,13 @@ class Database:
         """Like ``read``, for work that finds a few rows by key and reads no lists."""
         async with explained():
             return await self._engine.look(lambda connection: work(Transaction(connection, self._append)))
+
+    async def read_large(self, work: Work[T]) -> T:
+        """Like ``read``, for work that turns thousands of rows into objects: one at a time, so that the event loop has
+        to share the interpreter with one thread only.
+        """
+        async with self._large:
+            return await self.read(work)
 
     async def write(self, work: Work[T]) -> T:
         """Runs ``work`` in one transaction. After a conflict with another transaction, it runs ``work`` again.

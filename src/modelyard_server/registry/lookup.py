@@ -5,9 +5,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
+from modelyard.core.manifest import File
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation, namespace_not_found
-from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.calls.offload import FEW
+from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.registry.aliases.repository import AliasRepository
 from modelyard_server.registry.aliases.values import Alias
 from modelyard_server.registry.models.repository import ModelRepository
@@ -169,3 +171,13 @@ async def named(transaction: Transaction, name: VersionName | AliasName) -> Vers
 
 async def with_files(transaction: Transaction, version: Version) -> Version:
     return replace(version, files=await VersionRepository(transaction).files(version.key))
+
+
+async def with_few_files(transaction: Transaction, version: Version) -> Version:
+    """The version with its files, if they are few. :func:`read_files` reads many."""
+    return version if version.file_count > FEW else await with_files(transaction, version)
+
+
+async def read_files(database: Database, version: Version) -> tuple[File, ...]:
+    """The files of a version, however many, beside the event loop."""
+    return await database.read_large(lambda transaction: VersionRepository(transaction).files(version.key))

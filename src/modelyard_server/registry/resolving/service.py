@@ -13,7 +13,7 @@ from modelyard_server.registry import lookup
 from modelyard_server.registry.aliases.repository import AliasRepository
 from modelyard_server.registry.aliases.values import Alias
 from modelyard_server.registry.guards import UseListener
-from modelyard_server.registry.lookup import check_servable, with_files
+from modelyard_server.registry.lookup import check_servable, with_few_files
 from modelyard_server.registry.versions.repository import VersionRepository
 from modelyard_server.registry.versions.values import Version
 
@@ -45,13 +45,15 @@ class Resolver:
     listeners: tuple[UseListener, ...]
 
     async def resolve(self, caller: Caller, reference: Reference, *, files: bool) -> Resolution:
+        """With ``files`` the version has them if they are few; ``read_files`` reads many."""
+
         async def work(transaction: Transaction) -> Resolution:
             # Read the revision before the version: the version may be newer than the revision, never older.
             log = await history.log_of(transaction, NamespaceName(reference.model.namespace))
             version, rule, alias = await _match(transaction, reference)
             check_servable(version)
             return Resolution(
-                version=await with_files(transaction, version) if files else version,
+                version=await with_few_files(transaction, version) if files else version,
                 rule=rule,
                 alias=alias,
                 revision=log.revision,

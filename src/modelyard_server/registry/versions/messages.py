@@ -3,9 +3,21 @@
 from modelyard import wire
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls.messages import common, optional_times
+from modelyard_server.calls.offload import offload
 from modelyard_server.registry.versions.values import Version, VersionState
 
 _STATES = wire.EnumMapping(pb.Version.State, VersionState)
+
+
+async def rendered(version: Version) -> pb.Version:
+    """The message of a version, made beside the event loop if it is large."""
+    return await offload(entries_of(version), version_message, version)
+
+
+def entries_of(version: Version) -> int:
+    """How many entries its message has, in its files and its longest lists of facts."""
+    facts, packages = version.facts, version.facts.environment.packages if version.facts.environment else ()
+    return sum(map(len, (version.files or (), facts.params, facts.metrics, facts.datasets, packages)))
 
 
 def version_message(version: Version) -> pb.Version:

@@ -15,6 +15,7 @@ from modelyard_server.calls.errors import (
     InvalidArgument,
     PreconditionViolation,
 )
+from modelyard_server.calls.offload import offload
 from modelyard_server.calls.resource import check_etag, new_uid
 from modelyard_server.db.requests import StoredOutcome
 from modelyard_server.db.unit_of_work import Transaction
@@ -24,7 +25,7 @@ from modelyard_server.query.listing import Listing, Page
 from modelyard_server.registry import lookup
 from modelyard_server.registry.aliases.service import Aliases, Precondition
 from modelyard_server.registry.guards import BlobDamage, DeleteGuard, StoredBlobs
-from modelyard_server.registry.lookup import digest_changed, named, with_files
+from modelyard_server.registry.lookup import digest_changed, named, read_files, with_few_files, with_files
 from modelyard_server.registry.models.repository import ModelRepository
 from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.versions.events import VERSION
@@ -59,7 +60,7 @@ class Versions:
     guards: tuple[DeleteGuard, ...]
 
     async def create(self, attempt: Attempt, new: NewVersion) -> Version:
-        digest = manifest_digest(new.files)
+        digest = await offload(len(new.files), manifest_digest, new.files)
         # Before the transaction, which must not wait for a disk.
         digests = {file.digest for file in new.files}
         damaged = await self.damage.damaged_among(NamespaceName(new.parent.namespace), digests)
@@ -139,11 +140,16 @@ class Versions:
             )
 
     async def get(self, caller: Caller, name: VersionName | AliasName, *, files: bool) -> Version:
+        """With ``files`` the version has them if they are few; :meth:`read_files` reads many."""
+
         async def work(transaction: Transaction) -> Version:
             found = await named(transaction, name)
-            return await with_files(transaction, found) if files else found
+            return await with_few_files(transaction, found) if files else found
 
         return await self.mutations.database.look(work)
+
+    async def read_files(self, version: Version) -> tuple[File, ...]:
+        return await read_files(self.mutations.database, version)
 
     async def page(
         self, caller: Caller, parent: ModelName | NamespaceName, listing: Listing, *, files: bool

@@ -10,13 +10,15 @@ from modelyard_server.calls import masks, parsing, validation
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.offload import offload
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.query import requests
 from modelyard_server.query.requests import Lists
 from modelyard_server.registry.described import described, patched
 from modelyard_server.registry.versions.fields import FIELDS, parse_version_order
 from modelyard_server.registry.versions.frozen import check_frozen, frozen_fields
-from modelyard_server.registry.versions.messages import version_message
+from modelyard_server.registry.versions.manifests import Manifests
+from modelyard_server.registry.versions.messages import entries_of, rendered, version_message
 from modelyard_server.registry.versions.parsing import check_view, models_parent, new_version
 from modelyard_server.registry.versions.service import Versions
 from modelyard_server.registry.versions.values import Version
@@ -25,8 +27,9 @@ from modelyard_server.registry.versions.values import Version
 class VersionsServicer:
     """Versions: commit, read, list, update, deprecate, quarantine, release, delete, restore."""
 
-    def __init__(self, versions: Versions, lists: Lists, limits: Limits) -> None:
+    def __init__(self, versions: Versions, manifests: Manifests, lists: Lists, limits: Limits) -> None:
         self._versions = versions
+        self._manifests = manifests
         self._lists = lists
         self._limits = limits
 
@@ -40,13 +43,14 @@ class VersionsServicer:
 
     async def CreateVersion(self, request: rpc.CreateVersionRequest, call: Call) -> pb.Version:
         collector = Collector()
-        new = new_version(request, self._limits, collector)
-        attempt = parsing.attempt(call, request, collector)
+        entries = len(request.version.files) + len(request.version.params) + len(request.version.metrics)
+        new = await offload(entries, new_version, request, self._limits, collector)
+        attempt = await offload(entries, parsing.attempt, call, request, collector)
         collector.add(check_view(request.view))
         collector.raise_any()
         assert new is not None
         created = await self._versions.create(attempt, new)
-        return version_message(created if request.view == rpc.VERSION_VIEW_FULL else replace(created, files=None))
+        return await rendered(created if request.view == rpc.VERSION_VIEW_FULL else replace(created, files=None))
 
     async def GetVersion(self, request: rpc.GetVersionRequest, call: Call) -> pb.Version:
         collector = Collector()
@@ -54,9 +58,9 @@ class VersionsServicer:
         collector.add(check_view(request.view))
         collector.raise_any()
         assert name is not None
-        return version_message(
-            await self._versions.get(call.caller, name, files=request.view != rpc.VERSION_VIEW_BASIC)
-        )
+        full = request.view != rpc.VERSION_VIEW_BASIC
+        version = await self._versions.get(call.caller, name, files=full)
+        return await (self._manifests.full(version) if full else rendered(version))
 
     async def ListVersions(self, request: rpc.ListVersionsRequest, call: Call) -> rpc.ListVersionsResponse:
         collector = Collector()
@@ -71,7 +75,8 @@ class VersionsServicer:
         assert parent is not None
         listing = query.listing(where, order, show_deleted=request.show_deleted)
         page = await self._versions.page(call.caller, parent, listing, files=request.view == rpc.VERSION_VIEW_FULL)
-        versions, token = self._lists.answer(query, page, version_message)
+        entries = sum(map(entries_of, page.items))
+        versions, token = await offload(entries, self._lists.answer, query, page, version_message)
         return rpc.ListVersionsResponse(versions=versions, next_page_token=token, unknown_fields=page.unknown_fields)
 
     async def UpdateVersion(self, request: rpc.UpdateVersionRequest, call: Call) -> pb.Version:
@@ -86,30 +91,30 @@ class VersionsServicer:
             check_frozen(current, frozen)
             return patched("version", current, patch, self._limits)
 
-        return version_message(await self._versions.update(attempt, name, apply, given.etag))
+        return await rendered(await self._versions.update(attempt, name, apply, given.etag))
 
     async def DeprecateVersion(self, request: rpc.DeprecateVersionRequest, call: Call) -> pb.Version:
         name, attempt = parsing.change(
             call, request, "name", VersionName.parse, request.name, self._reason(request.reason)
         )
-        return version_message(await self._versions.deprecate(attempt, name, reason=request.reason, etag=request.etag))
+        return await rendered(await self._versions.deprecate(attempt, name, reason=request.reason, etag=request.etag))
 
     async def QuarantineVersion(self, request: rpc.QuarantineVersionRequest, call: Call) -> pb.Version:
         name, attempt = parsing.change(
             call, request, "name", VersionName.parse, request.name, self._required_reason(request.reason)
         )
-        return version_message(await self._versions.quarantine(attempt, name, reason=request.reason, etag=request.etag))
+        return await rendered(await self._versions.quarantine(attempt, name, reason=request.reason, etag=request.etag))
 
     async def ReleaseVersion(self, request: rpc.ReleaseVersionRequest, call: Call) -> pb.Version:
         name, attempt = parsing.change(
             call, request, "name", VersionName.parse, request.name, self._required_reason(request.reason)
         )
-        return version_message(await self._versions.release(attempt, name, reason=request.reason, etag=request.etag))
+        return await rendered(await self._versions.release(attempt, name, reason=request.reason, etag=request.etag))
 
     async def DeleteVersion(self, request: rpc.DeleteVersionRequest, call: Call) -> pb.Version:
         name, attempt = parsing.change(call, request, "name", VersionName.parse, request.name)
-        return version_message(await self._versions.delete(attempt, name, etag=request.etag))
+        return await rendered(await self._versions.delete(attempt, name, etag=request.etag))
 
     async def UndeleteVersion(self, request: rpc.UndeleteVersionRequest, call: Call) -> pb.Version:
         name, attempt = parsing.change(call, request, "name", VersionName.parse, request.name)
-        return version_message(await self._versions.undelete(attempt, name, etag=request.etag))
+        return await rendered(await self._versions.undelete(attempt, name, etag=request.etag))
