@@ -121,6 +121,36 @@ class TestTarget:
         assert not os.access(tmp_path / "target" / "sub" / "config.json", os.X_OK)
 
 
+class TestSelection:
+    def test_one_file_is_pulled_and_its_path_printed(self, cli: Cli, fraud: str) -> None:
+        path = Path(cli("pull", fraud, "--file", "sub/config.json").out.rstrip("\n"))
+        assert path.read_text() == "{}"
+        assert not (path.parents[1] / "model.bin").exists()
+        answer = cli("pull", fraud, "--file", "sub/confg.json")
+        assert answer.code == 2
+        assert "sub/config.json" in answer.err
+        with Client() as client, client.open(f"{fraud}@1", "model.bin") as file:
+            file.seek(2)
+            assert file.read(3) == b"igh"
+
+    def test_patterns_choose_what_is_pulled(self, cli: Cli, fraud: str, tmp_path: Path) -> None:
+        for options, held in ((("--include", "*.json"), ["config.json"]), (("--exclude", "sub"), ["model.bin"])):
+            assert cli("pull", fraud, tmp_path / "target", *options).code == 0
+            assert [path.name for path in (tmp_path / "target").rglob("*") if path.is_file()] == held
+        assert cli("pull", fraud, "--include", "*.onnx").code == 2
+
+    def test_patterns_choose_what_is_pushed(self, cli: Cli, fraud: str, files: Path) -> None:
+        (files / "__pycache__").mkdir()
+        (files / "__pycache__" / "x.pyc").touch()
+        (files / "empty").mkdir()
+        (files / "aux.py").touch()
+        answer = cli("push", fraud, files, "--no-capture", "--exclude", "*.json", "-o", "json")
+        assert [file["path"] for file in answer.json["version"]["files"]] == ["aux.py", "model.bin"]
+        assert "Left out of the push: __pycache__" in answer.err
+        assert "Empty folders are not kept: empty" in answer.err
+        assert "'aux.py' (Windows reads" in answer.err
+
+
 class TestCache:
     def test_it_is_listed_checked_and_emptied(self, cli: Cli, fraud: str) -> None:
         assert cli("cache", "ls", "-o", "json").json == {"versions": []}

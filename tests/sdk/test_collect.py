@@ -6,14 +6,16 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from tests.support.paths import UNPORTABLE_PATHS
 
 from modelyard._transfer import local_files
 from modelyard._transfer.local_files import collect
+from modelyard.core.manifest import unportable
 from modelyard.errors import InvalidArgumentError
 
 
 def paths(source: Path) -> list[str]:
-    return [file.path for file in collect(source)]
+    return [file.path for file in collect(source).files]
 
 
 def refusal(source: Path) -> str:
@@ -32,7 +34,7 @@ def test_a_folder_is_taken_whole_hidden_and_empty_files_too(tmp_path: Path) -> N
     for name in ("b/c.bin", "a", ".hidden/.config", "empty"):
         write(tmp_path / name, b"" if name == "empty" else b"12345")
 
-    files = collect(tmp_path)
+    files = collect(tmp_path).files
 
     assert [(file.path, file.size) for file in files] == [
         (".hidden/.config", 5),
@@ -61,7 +63,7 @@ def test_a_link_to_a_file_inside_is_that_file(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "alias.bin").symlink_to("../real.bin")
 
-    (real, alias) = collect(tmp_path)
+    (real, alias) = collect(tmp_path).files
 
     assert (alias.path, alias.size, alias.source) == ("sub/alias.bin", 3, real.source)
 
@@ -78,7 +80,7 @@ def test_a_link_that_leaves_the_folder_is_refused_because_it_could_carry_a_secre
     assert "id_ed25519" not in message
 
 
-@pytest.mark.parametrize("target", ["sub", "nowhere", "loop", "/dev/null"])
+@pytest.mark.parametrize("target", [".", "nowhere", "loop", "/dev/null"])
 def test_other_links_are_refused_not_skipped(tmp_path: Path, target: str) -> None:
     write(tmp_path / "sub" / "a")
     (tmp_path / "loop").symlink_to("loop")
@@ -99,13 +101,13 @@ def test_sockets_and_pipes_are_refused_and_don_t_hang(tmp_path: Path, monkeypatc
 
 
 def test_all_problems_are_reported_together(tmp_path: Path) -> None:
-    for name in ("good", "con.txt", "a:b", "trailing."):
+    for name in ("good", "%2e.txt", "a:b", "trailing."):
         write(tmp_path / name)
 
     with pytest.raises(InvalidArgumentError) as caught:
         collect(tmp_path)
 
-    assert {Path(v.field).name for v in caught.value.violations} == {"con.txt", "a:b", "trailing."}
+    assert {Path(v.field).name for v in caught.value.violations} == {"%2e.txt", "a:b", "trailing."}
 
 
 def test_a_name_that_is_no_text_is_refused_in_printable_words(tmp_path: Path) -> None:
@@ -144,3 +146,88 @@ def test_a_version_has_so_many_files_and_no_more(tmp_path: Path, monkeypatch: py
     write(tmp_path / "d")
 
     assert "more than 3 files" in refusal(tmp_path)
+
+
+def test_links_that_stay_in_the_folder_are_followed(tmp_path: Path) -> None:
+    write(tmp_path / "step-100" / "weights")
+    (tmp_path / "latest").symlink_to("step-100")
+
+    assert paths(tmp_path) == ["latest/weights", "step-100/weights"]
+
+    (tmp_path / "step-100" / "up").symlink_to("..")
+    assert "a folder that it is in" in refusal(tmp_path)
+
+
+def test_two_folders_with_links_to_each_other_end(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "x")
+    write(tmp_path / "b" / "y")
+    (tmp_path / "a" / "b").symlink_to("../b")
+    (tmp_path / "b" / "a").symlink_to("../a")
+
+    assert "a folder that it is in" in refusal(tmp_path)
+
+
+def test_links_may_lead_to_a_folder_that_was_named(tmp_path: Path) -> None:
+    write(tmp_path / "store" / "weights")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").symlink_to("../store/weights")
+
+    assert "links_within" in refusal(tmp_path / "model")
+    (found,) = collect(tmp_path / "model", links_within=tmp_path / "store").files
+    assert (found.path, found.source) == ("weights", tmp_path / "store" / "weights")
+
+
+def test_a_snapshot_of_hugging_face_has_its_blobs(tmp_path: Path) -> None:
+    repository = tmp_path / "models--org--name"
+    write(repository / "blobs" / "0123", b"weights")
+    write(tmp_path / "secret")
+    snapshot = repository / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").symlink_to("../../blobs/0123")
+
+    assert [(file.path, file.size) for file in collect(snapshot).files] == [("model.safetensors", 7)]
+
+    (snapshot / "other").symlink_to(tmp_path / "secret")
+    assert "secret" in refusal(snapshot)
+
+
+def test_what_is_never_meant_is_left_out_and_told(tmp_path: Path) -> None:
+    for name in (".git/config", "src/__pycache__/a.pyc", ".DS_Store", ".env", "sub/.env", "model", ".hidden"):
+        write(tmp_path / name)
+
+    found = collect(tmp_path)
+
+    assert [file.path for file in found.files] == [".hidden", "model"]
+    (remark,) = [each for each in found.remarks() if each.startswith("Left out")]
+    for name in (".git", ".DS_Store", ".env", "src/__pycache__"):
+        assert name in remark
+
+
+def test_a_file_that_is_named_is_taken_whatever_its_name(tmp_path: Path) -> None:
+    assert paths(write(tmp_path / ".env")) == [".env"]
+
+
+def test_patterns_choose_files(tmp_path: Path) -> None:
+    for name in ("a.json", "b.bin", "logs/x.log", "logs/keep.log", "tmp/y.json", ".env"):
+        write(tmp_path / name)
+    (tmp_path / ".modelyardignore").write_text("*.log\n!keep.log\n/tmp/\n!.env\n")
+
+    assert paths(tmp_path) == [".env", "a.json", "b.bin", "logs/keep.log"]
+    assert [file.path for file in collect(tmp_path, include=["*.json"]).files] == ["a.json"]
+    assert [file.path for file in collect(tmp_path, exclude=["*.bin", ".env"]).files] == ["a.json", "logs/keep.log"]
+    with pytest.raises(InvalidArgumentError, match="no files to push"):
+        collect(tmp_path, include=["*.onnx"])
+
+
+def test_empty_folders_and_names_that_some_systems_refuse_are_told(tmp_path: Path) -> None:
+    for name in UNPORTABLE_PATHS:
+        write(tmp_path / name)
+    (tmp_path / "checkpoints" / "old").mkdir(parents=True)
+
+    found = collect(tmp_path)
+
+    assert {file.path for file in found.files} == set(UNPORTABLE_PATHS)
+    assert all(unportable(path) for path in UNPORTABLE_PATHS)
+    empty, names = found.remarks()
+    assert "checkpoints/old" in empty
+    assert "device" in names or "Windows" in names

@@ -62,7 +62,7 @@ DOCUMENTED = {
         *("UnauthenticatedError", "UnavailableError", "VerificationError"),
     ],
     "warnings": [
-        *("DeprecatedVersionWarning", "FactsWarning", "ServingWarning", "SkippedVersionWarning"),
+        *("DeprecatedVersionWarning", "FactsWarning", "FilesWarning", "ServingWarning", "SkippedVersionWarning"),
         *("StaleModelWarning", "UnknownFieldWarning"),
         "WaitingWarning",
     ],

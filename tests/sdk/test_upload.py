@@ -64,7 +64,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def push(connection: Connection, folder: Path, progress: ProgressCallback | None = None) -> Uploaded:
-    return await upload(connection, "team", collect(folder), state_dir=folder.parent / "state", progress=progress)
+    return await upload(connection, "team", collect(folder).files, state_dir=folder.parent / "state", progress=progress)
 
 
 def journal(folder: Path) -> list[Path]:
@@ -450,7 +450,7 @@ PUSHER = """
 
     async def main(url, folder, state):
         async with connect(url) as connection:
-            await upload(connection, "team", collect(Path(folder)), state_dir=Path(state))
+            await upload(connection, "team", collect(Path(folder)).files, state_dir=Path(state))
 
     asyncio.run(main(*sys.argv[1:]))
 """

@@ -31,6 +31,9 @@ def push(
     parents: Sequence[Parent] = (),
     run: Run | None = None,
     if_changed: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    links_within: str | os.PathLike[str] | None = None,
     capture: bool = True,
     progress: Callable[[Progress], None] | None = None,
 ) -> Version:
@@ -44,7 +47,8 @@ def push(
     Args:
         model: As ``team/fraud``.
         files: A file, or a folder with everything in it: 1 to 10,000 files, each up to 5 TiB, paths up to 1024
-            bytes. Links out of the folder, sockets and devices are refused.
+            bytes. Links out of the folder, sockets and devices are refused. ``.git``, ``__pycache__``,
+            ``.DS_Store``, ``.env`` and the like are left out of a folder, with a ``FilesWarning``.
         params: At most 10,000. Text up to 4 KiB, 64-bit integers, finite floats and booleans, kept with their
             types. Filter as ``params.<name>``.
         metrics: At most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
@@ -64,6 +68,10 @@ def push(
         if_changed: If the newest version has the same files, return that version instead of a new one. The aliases
             are moved to it. The call is refused if that version has other params, metrics, data sets, labels,
             annotations, parents, signature, format or description than are given here: they would be lost.
+        include: Patterns as in ``.gitignore``: only files that match one of them are taken.
+        exclude: Patterns of files to leave out. They come after those of a file ``.modelyardignore`` in the folder.
+            The last that matches counts, and ``!NAME`` takes a file in again.
+        links_within: A folder that links may lead to besides the pushed one.
         capture: Find source and environment: git, packages, machine and job. Never secrets. Never fails a push.
         progress: Called with the bytes so far, by the thread that makes the call.
 
@@ -94,6 +102,9 @@ def push(
         parents=parents,
         run=run,
         if_changed=if_changed,
+        include=include,
+        exclude=exclude,
+        links_within=links_within,
         capture=capture,
         progress=progress,
     )
@@ -106,6 +117,9 @@ def pull(
     force: bool = False,
     link: bool = False,
     cache: bool = True,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    files: Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> PulledModel:
     """Downloads the files of a version and verifies every byte.
@@ -132,10 +146,13 @@ def pull(
         link: Make the target a symbolic link into the cache. It is swapped in one step. The version stays in the
             cache as long as the link leads to it.
         cache: Use the cache. Without it, every pull needs a target, and only the target gets the bytes.
+        include: Patterns as in ``.gitignore``: only files that match one of them are pulled.
+        exclude: Patterns of files not to pull.
+        files: The paths of the files to pull, instead of patterns.
         progress: Called with the bytes so far, by the thread that makes the call.
 
     Raises:
-        NotFoundError: The reference means nothing.
+        NotFoundError: The reference means nothing, or no file is selected.
         InvalidArgumentError: The target holds files that no pull put there, or can't be written to. It is as it
             was.
         FailedPreconditionError: The version is quarantined.
@@ -143,7 +160,17 @@ def pull(
         UnavailableError: The registry can't be reached, and the reference was never pulled on this machine.
         CacheError: The cache folder can't be used.
     """
-    return default_client().pull(reference, target, force=force, link=link, cache=cache, progress=progress)
+    return default_client().pull(
+        reference,
+        target,
+        force=force,
+        link=link,
+        cache=cache,
+        include=include,
+        exclude=exclude,
+        files=files,
+        progress=progress,
+    )
 
 
 def resolve(reference: str | VersionName | Version) -> Resolution:

@@ -187,6 +187,10 @@ class WaitingWarning(UserWarning):
     """A watch waits for a registry or a reference that does not exist yet. The message says why."""
 
 
+class FilesWarning(UserWarning):
+    """A push leaves something out of a folder, or takes files whose names some systems can't use."""
+
+
 class ServingWarning(UserWarning):
     """The registry could not be told what a program serves, or another process registered as the same consumer.
 
@@ -214,6 +218,7 @@ for _public in (
     BadAnswerError,
     DeprecatedVersionWarning,
     FactsWarning,
+    FilesWarning,
     ServingWarning,
     SkippedVersionWarning,
     StaleModelWarning,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from modelyard import _config, _convert, _naming
 from modelyard._client.aliases import AsyncAliases
@@ -22,8 +22,9 @@ from modelyard._client.versions import AsyncVersions
 from modelyard._client.webhooks import AsyncWebhooks
 from modelyard._connection import Connection
 from modelyard.core.limits import DEFAULT_DEPLOYMENT_TTL, MAX_DEPLOYMENT_TTL, MIN_DEPLOYMENT_TTL
+from modelyard.core.names import VersionName
 from modelyard.interceptors import Interceptor
-from modelyard.types import Status
+from modelyard.types import Status, Version
 from modelyard.v1.registry_pb2 import GetRegistryRequest
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
@@ -111,6 +112,25 @@ class AsyncClient(AsyncVerbs):
         return _convert.status(
             await self._connection.call(call, GetRegistryRequest()), self._connection.server, perf_counter() - started
         )
+
+    async def open(self, version: str | VersionName | Version, path: str) -> BinaryIO:
+        """Opens one file of a version for reading, from any position.
+
+        The file is pulled into the cache and verified as a whole first, unless it is there: a part of a file can't be
+        verified alone.
+
+        >>> with await yard.open("team/fraud@production", "config.json") as file:
+        ...     config = json.load(file)
+
+        Args:
+            version: Any reference, as ``team/fraud@7`` or ``team/fraud@production``.
+            path: The file's path in the version.
+
+        Raises:
+            NotFoundError: The reference means nothing, or the version has no such file.
+            VerificationError: The registry sent bytes that do not match the version's digest. Nothing was kept.
+        """
+        return (await self.pull(version, files=[path])).open(path)
 
     def serving(
         self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = DEFAULT_DEPLOYMENT_TTL

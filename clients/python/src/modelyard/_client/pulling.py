@@ -1,7 +1,7 @@
 """A pull: one question what a reference means, then by digest only, and every byte verified."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -11,6 +11,7 @@ from modelyard._cache import Cache
 from modelyard._caller import warn
 from modelyard._client.resolving import resolve
 from modelyard._connection import PATIENCE, Connection
+from modelyard._transfer.selection import chosen
 from modelyard.core.manifest import manifest_digest
 from modelyard.core.references import Reference, Selector
 from modelyard.errors import (
@@ -46,6 +47,28 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which files of a version are wanted; all if nothing is said."""
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    paths: Sequence[str] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.include or self.exclude or self.paths)
+
+    def of(self, version: Version) -> Version:
+        """The version with the wanted files alone, under their own manifest digest: it is kept as any other."""
+        if not self.is_partial:
+            return version
+        files = chosen(version.files, include=self.include, exclude=self.exclude, paths=self.paths)
+        if len(files) == len(version.files):
+            return version
+        return replace(version, files=tuple(sorted(files)), digest=manifest_digest(files))
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     """A version whose files are on this machine."""
 
@@ -66,6 +89,7 @@ class Pull:
     target: Path | None
     place: Place | None = None
     """What ``target`` is to become."""
+    choice: Choice = Choice()
     progress: Callable[[Progress], None] | None
     meant_by: Reference | None = None
     """What a watch was asked for, and came to mean ``reference``: it is remembered for it too."""
@@ -99,6 +123,7 @@ class Pull:
             version=found.version,
             stale=found.stale,
             bytes_received=found.bytes_received,
+            partial=self.choice.is_partial,
         )
 
     async def _find_pinned(self) -> _Found | None:
@@ -121,7 +146,8 @@ class Pull:
         return _Found(version, path, received)
 
     async def _bring(self, version: Version) -> tuple[Path, int]:
-        """Where the files of a version are now, and the bytes that came over the network."""
+        """Where the wanted files of a version are now, and the bytes that came over the network."""
+        version = await asyncio.to_thread(self.choice.of, version)
         if self.place is not None and self.target is not None:
             received = await self.place.bring(self.connection, version, cache=self.cache, progress=self.progress)
             return self.target, received
@@ -178,7 +204,7 @@ class Pull:
             version = _convert.version_from_bytes(serialized)
         except ValueError:  # damaged, or written by an SDK with other ideas
             return None
-        if not await asyncio.to_thread(self._is_here, version.digest):
+        if not await asyncio.to_thread(self._is_here, self.choice.of(version).digest):
             return None
         path, _ = await self._bring(version)
         return _Found(version, path)

@@ -63,7 +63,9 @@ def observed_digest(model: PulledModel, cache: Cache) -> str:
             return model.digest
     except CacheError:
         pass
-    found = (_found(model.path / file.path, file) for file in model.version.files)
+    found = [_found(model.path / file.path, file) for file in model.version.files]
+    if model.partial and set(found) - {None} <= set(model.version.files):
+        return model.digest  # what was asked for is right
     return manifest_digest(file for file in found if file is not None)
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from modelyard import _config, _convert, _naming
 from modelyard._cache import Cache
+from modelyard._caller import warn
 from modelyard._client import promoting, resolving
 from modelyard._client.describe import describe
-from modelyard._client.pulling import Place, Pull
+from modelyard._client.pulling import Choice, Place, Pull
 from modelyard._client.pushing import Push
 from modelyard._client.serving import AsyncServing
 from modelyard._client.versions import AsyncVersions
@@ -23,7 +24,7 @@ from modelyard._transfer.local_files import collect
 from modelyard.core.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
 from modelyard.core.references import Reference
-from modelyard.errors import CacheError, FieldViolation, InvalidArgumentError
+from modelyard.errors import CacheError, FieldViolation, FilesWarning, InvalidArgumentError
 from modelyard.types import Comparison, Model, Progress, Promotion, PulledModel, Resolution, Version
 
 
@@ -55,6 +56,9 @@ class AsyncVerbs:
         parents: Sequence[Parent] = (),
         run: Run | None = None,
         if_changed: bool = False,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        links_within: str | os.PathLike[str] | None = None,
         capture: bool = True,
         progress: Callable[[Progress], None] | None = None,
     ) -> Version:
@@ -68,7 +72,8 @@ class AsyncVerbs:
         Args:
             model: As ``team/fraud``.
             files: A file, or a folder with everything in it: 1 to 10,000 files, each up to 5 TiB, paths up to 1024
-                bytes. Links out of the folder, sockets and devices are refused.
+                bytes. Links out of the folder, sockets and devices are refused. ``.git``, ``__pycache__``,
+                ``.DS_Store``, ``.env`` and the like are left out of a folder, with a ``FilesWarning``.
             params: At most 10,000. Text up to 4 KiB, 64-bit integers, finite floats and booleans, kept with their
                 types. Filter as ``params.<name>``.
             metrics: At most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
@@ -88,6 +93,10 @@ class AsyncVerbs:
             if_changed: If the newest version has the same files, return that version instead of a new one. The aliases
                 are moved to it. The call is refused if that version has other params, metrics, data sets, labels,
                 annotations, parents, signature, format or description than are given here: they would be lost.
+            include: Patterns as in ``.gitignore``: only files that match one of them are taken.
+            exclude: Patterns of files to leave out. They come after those of a file ``.modelyardignore`` in the folder.
+                The last that matches counts, and ``!NAME`` takes a file in again.
+            links_within: A folder that links may lead to besides the pushed one.
             capture: Find source and environment: git, packages, machine and job. Never secrets. Never fails a push.
             progress: Called with the bytes so far, on the loop that makes the call.
 
@@ -121,13 +130,21 @@ class AsyncVerbs:
                 run=run,
             )
         with _collecting(violations):
-            found = await asyncio.to_thread(collect, Path(files))
+            found = await asyncio.to_thread(
+                collect,
+                Path(files),
+                include=_patterns(include),
+                exclude=_patterns(exclude),
+                links_within=None if links_within is None else Path(links_within),
+            )
         if violations:
             raise InvalidArgumentError(violations)
+        for remark in found.remarks():
+            warn(remark, FilesWarning)
         return await Push(
             connection=self._connection,
             model=name,
-            files=found,
+            files=found.files,
             described=described,
             if_changed=if_changed,
             capture=capture,
@@ -143,6 +160,9 @@ class AsyncVerbs:
         force: bool = False,
         link: bool = False,
         cache: bool = True,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        files: Sequence[str] = (),
         progress: Callable[[Progress], None] | None = None,
     ) -> PulledModel:
         """Downloads the files of a version and verifies every byte.
@@ -169,10 +189,13 @@ class AsyncVerbs:
             link: Make the target a symbolic link into the cache. It is swapped in one step. The version stays in the
                 cache as long as the link leads to it.
             cache: Use the cache. Without it, every pull needs a target, and only the target gets the bytes.
+            include: Patterns as in ``.gitignore``: only files that match one of them are pulled.
+            exclude: Patterns of files not to pull.
+            files: The paths of the files to pull, instead of patterns.
             progress: Called with the bytes so far, on the loop that makes the call.
 
         Raises:
-            NotFoundError: The reference means nothing.
+            NotFoundError: The reference means nothing, or no file is selected.
             InvalidArgumentError: The target holds files that no pull put there, or can't be written to. It is as it
                 was.
             FailedPreconditionError: The version is quarantined.
@@ -195,6 +218,7 @@ class AsyncVerbs:
             reference=named,
             target=Path(target) if target is not None else None,
             place=place,
+            choice=Choice(_patterns(include), _patterns(exclude), _patterns(files)),
             progress=progress,
         ).run()
 
@@ -330,6 +354,10 @@ class AsyncVerbs:
     @cached_property
     def _cache(self) -> Cache:
         return Cache(_config.cache_dir(self._cache_dir), self._cache_bytes)
+
+
+def _patterns(given: Sequence[str]) -> Sequence[str]:
+    return (given,) if isinstance(given, str) else given
 
 
 @contextmanager

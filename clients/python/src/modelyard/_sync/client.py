@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from modelyard import _loop
 from modelyard._client.client import AsyncClient
@@ -20,8 +20,9 @@ from modelyard._sync.verbs import Verbs
 from modelyard._sync.versions import Versions
 from modelyard._sync.webhooks import Webhooks
 from modelyard.core.limits import DEFAULT_DEPLOYMENT_TTL
+from modelyard.core.names import VersionName
 from modelyard.interceptors import Interceptor
-from modelyard.types import Status
+from modelyard.types import Status, Version
 
 
 class Client(Verbs):
@@ -113,6 +114,25 @@ class Client(Verbs):
             UnavailableError: The registry can't be reached.
         """
         return _loop.run(self._client.status())
+
+    def open(self, version: str | VersionName | Version, path: str) -> BinaryIO:
+        """Opens one file of a version for reading, from any position.
+
+        The file is pulled into the cache and verified as a whole first, unless it is there: a part of a file can't be
+        verified alone.
+
+        >>> with yard.open("team/fraud@production", "config.json") as file:
+        ...     config = json.load(file)
+
+        Args:
+            version: Any reference, as ``team/fraud@7`` or ``team/fraud@production``.
+            path: The file's path in the version.
+
+        Raises:
+            NotFoundError: The reference means nothing, or the version has no such file.
+            VerificationError: The registry sent bytes that do not match the version's digest. Nothing was kept.
+        """
+        return _loop.run(self._client.open(version, path))
 
     def serving(
         self, service: str, *, environment: str = "", instance: str | None = None, ttl: float = DEFAULT_DEPLOYMENT_TTL

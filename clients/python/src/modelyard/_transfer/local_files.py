@@ -3,14 +3,18 @@
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from modelyard._transfer.selection import IGNORE_FILE, NEVER, Selection
 from modelyard._transfer.stamps import Stamp
 from modelyard.core.limits import MAX_FILES
-from modelyard.core.manifest import check_distinct, check_path
+from modelyard.core.manifest import check_distinct, check_path, unportable
 from modelyard.errors import FieldViolation, InvalidArgumentError
+
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +36,80 @@ class LocalFile:
         return self.stamp.size
 
 
-def collect(source: Path) -> list[LocalFile]:
-    """The files of a folder, hidden ones too, or the one file that ``source`` is; sorted by path.
+@dataclass(slots=True)
+class Collected:
+    """What was found in a folder."""
 
-    Raises ``InvalidArgumentError`` with all that is wrong at once: names that a version can't hold, links that leave
-    the folder, sockets and devices, more than ``MAX_FILES`` files, none at all. Nothing is left out silently.
+    files: list[LocalFile] = field(default_factory=list)
+    """Sorted by path."""
+    left_out: list[str] = field(default_factory=list)
+    """What is never taken by default."""
+    empty_folders: list[str] = field(default_factory=list)
+    """A version holds files alone."""
+
+    def remarks(self) -> list[str]:
+        """What the one who pushes may not expect, in sentences."""
+        found: list[str] = []
+        if self.left_out:
+            found.append(f"Left out of the push: {_some(self.left_out)}. '!NAME' in {IGNORE_FILE} takes it in.")
+        if self.empty_folders:
+            found.append(f"Empty folders are not kept: {_some(self.empty_folders)}. Put a file into them.")
+        names = [f"{file.path!r} ({why})" for file in self.files if (why := unportable(file.path))]
+        if names:
+            found.append(f"Names that some systems can't use: {_some(names)}.")
+        return found
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def collect(
+    source: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = (), links_within: Path | None = None
+) -> Collected:
+    """The files of a folder, hidden ones too, or the one file that ``source`` is.
+
+    ``NEVER``, the patterns of ``.modelyardignore`` in the folder and those of ``exclude`` leave files out; the last
+    that matches counts. Links are followed that stay in the folder, or in ``links_within``. A snapshot of the Hugging
+    Face cache also has its blobs.
+
+    Raises ``InvalidArgumentError`` with all that is wrong at once: names that a version can't hold, links that lead
+    elsewhere, sockets and devices, more than ``MAX_FILES`` files, none at all.
     """
-    walk = _Walk(source)
+    walk = _Walk(source, include, exclude, links_within)
     walk.run()
-    files = sorted(walk.files, key=lambda file: file.path)
+    files = walk.found.files
+    files.sort(key=lambda file: file.path)
     if not walk.violations:
         if not files:
-            walk.refuse(source, "the folder holds no files; a version needs at least one")
+            walk.refuse(source, "the folder holds no files to push; a version needs at least one")
         try:
             check_distinct(file.path for file in files)
         except ValueError as error:
             walk.refuse(source, str(error))
     if walk.violations:
         raise InvalidArgumentError(walk.violations)
-    return files
+    return walk.found
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: Path
+    prefix: str
+    above: tuple[Path, ...]
+    """The real folders on the way to it: a link to one of them would never end."""
 
 
 class _Walk:
-    def __init__(self, source: Path) -> None:
+    def __init__(self, source: Path, include: Sequence[str], exclude: Sequence[str], links_within: Path | None) -> None:
         self.source = source
-        self.files: list[LocalFile] = []
+        self.found = Collected()
         self.violations: list[FieldViolation] = []
+        self._patterns = (include, exclude)
+        self._roots = [] if links_within is None else [links_within]
+        self._pending: list[_Folder] = []
+        self._by_default = Selection(exclude=NEVER)
 
     def refuse(self, path: Path, why: str) -> None:
         # A name may hold bytes that are no text; it must still be possible to print the error.
@@ -67,58 +119,80 @@ class _Walk:
         try:
             root = self.source.resolve(strict=True)
             status = root.stat()
+            self._roots = [root, *_blobs_of(root), *(each.resolve(strict=True) for each in self._roots)]
         except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
             self.refuse(self.source, f"can't be read: {_reason(error)}. Push a file or a folder that exists")
             return
         if not stat.S_ISDIR(status.st_mode):
             self._take(self.source, root, self.source.name, status)
             return
-        for entry, name in self._entries(root, ""):
-            if len(self.files) + len(self.violations) >= MAX_FILES:
+        include, exclude = self._patterns
+        self._selection = Selection(include, [*NEVER, *self._ignored(root), *exclude])
+        self._pending.append(_Folder(root, "", (root,)))
+        while self._pending:
+            folder = self._pending.pop()
+            try:
+                with os.scandir(folder.path) as entries:
+                    self._look(folder, entries)
+            except OSError as error:
+                self.refuse(folder.path, f"can't be listed: {_reason(error)}")
+            if len(self.found.files) + len(self.violations) > MAX_FILES:
                 self.refuse(self.source, f"holds more than {MAX_FILES} files, the most that a version may have")
                 return
-            path = Path(entry.path)
-            if entry.is_symlink():
-                self._follow(path, root, name)
+
+    def _ignored(self, root: Path) -> list[str]:
+        try:
+            return (root / IGNORE_FILE).read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            self.refuse(root / IGNORE_FILE, f"can't be read: {error}")
+            return []
+
+    def _look(self, folder: _Folder, entries: Iterable[os.DirEntry[str]]) -> None:
+        empty = True
+        for entry in entries:
+            empty = False
+            name, path = folder.prefix + entry.name, Path(entry.path)
+            is_folder = _leads_to_folder(entry)
+            if self._selection.leaves_out(name, folder=is_folder):
+                if self._by_default.leaves_out(name, folder=is_folder) and entry.name != IGNORE_FILE:
+                    self.found.left_out.append(name)
                 continue
-            try:
-                self._take(path, path, name, entry.stat(follow_symlinks=False))
-            except OSError as error:
-                self.refuse(path, f"can't be read: {_reason(error)}")
+            if len(self.found.files) + len(self.violations) > MAX_FILES:
+                return
+            if entry.is_symlink():
+                self._follow(path, folder, name)
+            elif is_folder:
+                self._pending.append(_Folder(path, f"{name}/", (*folder.above, path)))
+            else:
+                try:
+                    self._take(path, path, name, entry.stat(follow_symlinks=False))
+                except OSError as error:
+                    self.refuse(path, f"can't be read: {_reason(error)}")
+        if empty:
+            self.found.empty_folders.append(folder.prefix.rstrip("/") or ".")
 
-    def _entries(self, folder: Path, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]:
-        """What is in a folder and below but folders, with names from the root; links to folders count as links."""
-        pending = [(folder, prefix)]
-        while pending:
-            folder, prefix = pending.pop()
-            try:
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        name = prefix + entry.name
-                        if entry.is_dir(follow_symlinks=False):
-                            pending.append((Path(entry.path), f"{name}/"))
-                        else:
-                            yield entry, name
-            except OSError as error:
-                self.refuse(folder, f"can't be listed: {_reason(error)}")
-
-    def _follow(self, link: Path, root: Path, name: str) -> None:
+    def _follow(self, link: Path, folder: _Folder, name: str) -> None:
         try:
             target = link.resolve(strict=True)
             status = target.stat()
         except (OSError, RuntimeError) as error:
             self.refuse(link, f"is a link that leads nowhere: {_reason(error)}. Remove it")
             return
-        if not target.is_relative_to(root):
+        if not any(target.is_relative_to(root) for root in self._roots):
             self.refuse(
                 link,
                 "is a link that leaves the pushed folder, so it could carry a secret into the registry. If the file"
-                " belongs to the model, put a copy in its place (`cp -rL` copies a folder with its links replaced)",
+                " belongs to the model, name a folder that holds both (links_within), or put a copy in its place"
+                " (`cp -rL` copies a folder with its links replaced)",
             )
-        elif stat.S_ISDIR(status.st_mode):
-            self.refuse(link, "is a link to a folder; put a copy in its place, or remove it")
-        else:
+        elif not stat.S_ISDIR(status.st_mode):
             self._take(link, target, name, status)
+        elif any(above.is_relative_to(target) for above in folder.above):
+            self.refuse(link, "is a link to a folder that it is in; remove it")
+        else:
+            self._pending.append(_Folder(target, f"{name}/", (*folder.above, target)))
 
     def _take(self, found: Path, source: Path, name: str, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
@@ -132,7 +206,21 @@ class _Walk:
         except ValueError as error:
             self.refuse(found, f"{error}; rename it")
             return
-        self.files.append(LocalFile(path, source, Stamp.of(status), bool(status.st_mode & stat.S_IXUSR)))
+        executable = bool(status.st_mode & stat.S_IXUSR)
+        self.found.files.append(LocalFile(path, source, Stamp.of(status), executable))
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _blobs_of(snapshot: Path) -> list[Path]:
+    """Where the files of a snapshot in the Hugging Face cache lead to."""
+    blobs = snapshot.parent.parent / "blobs"
+    return [blobs] if snapshot.parent.name == "snapshots" and blobs.is_dir() else []
 
 
 def _reason(error: Exception) -> str:

@@ -75,12 +75,25 @@ def push(
             help="Make no new version if the newest one has the same files. Other metrics or params are refused.",
         ),
     ] = False,
+    include: Annotated[
+        _Pairs, typer.Option(metavar="PATTERN", help="Only files that match, for example '*.json'. Repeatable.")
+    ] = None,
+    exclude: Annotated[
+        _Pairs, typer.Option(metavar="PATTERN", help="No files that match, for example '*.tmp'. Repeatable.")
+    ] = None,
+    links_within: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="A folder that links may lead to besides the pushed one."),
+    ] = None,
     capture: Annotated[bool, typer.Option(help="Record git, packages, machine and job. Never secrets.")] = True,
 ) -> None:
     """Upload files and commit them as a new version.
 
     The version appears once every byte is stored and verified. If the push fails, nothing appears; run it again and it
     goes on where it stopped.
+
+    Patterns are those of .gitignore; a file .modelyardignore in the folder has some too. Never taken, unless a pattern
+    such as '!.env' says so: .git, __pycache__, .DS_Store, .env and the like.
     """
     with session.client() as client, session.progress() as progress:
         version = client.push(
@@ -97,6 +110,9 @@ def push(
             parents=values.parents(parent or [], "--parent"),
             run=values.run(run) if run else None,
             if_changed=if_changed,
+            include=include or (),
+            exclude=exclude or (),
+            links_within=links_within,
             capture=capture,
             progress=progress,
         )
@@ -119,6 +135,16 @@ def pull(
     target: Annotated[
         Path | None, typer.Argument(help="A folder that is to hold the files, instead of the cache.")
     ] = None,
+    include: Annotated[
+        _Pairs, typer.Option(metavar="PATTERN", help="Only files that match, for example '*.json'. Repeatable.")
+    ] = None,
+    exclude: Annotated[
+        _Pairs, typer.Option(metavar="PATTERN", help="No files that match, for example '*.tmp'. Repeatable.")
+    ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", metavar="PATH", help="Pull only this file, and print its path. Repeatable."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the target even if it holds files that no pull put there.")
     ] = False,
@@ -134,10 +160,20 @@ def pull(
     version or the new one. The file .NAME.modelyard beside it says which version it holds.
     """
     with session.client() as client, session.progress() as progress:
-        pulled = client.pull(reference, target, force=force, link=link, cache=not no_cache, progress=progress)
+        pulled = client.pull(
+            reference,
+            target,
+            force=force,
+            link=link,
+            cache=not no_cache,
+            include=include or (),
+            exclude=exclude or (),
+            files=file or (),
+            progress=progress,
+        )
     if session.output is Output.TABLE:
         session.note(f"{escape(reference)} is {short(pulled.version.name)}, {pulled.digest}")
         # Nothing but the path, and as it is: it is meant for $(…), whatever the folders are called.
-        sys.stdout.buffer.write(os.fsencode(pulled.path) + b"\n")
+        sys.stdout.buffer.write(os.fsencode(pulled.path / file[0] if file and len(file) == 1 else pulled.path) + b"\n")
     else:
         session.show(pulled, plain(pulled.path))

@@ -17,8 +17,14 @@ from modelyard.core.limits import MAX_PATH_BYTES, MAX_PATH_DEPTH, MAX_SEGMENT_BY
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 # Names that Windows opens as devices whatever their extension; the superscript digits count too.
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?:\..*)?", re.IGNORECASE)
-_FORBIDDEN: Final = re.compile(r'[<>:"|?*\\]')
-_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_FORBIDDEN: Final = re.compile(r'["\\]')
+_UNPORTABLE: Final = re.compile(r"[<>:|?*]")
+# Escapes of '%', '.', '/', ':', '\\' and of control characters: decoded, they could make it another path.
+_HIDDEN_ESCAPE: Final = re.compile(r"%(?:25|2[EeFf]|3[Aa]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])")
+_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
+# Zero-width joiners, which emoji and some scripts are written with.
+_JOINERS: Final = frozenset("\u200c\u200d")
 INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories of characters that can't be seen: control, format (bidirectional overrides, zero-width),
 surrogate, private, unassigned; line and paragraph separators."""
@@ -37,9 +43,9 @@ def check_path(path: str) -> str:
         raise ValueError("The path of a file is empty.")
     shown = _shown(path)
     _check_text(path, shown)
-    if path.startswith(("/", "~")):
-        raise ValueError(f"Invalid path {shown}. Use a relative path.")
     segments = path.split("/")
+    if path.startswith("/") or path == "~" or (path.startswith("~") and len(segments) > 1):
+        raise ValueError(f"Invalid path {shown}. Use a relative path, without '~' before a folder.")
     if len(segments) > MAX_PATH_DEPTH:
         raise ValueError(f"Invalid path {shown}. Use at most {MAX_PATH_DEPTH} levels.")
     for segment in segments:
@@ -58,7 +64,7 @@ def _shown(path: str) -> str:
 
 def _check_text(path: str, shown: str) -> None:
     for character in path:
-        if unicodedata.category(character) in INVISIBLE:
+        if unicodedata.category(character) in INVISIBLE and character not in _JOINERS:
             raise ValueError(
                 f"Invalid path {shown}. It has a control, invisible or undecodable character (U+{ord(character):04X})."
             )
@@ -71,8 +77,8 @@ def _check_text(path: str, shown: str) -> None:
             f"Invalid path {shown}. Don't use {found.group()!r}: some systems read it as another path. Use '/' for"
             " folders."
         )
-    if _PERCENT.search(path):
-        raise ValueError(f"Invalid path {shown}. Don't use percent escapes: some programs read them as another path.")
+    if found := _HIDDEN_ESCAPE.search(path):
+        raise ValueError(f"Invalid path {shown}. Don't use {found.group()!r}: some programs read it as another path.")
 
 
 def _check_segment(segment: str, shown: str) -> None:
@@ -82,8 +88,23 @@ def _check_segment(segment: str, shown: str) -> None:
         raise ValueError(f"Invalid path {shown}. Don't end a part in a dot or a space.")
     if len(segment.encode()) > MAX_SEGMENT_BYTES:
         raise ValueError(f"Invalid path {shown}. Use at most {MAX_SEGMENT_BYTES} bytes for each part.")
-    if _DEVICE.fullmatch(segment):
-        raise ValueError(f"Invalid path {shown}. Windows reads a part of it as a device.")
+    if _DRIVE.match(segment):
+        raise ValueError(f"Invalid path {shown}. Windows reads a part of it as a drive.")
+
+
+def unportable(path: str) -> str:
+    """Why a path, which :func:`check_path` admits, can't be used on some systems; empty if there is no reason."""
+    if found := _UNPORTABLE.search(path):
+        return f"Windows allows no {found.group()!r} in names"
+    if any(_DEVICE.fullmatch(segment) for segment in path.split("/")):
+        return "Windows reads a part of it as a device"
+    if _ESCAPE.search(path):
+        return "some programs decode percent escapes"
+    if path.startswith("~"):
+        return "shells read '~' as a home folder"
+    if _JOINERS & set(path):
+        return "it has an invisible character"
+    return ""
 
 
 def check_distinct(paths: Iterable[str]) -> None:

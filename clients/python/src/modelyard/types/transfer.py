@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from modelyard.core.facts import Facts
+from modelyard.core.manifest import check_path
 from modelyard.types.registry import Version
 
 
@@ -19,6 +21,15 @@ class PulledModel:
     """Whether the registry could not be reached, and this is the last version that the reference was known to mean."""
     bytes_received: int
     """Bytes that came over the network; 0 if everything was cached."""
+    partial: bool = False
+    """Whether only some files of the version were asked for."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Opens a file of the version, which was verified, for reading. It can be read from any position.
+
+        Raises ``FileNotFoundError`` if it is not among the files that were pulled.
+        """
+        return (self.path / check_path(path)).open("rb")
 
     @property
     def digest(self) -> str:

@@ -326,8 +326,10 @@ class File(_message.Message):
     path: _builtins.str
     """A relative path with `/` between its parts, in Unicode normalization form C. At most 1,024 bytes in UTF-8, 32
     parts, and 255 bytes per part. A path is refused if a common operating system could read it as another path: an
-    empty, `.` or `..` part; a part that ends in a dot or a space; a leading `/` or `~`; any of `< > : " | ? * \\`; a
-    percent escape such as `%2F`; a control or invisible character; a Windows device name such as `con` or `aux.txt`.
+    empty, `.` or `..` part; a part that ends in a dot or a space; a leading `/`, or `~` before a folder; `"` or `\\`; a
+    part that begins with a drive such as `C:`; a percent escape of `%`, `.`, `/`, `:`, `\\` or a control character; a
+    control or invisible character other than the zero-width joiners U+200C and U+200D. Names that only some systems
+    can't use, as `a<b` or `aux.txt`, are allowed; clients warn about them.
     Two paths of one version must not differ only by case, and none may be a folder of another.
     """
     executable: _builtins.bool
