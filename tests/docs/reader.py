@@ -103,7 +103,7 @@ class Reader:
             "yaml": self._yaml,
             "json": lambda block: json.loads(block.code),
             "toml": lambda block: tomllib.loads(block.code),
-            "dockerfile": lambda block: parse_dockerfile(self.folder / block.title),
+            "dockerfile": self._dockerfile,
             "text": lambda _: None,
         }
         assert block.language in checks, f"{block.place()}: no test knows blocks of the language {block.language!r}"
@@ -189,6 +189,12 @@ class Reader:
             entry = _ENTRIES[words[ours]]
             code, printed = self._spawned([BIN / words[ours], *words[ours + 1 : end], "--help"], entry)
             assert code == 0, f"{block.place()}: '{line}': {printed}"
+
+    def _dockerfile(self, block: Block) -> None:
+        """A whole file, or without a title some lines of one."""
+        path = self.folder / (block.title or "part.dockerfile")
+        path.write_text(block.code if block.title else f"FROM scratch\n{block.code}")
+        assert parse_dockerfile(path), block.place()
 
     def _yaml(self, block: Block) -> None:
         """A manifest, or a CI job with scripts under ``run`` and ``script``."""
