@@ -36,6 +36,10 @@ class Limits:
     facts_entries: int = shared.MAX_FACTS
     """Most entries of each map or list in the facts."""
     aliases_per_commit: int = shared.MAX_ALIASES_PER_COMMIT
+    aliases: int = shared.MAX_ALIASES
+    """Most aliases of one model."""
+    evaluations: int = shared.MAX_EVALUATIONS
+    """Most evaluations of one version."""
     open_uploads: int = 1000
     """Most open uploads of one namespace."""
     upload_ttl: float = 86_400.0

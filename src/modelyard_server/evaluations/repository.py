@@ -106,6 +106,10 @@ class EvaluationRepository:
         if numbers:
             await self._connection.execute(insert(version_numbers), numbers)
 
+    async def count(self, version_key: int) -> int:
+        found = select(func.count()).where(_EVALUATIONS.version_key == version_key)
+        return int(await self._connection.scalar(found))
+
     async def find(self, version_key: int, evaluation_id: str) -> Evaluation | None:
         parameters = {"of_version": version_key, "evaluation_id": evaluation_id}
         row = (await self._connection.execute(_FIND, parameters)).one_or_none()

@@ -5,7 +5,13 @@ from typing import Final
 
 from modelyard.core.names import EvaluationName, VersionName
 from modelyard_server.calls.caller import Attempt, Caller
-from modelyard_server.calls.errors import AlreadyExists, FailedPrecondition, NotFound, PreconditionViolation
+from modelyard_server.calls.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    NotFound,
+    PreconditionViolation,
+    ResourceExhausted,
+)
 from modelyard_server.calls.page_tokens import Cursor
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.evaluations.events import EVALUATION
@@ -48,6 +54,7 @@ class Evaluations:
                     kind="Evaluation",
                     name=str(name),
                 )
+            await self._check_room(transaction, version)
             if evaluation.supersedes:
                 corrected = await _find(transaction, version, EvaluationName.parse(evaluation.supersedes))
                 _check_current(corrected)
@@ -59,6 +66,15 @@ class Evaluations:
             return added
 
         return await self.mutations.run(attempt, work, _OUTCOMES)
+
+    async def _check_room(self, transaction: Transaction, version: Version) -> None:
+        most = self.mutations.limits.evaluations
+        if await EvaluationRepository(transaction).count(version.key) >= most:
+            raise ResourceExhausted(
+                f"{version.name} has {most} evaluations, the maximum. Record more metrics in each evaluation.",
+                reason="TOO_MANY_EVALUATIONS",
+                metadata={"limit": str(most)},
+            )
 
     async def get(self, caller: Caller, name: EvaluationName) -> Evaluation:
         async def work(transaction: Transaction) -> Evaluation:

@@ -5,7 +5,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from modelyard.core.names import AliasName, VersionName
 from modelyard_server.calls.caller import Attempt
-from modelyard_server.calls.errors import FailedPrecondition, PreconditionViolation
+from modelyard_server.calls.errors import FailedPrecondition, PreconditionViolation, ResourceExhausted
 from modelyard_server.calls.resource import new_uid
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
@@ -74,6 +74,7 @@ class AliasMoves:
         )
         aliases = AliasRepository(transaction)
         if before is None:
+            await self._check_room(aliases, model)
             after = await aliases.add(after, model.key)
         else:
             await aliases.update(after)
@@ -81,6 +82,15 @@ class AliasMoves:
             transaction, attempt, model.namespace_key, ALIAS, verb, before=before, after=after, reason=reason
         )
         return after
+
+    async def _check_room(self, aliases: AliasRepository, model: Model) -> None:
+        most = self.mutations.limits.aliases
+        if await aliases.count(model.key) >= most:
+            raise ResourceExhausted(
+                f"{model.name} has {most} aliases, the maximum. Delete some that are not in use.",
+                reason="TOO_MANY_ALIASES",
+                metadata={"limit": str(most)},
+            )
 
     async def remove(
         self, transaction: Transaction, attempt: Attempt, model: Model, before: Alias, *, reason: str

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 
 from modelyard.core.names import AliasName, ModelName, VersionName
 from modelyard_server.db import rows
@@ -85,6 +85,10 @@ class AliasRepository:
         values = {"model_key": model_key, "id": alias.name.alias, **_mutable(alias)}
         key = await self._connection.scalar(_INSERT, values)
         return replace(alias, key=key)
+
+    async def count(self, model_key: int) -> int:
+        found = select(func.count()).where(_ALIASES.model_key == model_key)
+        return int(await self._connection.scalar(found))
 
     async def find(self, name: AliasName, *, lock: bool = False) -> Alias | None:
         parameters = of_model(name.model, alias_id=name.alias)

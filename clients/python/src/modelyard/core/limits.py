@@ -46,6 +46,11 @@ INT64: Final = range(-(2**63), 2**63)
 MAX_ALIASES_PER_COMMIT: Final = 10
 """Aliases that one push may set."""
 
+MAX_ALIASES: Final = 1000
+"""Aliases of one model."""
+MAX_EVALUATIONS: Final = 1000
+"""Evaluations of one version, with those that were superseded."""
+
 MAX_CONSUMER_BYTES: Final = 255
 """UTF-8 bytes of each of a consumer's service, environment and instance."""
 DEFAULT_DEPLOYMENT_TTL: Final = 90.0

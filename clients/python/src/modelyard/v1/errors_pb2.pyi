@@ -163,6 +163,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The model has `limit` deployments, which is the most. End those that are gone, or wait as RetryInfo says."""
     ERROR_REASON_TOO_MANY_WEBHOOKS: _ErrorReason.ValueType  # 122
     """The namespace has `limit` webhooks, which is the most. Delete one first."""
+    ERROR_REASON_TOO_MANY_ALIASES: _ErrorReason.ValueType  # 126
+    """The model has `limit` aliases, which is the most. Delete some that are not in use."""
+    ERROR_REASON_TOO_MANY_EVALUATIONS: _ErrorReason.ValueType  # 127
+    """The version has `limit` evaluations, which is the most. Evaluations never go: record more metrics in each."""
     ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 123
     """The registry's disk is full. Nothing was changed. An operator has to free space."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 124
@@ -355,6 +359,10 @@ ERROR_REASON_TOO_MANY_DEPLOYMENTS: ErrorReason.ValueType  # 121
 """The model has `limit` deployments, which is the most. End those that are gone, or wait as RetryInfo says."""
 ERROR_REASON_TOO_MANY_WEBHOOKS: ErrorReason.ValueType  # 122
 """The namespace has `limit` webhooks, which is the most. Delete one first."""
+ERROR_REASON_TOO_MANY_ALIASES: ErrorReason.ValueType  # 126
+"""The model has `limit` aliases, which is the most. Delete some that are not in use."""
+ERROR_REASON_TOO_MANY_EVALUATIONS: ErrorReason.ValueType  # 127
+"""The version has `limit` evaluations, which is the most. Evaluations never go: record more metrics in each."""
 ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 123
 """The registry's disk is full. Nothing was changed. An operator has to free space."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 124

@@ -71,6 +71,7 @@ class EvaluationsServiceServicer(object):
         """Adds an evaluation to a READY version; FAILED_PRECONDITION, VERSION_NOT_READY, in any other state. ListVersions
         filters and sorts by the latest value of each metric on each dataset, as `evaluations.test-2026.auc`.
         FAILED_PRECONDITION, ALREADY_SUPERSEDED, if `supersedes` names an evaluation that has been corrected.
+        RESOURCE_EXHAUSTED, TOO_MANY_EVALUATIONS, if the version has 1,000.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

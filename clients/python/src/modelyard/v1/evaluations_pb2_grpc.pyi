@@ -48,6 +48,7 @@ class EvaluationsServiceStub:
     """Adds an evaluation to a READY version; FAILED_PRECONDITION, VERSION_NOT_READY, in any other state. ListVersions
     filters and sorts by the latest value of each metric on each dataset, as `evaluations.test-2026.auc`.
     FAILED_PRECONDITION, ALREADY_SUPERSEDED, if `supersedes` names an evaluation that has been corrected.
+    RESOURCE_EXHAUSTED, TOO_MANY_EVALUATIONS, if the version has 1,000.
     Since: 0.1
     """
     GetEvaluation: _grpc.UnaryUnaryMultiCallable[_evaluations_pb2.GetEvaluationRequest, _resources_pb2.Evaluation]
@@ -74,6 +75,7 @@ class EvaluationsServiceAsyncStub(EvaluationsServiceStub):
     """Adds an evaluation to a READY version; FAILED_PRECONDITION, VERSION_NOT_READY, in any other state. ListVersions
     filters and sorts by the latest value of each metric on each dataset, as `evaluations.test-2026.auc`.
     FAILED_PRECONDITION, ALREADY_SUPERSEDED, if `supersedes` names an evaluation that has been corrected.
+    RESOURCE_EXHAUSTED, TOO_MANY_EVALUATIONS, if the version has 1,000.
     Since: 0.1
     """
     GetEvaluation: _aio.UnaryUnaryMultiCallable[_evaluations_pb2.GetEvaluationRequest, _resources_pb2.Evaluation]  # type: ignore[assignment]
@@ -103,6 +105,7 @@ class EvaluationsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds an evaluation to a READY version; FAILED_PRECONDITION, VERSION_NOT_READY, in any other state. ListVersions
         filters and sorts by the latest value of each metric on each dataset, as `evaluations.test-2026.auc`.
         FAILED_PRECONDITION, ALREADY_SUPERSEDED, if `supersedes` names an evaluation that has been corrected.
+        RESOURCE_EXHAUSTED, TOO_MANY_EVALUATIONS, if the version has 1,000.
         Since: 0.1
         """
 

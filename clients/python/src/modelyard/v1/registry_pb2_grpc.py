@@ -437,6 +437,7 @@ class RegistryServiceServicer(object):
         """Points an alias at a version. Creates the alias if there is none. With `alias.etag` or `create_only` it is a
         compare-and-set: ABORTED, ETAG_MISMATCH, for the loser. FAILED_PRECONDITION, QUARANTINED, if the version is
         quarantined. Nothing changes, and there is no event, if the alias points there already.
+        RESOURCE_EXHAUSTED, TOO_MANY_ALIASES, if the model has 1,000.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

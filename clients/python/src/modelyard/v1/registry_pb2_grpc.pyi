@@ -173,6 +173,7 @@ class RegistryServiceStub:
     """Points an alias at a version. Creates the alias if there is none. With `alias.etag` or `create_only` it is a
     compare-and-set: ABORTED, ETAG_MISMATCH, for the loser. FAILED_PRECONDITION, QUARANTINED, if the version is
     quarantined. Nothing changes, and there is no event, if the alias points there already.
+    RESOURCE_EXHAUSTED, TOO_MANY_ALIASES, if the model has 1,000.
     Since: 0.1
     """
     RollbackAlias: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RollbackAliasRequest, _resources_pb2.Alias]
@@ -330,6 +331,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Points an alias at a version. Creates the alias if there is none. With `alias.etag` or `create_only` it is a
     compare-and-set: ABORTED, ETAG_MISMATCH, for the loser. FAILED_PRECONDITION, QUARANTINED, if the version is
     quarantined. Nothing changes, and there is no event, if the alias points there already.
+    RESOURCE_EXHAUSTED, TOO_MANY_ALIASES, if the model has 1,000.
     Since: 0.1
     """
     RollbackAlias: _aio.UnaryUnaryMultiCallable[_registry_pb2.RollbackAliasRequest, _resources_pb2.Alias]  # type: ignore[assignment]
@@ -646,6 +648,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Points an alias at a version. Creates the alias if there is none. With `alias.etag` or `create_only` it is a
         compare-and-set: ABORTED, ETAG_MISMATCH, for the loser. FAILED_PRECONDITION, QUARANTINED, if the version is
         quarantined. Nothing changes, and there is no event, if the alias points there already.
+        RESOURCE_EXHAUSTED, TOO_MANY_ALIASES, if the model has 1,000.
         Since: 0.1
         """
 
