@@ -1,10 +1,12 @@
 """Reads the versions that were made from a version, a data set, a commit or a run."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Select, bindparam, select
+from sqlalchemy import BindParameter, Row, Select, bindparam, select
 
+from modelyard.core.facts import Facts
 from modelyard_server.db import rows
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.query.texts import indexed
@@ -23,6 +25,14 @@ _CHILDREN_OF = version_rows.EVERY.where(
 _LIVE_CHILDREN_OF = _CHILDREN_OF.where(versions.c.delete_time.is_(None), models.c.delete_time.is_(None))
 
 
+def _origins_only(row: Row[Any]) -> Version:
+    """A version with what a graph shows. All facts of a thousand versions would fill gigabytes."""
+    version = version_rows.from_row(row)
+    facts = version.facts
+    origins = Facts(datasets=facts.datasets, source=facts.source, parents=facts.parents, run=facts.run)
+    return replace(version, facts=origins, stored_facts={}, description="", labels={}, annotations={})
+
+
 class LineageRepository:
     def __init__(self, transaction: Transaction) -> None:
         self._connection = transaction.connection
@@ -37,7 +47,7 @@ class LineageRepository:
         found: dict[int, Version] = {}
         for batch in rows.batches(keys):
             result = await self._connection.execute(query.limit(limit), {"keys": batch})
-            found.update((version.key, version) for version in map(version_rows.from_row, result))
+            found.update((version.key, version) for version in map(_origins_only, result))
         return [found[key] for key in sorted(found)][:limit]
 
     async def children_elsewhere(self, model_key: int, limit: int) -> list[Version]:
@@ -61,4 +71,4 @@ class LineageRepository:
             texts.namespace_key == namespace_key, texts.field.in_(fields), texts.value == indexed(value)
         )
         query = version_rows.EVERY.where(versions.c.key.in_(keys)).order_by(versions.c.key).limit(limit)
-        return [version_rows.from_row(row) for row in await self._connection.execute(query)]
+        return [_origins_only(row) for row in await self._connection.execute(query)]
