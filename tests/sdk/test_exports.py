@@ -8,7 +8,7 @@ from pathlib import Path
 import modelyard
 
 DOCUMENTED = {
-    "functions": ["diff", "promote", "pull", "push", "resolve", "rollback", "watch"],
+    "functions": ["check", "diff", "promote", "pull", "push", "resolve", "rollback", "watch"],
     "clients": [
         *("AsyncClient", "AsyncServing", "AsyncPager", "UNSET", "Unset", "Call", "Interceptor"),
         *("AsyncAliases", "AsyncDeployments", "AsyncEvaluations", "AsyncEvents", "AsyncLineageGraph", "AsyncModels"),

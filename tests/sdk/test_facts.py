@@ -1,16 +1,38 @@
 """What a push accepts as facts, and that it tells all that is wrong at once."""
 
+import argparse
+import hashlib
+from collections import UserDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
 from fractions import Fraction
-from typing import Any
+from pathlib import Path, PureWindowsPath
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import numpy as np
+import pydantic
 import pytest
 
 import modelyard
+from modelyard._client.datasets import role_of
 from modelyard._client.describe import Described, describe, parse_parent
-from modelyard.core.facts import Dataset, DatasetRole, Framework, Parent, Relation, Run, Signature
+from modelyard.core.facts import (
+    Dataset,
+    DatasetRole,
+    Environment,
+    Fingerprint,
+    Framework,
+    Parent,
+    Relation,
+    Run,
+    Signature,
+    Source,
+)
 from modelyard.core.names import ModelName, VersionName
 
 NOTHING: dict[str, Any] = {
@@ -68,6 +90,143 @@ class Tensor:
         return self._value
 
 
+class Kind(Enum):
+    LINEAR = "linear"
+
+
+def repr_of(value: object) -> str:
+    return repr(value)[:40]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (None, "null"),
+        (Tensor(None), "null"),
+        (Path("/data/x"), "/data/x"),
+        (PureWindowsPath("c:/x"), "c:\\x"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (Kind.LINEAR, "linear"),
+        (datetime(2026, 3, 1, 12), "2026-03-01T12:00:00"),  # noqa: DTZ001 - one without a zone
+        (datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=2))), "2026-03-01T10:00:00Z"),
+        (date(2026, 3, 1), "2026-03-01"),
+        (timedelta(minutes=1.5), 90.0),
+        (np.datetime64("2026-01-01"), "2026-01-01"),
+        ([1, 2.5, "é", None, True], '[1, 2.5, "é", null, true]'),
+        ((Path("a"), Kind.LINEAR), '["a", "linear"]'),
+        ([{"a": (1,)}], '[{"a": [1]}]'),
+        ({"b", "a"}, '["a", "b"]'),
+        (frozenset(), "[]"),
+        ({}, "{}"),
+        (range(3), "range(0, 3)"),
+        (len, "builtins.len"),
+        (Decimal, "decimal.Decimal"),
+        ([np.int64(1), np.float32(0.5), Tensor(2)], "[1, 0.5, 2]"),
+    ],
+    ids=repr_of,
+)
+def test_params_of_other_types_are_converted_by_the_documented_rule(given: Any, kept: Any) -> None:
+    (param,) = described(params={"p": given}).facts.params.values()
+
+    assert (type(param), param) == (type(kept), kept)
+
+
+@dataclass
+class Optimizer:
+    lr: float = 0.1
+    betas: tuple[float, float] = (0.9, 0.99)
+
+
+@dataclass
+class Config:
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    seed: int = 7
+
+
+class Settings(pydantic.BaseModel):
+    optimizer: Optimizer = Optimizer()
+    seed: int = 7
+    token: pydantic.SecretStr = pydantic.SecretStr("hunter2")
+
+
+class Row(NamedTuple):
+    optimizer: Mapping[str, Any]
+    seed: int
+
+
+FLAT = {"optimizer.lr": 0.1, "optimizer.betas": "[0.9, 0.99]", "seed": 7}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"optimizer": {"lr": 0.1, "betas": [0.9, 0.99]}, "seed": 7},
+        Config(),
+        {"optimizer": Optimizer(), "seed": 7},
+        argparse.Namespace(optimizer=argparse.Namespace(lr=0.1, betas=[0.9, 0.99]), seed=7),
+        SimpleNamespace(optimizer=Optimizer(), seed=7),
+        Row({"lr": 0.1, "betas": [0.9, 0.99]}, 7),
+        MappingProxyType({"optimizer": Optimizer(), "seed": 7}),
+        UserDict({"optimizer": UserDict({"lr": 0.1, "betas": (0.9, 0.99)}), "seed": 7}),
+    ],
+    ids=repr_of,
+)
+def test_configurations_of_any_kind_become_flat(given: Any) -> None:
+    assert described(params=given).facts.params == FLAT
+
+
+def test_a_configuration_of_pydantic_keeps_its_secrets() -> None:
+    assert described(params=Settings()).facts.params == FLAT | {"token": "***"}
+
+
+def test_numbers_and_enums_may_be_names() -> None:
+    assert described(params={"id2label": {0: "no", 1: "yes"}, Color.RED: 1}).facts.params == {
+        "id2label.0": "no",
+        "id2label.1": "yes",
+        "red": 1,
+    }
+
+
+def test_a_configuration_that_is_in_itself_or_can_not_be_read_is_refused() -> None:
+    circle: dict[str, Any] = {}
+    circle["a"] = circle
+    assert "nested" in violations(params=circle)["params"]
+    assert "twice" in violations(params={"a": {"b": 1}, "a.b": 2})["params['a.b']"]
+
+    class Missing(UserDict[str, int]):
+        def __getitem__(self, key: str) -> int:
+            raise RuntimeError("Missing mandatory value: lr")
+
+    assert violations(params=Missing(lr=1)) == {"params": "can't be read: Missing mandatory value: lr"}
+
+
+def test_long_text_becomes_a_file_that_the_param_names() -> None:
+    prompt = "é" * 5000
+    found = described(params={"llm": {"Prompt/x": prompt}, "short": "é" * 2048})
+    ((path, text),) = found.texts.items()
+    assert text == prompt
+    digest = hashlib.sha256(prompt.encode()).hexdigest()
+    assert found.facts.params["llm.Prompt/x"] == f"see the file {path} (10000 bytes, sha256:{digest})"
+    assert path.startswith("modelyard-params/p-llm.Prompt_x-")
+    assert found.facts.params["short"] == "é" * 2048
+    assert path in found.notes[0]
+    assert list(described(params={"prompt": prompt}).texts) == ["modelyard-params/prompt.txt"]
+
+
+def test_metrics_may_be_nested_too() -> None:
+    assert described(metrics={"val": {"auc": np.float32(0.5)}, "loss": 1}).facts.metrics == {
+        "val.auc": 0.5,
+        "loss": 1.0,
+    }
+
+
+def test_metrics_that_are_not_finite_are_left_out_on_request_and_told() -> None:
+    found = described(metrics={"auc": 0.9, "f1": float("nan"), "loss": np.float32("inf")}, drop_nonfinite=True)
+    assert found.facts.metrics == {"auc": 0.9}
+    assert found.notes == ("metrics['f1'] is nan and is left out.", "metrics['loss'] is inf and is left out.")
+    assert "drop_nonfinite=True" in violations(metrics={"f1": float("nan")})["metrics['f1']"]
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
@@ -103,18 +262,20 @@ def test_params_keep_value_and_type(given: Any, kept: Any) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        *(None, [1], {"a": 1}, b"bytes", object(), 2**63, -(2**63) - 1, float("nan"), float("-inf"), 1j),
+        *(b"bytes", object(), 2**63, -(2**63) - 1, float("nan"), float("-inf"), 1j),
+        *([float("nan")], [object()], [b"bytes"], {1: object()}),
         np.array([1.0]),
-        np.datetime64("2026-01-01"),
         Decimal("NaN"),
         np.float32("inf"),
-        Tensor(None),
         "\udc80",
         "a\x00",
+        "x" * ((64 << 20) + 1),
     ],
+    ids=repr_of,
 )
 def test_params_that_are_no_value_are_refused(given: Any) -> None:
-    assert list(violations(params={"p": given})) == ["params['p']"]
+    (field,) = violations(params={"p": given})
+    assert field.startswith("params['p")
 
 
 @pytest.mark.parametrize(
@@ -155,6 +316,46 @@ def test_data_sets_may_be_records() -> None:
     assert described(datasets={"train": record}).facts.datasets == (record,)
 
 
+def test_a_data_set_may_be_a_file_or_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_bytes(b"a,b\n")
+    file, folder = described(datasets={"train": tmp_path / "train.csv", "test": tmp_path}).facts.datasets
+    assert file == Dataset(
+        name="train",
+        uri=(tmp_path / "train.csv").as_uri(),
+        digest=f"sha256:{hashlib.sha256(b'a,b' + bytes([10])).hexdigest()}",
+        role=DatasetRole.TRAINING,
+        fingerprint=Fingerprint.EXACT,
+    )
+    assert folder == Dataset(name="test", uri=tmp_path.as_uri(), role=DatasetRole.TEST)
+    assert "can't be read" in violations(datasets={"train": tmp_path / "gone"})["datasets['train']"]
+
+
+def test_a_data_set_of_hugging_face_tells_its_rows_and_fingerprint() -> None:
+    theirs = SimpleNamespace(num_rows=3, _fingerprint="0123456789abcdef")
+    (found,) = described(datasets={"train_2026": theirs}).facts.datasets
+    assert (found.rows, found.digest, found.role) == (3, "hf-fingerprint:0123456789abcdef", DatasetRole.TRAINING)
+
+
+def test_a_frame_tells_its_rows() -> None:
+    frame = type("DataFrame", (), {"shape": (5, 2)})()
+    (found,) = described(datasets={"my-valid": frame}).facts.datasets
+    assert (found.rows, found.digest, found.role) == (5, "", DatasetRole.VALIDATION)
+
+
+@pytest.mark.parametrize("name", ["train_test_split", "contest", "pretrained", ""])
+def test_a_name_that_says_no_role_or_two_has_none(name: str) -> None:
+    assert role_of(name) is DatasetRole.OTHER
+
+
+def test_the_version_of_a_framework_is_that_of_the_installed_package() -> None:
+    assert described(framework="numpy").facts.framework == Framework(name="numpy", version=np.__version__)
+    assert described(framework=Framework(name="numpy")).facts.framework == Framework(
+        name="numpy", version=np.__version__
+    )
+    assert described(framework="numpy==1.0").facts.framework == Framework(name="numpy", version="1.0")
+    assert described(framework="numpy", capture=False).facts.framework == Framework(name="numpy")
+
+
 def test_a_framework_may_be_text() -> None:
     assert described(framework="torch").facts.framework == Framework(name="torch")
     assert described(framework="torch==2.9.0").facts.framework == Framework(name="torch", version="2.9.0")
@@ -183,7 +384,28 @@ def test_parents_may_be_given_by_any_reference() -> None:
     ("given", "field"),
     [
         ({"params": [1]}, "params"),
-        ({"params": {1: 1}}, "params name"),
+        ({"params": {(1, 2): 1}}, "params"),
+        ({"params": {"a\nb": 1}}, "params name"),
+        ({"params": {"n" * 256: 1}}, "params name"),
+        ({"params": dict.fromkeys(map(str, range(10_001)), 1)}, "params"),
+        ({"metrics": {"": 1}}, "metrics"),
+        ({"datasets": [Dataset(name="a"), Dataset(name="a")]}, "datasets[1]"),
+        ({"datasets": [Dataset(name="")]}, "datasets[0]"),
+        ({"datasets": [Dataset(name="a", rows=-1)]}, "datasets[0].rows"),
+        ({"datasets": {"train": "s3://a\n"}}, "datasets['train'].uri"),
+        ({"labels": {"a\n": "a"}}, "labels"),
+        ({"format": "a\nb"}, "format"),
+        ({"source": Source(commit="x" * 5000)}, "source.commit"),
+        ({"source": Source(arguments=("\x00",))}, "source.arguments[0]"),
+        ({"environment": Environment(packages={"torch": "x" * 5000})}, "environment.packages['torch']"),
+        ({"environment": Environment(packages={"": "1"})}, "environment.packages"),
+        ({"framework": Framework(name="torch", version="2\n")}, "framework.version"),
+        ({"run": Run(id="1", url="x" * 5000)}, "run.url"),
+        ({"signature": Signature(inputs={"x": "\x00"})}, "signature.inputs"),
+        (
+            {"parents": [Parent(version="a/b@1", relation=Relation.ADAPTER_OF, manifest_digest="x")]},
+            "parents[0].manifest_digest",
+        ),
         ({"metrics": "auc=1"}, "metrics"),
         ({"datasets": "s3://a"}, "datasets"),
         ({"datasets": ["s3://a"]}, "datasets[0]"),
@@ -220,6 +442,6 @@ def test_what_is_wrong_is_named(given: Any, field: str) -> None:
 
 
 def test_all_problems_are_reported_together() -> None:
-    found = violations(params={"a": None, "b": 1}, metrics={"c": float("nan")}, labels={"": ""}, alias="v1")
+    found = violations(params={"a": object(), "b": 1}, metrics={"c": float("nan")}, labels={"": ""}, alias="v1")
 
     assert list(found) == ["params['a']", "metrics['c']", "alias[0]", "labels"]

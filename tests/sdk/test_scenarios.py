@@ -12,7 +12,20 @@ import pytest
 from tests.support.server import ServerProcess
 
 import modelyard
-from modelyard import AsyncClient, Client, DatasetRole, Pager, Parent, Relation, Rule, Run, Source, VersionState
+from modelyard import (
+    AsyncClient,
+    Client,
+    DatasetRole,
+    Environment,
+    Pager,
+    Parent,
+    Relation,
+    Rule,
+    Run,
+    Source,
+    VersionState,
+)
+from modelyard._capture import Captured
 
 Kind = type[AsyncClient] | type[Client]
 
@@ -407,3 +420,86 @@ def test_functions_follow_the_environment(
     assert (resolved.name, resolved.digest, resolved.files) == (version.name, version.digest, ())
     assert modelyard.promote(f"{team}/fraud@1").previous_version == version.name
     assert next(modelyard.watch(f"{team}/fraud")).version == version
+
+
+async def test_a_check_finds_what_a_push_would_refuse_and_changes_nothing(
+    yard: Either, team: str, tmp_path: Path
+) -> None:
+    wrong = {"params": {"a": object()}, "metrics": {"auc": float("nan")}, "alias": "latest", "labels": {"": "x"}}
+    refusals = []
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    for call in (yard.check, yard.push):
+        with pytest.raises(modelyard.InvalidArgumentError) as refused:
+            await call(f"{team}/fraud", tmp_path / "gone", **wrong)
+        refusals.append(refused.value.violations)
+    assert refusals[0] == refusals[1]
+    assert len(refusals[0]) == 5
+
+    facts = await yard.check(f"{team}/fraud", params={"optimizer": {"lr": 0.1}}, framework="numpy")
+    assert facts.params == {"optimizer.lr": 0.1}
+    with pytest.raises(modelyard.NotFoundError):
+        await yard.models.get(f"{team}/fraud")
+
+    parent = Parent(version=f"{team}/base@production", relation=Relation.ADAPTER_OF)
+    with pytest.raises(modelyard.NotFoundError):
+        await yard.check(f"{team}/fraud", parents=[parent])
+    base = await yard.push(f"{team}/base", tmp_path, alias="production", capture=False)
+    checked = await yard.check(f"{team}/fraud", tmp_path, parents=[parent])
+    assert [each.version for each in checked.parents] == [str(base.name)]
+    await yard.models.delete(f"{team}/base", force=True)
+    with pytest.raises(modelyard.NotFoundError, match="deleted"):
+        await yard.check(f"{team}/base")
+
+
+async def test_long_params_are_files_of_the_version_and_dropped_metrics_are_told(
+    yard: Either, team: str, files: Path
+) -> None:
+    prompt = "Tell fraud from friends. " * 400
+    with pytest.warns(modelyard.FactsWarning) as told:
+        version = await yard.push(
+            f"{team}/fraud",
+            files,
+            params={"llm": {"prompt": prompt}},
+            metrics={"auc": 0.9, "f1": float("nan")},
+            drop_nonfinite=True,
+            capture=False,
+        )
+    assert [str(each.message).partition(" ")[0] for each in told] == ["params['llm.prompt']", "metrics['f1']"]
+    assert version.metrics == {"auc": 0.9}
+    assert version.params["llm.prompt"].startswith("see the file modelyard-params/llm.prompt.txt (10000 bytes, sha256:")
+    pulled = await yard.pull(version.reference)
+    assert (pulled.path / "modelyard-params" / "llm.prompt.txt").read_text() == prompt
+    with pytest.warns(modelyard.FactsWarning):
+        again = await yard.push(
+            f"{team}/fraud", files, params={"llm": {"prompt": prompt}}, if_changed=True, capture=False
+        )
+    assert again.number == version.number
+
+
+async def test_facts_that_no_version_has_room_for_are_told_before_anything_is_sent(
+    yard: Either, team: str, tmp_path: Path
+) -> None:
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    many = {f"param-{number}": "x" * 400 for number in range(9_000)}
+    for call in (yard.check, yard.push):
+        with pytest.raises(modelyard.InvalidArgumentError, match="at most 3670016 are allowed"):
+            await call(f"{team}/fraud", tmp_path, params=many)
+    with pytest.raises(modelyard.NotFoundError):
+        await yard.models.get(f"{team}/fraud")
+
+
+async def test_captured_facts_never_make_a_version_too_large(
+    yard: Either, team: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    found = Captured(
+        source=Source(commit="c" * 40, arguments=("x" * 900,) * 500),
+        environment=Environment(python="3.11", packages={f"package-{number}": "1" * 60 for number in range(5000)}),
+    )
+    monkeypatch.setattr("modelyard._client.pushing.capture", lambda: found)
+    many = {f"param-{number}": "x" * 400 for number in range(8_000)}
+    with pytest.warns(modelyard.FactsWarning, match="no room"):
+        version = await yard.push(f"{team}/fraud", tmp_path, params=many)
+    assert version.environment.python == "3.11"
+    assert set(version.environment.not_collected) == {"packages"}
+    assert version.source.commit == "c" * 40

@@ -17,7 +17,7 @@ class Limits:
     batch_count: int = 1000
     part_bytes: int = 64 << 20
     part_count: int = 100_000
-    version_bytes: int = 7 << 19
+    version_bytes: int = shared.MAX_VERSION_BYTES
     """Most bytes of a version's message with files and facts: half a MiB less than ``message_bytes``."""
     resource_bytes: int = (4 << 20) - (64 << 10)
     """Most bytes of one resource or event as a message. With the rest of an answer it fits into ``message_bytes``."""

@@ -13,6 +13,7 @@ from modelyard.core.limits import (
     MAX_BLOB_BYTES,
     MAX_FACT_NAME_BYTES,
     MAX_TEXT_BYTES,
+    NOT_ON_ONE_LINE,
     RESERVED_LABEL_PREFIX,
 )
 from modelyard_server.calls.errors import FieldViolation
@@ -31,7 +32,7 @@ def text(field: str, value: str, *, max_bytes: int = MAX_TEXT_BYTES, one_line: b
         yield FieldViolation(field, f"is {_utf8(value)} bytes long; at most {max_bytes} are allowed")
     elif "\x00" in value:
         yield FieldViolation(field, "has a NUL character")
-    elif one_line and any(unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"} for c in value):
+    elif one_line and any(unicodedata.category(c) in NOT_ON_ONE_LINE for c in value):
         yield FieldViolation(field, "has a control or invisible character. Use one line of plain text.")
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         AsyncVersions,
         AsyncWebhooks,
     )
-    from modelyard._default import diff, promote, pull, push, resolve, rollback, watch
+    from modelyard._default import check, diff, promote, pull, push, resolve, rollback, watch
     from modelyard._paging import AsyncPager, Pager
     from modelyard._serving_sync import Serving
     from modelyard._sync import (
@@ -245,6 +245,7 @@ __all__ = [
     "WebhookName",
     "WebhookTest",
     "Webhooks",
+    "check",
     "diff",
     "promote",
     "pull",

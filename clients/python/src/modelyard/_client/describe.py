@@ -1,19 +1,21 @@
 """Checks the arguments of a push and makes facts of them, before anything is sent. All violations are collected.
 
-Training code holds numbers of many kinds. Scalars of NumPy, PyTorch, JAX and others are recognised by their methods,
-without importing any of these libraries.
+The rules are the registry's: what passes here is not refused there.
 """
 
 import json
 import math
-import operator
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields, replace
+from importlib import metadata
+from typing import Any, Final, TypeVar
 
+from modelyard._client import long_texts
+from modelyard._client.datasets import dataset_of
+from modelyard._client.plain import NotPlainError, flat, kind, param, scalar
 from modelyard.core.facts import (
     Dataset,
-    DatasetRole,
     Environment,
     Facts,
     Framework,
@@ -28,18 +30,26 @@ from modelyard.core.limits import (
     MAX_ALIASES_PER_COMMIT,
     MAX_DESCRIPTION_BYTES,
     MAX_FACT_NAME_BYTES,
+    MAX_FACTS,
     MAX_FORMAT_BYTES,
     MAX_LABEL_KEY_BYTES,
     MAX_LABEL_VALUE_BYTES,
     MAX_LABELS,
     MAX_TEXT_BYTES,
+    NOT_ON_ONE_LINE,
     RESERVED_LABEL_PREFIX,
 )
+from modelyard.core.manifest import check_digest
 from modelyard.core.names import VersionName, check_alias
 from modelyard.core.references import Reference
 from modelyard.errors import FieldViolation, InvalidArgumentError
 
 _T = TypeVar("_T")
+
+_PACKAGES: Final = {"sklearn": "scikit-learn", "pytorch": "torch", "tf": "tensorflow", "hf": "transformers"}
+"""Names that people call a package by, to the name that it is installed under."""
+_FREE_TEXTS: Final = frozenset({"arguments"})
+"""Texts that may have several lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +61,17 @@ class Described:
     description: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    texts: Mapping[str, str]
+    """Params that are kept in files of the version, by path."""
+    notes: tuple[str, ...]
+    """What is recorded in another form than it was given in, for people."""
 
 
 def describe(
     *,
-    params: Mapping[str, Any] | None,
-    metrics: Mapping[str, Any] | None,
-    datasets: Mapping[str, str | Dataset] | Sequence[Dataset] | None,
+    params: Any,
+    metrics: Any,
+    datasets: Mapping[str, Any] | Sequence[Dataset] | None,
     alias: str | Sequence[str] | None,
     description: str,
     labels: Mapping[str, str] | None,
@@ -69,17 +83,22 @@ def describe(
     signature: Signature | None,
     parents: Sequence[Parent],
     run: Run | None,
+    drop_nonfinite: bool = False,
+    capture: bool = True,
 ) -> Described:
-    """Checks and normalises. Raises ``InvalidArgumentError`` with every violation."""
+    """Checks and normalises. Raises ``InvalidArgumentError`` with every violation.
+
+    It may read data sets, so run it in a thread.
+    """
     check = _Check()
     facts = Facts(
-        params=check.mapping("params", params, check.param),
-        metrics=check.mapping("metrics", metrics, check.metric),
+        params=check.params(params),
+        metrics=check.metrics(metrics, drop_nonfinite=drop_nonfinite),
         datasets=check.datasets(datasets),
-        source=check.instance("source", source, Source),
-        environment=check.instance("environment", environment, Environment),
-        framework=check.framework(framework),
-        format=check.text("format", format, MAX_FORMAT_BYTES),
+        source=check.record("source", source, Source),
+        environment=check.record("environment", environment, Environment),
+        framework=check.framework(framework, installed=capture),
+        format=check.text("format", format, MAX_FORMAT_BYTES, one_line=True),
         signature=check.signature(signature),
         parents=check.parents(parents),
         run=check.run(run),
@@ -90,6 +109,8 @@ def describe(
         description=check.text("description", description, MAX_DESCRIPTION_BYTES),
         labels=check.labels("labels", labels),
         annotations=check.labels("annotations", annotations),
+        texts=check.texts,
+        notes=tuple(check.notes),
     )
     if check.violations:
         raise InvalidArgumentError(check.violations)
@@ -101,24 +122,43 @@ class _Check:
 
     def __init__(self) -> None:
         self.violations: list[FieldViolation] = []
+        self.texts: dict[str, str] = {}
+        self.notes: list[str] = []
 
     def refuse(self, field: str, why: str) -> None:
         self.violations.append(FieldViolation(field, why))
 
-    def mapping(self, field: str, given: Any, convert: Callable[[str, Any], _T]) -> dict[str, _T]:
+    def flattened(self, field: str, given: Any) -> dict[str, Any]:
+        """The values by their checked names."""
+        found: dict[str, Any] = {}
         if given is None:
-            return {}
-        if not isinstance(given, Mapping):
-            self.refuse(field, f"is a {_kind(given)}; give a mapping of names to values")
-            return {}
-        return {
-            self.text(f"{field} name", key, MAX_FACT_NAME_BYTES): convert(f"{field}[{ascii(key)[:60]}]", value)
-            for key, value in given.items()
-        }
+            return found
+        try:
+            for name, value in flat(given):
+                at = _entry(field, name)
+                if name in found:
+                    self.refuse(at, "is there twice: once with a dot in its name, once nested")
+                self.name(field, name)
+                found[name] = value
+        except NotPlainError as error:
+            self.refuse(field, str(error))
+        except Exception as error:  # noqa: BLE001 - a configuration of others may fail in any way when it is read
+            self.refuse(field, f"can't be read: {error}")
+        self.count(field, found)
+        return found
 
-    def text(self, field: str, value: Any, max_bytes: int = MAX_TEXT_BYTES) -> str:
+    def name(self, field: str, name: str) -> None:
+        if not name:
+            self.refuse(field, "has an empty name")
+        self.text(f"{field} name", name, MAX_FACT_NAME_BYTES, one_line=True)
+
+    def count(self, field: str, found: Any) -> None:
+        if len(found) > MAX_FACTS:
+            self.refuse(field, f"has {len(found)} entries; at most {MAX_FACTS} are allowed. Push the rest as a file")
+
+    def text(self, field: str, value: Any, max_bytes: int = MAX_TEXT_BYTES, *, one_line: bool = False) -> str:
         if not isinstance(value, str):
-            self.refuse(field, f"is a {_kind(value)}; give text")
+            self.refuse(field, f"is a {kind(value)}; give text")
             return ""
         try:
             size = len(value.encode())
@@ -129,73 +169,115 @@ class _Check:
             self.refuse(field, f"is {size} bytes long; at most {max_bytes} are allowed")
         if "\x00" in value:
             self.refuse(field, "has a NUL character")
+        elif one_line and any(unicodedata.category(character) in NOT_ON_ONE_LINE for character in value):
+            self.refuse(field, "has a control or invisible character. Use one line of plain text")
         return str.__str__(value)  # an enum's text, not its name
 
-    def param(self, field: str, value: Any) -> Param:
-        value = _scalar(value)
-        if isinstance(value, str):
-            return self.text(field, value)
-        if isinstance(value, bool):
-            return value
+    def params(self, given: Any) -> dict[str, Param]:
+        return {name: self.param(name, value) for name, value in self.flattened("params", given).items()}
+
+    def param(self, name: str, value: Any) -> Param:
+        field = _entry("params", name)
         try:
-            whole = operator.index(value)
-        except TypeError:
-            pass
-        else:
-            if whole not in INT64:
-                self.refuse(field, "does not fit into 64 bits; give it as text")
-            return whole
-        if not hasattr(value, "__float__") or hasattr(value, "shape"):
-            self.refuse(field, f"is a {_kind(value)}; give text, a number or a boolean")
+            found = param(value)
+        except NotPlainError as error:
+            self.refuse(field, str(error))
             return 0.0
-        return self.finite(field, value)
+        if isinstance(found, str):
+            return self.param_text(name, found)
+        if isinstance(found, float):
+            return self.finite(field, found)
+        if found not in INT64:
+            self.refuse(field, "does not fit into 64 bits; give it as text")
+        return found
+
+    def param_text(self, name: str, text: str) -> str:
+        field = _entry("params", name)
+        self.text(field, text, long_texts.MAX_BYTES)
+        if len(text) <= MAX_TEXT_BYTES and len(text.encode(errors="replace")) <= MAX_TEXT_BYTES:
+            return text
+        path = long_texts.path_for(name)
+        self.texts[path] = text
+        self.notes.append(f"{field} is longer than {MAX_TEXT_BYTES} bytes. It is kept in the version's file {path}.")
+        return long_texts.reference_to(path, text.encode(errors="replace").decode())
+
+    def metrics(self, given: Any, *, drop_nonfinite: bool) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for name, value in self.flattened("metrics", given).items():
+            field = _entry("metrics", name)
+            number = self.metric(field, value)
+            if drop_nonfinite and not math.isfinite(number):
+                self.notes.append(f"{field} is {number} and is left out.")
+            else:
+                found[name] = self.finite(field, number)
+        return found
 
     def metric(self, field: str, value: Any) -> float:
-        value = _scalar(value)
+        value = scalar(value)
         if isinstance(value, bool | str) or not hasattr(value, "__float__") or hasattr(value, "shape"):
-            self.refuse(field, f"is a {_kind(value)}; give one number")
+            self.refuse(field, f"is a {kind(value)}; give one number")
             return 0.0
-        return self.finite(field, value)
-
-    def finite(self, field: str, value: Any) -> float:
         try:
-            number = float(value)
+            return float(value)
         except (TypeError, ValueError, OverflowError) as error:
             self.refuse(field, f"is not a number that fits a double: {error}")
             return 0.0
+
+    def finite(self, field: str, number: float) -> float:
         if not math.isfinite(number):
-            self.refuse(field, f"is {number}; only finite numbers are allowed. Leave it out")
+            how = "Leave it out, or push with drop_nonfinite=True" if field.startswith("metrics") else "Leave it out"
+            self.refuse(field, f"is {number}; only finite numbers are allowed. {how}")
         return number
 
     def datasets(self, given: Any) -> tuple[Dataset, ...]:
         if given is None:
             return ()
         if isinstance(given, Mapping):
-            found = [self.named_dataset(name, value) for name, value in given.items()]
+            named = [(_entry("datasets", name), self.named_dataset(name, value)) for name, value in given.items()]
         elif _is_sequence(given):
-            found = list(given)
+            named = [(f"datasets[{index}]", each) for index, each in enumerate(given)]
         else:
             self.refuse(
-                "datasets", f"is a {_kind(given)}; give a mapping of names to URIs, or a list of modelyard.Dataset"
+                "datasets", f"is a {kind(given)}; give a mapping of names to URIs, or a list of modelyard.Dataset"
             )
             return ()
-        for index, dataset in enumerate(found):
-            if not isinstance(dataset, Dataset):
-                self.refuse(f"datasets[{index}]", f"is a {_kind(dataset)}; give a modelyard.Dataset")
-        return tuple(found)
+        self.count("datasets", named)
+        found: dict[tuple[str, object], Dataset] = {}
+        for field, each in named:
+            dataset = self.record(field, each, Dataset)
+            if dataset is None:
+                continue
+            if not dataset.name:
+                self.refuse(field, "has no name")
+            if dataset.rows is not None and dataset.rows < 0:
+                self.refuse(f"{field}.rows", f"{dataset.rows} is negative")
+            if (dataset.name, dataset.role) in found:
+                self.refuse(field, f"{dataset.name!r} occurs twice in the role {dataset.role.value}")
+            found[dataset.name, dataset.role] = dataset
+        return tuple(found.values())
 
     def named_dataset(self, name: Any, value: Any) -> Dataset:
+        text = self.text("datasets name", name, one_line=True)
         if isinstance(value, Dataset):
             return value
-        text = self.text("datasets name", name)
-        address = self.text(f"datasets[{ascii(name)[:60]}]", value)
-        return Dataset(name=text, uri=address, role=_role(text.lower()))
+        try:
+            return dataset_of(text, value)
+        except NotPlainError as error:
+            self.refuse(_entry("datasets", name), str(error))
+            return Dataset(name="refused")
 
     def label(self, field: str, value: Any) -> str:
         return self.text(field, value, MAX_LABEL_VALUE_BYTES)
 
     def labels(self, field: str, given: Any) -> dict[str, str]:
-        labels = self.mapping(field, given, self.label)
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            self.refuse(field, f"is a {kind(given)}; give a mapping of names to texts")
+            return {}
+        labels = {
+            self.text(f"{field} name", key): self.label(_entry(field, key), value) for key, value in given.items()
+        }
         if len(labels) > MAX_LABELS:
             self.refuse(field, f"has {len(labels)} entries; at most {MAX_LABELS} are allowed")
         for key in labels:
@@ -203,20 +285,24 @@ class _Check:
                 self.refuse(field, "has an empty key")
             elif len(key.encode()) > MAX_LABEL_KEY_BYTES:
                 self.refuse(field, f"has a key longer than {MAX_LABEL_KEY_BYTES} bytes: {ascii(key)[:60]}")
+            elif any(unicodedata.category(character) in NOT_ON_ONE_LINE for character in key):
+                self.refuse(field, f"has a key with a control or invisible character: {ascii(key)[:60]}")
             elif key.startswith(RESERVED_LABEL_PREFIX):
-                self.refuse(
-                    f"{field}[{ascii(key)[:60]}]", f"keys that begin with {RESERVED_LABEL_PREFIX!r} are reserved"
-                )
+                self.refuse(_entry(field, key), f"keys that begin with {RESERVED_LABEL_PREFIX!r} are reserved")
         return labels
 
-    def framework(self, given: Any) -> Framework | None:
+    def framework(self, given: Any, *, installed: bool) -> Framework | None:
         if isinstance(given, str):
             name, _, version = self.text("framework", given).partition("==")
             given = Framework(name=name.strip(), version=version.strip())
-        framework = self.instance("framework", given, Framework)
-        if framework is not None and not framework.name:
+        framework = self.record("framework", given, Framework)
+        if framework is None:
+            return None
+        if not framework.name:
             self.refuse("framework", "has no name; give one as 'torch', 'torch==2.9.0' or Framework(name='torch')")
-        return framework
+        if framework.version or not installed:
+            return framework
+        return replace(framework, version=_installed_version(framework.name))
 
     def signature(self, given: Any) -> Signature | None:
         signature = self.instance("signature", given, Signature)
@@ -235,24 +321,29 @@ class _Check:
         except (TypeError, ValueError, RecursionError) as error:
             self.refuse(field, f"is not a JSON Schema: {error}")
             return None
+        if r"\u0000" in json.dumps(plain):
+            self.refuse(field, "has a NUL character")
         if not isinstance(plain, dict):
-            self.refuse(field, f"is a {_kind(given)}; give a mapping")
+            self.refuse(field, f"is a {kind(given)}; give a mapping")
             return None
         return plain
 
     def parents(self, given: Any) -> tuple[Parent, ...]:
         if not _is_sequence(given):
-            self.refuse("parents", f"is a {_kind(given)}; give a list of modelyard.Parent")
+            self.refuse("parents", f"is a {kind(given)}; give a list of modelyard.Parent")
             return ()
+        self.count("parents", given)
         for index, parent in enumerate(given):
             if not isinstance(parent, Parent):
-                self.refuse(f"parents[{index}]", f"is a {_kind(parent)}; give a modelyard.Parent")
+                self.refuse(f"parents[{index}]", f"is a {kind(parent)}; give a modelyard.Parent")
             else:
                 self.attempt(f"parents[{index}].version", parse_parent, parent)
+                if parent.manifest_digest:
+                    self.attempt(f"parents[{index}].manifest_digest", check_digest, parent.manifest_digest)
         return tuple(given)
 
     def run(self, given: Any) -> Run | None:
-        run = self.instance("run", given, Run)
+        run = self.record("run", given, Run)
         if run is not None and not run.id:
             self.refuse("run.id", "is required")
         return run
@@ -260,7 +351,7 @@ class _Check:
     def aliases(self, given: Any) -> tuple[str, ...]:
         aliases = (given,) if isinstance(given, str) else () if given is None else given
         if not _is_sequence(aliases):
-            self.refuse("alias", f"is a {_kind(given)}; give a name or a list of names")
+            self.refuse("alias", f"is a {kind(given)}; give a name or a list of names")
             return ()
         if len(aliases) > MAX_ALIASES_PER_COMMIT:
             self.refuse("alias", f"has {len(aliases)} names; at most {MAX_ALIASES_PER_COMMIT} are allowed")
@@ -269,11 +360,31 @@ class _Check:
                 self.attempt(f"alias[{index}]", check_alias, alias)
         return tuple(aliases)
 
-    def instance(self, field: str, given: Any, kind: type[_T]) -> _T | None:
-        if given is None or isinstance(given, kind):
+    def instance(self, field: str, given: Any, made_by: type[_T]) -> _T | None:
+        if given is None or isinstance(given, made_by):
             return given
-        self.refuse(field, f"is a {_kind(given)}; give a modelyard.{kind.__name__}")
+        self.refuse(field, f"is a {kind(given)}; give a modelyard.{made_by.__name__}")
         return None
+
+    def record(self, field: str, given: Any, made_by: type[_T]) -> _T | None:
+        """A record of texts, lists and maps of texts, whose limits are all the same."""
+        found = self.instance(field, given, made_by)
+        if found is None:
+            return None
+        for each in fields(found):  # type: ignore[arg-type]  # all of them are dataclasses
+            value, at = getattr(found, each.name), f"{field}.{each.name}"
+            if isinstance(value, Mapping):
+                self.count(at, value)
+                for name, text in value.items():
+                    self.name(at, name)
+                    self.text(_entry(at, name), text)
+            elif isinstance(value, tuple | list):
+                self.count(at, value)
+                for index, text in enumerate(value):
+                    self.text(f"{at}[{index}]", text)
+            elif each.type is str or isinstance(value, str):
+                self.text(at, value, one_line=each.name not in _FREE_TEXTS)
+        return found
 
     def attempt(self, field: str, check: Callable[[Any], object], value: Any) -> None:
         try:
@@ -289,25 +400,17 @@ def parse_parent(parent: Parent) -> VersionName | Reference:
     return Reference.parse(parent.version)
 
 
-def _role(name: str) -> DatasetRole:
-    if name in {"train", "training"}:
-        return DatasetRole.TRAINING
-    if name.startswith("valid") or name == "val":
-        return DatasetRole.VALIDATION
-    return DatasetRole.TEST if name == "test" else DatasetRole.OTHER
+def _installed_version(package: str) -> str:
+    """Empty if this machine has no such package."""
+    try:
+        return metadata.version(_PACKAGES.get(package.lower(), package))
+    except (metadata.PackageNotFoundError, ValueError):
+        return ""
 
 
-def _scalar(value: Any) -> Any:
-    """A Python scalar for a scalar of any array library; everything else as it is."""
-    if getattr(value, "shape", None) != ():
-        return value
-    item = getattr(value, "item", None)
-    return item() if callable(item) else value
+def _entry(field: str, name: Any) -> str:
+    return f"{field}[{ascii(name)[:60]}]"
 
 
 def _is_sequence(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _kind(value: Any) -> str:
-    return type(value).__name__

@@ -13,11 +13,14 @@ from modelyard import _convert
 from modelyard._caller import warn
 from modelyard._capture import Captured, capture
 from modelyard._client.describe import Described, parse_parent
+from modelyard._client.long_texts import with_texts
 from modelyard._client.resolving import resolve
 from modelyard._connection import Connection
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.upload import Uploaded, upload
 from modelyard.core.facts import Facts, Parent
+from modelyard.core.limits import MAX_VERSION_BYTES
+from modelyard.core.manifest import File
 from modelyard.core.names import ModelName, NamespaceName, VersionName
 from modelyard.core.references import Selector
 from modelyard.errors import (
@@ -54,7 +57,31 @@ class Push:
 
     async def run(self) -> Version:
         """Uploads what the registry lacks, then commits. Run again after any failure, it goes on where it was."""
-        message = self._message(self.described.facts)  # wrong facts are found before anything is sent
+        for note in self.described.notes:
+            warn(note, FactsWarning)
+        with with_texts(self.files, self.described.texts) as files:
+            return await replace(self, files=files).send()
+
+    async def check(self) -> Facts:
+        """The facts as :meth:`run` would record them. Raises what it would raise before it sends anything."""
+        with with_texts(self.files, self.described.texts) as files:
+            replace(self, files=files).checked_message()
+        parents = [await self._pin(parent) for parent in self.described.facts.parents]
+        request = registry_pb2.GetModelRequest(name=str(self.model))
+        try:
+            model = await self.connection.call(self.connection.stub(RegistryServiceStub).GetModel, request)
+        except NotFoundError as error:
+            if error.reason not in {"NAMESPACE_NOT_FOUND", "MODEL_NOT_FOUND"}:  # these a push creates
+                raise
+        else:
+            if model.HasField("delete_time"):
+                told = f"{self.model} is deleted. Restore it, or push to another model."
+                raise NotFoundError(told, reason="MODEL_DELETED", metadata={"resource": str(self.model)})
+        return replace(self.described.facts, parents=tuple(parents))
+
+    async def send(self) -> Version:
+        """Does what :meth:`run` promises, once all files are there."""
+        message = self.checked_message()
         with self.connection.in_use():
             parents = [await self._pin(parent) for parent in self.described.facts.parents]
             captured, uploaded = await asyncio.gather(self._capture(), self._with_homes(self._upload))
@@ -143,6 +170,31 @@ class Push:
             message.source.CopyFrom(source_to_proto(captured.source))
         if captured.environment is not None and not message.HasField("environment"):
             message.environment.CopyFrom(environment_to_proto(captured.environment))
+        self._make_room(message)
+
+    def _make_room(self, message: pb.Version) -> None:
+        """Leaves out what was captured, where a version with many files and facts has no room for it."""
+        reason = "the version's files and facts leave no room for it"
+        if message.environment.packages and self._size_with_files(message) > MAX_VERSION_BYTES:
+            message.environment.packages.clear()
+            message.environment.not_collected["packages"] = reason
+        if message.source.arguments and self._size_with_files(message) > MAX_VERSION_BYTES:
+            del message.source.arguments[:]
+            message.source.not_collected["arguments"] = reason
+
+    def checked_message(self) -> pb.Version:
+        """What is committed, as far as it is known. What is wrong with it is found before anything is sent."""
+        message = self._message(self.described.facts)
+        size = self._size_with_files(message)
+        if size > MAX_VERSION_BYTES:
+            told = f"has {size} bytes with its files and facts; at most {MAX_VERSION_BYTES} are allowed"
+            raise InvalidArgumentError([("version", f"{told}. Use fewer files, or shorter paths and facts.")])
+        return message
+
+    def _size_with_files(self, message: pb.Version) -> int:
+        any_digest = f"sha256:{64 * '0'}"
+        files = [File(path=file.path, size=file.size, digest=any_digest, executable=True) for file in self.files]
+        return message.ByteSize() + pb.Version(files=files_to_proto(files)).ByteSize()
 
     def _message(self, facts: Facts) -> pb.Version:
         message = pb.Version(

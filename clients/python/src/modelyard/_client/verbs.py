@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from modelyard import _config, _convert, _naming
 from modelyard._cache import Cache
 from modelyard._caller import warn
 from modelyard._client import promoting, resolving
-from modelyard._client.describe import describe
+from modelyard._client.describe import Described, describe
 from modelyard._client.pulling import Choice, Place, Pull
 from modelyard._client.pushing import Push
 from modelyard._client.serving import AsyncServing
@@ -20,8 +20,8 @@ from modelyard._client.versions import AsyncVersions
 from modelyard._client.watching import Watch
 from modelyard._connection import Connection
 from modelyard._target import TargetFolder, TargetLink
-from modelyard._transfer.local_files import collect
-from modelyard.core.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
+from modelyard._transfer.local_files import Collected, collect
+from modelyard.core.facts import Dataset, Environment, Facts, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
 from modelyard.core.references import Reference
 from modelyard.errors import CacheError, FieldViolation, FilesWarning, InvalidArgumentError
@@ -41,9 +41,9 @@ class AsyncVerbs:
         model: str | ModelName | Model,
         files: str | os.PathLike[str],
         *,
-        params: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        datasets: Mapping[str, str | Dataset] | Sequence[Dataset] | None = None,
+        params: Any = None,
+        metrics: Any = None,
+        datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
         alias: str | Sequence[str] | None = None,
         description: str = "",
         labels: Mapping[str, str] | None = None,
@@ -55,6 +55,7 @@ class AsyncVerbs:
         signature: Signature | None = None,
         parents: Sequence[Parent] = (),
         run: Run | None = None,
+        drop_nonfinite: bool = False,
         if_changed: bool = False,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
@@ -74,22 +75,30 @@ class AsyncVerbs:
             files: A file, or a folder with everything in it: 1 to 10,000 files, each up to 5 TiB, paths up to 1024
                 bytes. Links out of the folder, sockets and devices are refused. ``.git``, ``__pycache__``,
                 ``.DS_Store``, ``.env`` and the like are left out of a folder, with a ``FilesWarning``.
-            params: At most 10,000. Text up to 4 KiB, 64-bit integers, finite floats and booleans, kept with their
-                types. Filter as ``params.<name>``.
-            metrics: At most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
-            datasets: Names to URIs, or ``Dataset`` records. The names ``train``, ``valid`` and ``test`` set the role.
+            params: A mapping, a dataclass, a namespace of argparse, or a configuration of pydantic or OmegaConf: at
+                most 10,000 values. Those of nested ones get names with dots, as ``optimizer.lr``. Text, 64-bit
+                integers, finite floats and booleans keep their types. Paths become text, an enum becomes its value,
+                times become ISO 8601 (in UTC if they have a zone), durations seconds. None, lists, tuples and sets
+                become JSON, as ``[1, 2]``. Text over 4 KiB is kept as a file of the version; the param names it.
+                Filter as ``params.<name>``.
+            metrics: The same, of at most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
+            datasets: Names to URIs, paths, data frames or data sets of Hugging Face; or ``Dataset`` records. Rows and
+                digest are found where that is possible. A word of the name, as in ``train_2026``, sets the role.
             alias: Aliases to point at the new version in the same transaction; at most 10.
             description: Markdown; at most 1 MiB.
             labels: Indexed. At most 100; keys up to 128 bytes, values up to 4 KiB. Filter as ``labels.<key>``.
             annotations: Like labels, but not indexed: for programs.
             source: The code that made it. Found by ``capture`` if not given.
             environment: The machine and its packages. Found by ``capture`` if not given.
-            framework: The library that loads it, as ``torch`` or ``torch==2.9.0``.
+            framework: The library that loads it, as ``torch`` or ``torch==2.9.0``. With ``capture`` the version is that
+                of the installed package if none is given.
             format: How the files are laid out, as ``safetensors``; at most 128 bytes.
             signature: JSON Schemas of inputs and outputs.
             parents: The versions that it was made from. Each may be given by any reference, and is pinned to the
                 version that the reference means now.
             run: The run in an experiment tracker.
+            drop_nonfinite: Leave out metrics that are NaN or infinite, with a ``FactsWarning``, instead of refusing
+                them.
             if_changed: If the newest version has the same files, return that version instead of a new one. The aliases
                 are moved to it. The call is refused if that version has other params, metrics, data sets, labels,
                 annotations, parents, signature, format or description than are given here: they would be lost.
@@ -98,6 +107,7 @@ class AsyncVerbs:
                 The last that matches counts, and ``!NAME`` takes a file in again.
             links_within: A folder that links may lead to besides the pushed one.
             capture: Find source and environment: git, packages, machine and job. Never secrets. Never fails a push.
+                Facts that can't be collected within 5 s are stored as not collected, with a ``FactsWarning``.
             progress: Called with the bytes so far, on the loop that makes the call.
 
         Raises:
@@ -109,11 +119,17 @@ class AsyncVerbs:
             VerificationError: The registry received other bytes than were sent.
             ResourceExhaustedError: The registry's disk is full, or a limit is reached.
         """
-        violations: list[FieldViolation] = []
-        with _collecting(violations):
-            name = _naming.model_name(model)
-        with _collecting(violations):
-            described = describe(
+        push = await self._prepared(
+            model,
+            partial(
+                collect,
+                Path(files),
+                include=_patterns(include),
+                exclude=_patterns(exclude),
+                links_within=None if links_within is None else Path(links_within),
+            ),
+            described=partial(
+                describe,
                 params=params,
                 metrics=metrics,
                 datasets=datasets,
@@ -128,29 +144,107 @@ class AsyncVerbs:
                 signature=signature,
                 parents=parents,
                 run=run,
-            )
-        with _collecting(violations):
-            found = await asyncio.to_thread(
+                drop_nonfinite=drop_nonfinite,
+                capture=capture,
+            ),
+            if_changed=if_changed,
+            capture=capture,
+            progress=progress,
+        )
+        return await push.run()
+
+    async def check(
+        self,
+        model: str | ModelName | Model,
+        files: str | os.PathLike[str] | None = None,
+        *,
+        params: Any = None,
+        metrics: Any = None,
+        datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
+        alias: str | Sequence[str] | None = None,
+        description: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        source: Source | None = None,
+        environment: Environment | None = None,
+        framework: str | Framework | None = None,
+        format: str = "",  # noqa: A002 - the name that the field has everywhere
+        signature: Signature | None = None,
+        parents: Sequence[Parent] = (),
+        run: Run | None = None,
+        drop_nonfinite: bool = False,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        links_within: str | os.PathLike[str] | None = None,
+    ) -> Facts:
+        """Finds out before a training what a push would refuse after it. Nothing is sent, and nothing is changed.
+
+        The arguments are those of ``push``: give what is known already. The registry is asked whether it can be
+        reached, whether it takes pushes of the model, and which versions the parents mean.
+
+        >>> await yard.check("team/fraud", params=vars(args), alias="candidate")
+
+        Args:
+            model: As ``team/fraud``. It may not exist yet.
+            files: A file or a folder, if it exists already.
+            params: See ``push``.
+            metrics: See ``push``. Their names are worth a check, with any numbers.
+            datasets: See ``push``.
+            alias: See ``push``.
+            description: See ``push``.
+            labels: See ``push``.
+            annotations: See ``push``.
+            source: See ``push``.
+            environment: See ``push``.
+            framework: See ``push``.
+            format: See ``push``.
+            signature: See ``push``.
+            parents: See ``push``.
+            run: See ``push``.
+            drop_nonfinite: See ``push``.
+            include: See ``push``.
+            exclude: See ``push``.
+            links_within: See ``push``.
+
+        Returns:
+            The facts as a push would record them.
+
+        Raises:
+            InvalidArgumentError: A value breaks a limit, or a file can't be used. All that is wrong is listed.
+            NotFoundError: A parent does not exist, or the model is deleted.
+            UnavailableError: The registry can't be reached.
+        """
+        push = await self._prepared(
+            model,
+            None
+            if files is None
+            else partial(
                 collect,
                 Path(files),
                 include=_patterns(include),
                 exclude=_patterns(exclude),
                 links_within=None if links_within is None else Path(links_within),
-            )
-        if violations:
-            raise InvalidArgumentError(violations)
-        for remark in found.remarks():
-            warn(remark, FilesWarning)
-        return await Push(
-            connection=self._connection,
-            model=name,
-            files=found.files,
-            described=described,
-            if_changed=if_changed,
-            capture=capture,
-            state_dir=_config.state_dir(self._cache_dir),
-            progress=progress,
-        ).run()
+            ),
+            described=partial(
+                describe,
+                params=params,
+                metrics=metrics,
+                datasets=datasets,
+                alias=alias,
+                description=description,
+                labels=labels,
+                annotations=annotations,
+                source=source,
+                environment=environment,
+                framework=framework,
+                format=format,
+                signature=signature,
+                parents=parents,
+                run=run,
+                drop_nonfinite=drop_nonfinite,
+            ),
+        )
+        return await push.check()
 
     async def pull(
         self,
@@ -350,6 +444,39 @@ class AsyncVerbs:
             if target is None:
                 raise
             return None  # a user without a home needs no cache to fill a folder
+
+    async def _prepared(
+        self,
+        model: str | ModelName | Model,
+        collected: Callable[[], Collected] | None,
+        *,
+        described: Callable[[], Described],
+        if_changed: bool = False,
+        capture: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Push:
+        """A push whose arguments are right. Raises ``InvalidArgumentError`` with all that is wrong."""
+        violations: list[FieldViolation] = []
+        with _collecting(violations):
+            name = _naming.model_name(model)
+        with _collecting(violations):
+            facts = await asyncio.to_thread(described)
+        with _collecting(violations):
+            found = await asyncio.to_thread(collected) if collected is not None else None
+        if violations:
+            raise InvalidArgumentError(violations)
+        for remark in found.remarks() if found is not None else ():
+            warn(remark, FilesWarning)
+        return Push(
+            connection=self._connection,
+            model=name,
+            files=found.files if found is not None else (),
+            described=facts,
+            if_changed=if_changed,
+            capture=capture,
+            state_dir=_config.state_dir(self._cache_dir),
+            progress=progress,
+        )
 
     @cached_property
     def _cache(self) -> Cache:

@@ -9,7 +9,7 @@ from modelyard import _loop
 from modelyard._caller import on_caller
 from modelyard._client.verbs import AsyncVerbs
 from modelyard._serving_sync import Serving, asynchronous
-from modelyard.core.facts import Dataset, Environment, Framework, Parent, Run, Signature, Source
+from modelyard.core.facts import Dataset, Environment, Facts, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
 from modelyard.types import Comparison, Model, Progress, Promotion, PulledModel, Resolution, Version
 
@@ -25,9 +25,9 @@ class Verbs:
         model: str | ModelName | Model,
         files: str | os.PathLike[str],
         *,
-        params: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, Any] | None = None,
-        datasets: Mapping[str, str | Dataset] | Sequence[Dataset] | None = None,
+        params: Any = None,
+        metrics: Any = None,
+        datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
         alias: str | Sequence[str] | None = None,
         description: str = "",
         labels: Mapping[str, str] | None = None,
@@ -39,6 +39,7 @@ class Verbs:
         signature: Signature | None = None,
         parents: Sequence[Parent] = (),
         run: Run | None = None,
+        drop_nonfinite: bool = False,
         if_changed: bool = False,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
@@ -58,22 +59,30 @@ class Verbs:
             files: A file, or a folder with everything in it: 1 to 10,000 files, each up to 5 TiB, paths up to 1024
                 bytes. Links out of the folder, sockets and devices are refused. ``.git``, ``__pycache__``,
                 ``.DS_Store``, ``.env`` and the like are left out of a folder, with a ``FilesWarning``.
-            params: At most 10,000. Text up to 4 KiB, 64-bit integers, finite floats and booleans, kept with their
-                types. Filter as ``params.<name>``.
-            metrics: At most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
-            datasets: Names to URIs, or ``Dataset`` records. The names ``train``, ``valid`` and ``test`` set the role.
+            params: A mapping, a dataclass, a namespace of argparse, or a configuration of pydantic or OmegaConf: at
+                most 10,000 values. Those of nested ones get names with dots, as ``optimizer.lr``. Text, 64-bit
+                integers, finite floats and booleans keep their types. Paths become text, an enum becomes its value,
+                times become ISO 8601 (in UTC if they have a zone), durations seconds. None, lists, tuples and sets
+                become JSON, as ``[1, 2]``. Text over 4 KiB is kept as a file of the version; the param names it.
+                Filter as ``params.<name>``.
+            metrics: The same, of at most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
+            datasets: Names to URIs, paths, data frames or data sets of Hugging Face; or ``Dataset`` records. Rows and
+                digest are found where that is possible. A word of the name, as in ``train_2026``, sets the role.
             alias: Aliases to point at the new version in the same transaction; at most 10.
             description: Markdown; at most 1 MiB.
             labels: Indexed. At most 100; keys up to 128 bytes, values up to 4 KiB. Filter as ``labels.<key>``.
             annotations: Like labels, but not indexed: for programs.
             source: The code that made it. Found by ``capture`` if not given.
             environment: The machine and its packages. Found by ``capture`` if not given.
-            framework: The library that loads it, as ``torch`` or ``torch==2.9.0``.
+            framework: The library that loads it, as ``torch`` or ``torch==2.9.0``. With ``capture`` the version is that
+                of the installed package if none is given.
             format: How the files are laid out, as ``safetensors``; at most 128 bytes.
             signature: JSON Schemas of inputs and outputs.
             parents: The versions that it was made from. Each may be given by any reference, and is pinned to the
                 version that the reference means now.
             run: The run in an experiment tracker.
+            drop_nonfinite: Leave out metrics that are NaN or infinite, with a ``FactsWarning``, instead of refusing
+                them.
             if_changed: If the newest version has the same files, return that version instead of a new one. The aliases
                 are moved to it. The call is refused if that version has other params, metrics, data sets, labels,
                 annotations, parents, signature, format or description than are given here: they would be lost.
@@ -82,6 +91,7 @@ class Verbs:
                 The last that matches counts, and ``!NAME`` takes a file in again.
             links_within: A folder that links may lead to besides the pushed one.
             capture: Find source and environment: git, packages, machine and job. Never secrets. Never fails a push.
+                Facts that can't be collected within 5 s are stored as not collected, with a ``FactsWarning``.
             progress: Called with the bytes so far, by the thread that makes the call.
 
         Raises:
@@ -111,12 +121,99 @@ class Verbs:
                 signature=signature,
                 parents=parents,
                 run=run,
+                drop_nonfinite=drop_nonfinite,
                 if_changed=if_changed,
                 include=include,
                 exclude=exclude,
                 links_within=links_within,
                 capture=capture,
                 progress=on_caller(progress),
+            )
+        )
+
+    def check(
+        self,
+        model: str | ModelName | Model,
+        files: str | os.PathLike[str] | None = None,
+        *,
+        params: Any = None,
+        metrics: Any = None,
+        datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
+        alias: str | Sequence[str] | None = None,
+        description: str = "",
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        source: Source | None = None,
+        environment: Environment | None = None,
+        framework: str | Framework | None = None,
+        format: str = "",
+        signature: Signature | None = None,
+        parents: Sequence[Parent] = (),
+        run: Run | None = None,
+        drop_nonfinite: bool = False,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        links_within: str | os.PathLike[str] | None = None,
+    ) -> Facts:
+        """Finds out before a training what a push would refuse after it. Nothing is sent, and nothing is changed.
+
+        The arguments are those of ``push``: give what is known already. The registry is asked whether it can be
+        reached, whether it takes pushes of the model, and which versions the parents mean.
+
+        >>> yard.check("team/fraud", params=vars(args), alias="candidate")
+
+        Args:
+            model: As ``team/fraud``. It may not exist yet.
+            files: A file or a folder, if it exists already.
+            params: See ``push``.
+            metrics: See ``push``. Their names are worth a check, with any numbers.
+            datasets: See ``push``.
+            alias: See ``push``.
+            description: See ``push``.
+            labels: See ``push``.
+            annotations: See ``push``.
+            source: See ``push``.
+            environment: See ``push``.
+            framework: See ``push``.
+            format: See ``push``.
+            signature: See ``push``.
+            parents: See ``push``.
+            run: See ``push``.
+            drop_nonfinite: See ``push``.
+            include: See ``push``.
+            exclude: See ``push``.
+            links_within: See ``push``.
+
+        Returns:
+            The facts as a push would record them.
+
+        Raises:
+            InvalidArgumentError: A value breaks a limit, or a file can't be used. All that is wrong is listed.
+            NotFoundError: A parent does not exist, or the model is deleted.
+            UnavailableError: The registry can't be reached.
+        """
+        return _loop.run(
+            self._client.check(
+                model,
+                files,
+                params=params,
+                metrics=metrics,
+                datasets=datasets,
+                alias=alias,
+                description=description,
+                labels=labels,
+                annotations=annotations,
+                source=source,
+                environment=environment,
+                framework=framework,
+                format=format,
+                signature=signature,
+                parents=parents,
+                run=run,
+                drop_nonfinite=drop_nonfinite,
+                include=include,
+                exclude=exclude,
+                links_within=links_within,
             )
         )
 

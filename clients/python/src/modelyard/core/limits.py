@@ -41,6 +41,10 @@ MAX_FACT_NAME_BYTES: Final = 255
 MAX_TEXT_BYTES: Final = 4096
 """UTF-8 bytes of any other text among the facts."""
 MAX_FORMAT_BYTES: Final = 128
+MAX_VERSION_BYTES: Final = 7 << 19
+"""Size of a version's message with its files and facts."""
+NOT_ON_ONE_LINE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+"""Unicode's categories of characters that no name and no address may have."""
 INT64: Final = range(-(2**63), 2**63)
 """The integers that a param may hold."""
 MAX_ALIASES_PER_COMMIT: Final = 10
