@@ -44,6 +44,7 @@ def test_a_version_tells_all_its_fields_and_who_it_is_first() -> None:
         "hardware": {"cpu_count": "2"},
         "image": "",
         "job": {},
+        "not_collected": {},
     }
 
 

@@ -113,3 +113,52 @@ def test_escaping_keeps_letters_of_all_scripts() -> None:
     assert escape("größe 模型 👍") == "größe 模型 👍"
     assert escape(HOSTILE) == r"[red]\x1b[31mevil\u202e\u200b\n"
     assert escape_lines("one\ntwo\r\nthree\u2028\x07") == "one\ntwo\nthree\n\\x07"
+
+
+def narrow(page: RenderableType, width: int) -> list[str]:
+    out = io.StringIO()
+    Console(file=out, force_terminal=False, width=width).print(page, crop=False)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+BUSY = replace(
+    VERSION, aliases=("candidate", "production", "shadow-eu-west"), metrics={"auc": 0.93, "validation_loss": 0.123456}
+)
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+@pytest.mark.parametrize(
+    "table",
+    [
+        render.namespaces([NAMESPACE]),
+        render.models([MODEL]),
+        render.versions([BUSY]),
+        render_consumers.deployments([DEPLOYMENT]),
+        render_consumers.deliveries([DELIVERY]),
+    ],
+    ids=["namespaces", "models", "versions", "deployments", "deliveries"],
+)
+def test_a_row_of_a_table_is_one_line_of_the_terminal(table: RenderableType, width: int) -> None:
+    heading, row, *rest = narrow(table, width)
+    assert all(len(line) <= width for line in (heading, row, *rest))
+    assert len(rest) <= 1
+    assert not rest or "not shown" in rest[0]
+
+
+def test_a_narrow_table_keeps_what_matters_and_says_what_it_left_out() -> None:
+    heading, row, *_ = narrow(render.versions([BUSY]), 80)
+    assert heading.split() == ["VERSION", "ALIASES", "METRICS", "FILES", "SIZE", "AGE", "STATE"]
+    assert row.startswith("team/fraud@3  candidate, prod…  auc=0.93")
+    heading, row, told = narrow(render.versions([BUSY]), 60)
+    assert heading.split() == ["VERSION", "ALIASES", "METRICS", "SIZE", "STATE"]
+    assert "1.5 MB  READY" in row
+    assert told == "(not shown on a terminal this narrow: FILES, AGE)"
+    assert narrow(render.versions([BUSY]), 10_000)[1].count("…") == 0
+
+
+def test_values_of_a_page_break_between_words_and_digests_can_be_copied() -> None:
+    lines = narrow(render.version_page(replace(VERSION, source=Source(arguments=("--epochs 10",) * 20))), 80)
+    assert f"digest     {VERSION.digest}" in lines
+    arguments = [line for line in lines if "--epochs" in line]
+    assert len(arguments) > 1
+    assert all(len(line) <= 80 for line in arguments)

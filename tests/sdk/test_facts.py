@@ -94,8 +94,8 @@ class Kind(Enum):
     LINEAR = "linear"
 
 
-def repr_of(value: object) -> str:
-    return repr(value)[:40]
+def kind_of(value: object) -> str:
+    return type(value).__name__  # a repr may have an address
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def repr_of(value: object) -> str:
         (Decimal, "decimal.Decimal"),
         ([np.int64(1), np.float32(0.5), Tensor(2)], "[1, 0.5, 2]"),
     ],
-    ids=repr_of,
+    ids=kind_of,
 )
 def test_params_of_other_types_are_converted_by_the_documented_rule(given: Any, kept: Any) -> None:
     (param,) = described(params={"p": given}).facts.params.values()
@@ -169,7 +169,7 @@ FLAT = {"optimizer.lr": 0.1, "optimizer.betas": "[0.9, 0.99]", "seed": 7}
         MappingProxyType({"optimizer": Optimizer(), "seed": 7}),
         UserDict({"optimizer": UserDict({"lr": 0.1, "betas": (0.9, 0.99)}), "seed": 7}),
     ],
-    ids=repr_of,
+    ids=kind_of,
 )
 def test_configurations_of_any_kind_become_flat(given: Any) -> None:
     assert described(params=given).facts.params == FLAT
@@ -271,7 +271,7 @@ def test_params_keep_value_and_type(given: Any, kept: Any) -> None:
         "a\x00",
         "x" * ((64 << 20) + 1),
     ],
-    ids=repr_of,
+    ids=kind_of,
 )
 def test_params_that_are_no_value_are_refused(given: Any) -> None:
     (field,) = violations(params={"p": given})

@@ -422,15 +422,12 @@ def test_functions_follow_the_environment(
     assert next(modelyard.watch(f"{team}/fraud")).version == version
 
 
-async def test_a_check_finds_what_a_push_would_refuse_and_changes_nothing(
-    yard: Either, team: str, tmp_path: Path
-) -> None:
+async def test_a_check_finds_what_a_push_would_refuse_and_changes_nothing(yard: Either, team: str, files: Path) -> None:
     wrong = {"params": {"a": object()}, "metrics": {"auc": float("nan")}, "alias": "latest", "labels": {"": "x"}}
     refusals = []
-    (tmp_path / "model.bin").write_bytes(b"weights")
     for call in (yard.check, yard.push):
         with pytest.raises(modelyard.InvalidArgumentError) as refused:
-            await call(f"{team}/fraud", tmp_path / "gone", **wrong)
+            await call(f"{team}/fraud", files / "gone", **wrong)
         refusals.append(refused.value.violations)
     assert refusals[0] == refusals[1]
     assert len(refusals[0]) == 5
@@ -443,8 +440,8 @@ async def test_a_check_finds_what_a_push_would_refuse_and_changes_nothing(
     parent = Parent(version=f"{team}/base@production", relation=Relation.ADAPTER_OF)
     with pytest.raises(modelyard.NotFoundError):
         await yard.check(f"{team}/fraud", parents=[parent])
-    base = await yard.push(f"{team}/base", tmp_path, alias="production", capture=False)
-    checked = await yard.check(f"{team}/fraud", tmp_path, parents=[parent])
+    base = await yard.push(f"{team}/base", files, alias="production", capture=False)
+    checked = await yard.check(f"{team}/fraud", files, parents=[parent])
     assert [each.version for each in checked.parents] == [str(base.name)]
     await yard.models.delete(f"{team}/base", force=True)
     with pytest.raises(modelyard.NotFoundError, match="deleted"):
@@ -477,21 +474,19 @@ async def test_long_params_are_files_of_the_version_and_dropped_metrics_are_told
 
 
 async def test_facts_that_no_version_has_room_for_are_told_before_anything_is_sent(
-    yard: Either, team: str, tmp_path: Path
+    yard: Either, team: str, files: Path
 ) -> None:
-    (tmp_path / "model.bin").write_bytes(b"weights")
     many = {f"param-{number}": "x" * 400 for number in range(9_000)}
     for call in (yard.check, yard.push):
         with pytest.raises(modelyard.InvalidArgumentError, match="at most 3670016 are allowed"):
-            await call(f"{team}/fraud", tmp_path, params=many)
+            await call(f"{team}/fraud", files, params=many)
     with pytest.raises(modelyard.NotFoundError):
         await yard.models.get(f"{team}/fraud")
 
 
 async def test_captured_facts_never_make_a_version_too_large(
-    yard: Either, team: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    yard: Either, team: str, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "model.bin").write_bytes(b"weights")
     found = Captured(
         source=Source(commit="c" * 40, arguments=("x" * 900,) * 500),
         environment=Environment(python="3.11", packages={f"package-{number}": "1" * 60 for number in range(5000)}),
@@ -499,7 +494,7 @@ async def test_captured_facts_never_make_a_version_too_large(
     monkeypatch.setattr("modelyard._client.pushing.capture", lambda: found)
     many = {f"param-{number}": "x" * 400 for number in range(8_000)}
     with pytest.warns(modelyard.FactsWarning, match="no room"):
-        version = await yard.push(f"{team}/fraud", tmp_path, params=many)
+        version = await yard.push(f"{team}/fraud", files, params=many)
     assert version.environment.python == "3.11"
     assert set(version.environment.not_collected) == {"packages"}
     assert version.source.commit == "c" * 40

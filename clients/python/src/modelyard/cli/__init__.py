@@ -3,11 +3,14 @@
 import sys
 from importlib.util import find_spec
 
+from modelyard.cli.streams import open_missing, tell
+
 
 def main() -> int:
     """Runs the command line of this process and returns its exit code."""
+    open_missing()
     if not all(map(find_spec, ("typer", "rich"))):
-        sys.stderr.write(
+        tell(
             "error: the command line needs two more packages. Install modelyard[cli] from where you got modelyard, or:"
             " pip install typer rich\n"
         )

@@ -1,6 +1,5 @@
 """The commands put together, and the one place where a run of the command line ends."""
 
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from modelyard.cli import (
 )
 from modelyard.cli.exits import EXPLAINED, Exit, failure
 from modelyard.cli.options import add, remember
+from modelyard.cli.streams import give_up, tell
 from modelyard.cli.text import escape_lines
 
 app = typer.Typer(
@@ -58,14 +58,15 @@ def run(arguments: Sequence[str]) -> int:
             code = app(list(arguments or ["--help"]), prog_name="modelyard", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read had enough. Nor shall the interpreter complain when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)  # the reader had enough
         return Exit.OTHER
     except (Exception, KeyboardInterrupt) as error:
         told = failure(error)
         if told is None:
             raise
-        sys.stderr.write(told.for_programs() if _wants_json(arguments) else told.for_people())
+        tell(told.for_programs() if _wants_json(arguments) else told.for_people())
+        if isinstance(error, OSError):
+            give_up(sys.stdout)  # it may be what is full
         return told.code
     return code if isinstance(code, int) else Exit.OK
 
@@ -78,4 +79,4 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    sys.stderr.write(f"warning: {escape_lines(str(message))}\n")
+    tell(f"warning: {escape_lines(str(message))}\n")

@@ -9,9 +9,9 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from modelyard.cli import documents
 from modelyard.cli.layout import columns, when
 from modelyard.cli.text import number, plain
+from modelyard.core import record
 from modelyard.errors import UnknownFieldWarning
 from modelyard.types import Model, Namespace, Version
 
@@ -61,7 +61,7 @@ def _value(thing: Any, path: str) -> Any:
 def _shown(value: Any) -> str:
     if hasattr(value, "isoformat"):
         return when(value)
-    match documents.document(value):
+    match record.plain(value):
         case None:
             return ""
         case bool() as truth:

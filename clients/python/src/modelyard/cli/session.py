@@ -52,7 +52,7 @@ class Session:
             case Output.JSONL:
                 documents.write_line(document, sys.stdout)
             case Output.TABLE:
-                _console(sys.stdout).print(people, soft_wrap=isinstance(people, Text))
+                _console(sys.stdout).print(people, soft_wrap=isinstance(people, Text), crop=False)
 
     def show_list(self, key: str, values: Iterable[_T], table: Callable[[list[_T]], RenderableType], none: str) -> None:
         """Writes a list.

@@ -8,7 +8,6 @@ from typing import Any
 import typer
 
 from modelyard import _config
-from modelyard.cli import documents
 from modelyard.cli.exits import failure
 from modelyard.cli.layout import page, pairs
 from modelyard.cli.options import with_session
@@ -35,7 +34,7 @@ def status(session: Session) -> None:
     settings = _settings(session)
     shown = _told(found, error)
     document = {"registry": found, "error": error.message if error else None, "settings": settings}
-    session.show({"status": documents.document(document)}, page(pairs(shown), pairs(settings)))
+    session.show({"status": document}, page(pairs(shown), pairs(settings)))
     if error is not None:
         told = failure(error)
         assert told is not None

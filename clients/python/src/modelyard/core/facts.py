@@ -6,6 +6,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from modelyard.core.record import Record, readable
+
 Param = str | int | float | bool
 """A training parameter: text, a signed 64-bit integer, a finite float or a truth value, with its type kept."""
 
@@ -58,8 +60,9 @@ class LineageRelation(Enum):
     """One that this release does not know."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
+class Dataset(Record):
     """Data that a version was made from or measured on."""
 
     name: str
@@ -72,8 +75,9 @@ class Dataset:
     fingerprint: Fingerprint | None = None
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Record):
     """The code that made a version."""
 
     repository: str = ""
@@ -89,8 +93,9 @@ class Source:
     """Fields of this record that could not be collected, each with the reason."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(Record):
     """Where a version was made."""
 
     python: str = ""
@@ -106,24 +111,27 @@ class Environment:
     """Fields of this record that could not be collected, each with the reason."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Framework:
+class Framework(Record):
     """The library that loads a version."""
 
     name: str
     version: str = ""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
+class Signature(Record):
     """What goes in and what comes out, as JSON Schemas."""
 
     inputs: Mapping[str, Any] | None = None
     outputs: Mapping[str, Any] | None = None
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parent:
+class Parent(Record):
     """A version that another was made from."""
 
     version: str
@@ -133,8 +141,9 @@ class Parent:
     """The manifest digest of the parent. The registry fills it in if it is empty, and checks it if it is not."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Record):
     """The training run in an experiment tracker."""
 
     id: str
@@ -149,16 +158,18 @@ class Direction(Enum):
     LOWER_IS_BETTER = "LOWER_IS_BETTER"
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
+class Slice(Record):
     """Metrics of a part of the data."""
 
     name: str
     metrics: Mapping[str, float]
 
 
+@readable
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class Facts(Record):
     """Everything that is frozen with a version's files."""
 
     params: Mapping[str, Param] = field(default_factory=lambda: _EMPTY)

@@ -1,15 +1,19 @@
 """Records of deployments and webhooks."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from modelyard.core.names import DeliveryName, DeploymentName, ModelName, VersionName, WebhookName
+from modelyard.core.record import Record, readable
 from modelyard.types.registry import Alias
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Deployment(Record):
     """One consumer that serves one version."""
 
     name: DeploymentName
@@ -37,17 +41,24 @@ class Deployment:
     """When it ends without another heartbeat. None in events."""
     etag: str
 
+    def _summary(self) -> Iterable[str]:
+        yield from (repr(part) for part in (self.service, self.environment, self.instance) if part)
+        yield f"{self.version.model.namespace}/{self.version.model.model}@{self.version.number}"
+        yield from ["mismatched=True"] if self.mismatched else []
 
+
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
+class Registration(Record):
     """A deployment, with the lease that its heartbeats need."""
 
     deployment: Deployment
     lease: str = field(repr=False)
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rollout:
+class Rollout(Record):
     """The deployments that follow an alias, compared with the version that it points at."""
 
     alias: Alias
@@ -62,9 +73,13 @@ class Rollout:
         """Whether at least one deployment follows the alias, and all that do serve its version."""
         return self.matching_count > 0 and not self.differing_count
 
+    def _identity(self) -> Mapping[str, Any]:
+        return {"complete": self.complete}
 
+
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Record):
     """How a version is used. Counted within seconds, not at once."""
 
     version: VersionName
@@ -77,8 +92,9 @@ class Usage:
     """Deployments that serve it now."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Webhook:
+class Webhook(Record):
     """An HTTPS endpoint that events are posted to."""
 
     name: WebhookName
@@ -110,8 +126,9 @@ class DeliveryState(Enum):
     """A state that this SDK does not know: the registry is newer."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Record):
     """One event on its way to one webhook."""
 
     name: DeliveryName
@@ -133,8 +150,9 @@ class Delivery:
     """None if it waits for an earlier delivery of the same model, or has ended."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookTest:
+class WebhookTest(Record):
     """The result of a test event."""
 
     delivered: bool

@@ -7,12 +7,14 @@ from typing import Any
 
 from modelyard.core.facts import Dataset, Direction, LineageRelation, Run, Slice, Source
 from modelyard.core.names import EvaluationName
+from modelyard.core.record import Record, readable
 from modelyard.types.consumers import Deployment, Webhook
 from modelyard.types.registry import Alias, Model, Namespace, Version
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Evaluation(Record):
     """Metrics of a version on a data set."""
 
     name: EvaluationName
@@ -31,8 +33,9 @@ class Evaluation:
     create_time: datetime
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LineageNode:
+class LineageNode(Record):
     """A version, or a thing that a version was made from."""
 
     id: str
@@ -44,8 +47,9 @@ class LineageNode:
     not know."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LineageEdge:
+class LineageEdge(Record):
     """A version, and one thing that it was made from."""
 
     source: str
@@ -57,8 +61,9 @@ class LineageEdge:
     """The manifest digest of a parent version; else empty."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lineage:
+class Lineage(Record):
     """The answer to a query of the lineage graph."""
 
     nodes: tuple[LineageNode, ...]
@@ -73,8 +78,9 @@ class Lineage:
         return tuple(node.thing for node in self.nodes if isinstance(node.thing, Version))
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Record):
     """One change of one resource: an entry of its namespace's log."""
 
     revision: int

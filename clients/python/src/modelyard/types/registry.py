@@ -1,13 +1,15 @@
 """Records of namespaces, models, versions and aliases."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from modelyard.core.facts import Facts, Param
 from modelyard.core.manifest import File
-from modelyard.core.names import AliasName, ModelName, VersionName
+from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.record import Record, readable
 from modelyard.core.references import Reference, Selector
 
 
@@ -36,8 +38,9 @@ class Rule(Enum):
     UNKNOWN = "UNKNOWN"
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Namespace:
+class Namespace(Record):
     """The space of a team or tenant. It holds models."""
 
     id: str
@@ -51,9 +54,16 @@ class Namespace:
     delete_time: datetime | None
     etag: str
 
+    def _identity(self) -> Mapping[str, Any]:
+        return {"name": str(NamespaceName(self.id))}
 
+    def _summary(self) -> Iterable[str]:
+        yield self.id
+
+
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(Record):
     """A named family of versions in a namespace."""
 
     name: ModelName
@@ -76,7 +86,16 @@ class Model:
         """As people write it: ``team/fraud``."""
         return str(Reference(self.name, Selector.DEFAULT))
 
+    def _identity(self) -> Mapping[str, Any]:
+        return {"name": str(self.name), "reference": self.reference}
 
+    def _summary(self) -> Iterable[str]:
+        yield self.reference
+        yield from (f"{alias}@{number}" for alias, number in sorted(self.aliases.items())[:5])
+        yield from ["DELETED"] if self.delete_time else []
+
+
+@readable
 @dataclass(frozen=True, kw_only=True)
 class Version(Facts):
     """An immutable snapshot: files and facts."""
@@ -115,9 +134,19 @@ class Version(Facts):
         """As people write it: ``team/fraud@7``."""
         return str(Reference(self.name.model, Selector.NUMBER, str(self.number)))
 
+    def _identity(self) -> Mapping[str, Any]:
+        return {"name": str(self.name), "reference": self.reference, "number": self.number}
 
+    def _summary(self) -> Iterable[str]:
+        yield from (self.reference, self.state.value, *self.aliases[:5])
+        yield f"{self.total_size} bytes in {self.file_count} files"
+        yield from (f"{name}={value:.6g}" for name, value in sorted(self.metrics.items())[:3])
+        yield self.digest[:19]
+
+
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
+class Alias(Record):
     """A movable pointer to one version."""
 
     name: AliasName
@@ -135,9 +164,16 @@ class Alias:
         """As people write it: ``team/fraud@production``."""
         return str(Reference(self.name.model, Selector.ALIAS, self.name.alias))
 
+    def _identity(self) -> Mapping[str, Any]:
+        return {"name": str(self.name), "reference": self.reference}
 
+    def _summary(self) -> Iterable[str]:
+        yield f"{self.reference} -> {self.version.number}"
+
+
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
+class Resolution(Record):
     """The version that a reference meant when the registry answered."""
 
     reference: str
@@ -150,8 +186,9 @@ class Resolution:
     serve_time: datetime
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promotion:
+class Promotion(Record):
     """What a promotion did."""
 
     alias: Alias
@@ -175,8 +212,9 @@ class Section(Enum):
     """By path: digests."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Record):
     """One value that differs between two versions. None if a version lacks it."""
 
     section: Section
@@ -185,8 +223,9 @@ class Difference:
     after: Param | None
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotCompared:
+class NotCompared(Record):
     """A fact that could not be collected for at least one of two versions, so nobody knows whether it differs."""
 
     section: Section
@@ -198,8 +237,9 @@ class NotCompared:
     """Why it was not collected for the other; empty if it was."""
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Record):
     """The differences between two versions."""
 
     base: Version

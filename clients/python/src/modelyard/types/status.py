@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from modelyard.core.record import Record, readable
 
+
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Record):
     """A registry that answered."""
 
     url: str

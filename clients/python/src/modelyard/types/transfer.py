@@ -6,11 +6,13 @@ from typing import BinaryIO
 
 from modelyard.core.facts import Facts
 from modelyard.core.manifest import check_path
+from modelyard.core.record import Record, readable
 from modelyard.types.registry import Version
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PulledModel:
+class PulledModel(Record):
     """A version whose files are on this machine. Every byte was verified."""
 
     reference: str
@@ -42,8 +44,9 @@ class PulledModel:
         return self.version
 
 
+@readable
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Record):
     """How far a push or a pull is. Passed to the ``progress`` callback."""
 
     phase: str

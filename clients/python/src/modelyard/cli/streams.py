@@ -1,0 +1,37 @@
+"""Standard streams that are closed, full or gone."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+
+def open_missing() -> None:
+    """Gives the process the standard streams that it was started without, as by ``>&-`` or by a service manager.
+
+    They lead nowhere. Without them the next file that is opened would get a standard stream's number, and what is
+    printed would go into it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - a number, for good
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def give_up(stream: TextIO) -> None:
+    """Drops what could not be written, so that the interpreter does not complain when it closes the stream."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def tell(text: str) -> None:
+    """Writes to stderr, if that can be written to: an error must not hide another."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        give_up(sys.stderr)
