@@ -153,13 +153,16 @@ async def test_another_namespace_heals_the_bytes_and_learns_nothing(fraud_yard: 
 
 
 @on_one_yard
-async def test_a_restored_file_that_kept_no_times_is_read_as_before(fraud_yard: RunningRegistry) -> None:
+async def test_a_restored_file_that_kept_no_times_is_no_damage(fraud_yard: RunningRegistry) -> None:
     yard, data = fraud_yard, b"from a backup"
     version = await commit(yard, data)
+    published = _file(yard, data).stat().st_mtime
     os.utime(_file(yard, data))
 
     assert await read(yard, version.name) == data
-    assert await _missing(yard, data)  # only a push sends it again: nobody has read all of it since
+    assert not await _missing(yard, data)
+    assert await _events(yard, data) == []
+    assert _file(yard, data).stat().st_mtime == published  # so it need not be read again
 
 
 async def test_a_store_whose_volume_is_gone_reports_no_damage(yard: RunningRegistry) -> None:

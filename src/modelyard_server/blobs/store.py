@@ -38,8 +38,8 @@ class Damage(StrEnum):
     RESIZED = "resized"
     """It has another size."""
     CHANGED = "changed"
-    """It was written to or replaced since its publication, or restored from a backup that kept no times. Its bytes may
-    be right: only reading them all can tell."""
+    """It was written to or replaced since its publication. If it is too large to be read on the way, its bytes may be
+    right: it may come from a backup that kept no times."""
 
 
 class StoreError(Exception):
