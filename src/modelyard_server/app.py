@@ -126,7 +126,7 @@ class Registry:
         )
         # From the highest down: a capability needs the implementations of those above it.
         running: list[Running] = [capability.build(parts) for capability in reversed(capabilities)][::-1]
-        self.sweeper = Sweeper([sweep for each in running for sweep in each.sweeps])
+        self.sweeper = Sweeper([sweep for each in running for sweep in each.sweeps], clock)
         self._jobs: Sequence[Job] = [*(job for each in running for job in each.jobs), self.sweeper]
         self.server = Server(
             methods.table(service for capability in capabilities for service in capability.services),

@@ -113,6 +113,38 @@ async def test_it_lives_as_long_as_it_is_heard_of(yard: RunningRegistry) -> None
     assert await yard.sql("SELECT * FROM deployments") == []
 
 
+async def test_a_clock_that_is_put_back_keeps_no_dead_consumer_alive(yard: RunningRegistry) -> None:
+    await two_versions(yard)
+    alive = await register(yard, deployment(service="alive"))
+    await register(yard, deployment(service="dead"))
+
+    yard.clock.advance(-3600)
+    await yard.app.sweeper.sweep()
+
+    assert await listed(yard) == ["alive", "dead"], "nobody can tell yet"
+    yard.clock.advance(60)
+    await beat(yard, alive)
+    yard.clock.advance(31)
+    assert await listed(yard) == ["alive"]
+    await yard.app.sweeper.sweep()
+    assert await logged(yard) == ["created", "created", "expired"]
+
+
+async def test_a_lease_from_while_the_clock_was_ahead_ends_in_time(yard: RunningRegistry) -> None:
+    await two_versions(yard)
+    first = await register(yard, deployment())
+    yard.clock.advance(3600)
+    assert (await refused(beat(yard, first))).reason == "DEPLOYMENT_NOT_FOUND"
+    again = await register(yard, deployment())
+    yard.clock.advance(-3600)
+    await yard.app.sweeper.sweep()
+
+    yard.clock.advance(89)
+    assert (await get(yard, again.deployment.name)).service == "fraud-api"
+    yard.clock.advance(1)
+    assert await listed(yard) == []
+
+
 async def test_the_sweep_ends_all_that_are_silent(yard: RunningRegistry) -> None:
     await two_versions(yard)
     for number in range(120):

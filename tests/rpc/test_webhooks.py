@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from sqlalchemy import update
 from tests.support.children import PATIENCE
 from tests.support.postgres import Postgres
 from tests.support.receiver import CERTIFICATE, Posted, Receiver, receiving
@@ -22,7 +23,8 @@ from modelyard.v1 import events_pb2, webhooks_pb2
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.outbound.https import HttpsSender
-from modelyard_server.webhooks.deliveries.jobs import Dispatcher
+from modelyard_server.webhooks.deliveries.jobs import CLAIM_DURATION, Dispatcher
+from modelyard_server.webhooks.deliveries.tables import webhook_deliveries
 from modelyard_server.webhooks.signing import Message
 
 _NAME = f"{NAMESPACE}/webhooks/deployer"
@@ -218,6 +220,44 @@ async def test_retry_after_sets_the_next_attempt(yard: RunningRegistry, receiver
 
     assert delivery.status_code == 429
     assert (delivery.next_attempt_time.ToDatetime(UTC) - yard.clock()).total_seconds() == 1800
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+async def test_a_clock_that_jumps_stalls_no_lane(yard: RunningRegistry, receiver: Receiver, seconds: int) -> None:
+    await make_model(yard)
+    receiver.answer = lambda _: 500
+    await _webhook(yard, receiver)
+    await _touch(yard, "1")
+    await _failed(yard, 1)
+    await _touch(yard, "2")
+    receiver.answer = lambda _: 204
+
+    yard.clock.advance(seconds)
+    await yard.app.sweeper.sweep()
+    yard.app.job(Dispatcher).wake()
+
+    assert _owners(await receiver.has(3)) == ["1", "1", "2"]
+
+
+async def test_the_claim_of_a_dead_server_ends_though_the_clock_was_put_back(
+    yard: RunningRegistry, receiver: Receiver
+) -> None:
+    await make_model(yard)
+    receiver.answer = lambda _: 500
+    await _webhook(yard, receiver)
+    await _touch(yard, "1")
+    await _failed(yard, 1)
+    claim = update(webhook_deliveries).values(claim="dead", next_attempt_time=yard.clock() + CLAIM_DURATION)
+    await yard.database.write(lambda transaction: transaction.connection.execute(claim))
+    receiver.answer = lambda _: 204
+
+    yard.clock.advance(-3600)
+    await yard.app.sweeper.sweep()
+
+    (claimed,) = await _deliveries(yard)
+    assert claimed.next_attempt_time.ToDatetime(UTC) == yard.clock() + CLAIM_DURATION
+    await _later(yard, CLAIM_DURATION.total_seconds())
+    assert _owners(await receiver.has(2)) == ["1", "1"]
 
 
 async def test_an_ended_delivery_can_be_redelivered(yard: RunningRegistry, receiver: Receiver) -> None:

@@ -14,7 +14,7 @@ from modelyard_server.deployments.events import DEPLOYMENT
 from modelyard_server.deployments.guard import ServedStay
 from modelyard_server.deployments.service import Deployments
 from modelyard_server.deployments.servicer import DeploymentsServicer
-from modelyard_server.deployments.sweeps import ExpireDeployments
+from modelyard_server.deployments.sweeps import ExpireDeployments, ShortenLeases
 from modelyard_server.deployments.tables import deployments
 from modelyard_server.deployments.usage.service import UsageCounter
 from modelyard_server.deployments.usage.tables import version_usage
@@ -28,7 +28,10 @@ def _build(parts: Parts) -> Running:
     return Running(
         servicers=[DeploymentsServicer(Deployments(mutations), parts.lists, parts.limits)],
         jobs=[usage],
-        sweeps=[Sweep("deployments", ExpireDeployments(mutations))],
+        sweeps=[
+            Sweep("deployments", ExpireDeployments(mutations)),
+            Sweep("shortened_leases", ShortenLeases(mutations)),
+        ],
     )
 
 

@@ -86,6 +86,12 @@ _EXPIRED = (
     .order_by(_DEPLOYMENTS.expire_time)
     .with_for_update(skip_locked=True)
 )
+_AHEAD = (
+    select(_DEPLOYMENTS.key)
+    .where(_DEPLOYMENTS.expire_time > bindparam("latest"), _DEPLOYMENTS.heartbeat_time > bindparam("latest"))
+    .order_by(_DEPLOYMENTS.expire_time.desc())
+    .with_for_update(skip_locked=True)
+)
 _INSERT = insert(deployments).returning(_DEPLOYMENTS.key)
 _UPDATE = update(deployments).where(_DEPLOYMENTS.key == bindparam("row_key"))
 
@@ -212,7 +218,15 @@ class DeploymentRepository:
         return Rollout(alias, alike, total - alike, await self._all(differing, now))
 
     async def expired(self, now: datetime, limit: int) -> list[Deployment]:
-        keys = (await self._connection.execute(_EXPIRED.limit(limit), {"now": now})).scalars().all()
+        """Deployments that have expired, locked."""
+        return await self._locked(_EXPIRED.limit(limit), {"now": now})
+
+    async def ahead(self, latest: datetime, limit: int) -> list[Deployment]:
+        """Deployments whose last heartbeat is after ``latest``, locked."""
+        return await self._locked(_AHEAD.limit(limit), {"latest": latest})
+
+    async def _locked(self, lock: Select[Any], parameters: dict[str, Any]) -> list[Deployment]:
+        keys = (await self._connection.execute(lock, parameters)).scalars().all()
         if not keys:
             return []
         return await self._all(EVERY.where(_DEPLOYMENTS.key.in_(keys)).order_by(_DEPLOYMENTS.key), {})

@@ -1,8 +1,10 @@
-"""Ends expired deployments."""
+"""Ends expired deployments, and those that a clock that was put back would keep alive."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
+from modelyard.core.times import CLOCK_SKEW
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.deployments.repository import DeploymentRepository
 from modelyard_server.deployments.service import expire
@@ -27,3 +29,30 @@ class ExpireDeployments:
         for deployment in silent:
             await expire(self.mutations, transaction, deployment)
         return len(silent)
+
+
+@dataclass(frozen=True, slots=True)
+class ShortenLeases:
+    """Shortens leases that end later than any heartbeat until now could make them end.
+
+    A heartbeat in the future was stored before a clock was put back. Its consumer may be alive or dead, so the lease
+    begins again now: a living consumer sends a heartbeat in time, a dead one expires.
+    """
+
+    mutations: Mutations
+
+    async def __call__(self) -> int:
+        """Shortens these leases, a hundred per transaction. Returns their number."""
+        shortened = 0
+        while count := await self.mutations.database.write(self._shorten):
+            shortened += count
+        return shortened
+
+    async def _shorten(self, transaction: Transaction) -> int:
+        now = self.mutations.clock()
+        deployments = DeploymentRepository(transaction)
+        ahead = await deployments.ahead(now + CLOCK_SKEW, _BATCH)
+        for each in ahead:
+            lease = replace(each, heartbeat_time=now, expire_time=now + timedelta(seconds=each.ttl))
+            await deployments.update(lease)
+        return len(ahead)

@@ -26,7 +26,7 @@ from modelyard_server.webhooks.keeper import DeliveriesKeepEvents
 from modelyard_server.webhooks.metrics import Backlog, attempts
 from modelyard_server.webhooks.service import Webhooks
 from modelyard_server.webhooks.servicer import WebhooksServicer
-from modelyard_server.webhooks.sweeps import ForgetDeliveries
+from modelyard_server.webhooks.sweeps import ForgetDeliveries, RescheduleDeliveries
 from modelyard_server.webhooks.tables import webhooks
 
 _SECRET: Final = "webhooks"  # noqa: S105 (its name)
@@ -51,7 +51,10 @@ def _build(parts: Parts) -> Running:
             DeliveriesServicer(deliveries, parts.lists),
         ],
         jobs=[dispatcher, Backlog(parts.database, parts.metrics)],
-        sweeps=[Sweep("deliveries", ForgetDeliveries(mutations))],
+        sweeps=[
+            Sweep("deliveries", ForgetDeliveries(mutations)),
+            Sweep("rescheduled_deliveries", RescheduleDeliveries(mutations)),
+        ],
     )
 
 

@@ -1,10 +1,12 @@
-"""Removes deliveries that ended long ago."""
+"""Removes deliveries that ended long ago, and makes those due that a clock that was put back would delay."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from modelyard.core.times import CLOCK_SKEW
 from modelyard_server.log.changes import Mutations
+from modelyard_server.webhooks.deliveries.jobs import CLAIM_DURATION
 from modelyard_server.webhooks.deliveries.repository import DeliveryRepository
 
 _BATCH: Final = 100
@@ -23,3 +25,22 @@ class ForgetDeliveries:
         ):
             forgotten += count
         return forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class RescheduleDeliveries:
+    """Makes deliveries due whose times were stored before a clock was put back, so that no lane waits for them."""
+
+    mutations: Mutations
+
+    async def __call__(self) -> int:
+        """Reschedules these deliveries, a hundred per transaction. Returns their number."""
+        now = self.mutations.clock()
+        rescheduled = 0
+        while count := await self.mutations.database.write(
+            lambda transaction: DeliveryRepository(transaction).reschedule(
+                now + CLOCK_SKEW, now, now + CLAIM_DURATION, _BATCH
+            )
+        ):
+            rescheduled += count
+        return rescheduled

@@ -45,7 +45,7 @@ _EVENTS_PER_TRANSACTION: Final = 500
 _MAX_IN_FLIGHT: Final = 32
 _MAX_IN_FLIGHT_PER_WEBHOOK: Final = 8
 """A webhook whose receiver hangs must not occupy the slots of all others."""
-_CLAIM_DURATION: Final = timedelta(seconds=20)
+CLAIM_DURATION: Final = timedelta(seconds=20)
 """Longer than an attempt may take. A delivery of a server that died is tried again after this time."""
 _MAX_ERROR: Final = 500
 _chance: Final = random.SystemRandom()
@@ -185,7 +185,7 @@ class Dispatcher(Job):
         under_way = Counter(each.webhook.key for each, _ in self._running.values())
         due = await self._database.write(
             lambda transaction: DeliveryRepository(transaction).claim(
-                now, now + _CLAIM_DURATION, claim, limit=free, each=_MAX_IN_FLIGHT_PER_WEBHOOK, under_way=under_way
+                now, now + CLAIM_DURATION, claim, limit=free, each=_MAX_IN_FLIGHT_PER_WEBHOOK, under_way=under_way
             )
         )
         for each in due:

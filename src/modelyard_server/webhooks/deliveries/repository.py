@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import Row, Select, bindparam, case, delete, func, insert, literal, literal_column, or_, select, update
 
 from modelyard.core.names import DeliveryName, WebhookName
+from modelyard_server.db.metadata import Moment
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.webhooks import repository as webhook_rows
@@ -39,6 +40,18 @@ _DUE = (
     select(_DELIVERIES.key, _DELIVERIES.webhook_key)
     .where(_PENDING, _DELIVERIES.next_attempt_time <= bindparam("now"))
     .order_by(_DELIVERIES.next_attempt_time)
+)
+# Their time was set before a clock was put back: first deliveries of their lanes are due at once, and a time after a
+# failed or running attempt is later than the attempt by the pause or the claim.
+_AHEAD = (
+    select(_DELIVERIES.key)
+    .where(
+        _PENDING,
+        _DELIVERIES.next_attempt_time > bindparam("latest"),
+        or_(_DELIVERIES.attempt_time.is_(None), _DELIVERIES.attempt_time > bindparam("latest")),
+    )
+    .order_by(_DELIVERIES.next_attempt_time.desc())
+    .with_for_update(skip_locked=True)
 )
 _ENDED: Final = _DELIVERIES.state.in_((DeliveryState.DELIVERED.value, DeliveryState.FAILED.value))
 
@@ -183,6 +196,19 @@ class DeliveryRepository:
             _PENDING, _DELIVERIES.claim.in_(claims), _DELIVERIES.next_attempt_time.is_not(None)
         )
         await self._connection.execute(claimed.values(next_attempt_time=now, claim=""))
+
+    async def reschedule(self, latest: datetime, now: datetime, until: datetime, limit: int) -> int:
+        """Makes deliveries due whose times are after ``latest``: ``now``, or at ``until`` if they are claimed.
+
+        Returns their number.
+        """
+        keys = (await self._connection.execute(_AHEAD.limit(limit), {"latest": latest})).scalars().all()
+        if keys:
+            soon = update(_TABLE).where(_DELIVERIES.key.in_(keys))
+            # A claimed one may be on its way.
+            due = case((_DELIVERIES.claim == "", literal(now, Moment)), else_=literal(until, Moment))
+            await self._connection.execute(soon.values(next_attempt_time=due))
+        return len(keys)
 
     async def pause(self, webhook_key: int) -> None:
         firsts = update(_TABLE).where(
