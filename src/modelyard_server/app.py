@@ -46,6 +46,7 @@ from modelyard_server.offers import Offers
 from modelyard_server.outbound.https import HttpsSender
 from modelyard_server.outbound.sender import Sender
 from modelyard_server.query.requests import Lists
+from modelyard_server.rpc.expiry import CertificateExpiry
 from modelyard_server.rpc.server import CertificateFiles, ListenError, Server
 from modelyard_server.telemetry import Metrics
 from modelyard_server.transfers.stores.service import join
@@ -283,11 +284,14 @@ async def serve(settings: Settings) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         metrics = Metrics()
         async with open_registry(settings, directory, metrics, Limits()) as registry_:
-            certificate = None
+            files = certificate = None
             if settings.tls_cert is not None and settings.tls_key is not None:
-                certificate = CertificateFiles(settings.tls_cert, settings.tls_key)
+                files = settings.tls_cert, settings.tls_key
+                certificate = CertificateFiles(*files)
+            expiry = CertificateExpiry(files, now, metrics)
             port = registry_.server.listen(settings.listen, certificate)
             admin = _serve_metrics(settings.admin_listen, metrics) if settings.admin_listen else ""
+            await expiry.start()
             await registry_.start()
             address = settings.listen if settings.listen.startswith("unix") else _with_port(settings.listen, port)
             facts = {"tls": certificate is not None, "metrics": admin, "data_dir": str(directory.path)}
@@ -297,6 +301,7 @@ async def serve(settings: Settings) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):  # a second signal ends it at once
                 loop.remove_signal_handler(number)
             await registry_.drain(grace, delay)
+            await expiry.stop()
         _log.info("stopped")
     finally:
         directory.close()

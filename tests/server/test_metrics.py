@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.support.certificates import self_signed
 from tests.support.postgres import free_port
 from tests.support.requests import NAMESPACE
 from tests.support.server import ServerProcess
@@ -95,3 +96,18 @@ async def test_calls_that_grpc_refuses_are_counted(scraped: Scraped) -> None:
     assert scraped.value("modelyard_rpcs_total", method="unknown", code="UNIMPLEMENTED") == 1
     assert scraped.value("modelyard_rpcs_started_total", method="GetModel") == 1
     assert scraped.value("modelyard_rpcs_total", method="GetModel") is None
+
+
+async def test_a_certificate_that_expires_soon_is_told(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path, days=3)
+    admin = f"127.0.0.1:{free_port()}"
+    flags = ["--tls-cert", str(certificate), "--tls-key", str(key), "--admin-listen", admin]
+    server = ServerProcess(tmp_path, *flags).start(wait=False)
+    try:
+        await until(lambda: '"event": "serving"' in server.log.read_text())
+        left = Scraped(server, f"http://{admin}/metrics").value("modelyard_certificate_remaining_seconds")
+    finally:
+        server.close()
+
+    assert "the certificate expires soon" in server.log.read_text()
+    assert 2 * 86_400 < (left or 0) <= 3 * 86_400
