@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite
 
 FRAUD = "namespaces/team/models/fraud"
 CANDIDATE = f"{FRAUD}/aliases/candidate"
+_AFTERWARDS = datetime(2027, 1, 1, tzinfo=UTC)
+"""Later than all events of that registry."""
 NAMESPACES = ("namespaces/default", "namespaces/team")
 
 
@@ -73,6 +76,7 @@ async def test_events_are_told_with_their_snapshots(upgraded: RunningRegistry) -
 
 
 async def test_aliases_and_their_history_answer(upgraded: RunningRegistry) -> None:
+    upgraded.clock.time = _AFTERWARDS
     version = await upgraded.registry.ResolveVersion(rpc.ResolveVersionRequest(reference="team/fraud@candidate"))
     moves = [event for event in await _events(upgraded, CANDIDATE) if event.type.startswith("alias.")]
     then = await upgraded.registry.GetAlias(rpc.GetAliasRequest(name=CANDIDATE, time=moves[0].time))

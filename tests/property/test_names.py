@@ -1,5 +1,6 @@
 """Names, references and paths: a printed name parses to the same value. Any other text is refused with a message."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -101,4 +102,5 @@ def test_each_name_has_one_spelling(text: str) -> None:
 def test_a_path_that_is_accepted_stays_in_its_folder(path: str) -> None:
     assert not path.startswith("/")
     assert not {"", ".", ".."} & set(path.split("/"))
-    assert not set(path) & set('\\:*?"<>|\x00')
+    assert not set(path) & set('\\"\x00')
+    assert not re.match("[A-Za-z]:", path)
