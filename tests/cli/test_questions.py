@@ -99,7 +99,8 @@ class TestJson:
         lines = cli("ls", three, "-o", "jsonl").out.splitlines()
         assert [json.loads(line)["reference"] for line in lines] == [f"{three}@{number}" for number in (3, 2, 1)]
         assert json.loads(cli("resolve", f"{three}@1", "-ojsonl").out)["version"]["number"] == 1
-        assert cli("show", f"{three}@9", "-o", "jsonl").error["reason"] == "VERSION_NOT_FOUND"
+        refused = cli("show", f"{three}@9", "-o", "jsonl")
+        assert (refused.error["reason"], len(refused.err.splitlines())) == ("VERSION_NOT_FOUND", 1)
 
 
 class TestWhichVersion:

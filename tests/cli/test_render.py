@@ -47,7 +47,7 @@ def test_a_version_is_shown_down_to_its_files_and_origin() -> None:
     text = shown(render.version_page(VERSION))
     for fact in (
         *("team/fraud@3", VERSION.digest, "candidate, production", "1.5 MB in 1 file", "torch 2.9", "safetensors"),
-        *("0.93", str(2**62), "False", "s3://b/train", "team/fraud@1", "FINE_TUNED_FROM", "mlflow"),
+        *("0.93", str(2**62), "false", "s3://b/train", "team/fraud@1", "FINE_TUNED_FROM", "mlflow"),
         *(f"{'c' * 40} + changes", "listed by --output json", "model.bin", "a" * 64),
         *("2026-03-01T12:30:15Z by me", "can be restored until 2026-03-31"),
     ):

@@ -107,6 +107,12 @@ def test_a_reference_of_another_form_is_answered_with_the_right_one(text: str, m
         Reference.parse(text)
 
 
+def test_a_digest_that_was_cut_is_answered_with_its_rule() -> None:
+    with pytest.raises(ValueError, match="64") as error:
+        Reference.parse("me/linreg@sha256:3ad146713129")
+    assert "Did you mean" not in str(error.value)
+
+
 @pytest.mark.parametrize("text", ["", "@", "::::", "\u202efraud", "a" * 100_000, "=" * 100_000])
 def test_nothing_is_suggested_for_what_means_nothing(text: str) -> None:
     with pytest.raises(ValueError, match="Invalid reference") as error:

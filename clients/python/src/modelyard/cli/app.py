@@ -21,6 +21,7 @@ from modelyard.cli import (
 )
 from modelyard.cli.exits import EXPLAINED, Exit, failure
 from modelyard.cli.options import add, remember
+from modelyard.cli.session import Output
 from modelyard.cli.streams import give_up, tell
 from modelyard.cli.text import escape_lines
 
@@ -64,18 +65,21 @@ def run(arguments: Sequence[str]) -> int:
         told = failure(error)
         if told is None:
             raise
-        tell(told.for_programs() if _wants_json(arguments) else told.for_people())
+        if _wants(Output.JSONL, arguments):
+            tell(told.for_programs(indent=None))
+        else:
+            tell(told.for_programs() if _wants(Output.JSON, arguments) else told.for_people())
         if isinstance(error, OSError):
             give_up(sys.stdout)  # it may be what is full
         return told.code
     return code if isinstance(code, int) else Exit.OK
 
 
-def _wants_json(arguments: Sequence[str]) -> bool:
+def _wants(output: Output, arguments: Sequence[str]) -> bool:
     # Looked for here, because a command line that can't be read has no options yet.
     line = f" {' '.join(arguments)} "
     spelled = ("-o ", "-o", "--output ", "--output=")
-    return any(f" {option}{form} " in line for option in spelled for form in ("json", "jsonl"))
+    return any(f" {option}{output} " in line for option in spelled)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

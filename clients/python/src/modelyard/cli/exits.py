@@ -84,7 +84,7 @@ class Failure:
         hint = f"hint: {self.hint}\n" if self.hint else ""
         return f"error: {escape_lines(self.message)}\n{hint}"
 
-    def for_programs(self) -> str:
+    def for_programs(self, indent: int | None = 2) -> str:
         error = {
             "exit_code": int(self.code),
             "reason": self.reason,
@@ -92,7 +92,7 @@ class Failure:
             "hint": self.hint,
             "metadata": self.metadata or {},
         }
-        return f"{json.dumps({'error': error}, indent=2)}\n"
+        return f"{json.dumps({'error': error}, indent=indent)}\n"
 
 
 _OPTIONS = {

@@ -232,7 +232,7 @@ def version_page(
         section("annotations", ordered(version.annotations)),
         section("metrics", ordered({name: number(value) for name, value in version.metrics.items()})),
         section("evaluations", _evaluations(evaluations)),
-        section("params", ordered(version.params)),
+        section("params", ordered({name: _value(value) for name, value in version.params.items()})),
         *_origin(version),
         section("files", _files(version)),
     )

@@ -87,6 +87,8 @@ class Reference:
     @classmethod
     def _meant(cls, text: str) -> str:
         """The reference that somebody probably meant: of another tool, or in capitals. Empty if none is likely."""
+        if "@sha256:" in text:
+            return ""  # what is wrong with the digest says more
         bare = text[:_MOST_MEANT].strip().lower().removeprefix("models:/").strip("/")
         path, selected = bare, ""
         if found := _OF_ANOTHER_TOOL.fullmatch(bare):
