@@ -133,7 +133,7 @@ class Reader:
         return []
 
     def _shown(self, printed: str) -> list[str]:
-        """What was printed, with the addresses and folders of a reader."""
+        """The output, with the addresses and folders of a reader."""
         text = printed.replace(self.url, DEFAULT_URL).replace(str(self.folder), "~").replace(self._port, _PORT)
         return [line.rstrip() for line in text.splitlines()]
 

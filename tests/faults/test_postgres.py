@@ -175,8 +175,7 @@ async def test_a_database_that_accepts_and_does_not_answer_is_unavailable(mortal
     url = mortal.migrated()
     async with (
         chaos_proxy(mortal.port) as proxy,
-        # Enough connections that some are left beside those of background jobs, which wait for the database too.
-        _serving(tmp_path, _through(proxy, mortal, url), 10) as server,
+        _serving(tmp_path, _through(proxy, mortal, url), _POOL) as server,
         grpc.aio.insecure_channel(server.address, options=[("grpc.enable_retries", 0)]) as channel,
     ):
         proxy.mode = Mode.MUTE

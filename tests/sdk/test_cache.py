@@ -7,7 +7,7 @@ import shutil
 import signal
 import stat
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,14 @@ from tests.sdk.cached_versions import (
     bytes_received_by,
     contents_of,
     end,
+    let_go,
     message_of,
     start_puller,
     version_of,
     version_with,
     with_digest,
 )
-from tests.sdk.fake_artifacts import MIB, FakeArtifacts, Pause, connect, digest_of, file_of, serve
+from tests.sdk.fake_artifacts import MIB, FakeArtifacts, Pause, digest_of, file_of, serve
 from tests.support.paths import HOSTILE_PATHS
 
 from modelyard._cache import Cache, locks, snapshots
@@ -31,6 +32,8 @@ from modelyard.core.manifest import File, manifest_digest
 from modelyard.errors import CacheError, NotFoundError, UnavailableError, VerificationError
 from modelyard.types import Progress, Version
 from modelyard.v1 import artifacts_pb2 as pb
+
+pytestmark = pytest.mark.usefixtures("nothing_held")
 
 CONTENTS = {
     "config.json": b"{}",
@@ -49,35 +52,9 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_POLL", 0.005)
 
 
-@pytest.fixture(autouse=True)
-def _forget_what_is_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A process that starts holds nothing; each test stands for one."""
-    held: dict[Path, int] = {}
-    monkeypatch.setattr(snapshots, "_held", held)
-    yield
-    _let_go(held)
-
-
-def _let_go(held: dict[Path, int]) -> None:
-    for fd in held.values():
-        os.close(fd)
-    held.clear()
-
-
-@pytest.fixture
-def registry() -> FakeArtifacts:
-    return FakeArtifacts()
-
-
 @pytest.fixture
 def version(registry: FakeArtifacts) -> Version:
     return version_of(CONTENTS, registry)
-
-
-@pytest.fixture
-async def connection(registry: FakeArtifacts) -> AsyncIterator[Connection]:
-    async with serve(registry) as url, connect(url) as connection:
-        yield connection
 
 
 @pytest.fixture
@@ -587,7 +564,7 @@ async def _use(cache: Cache, connection: Connection, registry: FakeArtifacts, na
     """Fetches a version of 1,000 bytes, as a process that ended since."""
     version = version_of({name: name.encode() * 1000}, registry)
     await cache.fetch(connection, version)
-    _let_go(snapshots._held)
+    let_go(snapshots._held)
     return version
 
 
@@ -608,7 +585,7 @@ async def test_the_least_recently_used_versions_make_room(
     _age(cache, old, 200)
     _age(cache, used, 300)
     assert cache.lookup(used.digest)
-    _let_go(snapshots._held)
+    let_go(snapshots._held)
 
     new = await _use(cache, connection, registry, "c")
 
@@ -658,7 +635,7 @@ async def test_a_version_that_was_made_good_stays_in_use_by_those_who_used_it(
     await bytes_received_by(puller)
     touch_a_byte(cache._layout.snapshot(version.digest) / "files" / "a")
     await cache.fetch(connection, version)
-    _let_go(snapshots._held)
+    let_go(snapshots._held)
 
     await cache.evict()
 
@@ -674,7 +651,7 @@ async def test_bytes_that_another_version_still_has_stay(
     old = version_of({"s": shared, "x": b"x" * 400}, registry)
     new = version_of({"s": shared, "y": b"y" * 400}, registry)
     await cache.fetch(connection, old)
-    _let_go(snapshots._held)
+    let_go(snapshots._held)
 
     path, received = await cache.fetch(connection, new)
 

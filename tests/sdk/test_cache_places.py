@@ -7,18 +7,20 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.sdk.cached_versions import contents_of, message_of, version_of
-from tests.sdk.fake_artifacts import FakeArtifacts, connect, digest_of, serve
+from tests.sdk.cached_versions import contents_of, let_go, message_of, version_of
+from tests.sdk.fake_artifacts import FakeArtifacts, digest_of
 
-from modelyard._cache import Cache, Upkeep, layout, locks, snapshots
+from modelyard._cache import Cache, Upkeep, layout, snapshots
 from modelyard._connection import Connection
 from modelyard.errors import CacheError
 from modelyard.types import Version
+
+pytestmark = pytest.mark.usefixtures("nothing_held")
 
 CONTENTS = {"config.json": b"{}", "weights/a.bin": b"w" * 5000}
 NOBODY = 65534
@@ -29,19 +31,8 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a
 
 
 @pytest.fixture
-def registry() -> FakeArtifacts:
-    return FakeArtifacts()
-
-
-@pytest.fixture
 def version(registry: FakeArtifacts) -> Version:
     return version_of(CONTENTS, registry)
-
-
-@pytest.fixture
-async def connection(registry: FakeArtifacts) -> AsyncIterator[Connection]:
-    async with serve(registry) as url, connect(url) as connection:
-        yield connection
 
 
 @pytest.fixture
@@ -51,21 +42,6 @@ def volume() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     layout.remove_tree(folder)
-
-
-@pytest.fixture(autouse=True)
-def _forget_what_is_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    held: dict[Path, int] = {}
-    monkeypatch.setattr(snapshots, "_held", held)
-    monkeypatch.setattr(locks, "_proven", {})
-    yield
-    let_go(held)
-
-
-def let_go(held: dict[Path, int]) -> None:
-    for fd in held.values():
-        os.close(fd)
-    held.clear()
 
 
 @contextmanager

@@ -7,15 +7,15 @@ import stat
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol
 
 import pytest
-from tests.sdk.cached_versions import contents_of, version_of, version_with
-from tests.sdk.fake_artifacts import MIB, FakeArtifacts, connect, file_of, serve
+from tests.sdk.cached_versions import contents_of, let_go, version_of, version_with
+from tests.sdk.fake_artifacts import MIB, FakeArtifacts, file_of
 
 from modelyard._cache import Cache, snapshots
 from modelyard._connection import Connection
@@ -24,6 +24,8 @@ from modelyard._transfer import copies
 from modelyard.errors import InvalidArgumentError, VerificationError
 from modelyard.types import Version
 
+pytestmark = pytest.mark.usefixtures("nothing_held")
+
 ONE = {"config.json": b"1", "weights/a.bin": random.Random(1).randbytes(MIB + 1), "only-in-1": b"1"}
 TWO = {**ONE, "config.json": b"2", "only-in-2": b"new"}
 del TWO["only-in-1"]
@@ -31,17 +33,6 @@ del TWO["only-in-1"]
 
 class Bring(Protocol):
     def __call__(self, contents: dict[str, bytes], *, force: bool = False, cached: bool = True) -> Awaitable[int]: ...
-
-
-@pytest.fixture
-def registry() -> FakeArtifacts:
-    return FakeArtifacts()
-
-
-@pytest.fixture
-async def connection(registry: FakeArtifacts) -> AsyncIterator[Connection]:
-    async with serve(registry) as url, connect(url) as connection:
-        yield connection
 
 
 @pytest.fixture
@@ -66,20 +57,6 @@ def bring(registry: FakeArtifacts, connection: Connection, cache: Cache, target:
         return await place.bring(connection, version, cache=cache if cached else None, progress=None)
 
     return bring
-
-
-@pytest.fixture(autouse=True)
-def _forget_what_is_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    held: dict[Path, int] = {}
-    monkeypatch.setattr(snapshots, "_held", held)
-    yield
-    let_go(held)
-
-
-def let_go(held: dict[Path, int]) -> None:
-    for fd in held.values():
-        os.close(fd)
-    held.clear()
 
 
 def beside(target: Path) -> set[str]:

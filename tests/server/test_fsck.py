@@ -58,15 +58,15 @@ def told(report: Report) -> set[tuple[str, str]]:
     return {(fault.kind, fault.resource) for fault in report.faults}
 
 
-def files_of(server: ServerProcess) -> dict[str, tuple[int, ...]]:
-    """Path to mode of all that is in the data directory, and of files also size and time of the last change."""
+def files_of(server: ServerProcess) -> dict[str, tuple[object, ...]]:
+    """Path to mode of everything in the data directory; of files also time of the last change and content."""
     root = server.folder / "data"
-    found: dict[str, tuple[int, ...]] = {}
+    found: dict[str, tuple[object, ...]] = {}
     for path in root.rglob("*"):
         if not path.name.endswith("-shm"):  # SQLite's locks and index, written by readers too, of no lasting meaning
             status = path.stat()
-            changed = (status.st_size, status.st_mtime_ns) if path.is_file() else ()
-            found[str(path.relative_to(root))] = (status.st_mode, *changed)
+            held = (status.st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest()) if path.is_file() else ()
+            found[str(path.relative_to(root))] = (status.st_mode, *held)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told, and that docs/how-to/operations.md tells all of it."""
+"""The metrics, and that docs/how-to/operations.md lists all of them."""
 
 import re
 import urllib.request

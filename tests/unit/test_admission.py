@@ -1,4 +1,4 @@
-"""Who may run now: classes have places of their own, peers take turns, and slow ones lose theirs."""
+"""Admission of calls: each class has its own places, peers take turns, and slow streams lose their place."""
 
 import asyncio
 from collections.abc import Sequence

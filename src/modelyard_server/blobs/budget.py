@@ -3,7 +3,7 @@
 from typing import Final
 
 _SHARE: Final = 16
-"""A stream gets at most one sixteenth of what is left. So the first ones leave something for those that come later."""
+"""A stream gets at most one sixteenth of the rest. So the first streams leave some for later ones."""
 _SPENT: Final = 8
 
 

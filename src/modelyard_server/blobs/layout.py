@@ -114,7 +114,7 @@ class Layout:
         return self._blobs / digits[:2] / f"{digits}.{_checked_generation(key)}"
 
     def damage(self, key: BlobKey) -> Damage | None:
-        """What is wrong with a publication, by its size and its times; None if nothing is."""
+        """The damage to a publication, by its size and its time; None if it is whole."""
         path = self.blob(key)
         try:
             found = path.stat(follow_symlinks=False)

@@ -31,7 +31,7 @@ class BlobKey:
 
 
 class Damage(StrEnum):
-    """What is wrong with a publication."""
+    """The kinds of damage to a publication."""
 
     MISSING = "missing"
     """It is not in the store."""
@@ -149,7 +149,9 @@ class BlobStore(Protocol):
         ...
 
     async def find_damaged(self, keys: Sequence[BlobKey]) -> Mapping[BlobKey, Damage]:
-        """The publications among ``keys`` that are not as they were published. Cheap: reads no bytes.
+        """The publications among ``keys`` that are not as they were published.
+
+        Cheap: compares sizes and times, and reads a blob only if its time alone is wrong.
 
         ``BACKEND_DOWN`` if the store itself is not there, as when its volume is not mounted.
         """

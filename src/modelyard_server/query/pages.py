@@ -83,6 +83,21 @@ class _Few:
     keys: Select[Any]
 
 
+async def first_or_next(
+    connection: Connection,
+    query: Query,
+    rows: Select[Any],
+    build: Callable[[Row[Any]], Keyed],
+    listing: Listing,
+) -> Page[Keyed]:
+    """A page of a list. The first one also says which fields nothing has. ``rows`` is made by :func:`with_keys`."""
+    positions = await page(connection, query, listing.after, listing.size + 1)
+    found = await fetch(connection, rows, build, positions, listing)
+    if listing.after is not None:
+        return found
+    return replace(found, unknown_fields=await unknown_fields(connection, query))
+
+
 async def page(connection: Connection, query: Query, after: Position | None, limit: int) -> list[Position]:
     """The next positions after ``after``."""
     run = _Run(connection, query)

@@ -1,15 +1,18 @@
 """PostgreSQL: one pool of connections, in the event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from modelyard_server.db.connection import Connection, Pool, dumps, pool_of
+from modelyard_server.db.faults import database_down
 
 T = TypeVar("T")
 
@@ -50,6 +53,16 @@ class PostgresqlEngine:
             connect_args={"timeout": _CONNECT_SECONDS, "server_settings": settings},
         )
 
+        self._connecting = 0
+
+        @event.listens_for(self._writer.sync_engine, "do_connect")
+        def do_connect(dialect: sqlalchemy.Dialect, _record: object, args: Any, keywords: Any) -> Any:
+            self._connecting += 1
+            try:
+                return dialect.connect(*args, **keywords)
+            finally:
+                self._connecting -= 1
+
         @event.listens_for(self._writer.sync_engine, "connect")
         def connect(connection: Any, _record: object) -> None:
             limit = _LIMIT_TRANSACTIONS.format(limit=f"{_UNIT_SECONDS:.0f}s", local=False)
@@ -59,15 +72,27 @@ class PostgresqlEngine:
         self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with asyncio.timeout(_UNIT_SECONDS), self._reader.connect() as connection:
+        async with asyncio.timeout(_UNIT_SECONDS), self._connected(self._reader) as connection:
             return await work(connection)
 
     async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         return await self.read(work)
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with asyncio.timeout(_UNIT_SECONDS), self._writer.connect() as connection:
+        async with asyncio.timeout(_UNIT_SECONDS), self._connected(self._writer) as connection:
             return await work(connection)
+
+    @asynccontextmanager
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        """A connection of the pool. If one is still being made when the wait ends, the database is down, not busy."""
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(engine.connect())
+            except PoolTimeout as error:
+                if self._connecting:
+                    raise database_down() from error
+                raise
+            yield connection
 
     async def migrate(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
         async with self._writer.begin() as connection:

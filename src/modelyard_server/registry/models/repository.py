@@ -116,11 +116,7 @@ class ModelRepository:
             where=listing.where,
             order=listing.order or _BY_ID,
         )
-        positions = await pages.page(self._connection, query, listing.after, listing.size + 1)
-        found = await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing)
-        if listing.after is not None:
-            return found
-        return replace(found, unknown_fields=await pages.unknown_fields(self._connection, query))
+        return await pages.first_or_next(self._connection, query, _WITH_KEYS, from_row, listing)
 
     async def ids_like(self, namespace_key: int, id_: str, *, limit: int) -> list[str]:
         """Ids of living models that begin like ``id_``, in their order."""

@@ -212,8 +212,4 @@ class VersionRepository:
             where=listing.where,
             order=listing.order or order,
         )
-        positions = await pages.page(self._connection, query, listing.after, listing.size + 1)
-        found = await pages.fetch(self._connection, _WITH_KEYS, from_row, positions, listing)
-        if listing.after is not None:
-            return found
-        return replace(found, unknown_fields=await pages.unknown_fields(self._connection, query))
+        return await pages.first_or_next(self._connection, query, _WITH_KEYS, from_row, listing)

@@ -1,7 +1,7 @@
 """Finds blobs whose stored bytes are damaged, and reports them.
 
 A version that names such a blob can't be pulled. So a damaged blob counts as missing until its bytes arrive again. They
-then replace what is stored, which heals every version that names them.
+then replace the stored ones, which heals every version that names them.
 """
 
 from collections import OrderedDict
@@ -46,7 +46,7 @@ class DamagedBlobs:
             self._found.labels(damage.value)
         self._healed = Counter(
             "modelyard_blobs_healed",
-            "Damaged blobs whose bytes arrived again and replaced what was stored.",
+            "Damaged blobs whose bytes arrived again and replaced the stored ones.",
             registry=metrics.registry,
         )
 

@@ -10,7 +10,7 @@ from modelyard_server.log.values import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobCondition(Resource):
-    """A blob of a namespace, and what is wrong with its stored bytes."""
+    """A blob of a namespace, and the damage to its stored bytes."""
 
     name: str
     digest: str

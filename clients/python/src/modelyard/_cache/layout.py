@@ -95,7 +95,7 @@ class Layout:
 
     @property
     def mode(self) -> int:
-        """Of new folders: who may list the root may read all that is in it."""
+        """Of new folders: users that may list the root may read everything in it."""
         return _READABLE & (self.root.stat().st_mode | _PRIVATE)
 
 

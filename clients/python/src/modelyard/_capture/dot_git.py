@@ -50,7 +50,7 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What is checked out."""
+    """The commit and the branch of a work tree."""
 
     commit: str = ""
     """Empty before the first commit."""

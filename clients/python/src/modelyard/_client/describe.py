@@ -64,7 +64,7 @@ class Described:
     texts: Mapping[str, str]
     """Params that are kept in files of the version, by path."""
     notes: tuple[str, ...]
-    """What is recorded in another form than it was given in, for people."""
+    """The facts that are recorded in another form than given, for people."""
 
 
 def describe(

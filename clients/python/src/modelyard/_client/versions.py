@@ -20,7 +20,7 @@ from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 
 def _quoted(name: str) -> str:
-    """A key in a filter, whatever it holds."""
+    """A key in a filter, quoted if it has special characters."""
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

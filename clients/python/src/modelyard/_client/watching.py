@@ -78,7 +78,7 @@ class Watch:
     """All up to here is known."""
     _backoff: _Backoff = field(default_factory=_Backoff)
     _complaint: str = ""
-    """What was warned of last while waiting."""
+    """The reason of the last warning of a wait."""
 
     async def models(self) -> AsyncGenerator[PulledModel, None]:
         """The models, each pulled and verified."""
@@ -142,7 +142,7 @@ class Watch:
         return known
 
     def _complain(self, error: ModelyardError) -> None:
-        """Says once what is waited for."""
+        """Warns once of the reason for the wait."""
         if error.message != self._complaint:
             self._complaint = error.message
             warn(f"Waiting for {self.reference}: {error.message}", WaitingWarning)

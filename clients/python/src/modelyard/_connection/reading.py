@@ -25,7 +25,7 @@ def lenient(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def readable(message: _T) -> _T:
-    """The message. Raises ``BadAnswerError`` if what came was none of its kind."""
+    """The message. Raises ``BadAnswerError`` if the bytes are not one."""
     if message is _UNREADABLE:
         raise BadAnswerError(
             "the registry's answer can't be read. Check that MODELYARD_URL is the address of a Modelyard registry.",

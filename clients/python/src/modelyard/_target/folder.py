@@ -33,7 +33,7 @@ class TargetFolder:
     """A folder that is to hold exactly one version."""
 
     def __init__(self, folder: Path, *, force: bool) -> None:
-        """``force`` allows to replace whatever the folder holds."""
+        """``force`` also replaces other files in the folder."""
         self.given: Final = folder
         self._force = force
         # A link that a user made leads to the folder that is meant; one that a pull made is replaced itself.

@@ -21,7 +21,7 @@ class TargetLink:
     """A symbolic link that is to lead to one version in the cache. The version stays there as long as it does."""
 
     def __init__(self, link: Path, *, force: bool) -> None:
-        """``force`` allows to replace whatever is there."""
+        """``force`` also replaces other files at the target."""
         self.given: Final = link
         self._link = link.absolute()
         self._force = force

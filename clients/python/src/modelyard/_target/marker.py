@@ -24,7 +24,7 @@ class Placed:
     files: list[list[Any]]
     """A :data:`~modelyard._transfer.records.Record`. Empty until all files are in place."""
     names: list[str]
-    """What is directly in the folder."""
+    """The entries of the folder, without those of its subfolders."""
 
     @property
     def paths(self) -> frozenset[str]:

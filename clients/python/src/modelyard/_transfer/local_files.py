@@ -38,12 +38,12 @@ class LocalFile:
 
 @dataclass(slots=True)
 class Collected:
-    """What was found in a folder."""
+    """The files of a folder, and its warnings."""
 
     files: list[LocalFile] = field(default_factory=list)
     """Sorted by path."""
     left_out: list[str] = field(default_factory=list)
-    """What is never taken by default."""
+    """Names that a push leaves out by default."""
     empty_folders: list[str] = field(default_factory=list)
     """A version holds files alone."""
 

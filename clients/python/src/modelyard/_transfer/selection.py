@@ -26,7 +26,7 @@ class Selection:
     """
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
-        """Raises ``InvalidArgumentError`` for what is no pattern."""
+        """Raises ``InvalidArgumentError`` for an invalid pattern."""
         self._include = _spec("include", include) if include else None
         self._exclude = _spec("exclude", exclude)
 

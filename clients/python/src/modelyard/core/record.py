@@ -52,7 +52,7 @@ class Record:
                 yield f"{name}={_short(value)}"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows. Stored text is shown as text, whatever it holds."""
+        """HTML for a notebook. Stored text is escaped."""
         left = "style='text-align:left'"
         rows = "".join(
             f"<tr><th {left}>{_text(name)}</th><td {left}>{_text(_cell(value))}</td></tr>"

@@ -91,7 +91,7 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     the damage: `missing`, `resized`, or `changed` since they were stored. A server reports each blob once per start.
     """
     EVENT_TYPE_BLOB_HEALED: _EventType.ValueType  # 81
-    """The bytes of a damaged blob arrived again and replaced what was stored. All versions that name it are whole again."""
+    """The bytes of a damaged blob arrived again and replaced the stored ones. All versions that name it are whole again."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """All types of events. `Event.type` holds the text in the option `event_type` of a value, such as `alias.moved`: a text
@@ -171,5 +171,5 @@ EVENT_TYPE_BLOB_DAMAGED: EventType.ValueType  # 80
 the damage: `missing`, `resized`, or `changed` since they were stored. A server reports each blob once per start.
 """
 EVENT_TYPE_BLOB_HEALED: EventType.ValueType  # 81
-"""The bytes of a damaged blob arrived again and replaced what was stored. All versions that name it are whole again."""
+"""The bytes of a damaged blob arrived again and replaced the stored ones. All versions that name it are whole again."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
