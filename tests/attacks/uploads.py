@@ -179,6 +179,7 @@ def _not_there(identity: str, after: Prepare, reason: str = "UPLOAD_NOT_FOUND") 
 _FROZEN: Final[dict[str, pb.Version]] = {
     "files": pb.Version(files=[pb.File(path="more.bin", blob=blob_of(b"weights"))]),
     "metrics": pb.Version(metrics={"auc": 1.0}),
+    "directions": pb.Version(directions={"auc": pb.Evaluation.DIRECTION_LOWER_IS_BETTER}),
     "params": pb.Version(params={"epochs": pb.ParamValue(int_value=1)}),
     "datasets": pb.Version(datasets=[pb.Dataset(name="train")]),
     "source": pb.Version(source=pb.Source(commit="a")),

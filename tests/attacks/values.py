@@ -75,6 +75,16 @@ _ODD_UUIDS: Final = (
 
 ROWS: Final = [
     _bad("A40 NaN as a metric", create_version(metrics={"m": _NAN}), "version.metrics['m']"),
+    _bad(
+        "A40 direction of no metric",
+        create_version(metrics={"m": 1.0}, directions={"n": pb.Evaluation.DIRECTION_LOWER_IS_BETTER}),
+        "version.directions['n']",
+    ),
+    _bad(
+        "A40 direction that nobody knows",
+        create_version(metrics={"m": 1.0}, directions={"m": 99}),
+        "version.directions['m']",
+    ),
     _bad("A40 infinity as a metric", create_version(metrics={"m": float("-inf")}), "version.metrics['m']"),
     _bad(
         "A40 NaN as a parameter",

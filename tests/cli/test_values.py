@@ -48,16 +48,16 @@ def test_a_number_that_has_no_room_is_refused_not_rounded(text: str) -> None:
         values.pairs([f"n={text}"], "--param", values.param)
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999", "", "high", "0x10"])
-def test_a_metric_is_a_finite_number(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="finite number"):
-        values.pairs([f"auc={text}"], "--metric", values.finite)
+@pytest.mark.parametrize("text", ["", "high", "0x10"])
+def test_a_metric_is_a_number(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="a number is needed"):
+        values.pairs([f"auc={text}"], "--metric", values.metric)
 
 
 @pytest.mark.parametrize("text", ["auc", "=3", "", "="])
 def test_an_invalid_pair_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="NAME=VALUE"):
-        values.pairs([text], "--metric", values.finite)
+        values.pairs([text], "--metric", values.metric)
 
 
 def test_a_value_may_hold_equal_signs() -> None:

@@ -39,12 +39,64 @@ class TestBest:
         assert cli("quarantine", f"{scored}@2", "--reason", "leak").out == f"{scored}@2 is QUARANTINED\n"
         assert cli("best", scored, "--metric", "auc").out.startswith(f"{scored}@3")
 
-    def test_a_metric_that_nothing_has_has_no_best(self, cli: Cli, scored: str) -> None:
+    def test_a_metric_that_nothing_has_has_no_best_and_names_like_it_are_suggested(self, cli: Cli, scored: str) -> None:
         answer = cli("best", scored, "--metric", "acu")
         assert (answer.code, answer.out) == (2, "")
-        assert "No READY versions of" in answer.err
-        with Client() as client, pytest.raises(NotFoundError, match="have the metric 'acu'"):
-            client.versions.best(scored, "acu")
+        told = f"No READY versions of {scored} have the metric 'acu'. Did you mean 'auc'?"
+        assert answer.err.startswith(f"error: {told}\n")
+        with Client() as client, pytest.raises(NotFoundError, match=r"There are auc, val\.loss"):
+            client.versions.best(scored, "throughput")
+        cli("evaluate", f"{scored}@1", "--dataset", "test", "--metric", "recall=0.8")
+        assert "on 'tset'. Did you mean 'test.recall'?" in cli("best", scored, "--metric=recall", "--dataset=tset").err
+
+    def test_a_push_says_which_way_a_metric_is_better(self, cli: Cli, scored: str, files: Path) -> None:
+        """Else the highest is taken, and that is said."""
+        assumed = cli("best", scored, "--metric", "val.loss")
+        assert assumed.out.startswith(f"{scored}@1")
+        assert assumed.err.startswith("nothing says which way val.loss is better, so the highest is taken")
+        cli("push", scored, files, "--no-capture", "--metric", "val.loss=0.7", "--direction", "val.loss=lower")
+        told = cli("best", scored, "--metric", "val.loss")
+        assert told.out.startswith(f"{scored}@3")
+        assert told.err == f"the lowest val.loss is the best, as {scored}@4 says\n"
+        overruled = cli("best", scored, "--metric", "val.loss", "--highest")
+        assert (overruled.out.partition(" ")[0], overruled.err) == (f"{scored}@4", "")
+        assert cli("ls", scored, "--filter", "directions.val.loss = LOWER_IS_BETTER", "-o", "json").json["versions"][0][
+            "directions"
+        ] == {"val.loss": "LOWER_IS_BETTER"}
+        assert "val.loss  0.7, lower is better" in cli("show", f"{scored}@4").out
+        wrong = cli("push", scored, files, "--metric", "auc=1", "--direction", "acu=lower")
+        assert (wrong.code, wrong.err) == (
+            4,
+            "error: --direction['acu']: is not the name of a metric. Use one of auc\n",
+        )
+
+    def test_an_evaluation_says_which_way_a_metric_is_better_on_its_data(self, cli: Cli, scored: str) -> None:
+        for number, value in ((1, "0.2"), (2, "0.4"), (3, "0.3")):
+            direction = ("--direction", "loss=lower") if number == 2 else ()
+            cli("evaluate", f"{scored}@{number}", "--dataset", "test", "--metric", f"loss={value}", *direction)
+        with Client() as client:
+            best = client.versions.best(scored, "loss", dataset="test")
+            assert (best.version.number, best.value, best.direction) == (1, 0.2, Direction.LOWER_IS_BETTER)
+            (said,) = client.evaluations.list(f"{scored}@2")
+            assert best.told_by == said.name
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("verb", ["push", "evaluate"])
+    def test_metrics_that_are_not_finite_are_refused_or_dropped_on_request(
+        self, cli: Cli, fraud: str, files: Path, verb: str
+    ) -> None:
+        command = {
+            "push": ("push", fraud, files, "--no-capture"),
+            "evaluate": ("evaluate", f"{fraud}@1", "--dataset", "test"),
+        }[verb]
+        given = (*command, "--metric", "auc=0.9", "--metric", "loss=nan", "-o", "json")
+        refused = cli(*given)
+        assert (refused.code, refused.out) == (4, "")
+        assert "--metric['loss']: is nan; only finite numbers are allowed. Leave it out, or add --drop-n" in refused.err
+        kept = cli(*given, "--drop-nonfinite")
+        assert next(iter(kept.json.values()))["metrics"] == {"auc": 0.9}
+        assert kept.err == "warning: metrics['loss'] is nan and is left out.\n"
 
 
 class TestList:

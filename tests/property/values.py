@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from modelyard.core.facts import (
     Dataset,
     DatasetRole,
+    Direction,
     Environment,
     Facts,
     Fingerprint,
@@ -72,6 +73,7 @@ facts = st.builds(
     Facts,
     params=st.dictionaries(texts, params, max_size=4),
     metrics=st.dictionaries(texts, _floats, max_size=4),
+    directions=st.dictionaries(texts, st.sampled_from(Direction), max_size=2),
     datasets=st.lists(
         st.builds(
             Dataset,

@@ -75,6 +75,7 @@ async def test_version_carries_back_every_fact_as_it_was_given(yard: RunningRegi
     given = version_of(
         {"weights/b.bin": b"bb", "a.txt": b"a"},
         metrics={"auc": 0.1 + 0.2, "n": 3.0},
+        directions={"auc": pb.Evaluation.DIRECTION_HIGHER_IS_BETTER},
         source=pb.Source(repository="git@x", commit="c" * 40, branch="main", dirty=True, arguments=["--lr", "0.1"]),
         environment=pb.Environment(python="3.11.7", packages={"numpy": "2.0"}, hardware={"cpu_count": "2"}),
         framework=pb.Framework(name="torch", version="2.5"),
@@ -109,7 +110,10 @@ async def test_version_carries_back_every_fact_as_it_was_given(yard: RunningRegi
     files = [File("a.txt", 1, digest_of(b"a")), File("weights/b.bin", 2, digest_of(b"bb"))]
     assert made.manifest_digest == manifest_digest(files)
     assert made.parents[0].manifest_digest == base.manifest_digest
-    for field in ("params", "metrics", "datasets", "source", "environment", "framework", "format", "signature", "run"):
+    for field in (
+        *("params", "metrics", "directions", "datasets", "source", "environment", "framework", "format", "signature"),
+        "run",
+    ):
         assert getattr(made, field) == getattr(given, field), field
     for field in ("description", "labels", "annotations"):
         assert getattr(made, field) == getattr(given, field), field

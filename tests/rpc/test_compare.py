@@ -53,6 +53,7 @@ async def test_every_difference_is_listed_once_and_nothing_else(yard: RunningReg
         {"b.json": same, "model.bin": new},
         params={"lr": pb.ParamValue(double_value=0.2), "big": pb.ParamValue(int_value=2**60 + 1)},
         metrics={"auc": 0.94, "loss": 0.2},
+        directions={"loss": pb.Evaluation.DIRECTION_LOWER_IS_BETTER},
         datasets=[
             pb.Dataset(name="train", role=pb.Dataset.ROLE_TRAINING, digest="md5:2", row_count=10),
             pb.Dataset(name="valid", role=pb.Dataset.ROLE_VALIDATION),
@@ -75,6 +76,7 @@ async def test_every_difference_is_listed_once_and_nothing_else(yard: RunningReg
         ("PACKAGES", "jax", None, "1"),
         ("PACKAGES", "six", "1", None),
         ("PACKAGES", "torch", "2.8", "2.9"),
+        ("OTHER", "directions.loss", None, "LOWER_IS_BETTER"),
         ("FILES", "a.json", blob_of(same).digest, None),
         ("FILES", "b.json", None, blob_of(same).digest),
         ("FILES", "model.bin", blob_of(old).digest, blob_of(new).digest),

@@ -38,6 +38,7 @@ from modelyard.core.names import ModelName, VersionName
 NOTHING: dict[str, Any] = {
     "params": None,
     "metrics": None,
+    "directions": None,
     "datasets": None,
     "alias": None,
     "description": "",

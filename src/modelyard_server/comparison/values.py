@@ -119,6 +119,8 @@ def _values(version: Version) -> _Values:
         yield Section.PARAMS, name, value
     for name, metric in facts.metrics.items():
         yield Section.METRICS, name, metric
+    for name, direction in facts.directions.items():
+        yield Section.OTHER, f"directions.{name}", direction.value
     for dataset in facts.datasets:
         for name, value in _fields(dataset):
             if name not in {"name", "role"}:

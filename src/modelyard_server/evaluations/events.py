@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from modelyard.core.facts import Direction, Slice
+from modelyard.core.facts import Slice
 from modelyard.core.names import EvaluationName
 from modelyard_server.evaluations.messages import evaluation_message
 from modelyard_server.evaluations.values import Evaluation
 from modelyard_server.log.kinds import Kind
 from modelyard_server.log.snapshots import COMMON, common, common_from
 from modelyard_server.log.values import Json
-from modelyard_server.registry.versions.facts import dataset_from_json, to_json
+from modelyard_server.registry.versions.facts import dataset_from_json, directions_from_json, to_json
 
 _FIELDS_1: Final = COMMON | {
     *("dataset", "metrics", "directions", "slices", "harness", "supersedes", "created_by"),
@@ -31,7 +31,7 @@ def decode_measured(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "dataset": dataset_from_json(stored["dataset"]),
         "metrics": stored["metrics"],
-        "directions": {name: Direction(value) for name, value in stored.get("directions", {}).items()},
+        "directions": directions_from_json(stored.get("directions", {})),
         "slices": tuple(Slice(name=each["name"], metrics=each["metrics"]) for each in stored.get("slices", ())),
     }
 

@@ -10,7 +10,7 @@ def evaluation_message(evaluation: Evaluation) -> pb.Evaluation:
         name=str(evaluation.name),
         dataset=wire.dataset_to_proto(evaluation.dataset),
         metrics=evaluation.metrics,
-        directions={metric: wire.DIRECTIONS.to_proto(direction) for metric, direction in evaluation.directions.items()},
+        directions=wire.directions_to_proto(evaluation.directions),
         slices=[pb.Evaluation.Slice(name=each.name, metrics=each.metrics) for each in evaluation.slices],
         harness=evaluation.harness,
         supersedes=evaluation.supersedes,

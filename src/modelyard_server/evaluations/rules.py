@@ -14,8 +14,7 @@ def evaluation(field: str, value: Evaluation, limits: Limits) -> Violations:
     if not value.metrics:
         yield FieldViolation(f"{field}.metrics", "is required")
     yield from validation.entries(f"{field}.metrics", value.metrics, limits, validation.finite)
-    for metric in value.directions.keys() - value.metrics.keys():
-        yield FieldViolation(f"{field}.directions[{metric[:40]!a}]", "is not the name of a metric of this evaluation")
+    yield from rules.directions(f"{field}.directions", value.directions, value.metrics)
     yield from validation.count(f"{field}.slices", value.slices, limits)
     for index, each in enumerate(value.slices):
         yield from validation.named(f"{field}.slices[{index}].name", each.name)

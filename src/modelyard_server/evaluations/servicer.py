@@ -19,6 +19,7 @@ from modelyard_server.evaluations.messages import evaluation_message
 from modelyard_server.evaluations.service import Evaluations
 from modelyard_server.evaluations.values import Evaluation
 from modelyard_server.query.requests import Lists
+from modelyard_server.registry.versions.parsing import unknown_directions
 
 
 class EvaluationsServicer:
@@ -60,11 +61,7 @@ class EvaluationsServicer:
             name=EvaluationName(parent, identity),
             dataset=wire.dataset_from_proto(given.dataset),
             metrics=dict(given.metrics),
-            directions={
-                metric: wire.DIRECTIONS.from_proto(direction)
-                for metric, direction in given.directions.items()
-                if direction != pb.Evaluation.DIRECTION_UNSPECIFIED
-            },
+            directions=wire.directions_from_proto(given.directions),
             slices=tuple(Slice(name=each.name, metrics=dict(each.metrics)) for each in given.slices),
             harness=given.harness,
             supersedes=given.supersedes,
@@ -92,7 +89,4 @@ def _unknown(message: pb.Evaluation) -> Iterable[FieldViolation]:
     if message.dataset.fingerprint not in pb.Dataset.Fingerprint.values():
         text = f"{message.dataset.fingerprint} is not a kind of fingerprint that this server knows"
         yield FieldViolation("evaluation.dataset.fingerprint", text)
-    for metric, direction in message.directions.items():
-        if direction not in pb.Evaluation.Direction.values():
-            at = f"evaluation.directions[{metric[:40]!a}]"
-            yield FieldViolation(at, f"{direction} is not a direction that this server knows")
+    yield from unknown_directions("evaluation.directions", message.directions)

@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from modelyard.interceptors import Call, Interceptor
     from modelyard.types import (
         Alias,
+        Best,
         Comparison,
         Delivery,
         DeliveryState,
@@ -156,6 +157,7 @@ __all__ = [
     "AsyncVersions",
     "AsyncWebhooks",
     "BadAnswerError",
+    "Best",
     "CacheError",
     "Call",
     "Client",

@@ -7,7 +7,7 @@ from typing import Any
 
 from modelyard._environment import default_client
 from modelyard._serving_sync import Serving
-from modelyard.core.facts import Dataset, Environment, Facts, Framework, Parent, Run, Signature, Source
+from modelyard.core.facts import Dataset, Direction, Environment, Facts, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
 from modelyard.types import Comparison, Model, Progress, Promotion, PulledModel, Resolution, Version
 
@@ -18,6 +18,7 @@ def push(
     *,
     params: Any = None,
     metrics: Any = None,
+    directions: Mapping[str, Direction] | None = None,
     datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
     alias: str | Sequence[str] | None = None,
     description: str = "",
@@ -57,6 +58,7 @@ def push(
             become JSON, as ``[1, 2]``. Text over 4 KiB is kept as a file of the version; the param names it.
             Filter as ``params.<name>``.
         metrics: The same, of at most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
+        directions: For some of the metrics: whether higher or lower is better. ``best`` goes by it.
         datasets: Names to URIs, paths, data frames or data sets of Hugging Face; or ``Dataset`` records. Rows and
             digest are found where that is possible. A word of the name, as in ``train_2026``, sets the role.
         alias: Aliases to point at the new version in the same transaction; at most 10.
@@ -99,6 +101,7 @@ def push(
         files,
         params=params,
         metrics=metrics,
+        directions=directions,
         datasets=datasets,
         alias=alias,
         description=description,
@@ -127,6 +130,7 @@ def check(
     *,
     params: Any = None,
     metrics: Any = None,
+    directions: Mapping[str, Direction] | None = None,
     datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
     alias: str | Sequence[str] | None = None,
     description: str = "",
@@ -156,6 +160,7 @@ def check(
         files: A file or a folder, if it exists already.
         params: See ``push``.
         metrics: See ``push``. Their names are worth a check, with any numbers.
+        directions: See ``push``.
         datasets: See ``push``.
         alias: See ``push``.
         description: See ``push``.
@@ -186,6 +191,7 @@ def check(
         files,
         params=params,
         metrics=metrics,
+        directions=directions,
         datasets=datasets,
         alias=alias,
         description=description,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from modelyard.core.facts import (
     Dataset,
     DatasetRole,
+    Direction,
     Environment,
     Facts,
     Fingerprint,
@@ -70,6 +71,10 @@ def dataset_from_json(value: Mapping[str, Any]) -> Dataset:
     return _known(Dataset, {**value, **typed})
 
 
+def directions_from_json(value: Mapping[str, str]) -> dict[str, Direction]:
+    return {metric: Direction(direction) for metric, direction in value.items()}
+
+
 def _source(value: Mapping[str, Any] | None) -> Source | None:
     return None if value is None else _known(Source, {**value, "arguments": tuple(value.get("arguments", ()))})
 
@@ -78,6 +83,7 @@ def facts_from_json(stored: Mapping[str, Any]) -> Facts:
     return Facts(
         params=stored.get("params", {}),
         metrics=stored.get("metrics", {}),
+        directions=directions_from_json(stored.get("directions", {})),
         datasets=tuple(map(dataset_from_json, stored.get("datasets", ()))),
         source=_source(stored.get("source")),
         environment=_some(Environment, stored.get("environment")),

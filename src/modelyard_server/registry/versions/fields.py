@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from modelyard.core.facts import Direction
 from modelyard_server.query.order import Order, parse_order
 from modelyard_server.query.terms import Fields, Kind, OneOf
 from modelyard_server.registry.versions.values import VersionState
@@ -21,6 +22,7 @@ FIELDS: Final[Fields] = {
     "file_count": Kind.NUMBER,
     "params.*": Kind.VALUE,
     "metrics.*": Kind.NUMBER,
+    "directions.*": OneOf(tuple(direction.value for direction in Direction)),
     "evaluations.*": Kind.NUMBER,
     "dataset": Kind.TEXTS,
     "dataset.uri": Kind.TEXTS,

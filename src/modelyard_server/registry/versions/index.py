@@ -50,6 +50,8 @@ def _texts(facts: Facts) -> Iterator[tuple[str, str]]:
     for key, value in facts.params.items():
         if not _is_number(value):
             yield f"params.{key}", value if isinstance(value, str) else str(value).lower()
+    for metric, direction in facts.directions.items():
+        yield f"directions.{metric}", direction.value
     for dataset in facts.datasets:
         yield from _of_dataset(dataset)
     yield "format", facts.format

@@ -1,6 +1,6 @@
 """Parses requests about versions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from modelyard import wire
@@ -78,9 +78,16 @@ def _unset(message: pb.Version) -> Iterable[FieldViolation]:
         if dataset.fingerprint not in pb.Dataset.Fingerprint.values():
             text = f"{dataset.fingerprint} is not a kind of fingerprint that this server knows"
             yield FieldViolation(f"version.datasets[{index}].fingerprint", text)
+    yield from unknown_directions("version.directions", message.directions)
     for index, parent in enumerate(message.parents):
         if parent.relation not in pb.Parent.Relation.values() or not parent.relation:
             yield FieldViolation(f"version.parents[{index}].relation", "must be one of the relations of the contract")
+
+
+def unknown_directions(field: str, directions: Mapping[str, int]) -> Iterable[FieldViolation]:
+    for metric, direction in directions.items():
+        if direction not in pb.Evaluation.Direction.values():
+            yield FieldViolation(f"{field}[{metric[:40]!a}]", f"{direction} is not a direction that this server knows")
 
 
 def _facts(message: pb.Version, limits: Limits, collector: Collector) -> Facts | None:

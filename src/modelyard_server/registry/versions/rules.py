@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from modelyard.core.facts import Dataset, Facts, Parent
+from modelyard.core.facts import Dataset, Direction, Facts, Parent
 from modelyard.core.limits import INT64, MAX_FILES, MAX_FORMAT_BYTES
 from modelyard.core.manifest import File, check_digest, check_distinct, check_path
 from modelyard.core.names import VersionName
@@ -31,6 +31,7 @@ def facts(field: str, values: Facts, limits: Limits) -> Violations:
     """Checks the frozen facts. NaN and infinities are refused: databases change them, and comparisons ignore them."""
     yield from validation.entries(f"{field}.params", values.params, limits, _param)
     yield from validation.entries(f"{field}.metrics", values.metrics, limits, validation.finite)
+    yield from directions(f"{field}.directions", values.directions, values.metrics)
     yield from _datasets(f"{field}.datasets", values.datasets, limits)
     yield from _provenance(field, values, limits)
     if (framework := values.framework) is not None:
@@ -45,6 +46,11 @@ def facts(field: str, values: Facts, limits: Limits) -> Violations:
         yield from validation.named(f"{field}.run.id", run.id)
         for name in ("tracker", "url"):
             yield from validation.text(f"{field}.run.{name}", getattr(run, name), one_line=True)
+
+
+def directions(field: str, values: Mapping[str, Direction], metrics: Mapping[str, float]) -> Violations:
+    for metric in values.keys() - metrics.keys():
+        yield FieldViolation(f"{field}[{metric[:40]!a}]", "is not the name of a metric given here")
 
 
 def _provenance(field: str, values: Facts, limits: Limits) -> Violations:

@@ -37,6 +37,6 @@ SUBJECT: Final = Subject(
             place=models,
         )
     },
-    maps=frozenset({"labels", "params", "metrics", "evaluations"}),
+    maps=frozenset({"labels", "params", "metrics", "directions", "evaluations"}),
     living=_living,
 )

@@ -1,6 +1,7 @@
 """What a commit with ``if_changed`` may leave out: nothing that its caller gave."""
 
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from typing import Any, Final
 
 from modelyard_server.calls.errors import FailedPrecondition, PreconditionViolation
@@ -31,6 +32,7 @@ def check_same_facts(new: NewVersion, found: Version) -> None:
 def _differences(new: NewVersion, found: Version) -> Iterator[str]:
     facts, stored = new.facts, found.facts
     yield from _of_map("metrics", facts.metrics, stored.metrics)
+    yield from _of_map("directions", facts.directions, stored.directions)
     yield from _of_map("params", facts.params, stored.params)
     yield from _of_map("labels", new.labels, found.labels)
     yield from _of_map("annotations", new.annotations, found.annotations)
@@ -56,5 +58,5 @@ def _of_map(name: str, given: Mapping[str, Any], kept: Mapping[str, Any]) -> Ite
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = value.value if isinstance(value, Enum) else repr(value)
     return text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}…"

@@ -4,18 +4,19 @@ The rules are the registry's: what passes here is not refused there.
 """
 
 import json
-import math
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from modelyard._client import long_texts
+from modelyard._client import long_texts, measures
+from modelyard._client.checking import Check, entry
 from modelyard._client.datasets import dataset_of
-from modelyard._client.plain import NotPlainError, flat, kind, param, scalar
+from modelyard._client.plain import NotPlainError, kind, param
 from modelyard.core.facts import (
     Dataset,
+    Direction,
     Environment,
     Facts,
     Framework,
@@ -29,8 +30,6 @@ from modelyard.core.limits import (
     INT64,
     MAX_ALIASES_PER_COMMIT,
     MAX_DESCRIPTION_BYTES,
-    MAX_FACT_NAME_BYTES,
-    MAX_FACTS,
     MAX_FORMAT_BYTES,
     MAX_LABEL_KEY_BYTES,
     MAX_LABEL_VALUE_BYTES,
@@ -42,14 +41,9 @@ from modelyard.core.limits import (
 from modelyard.core.manifest import check_digest
 from modelyard.core.names import VersionName, check_alias
 from modelyard.core.references import Reference
-from modelyard.errors import FieldViolation, InvalidArgumentError
-
-_T = TypeVar("_T")
 
 _PACKAGES: Final = {"sklearn": "scikit-learn", "pytorch": "torch", "tf": "tensorflow", "hf": "transformers"}
 """Names that people call a package by, to the name that it is installed under."""
-_FREE_TEXTS: Final = frozenset({"arguments"})
-"""Texts that may have several lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +65,7 @@ def describe(
     *,
     params: Any,
     metrics: Any,
+    directions: Mapping[str, Direction] | None,
     datasets: Mapping[str, Any] | Sequence[Dataset] | None,
     alias: str | Sequence[str] | None,
     description: str,
@@ -90,10 +85,13 @@ def describe(
 
     It may read data sets, so run it in a thread.
     """
-    check = _Check()
+    check = _VersionCheck()
+    recorded = check.params(params)
+    measured = measures.read(check, metrics, directions, drop_nonfinite=drop_nonfinite)
     facts = Facts(
-        params=check.params(params),
-        metrics=check.metrics(metrics, drop_nonfinite=drop_nonfinite),
+        params=recorded,
+        metrics=measured.metrics,
+        directions=measured.directions,
         datasets=check.datasets(datasets),
         source=check.record("source", source, Source),
         environment=check.record("environment", environment, Environment),
@@ -112,72 +110,22 @@ def describe(
         texts=check.texts,
         notes=tuple(check.notes),
     )
-    if check.violations:
-        raise InvalidArgumentError(check.violations)
+    check.raise_any()
     return described
 
 
-class _Check:
-    """Collects violations. What a method returns for a wrong value is never used."""
+class _VersionCheck(Check):
+    """Checks what a version is described by."""
 
     def __init__(self) -> None:
-        self.violations: list[FieldViolation] = []
+        super().__init__()
         self.texts: dict[str, str] = {}
-        self.notes: list[str] = []
-
-    def refuse(self, field: str, why: str) -> None:
-        self.violations.append(FieldViolation(field, why))
-
-    def flattened(self, field: str, given: Any) -> dict[str, Any]:
-        """The values by their checked names."""
-        found: dict[str, Any] = {}
-        if given is None:
-            return found
-        try:
-            for name, value in flat(given):
-                at = _entry(field, name)
-                if name in found:
-                    self.refuse(at, "is there twice: once with a dot in its name, once nested")
-                self.name(field, name)
-                found[name] = value
-        except NotPlainError as error:
-            self.refuse(field, str(error))
-        except Exception as error:  # noqa: BLE001 - a configuration of others may fail in any way when it is read
-            self.refuse(field, f"can't be read: {error}")
-        self.count(field, found)
-        return found
-
-    def name(self, field: str, name: str) -> None:
-        if not name:
-            self.refuse(field, "has an empty name")
-        self.text(f"{field} name", name, MAX_FACT_NAME_BYTES, one_line=True)
-
-    def count(self, field: str, found: Any) -> None:
-        if len(found) > MAX_FACTS:
-            self.refuse(field, f"has {len(found)} entries; at most {MAX_FACTS} are allowed. Push the rest as a file")
-
-    def text(self, field: str, value: Any, max_bytes: int = MAX_TEXT_BYTES, *, one_line: bool = False) -> str:
-        if not isinstance(value, str):
-            self.refuse(field, f"is a {kind(value)}; give text")
-            return ""
-        try:
-            size = len(value.encode())
-        except UnicodeEncodeError:
-            self.refuse(field, f"{ascii(value)[:80]} has a lone surrogate (half a character), which is not text")
-            return ""
-        if size > max_bytes:
-            self.refuse(field, f"is {size} bytes long; at most {max_bytes} are allowed")
-        if "\x00" in value:
-            self.refuse(field, "has a NUL character")
-        elif one_line and any(unicodedata.category(character) in NOT_ON_ONE_LINE for character in value):
-            self.refuse(field, "has a control or invisible character. Use one line of plain text")
-        return str.__str__(value)  # an enum's text, not its name
 
     def params(self, given: Any) -> dict[str, Param]:
         return {name: self.param(name, value) for name, value in self.flattened("params", given).items()}
 
     def param(self, name: str, value: Any) -> Param:
-        field = _entry("params", name)
+        field = entry("params", name)
         try:
             found = param(value)
         except NotPlainError as error:
@@ -192,7 +140,7 @@ class _Check:
         return found
 
     def param_text(self, name: str, text: str) -> str:
-        field = _entry("params", name)
+        field = entry("params", name)
         self.text(field, text, long_texts.MAX_BYTES)
         if len(text) <= MAX_TEXT_BYTES and len(text.encode(errors="replace")) <= MAX_TEXT_BYTES:
             return text
@@ -201,39 +149,11 @@ class _Check:
         self.notes.append(f"{field} is longer than {MAX_TEXT_BYTES} bytes. It is kept in the version's file {path}.")
         return long_texts.reference_to(path, text.encode(errors="replace").decode())
 
-    def metrics(self, given: Any, *, drop_nonfinite: bool) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for name, value in self.flattened("metrics", given).items():
-            field = _entry("metrics", name)
-            number = self.metric(field, value)
-            if drop_nonfinite and not math.isfinite(number):
-                self.notes.append(f"{field} is {number} and is left out.")
-            else:
-                found[name] = self.finite(field, number)
-        return found
-
-    def metric(self, field: str, value: Any) -> float:
-        value = scalar(value)
-        if isinstance(value, bool | str) or not hasattr(value, "__float__") or hasattr(value, "shape"):
-            self.refuse(field, f"is a {kind(value)}; give one number")
-            return 0.0
-        try:
-            return float(value)
-        except (TypeError, ValueError, OverflowError) as error:
-            self.refuse(field, f"is not a number that fits a double: {error}")
-            return 0.0
-
-    def finite(self, field: str, number: float) -> float:
-        if not math.isfinite(number):
-            how = "Leave it out, or push with drop_nonfinite=True" if field.startswith("metrics") else "Leave it out"
-            self.refuse(field, f"is {number}; only finite numbers are allowed. {how}")
-        return number
-
     def datasets(self, given: Any) -> tuple[Dataset, ...]:
         if given is None:
             return ()
         if isinstance(given, Mapping):
-            named = [(_entry("datasets", name), self.named_dataset(name, value)) for name, value in given.items()]
+            named = [(entry("datasets", name), self.named_dataset(name, value)) for name, value in given.items()]
         elif _is_sequence(given):
             named = [(f"datasets[{index}]", each) for index, each in enumerate(given)]
         else:
@@ -263,7 +183,7 @@ class _Check:
         try:
             return dataset_of(text, value)
         except NotPlainError as error:
-            self.refuse(_entry("datasets", name), str(error))
+            self.refuse(entry("datasets", name), str(error))
             return Dataset(name="refused")
 
     def label(self, field: str, value: Any) -> str:
@@ -275,9 +195,7 @@ class _Check:
         if not isinstance(given, Mapping):
             self.refuse(field, f"is a {kind(given)}; give a mapping of names to texts")
             return {}
-        labels = {
-            self.text(f"{field} name", key): self.label(_entry(field, key), value) for key, value in given.items()
-        }
+        labels = {self.text(f"{field} name", key): self.label(entry(field, key), value) for key, value in given.items()}
         if len(labels) > MAX_LABELS:
             self.refuse(field, f"has {len(labels)} entries; at most {MAX_LABELS} are allowed")
         for key in labels:
@@ -288,7 +206,7 @@ class _Check:
             elif any(unicodedata.category(character) in NOT_ON_ONE_LINE for character in key):
                 self.refuse(field, f"has a key with a control or invisible character: {ascii(key)[:60]}")
             elif key.startswith(RESERVED_LABEL_PREFIX):
-                self.refuse(_entry(field, key), f"keys that begin with {RESERVED_LABEL_PREFIX!r} are reserved")
+                self.refuse(entry(field, key), f"keys that begin with {RESERVED_LABEL_PREFIX!r} are reserved")
         return labels
 
     def framework(self, given: Any, *, installed: bool) -> Framework | None:
@@ -360,38 +278,6 @@ class _Check:
                 self.attempt(f"alias[{index}]", check_alias, alias)
         return tuple(aliases)
 
-    def instance(self, field: str, given: Any, made_by: type[_T]) -> _T | None:
-        if given is None or isinstance(given, made_by):
-            return given
-        self.refuse(field, f"is a {kind(given)}; give a modelyard.{made_by.__name__}")
-        return None
-
-    def record(self, field: str, given: Any, made_by: type[_T]) -> _T | None:
-        """A record of texts, lists and maps of texts, whose limits are all the same."""
-        found = self.instance(field, given, made_by)
-        if found is None:
-            return None
-        for each in fields(found):  # type: ignore[arg-type]  # all of them are dataclasses
-            value, at = getattr(found, each.name), f"{field}.{each.name}"
-            if isinstance(value, Mapping):
-                self.count(at, value)
-                for name, text in value.items():
-                    self.name(at, name)
-                    self.text(_entry(at, name), text)
-            elif isinstance(value, tuple | list):
-                self.count(at, value)
-                for index, text in enumerate(value):
-                    self.text(f"{at}[{index}]", text)
-            elif each.type is str or isinstance(value, str):
-                self.text(at, value, one_line=each.name not in _FREE_TEXTS)
-        return found
-
-    def attempt(self, field: str, check: Callable[[Any], object], value: Any) -> None:
-        try:
-            check(value)
-        except (ValueError, TypeError, AttributeError) as error:
-            self.refuse(field, str(error))
-
 
 def parse_parent(parent: Parent) -> VersionName | Reference:
     """Which version a parent names: at once, or by a reference that the registry must resolve."""
@@ -406,10 +292,6 @@ def _installed_version(package: str) -> str:
         return metadata.version(_PACKAGES.get(package.lower(), package))
     except (metadata.PackageNotFoundError, ValueError):
         return ""
-
-
-def _entry(field: str, name: Any) -> str:
-    return f"{field}[{ascii(name)[:60]}]"
 
 
 def _is_sequence(value: Any) -> bool:

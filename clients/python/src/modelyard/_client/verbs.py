@@ -21,7 +21,7 @@ from modelyard._client.watching import Watch
 from modelyard._connection import Connection
 from modelyard._target import TargetFolder, TargetLink
 from modelyard._transfer.local_files import Collected, collect
-from modelyard.core.facts import Dataset, Environment, Facts, Framework, Parent, Run, Signature, Source
+from modelyard.core.facts import Dataset, Direction, Environment, Facts, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
 from modelyard.core.references import Reference
 from modelyard.errors import CacheError, FieldViolation, FilesWarning, InvalidArgumentError
@@ -43,6 +43,7 @@ class AsyncVerbs:
         *,
         params: Any = None,
         metrics: Any = None,
+        directions: Mapping[str, Direction] | None = None,
         datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
         alias: str | Sequence[str] | None = None,
         description: str = "",
@@ -82,6 +83,7 @@ class AsyncVerbs:
                 become JSON, as ``[1, 2]``. Text over 4 KiB is kept as a file of the version; the param names it.
                 Filter as ``params.<name>``.
             metrics: The same, of at most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
+            directions: For some of the metrics: whether higher or lower is better. ``best`` goes by it.
             datasets: Names to URIs, paths, data frames or data sets of Hugging Face; or ``Dataset`` records. Rows and
                 digest are found where that is possible. A word of the name, as in ``train_2026``, sets the role.
             alias: Aliases to point at the new version in the same transaction; at most 10.
@@ -132,6 +134,7 @@ class AsyncVerbs:
                 describe,
                 params=params,
                 metrics=metrics,
+                directions=directions,
                 datasets=datasets,
                 alias=alias,
                 description=description,
@@ -160,6 +163,7 @@ class AsyncVerbs:
         *,
         params: Any = None,
         metrics: Any = None,
+        directions: Mapping[str, Direction] | None = None,
         datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
         alias: str | Sequence[str] | None = None,
         description: str = "",
@@ -189,6 +193,7 @@ class AsyncVerbs:
             files: A file or a folder, if it exists already.
             params: See ``push``.
             metrics: See ``push``. Their names are worth a check, with any numbers.
+            directions: See ``push``.
             datasets: See ``push``.
             alias: See ``push``.
             description: See ``push``.
@@ -229,6 +234,7 @@ class AsyncVerbs:
                 describe,
                 params=params,
                 metrics=metrics,
+                directions=directions,
                 datasets=datasets,
                 alias=alias,
                 description=description,

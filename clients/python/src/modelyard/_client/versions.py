@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from modelyard import _convert, _naming
+from modelyard._client.best import BestOf
 from modelyard._client.messages import field_mask, fill, pager, request_id
 from modelyard._client.resolving import name_to_read, resolve
 from modelyard._connection import Connection
@@ -10,18 +11,12 @@ from modelyard._paging import AsyncPager
 from modelyard._unset import UNSET, Unset
 from modelyard.core.names import ModelName, VersionName
 from modelyard.core.references import Selector
-from modelyard.errors import NotFoundError
-from modelyard.types import Comparison, Model, Usage, Version
+from modelyard.types import Best, Comparison, Model, Usage, Version
 from modelyard.v1 import deployments_pb2
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
 from modelyard.v1.deployments_pb2_grpc import DeploymentsServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
-
-
-def _quoted(name: str) -> str:
-    """A key in a filter, quoted if it has special characters."""
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 class AsyncVersions:
@@ -101,44 +96,34 @@ class AsyncVersions:
         model: str | ModelName | Model,
         metric: str,
         *,
-        lowest: bool = False,
+        lowest: bool | None = None,
         dataset: str = "",
         filter: str = "",  # noqa: A002 - the name that the field has everywhere
-    ) -> Version:
-        """Reads the version with the best value of a metric; of equal ones any. Its ``files`` are left out.
+    ) -> Best:
+        """Finds the version with the best value of a metric; of equal ones any.
 
-        Only versions that are READY are compared.
+        Only versions that are READY are compared. Whether the highest or the lowest value is the best is what the
+        newest version says that was pushed with ``directions`` for the metric; on a data set, first what evaluations
+        of the ten newest evaluated versions say. If none does, it is the highest. The answer tells the direction, and
+        the version or the evaluation that says it.
 
-        >>> await yard.versions.best("team/fraud", "auc")
+        >>> best = await yard.versions.best("team/fraud", "auc")
+        >>> best.version.reference, best.value, best.direction
         >>> await yard.versions.best("team/fraud", "loss", lowest=True, dataset="test-2026")
 
         Args:
             model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
             metric: The name of the metric, as ``auc``.
-            lowest: The lowest value is the best, as of a loss.
+            lowest: True if the lowest value is the best, as of a loss; False if the highest is.
             dataset: Compare the latest evaluations on this data set, not the metrics of pushes.
             filter: Only matching versions; see ``list``.
 
         Raises:
             InvalidArgumentError: The filter can't be read. The message tells the character.
-            NotFoundError: The model does not exist, or no READY version that matches has the metric.
+            NotFoundError: The model does not exist, or no READY version that matches has the metric. The message
+                suggests metrics with similar names.
         """
-        path = ["evaluations", dataset, metric] if dataset else ["metrics", metric]
-        field = ".".join((path[0], *map(_quoted, path[1:])))
-        conditions = " AND ".join((*((filter,) if filter else ()), f"{field}:*", "state = READY"))
-        order = f"{field}{'' if lowest else ' desc'}"
-        request = pb.ListVersionsRequest(
-            parent=_naming.models_parent(model), filter=conditions, order_by=order, page_size=1
-        )
-        call = self._connection.stub(RegistryServiceStub).ListVersions
-        found = (await self._connection.call(call, request)).versions
-        if not found:
-            among = " that match" if filter else ""
-            of = f" on {dataset!r}" if dataset else ""
-            raise NotFoundError(
-                f"No READY versions of {model}{among} have the metric {metric!r}{of}.", reason="VERSION_NOT_FOUND"
-            )
-        return _convert.version(found[0])
+        return await BestOf(self._connection, _naming.models_parent(model), metric, dataset, filter).find(lowest)
 
     async def compare(self, base: str | VersionName | Version, other: str | VersionName | Version) -> Comparison:
         """Compares two versions, also of different models: params, metrics, data sets, source, packages and files.

@@ -21,6 +21,7 @@ from modelyard.types import (
 from modelyard.v1 import registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard.wire import (
+    DIRECTIONS,
     RELATIONS,
     EnumMapping,
     facts_from_proto,
@@ -181,12 +182,15 @@ def _known(message: pb.Version) -> pb.Version:
         if dataset.role not in pb.Dataset.Role.values() or dataset.fingerprint not in pb.Dataset.Fingerprint.values()
     ]
     strange_parents = [index for index, parent in enumerate(message.parents) if parent.relation not in RELATIONS]
-    if not strange_params and not strange_datasets and not strange_parents:
+    strange_directions = [metric for metric, direction in message.directions.items() if direction not in DIRECTIONS]
+    if not any((strange_params, strange_datasets, strange_parents, strange_directions)):
         return message
     known = pb.Version()
     known.CopyFrom(message)
     for name in strange_params:
         del known.params[name]
+    for metric in strange_directions:
+        del known.directions[metric]
     for index in strange_datasets:
         dataset = known.datasets[index]
         if dataset.role not in pb.Dataset.Role.values():

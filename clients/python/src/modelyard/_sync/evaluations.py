@@ -1,6 +1,7 @@
 """Evaluations. Generated from ``modelyard._client.evaluations`` by ``make protos``."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from modelyard import _loop
 from modelyard._client.evaluations import AsyncEvaluations
@@ -26,32 +27,43 @@ class Evaluations:
         self,
         version: str | VersionName | Version,
         dataset: str | Dataset,
-        metrics: Mapping[str, float],
+        metrics: Any,
         *,
         directions: Mapping[str, Direction] | None = None,
-        slices: Mapping[str, Mapping[str, float]] | None = None,
+        slices: Mapping[str, Any] | None = None,
         harness: str = "",
         supersedes: EvaluationName | None = None,
+        drop_nonfinite: bool = False,
     ) -> Evaluation:
         """Adds an evaluation to a version.
 
         Args:
             version: Any reference, as ``team/fraud@production``. It is resolved once; that version is evaluated.
             dataset: The data that the version was measured on: a name, or a record.
-            metrics: At least one, at most 10,000. Finite numbers; names up to 255 bytes.
-            directions: For metrics of this evaluation: whether higher or lower is better.
-            slices: Metrics of parts of the data, by the name of the part.
+            metrics: As in ``push``: a mapping, a dataclass and the like, also nested; 1 to 10,000 finite numbers. Names
+                up to 255 bytes.
+            directions: For metrics of this evaluation: whether higher or lower is better. ``best`` goes by it.
+            slices: Metrics of parts of the data, by the name of the part; the metrics of each as in ``metrics``.
             harness: The program that measured; at most 4 KiB on one line.
             supersedes: The evaluation of the same version that this one corrects.
+            drop_nonfinite: Leave out metrics that are NaN or infinite, with a ``FactsWarning``, instead of refusing
+                them.
 
         Raises:
-            InvalidArgumentError: A value breaks a limit. Nothing was added.
+            InvalidArgumentError: A value breaks a limit. All that is wrong is listed, and nothing was added.
             NotFoundError: The reference means nothing.
             FailedPreconditionError: The version is not READY, or another evaluation corrects the same one already.
         """
         return _loop.run(
             self._client.create(
-                version, dataset, metrics, directions=directions, slices=slices, harness=harness, supersedes=supersedes
+                version,
+                dataset,
+                metrics,
+                directions=directions,
+                slices=slices,
+                harness=harness,
+                supersedes=supersedes,
+                drop_nonfinite=drop_nonfinite,
             )
         )
 

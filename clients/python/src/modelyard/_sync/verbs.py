@@ -9,7 +9,7 @@ from modelyard import _loop
 from modelyard._caller import on_caller
 from modelyard._client.verbs import AsyncVerbs
 from modelyard._serving_sync import Serving, asynchronous
-from modelyard.core.facts import Dataset, Environment, Facts, Framework, Parent, Run, Signature, Source
+from modelyard.core.facts import Dataset, Direction, Environment, Facts, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
 from modelyard.types import Comparison, Model, Progress, Promotion, PulledModel, Resolution, Version
 
@@ -27,6 +27,7 @@ class Verbs:
         *,
         params: Any = None,
         metrics: Any = None,
+        directions: Mapping[str, Direction] | None = None,
         datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
         alias: str | Sequence[str] | None = None,
         description: str = "",
@@ -66,6 +67,7 @@ class Verbs:
                 become JSON, as ``[1, 2]``. Text over 4 KiB is kept as a file of the version; the param names it.
                 Filter as ``params.<name>``.
             metrics: The same, of at most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
+            directions: For some of the metrics: whether higher or lower is better. ``best`` goes by it.
             datasets: Names to URIs, paths, data frames or data sets of Hugging Face; or ``Dataset`` records. Rows and
                 digest are found where that is possible. A word of the name, as in ``train_2026``, sets the role.
             alias: Aliases to point at the new version in the same transaction; at most 10.
@@ -109,6 +111,7 @@ class Verbs:
                 files,
                 params=params,
                 metrics=metrics,
+                directions=directions,
                 datasets=datasets,
                 alias=alias,
                 description=description,
@@ -138,6 +141,7 @@ class Verbs:
         *,
         params: Any = None,
         metrics: Any = None,
+        directions: Mapping[str, Direction] | None = None,
         datasets: Mapping[str, Any] | Sequence[Dataset] | None = None,
         alias: str | Sequence[str] | None = None,
         description: str = "",
@@ -167,6 +171,7 @@ class Verbs:
             files: A file or a folder, if it exists already.
             params: See ``push``.
             metrics: See ``push``. Their names are worth a check, with any numbers.
+            directions: See ``push``.
             datasets: See ``push``.
             alias: See ``push``.
             description: See ``push``.
@@ -198,6 +203,7 @@ class Verbs:
                 files,
                 params=params,
                 metrics=metrics,
+                directions=directions,
                 datasets=datasets,
                 alias=alias,
                 description=description,

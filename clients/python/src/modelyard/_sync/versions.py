@@ -8,7 +8,7 @@ from modelyard._client.versions import AsyncVersions
 from modelyard._paging import Pager
 from modelyard._unset import UNSET, Unset
 from modelyard.core.names import ModelName, VersionName
-from modelyard.types import Comparison, Model, Usage, Version
+from modelyard.types import Best, Comparison, Model, Usage, Version
 
 
 class Versions:
@@ -68,25 +68,36 @@ class Versions:
         )
 
     def best(
-        self, model: str | ModelName | Model, metric: str, *, lowest: bool = False, dataset: str = "", filter: str = ""
-    ) -> Version:
-        """Reads the version with the best value of a metric; of equal ones any. Its ``files`` are left out.
+        self,
+        model: str | ModelName | Model,
+        metric: str,
+        *,
+        lowest: bool | None = None,
+        dataset: str = "",
+        filter: str = "",
+    ) -> Best:
+        """Finds the version with the best value of a metric; of equal ones any.
 
-        Only versions that are READY are compared.
+        Only versions that are READY are compared. Whether the highest or the lowest value is the best is what the
+        newest version says that was pushed with ``directions`` for the metric; on a data set, first what evaluations
+        of the ten newest evaluated versions say. If none does, it is the highest. The answer tells the direction, and
+        the version or the evaluation that says it.
 
-        >>> yard.versions.best("team/fraud", "auc")
+        >>> best = yard.versions.best("team/fraud", "auc")
+        >>> best.version.reference, best.value, best.direction
         >>> yard.versions.best("team/fraud", "loss", lowest=True, dataset="test-2026")
 
         Args:
             model: As ``team/fraud``, or ``team/-`` for all models of a namespace.
             metric: The name of the metric, as ``auc``.
-            lowest: The lowest value is the best, as of a loss.
+            lowest: True if the lowest value is the best, as of a loss; False if the highest is.
             dataset: Compare the latest evaluations on this data set, not the metrics of pushes.
             filter: Only matching versions; see ``list``.
 
         Raises:
             InvalidArgumentError: The filter can't be read. The message tells the character.
-            NotFoundError: The model does not exist, or no READY version that matches has the metric.
+            NotFoundError: The model does not exist, or no READY version that matches has the metric. The message
+                suggests metrics with similar names.
         """
         return _loop.run(self._client.best(model, metric, lowest=lowest, dataset=dataset, filter=filter))
 

@@ -15,8 +15,9 @@ from modelyard.cli.options import PageSize, with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import number, plain, short
 from modelyard.cli.values import past
+from modelyard.core.facts import Direction
 from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH, DEFAULT_PAGE_SIZE, MAX_LINEAGE_DEPTH, MAX_PAGE_SIZE
-from modelyard.core.names import DEFAULT_NAMESPACE
+from modelyard.core.names import DEFAULT_NAMESPACE, EvaluationName, VersionName
 from modelyard.core.references import Selector
 from modelyard.core.times import EXAMPLES
 from modelyard.types import Model, Namespace, Version
@@ -137,7 +138,14 @@ def best(
         ),
     ],
     metric: Annotated[str, typer.Option(metavar="NAME", help="The metric to compare, for example auc.")],
-    lowest: Annotated[bool, typer.Option("--lowest", help="The lowest value is the best, as of a loss.")] = False,
+    lowest: Annotated[
+        bool | None,
+        typer.Option(
+            "--lowest/--highest",
+            help="Which value is the best. Else it is as pushes said with --direction, else the highest.",
+            show_default=False,
+        ),
+    ] = None,
     dataset: Annotated[
         str,
         typer.Option(
@@ -160,9 +168,13 @@ def best(
     """Show the version with the best value of a metric. It is READY; the exit code is 2 if no such version has it."""
     with session.client() as client:
         found = client.versions.best(model, metric, lowest=lowest, dataset=dataset, filter=matching)
-        value = found.metrics.get(metric)
-    told = f"  {metric}={number(value)}" if value is not None and not dataset else ""
-    session.show({"version": found}, plain(f"{found.reference}  {found.digest}{told}"))
+    told = f"  {metric}={number(found.value)}" if found.value is not None else ""
+    session.show(found, plain(f"{found.version.reference}  {found.version.digest}{told}"))
+    way = "lowest" if found.direction is Direction.LOWER_IS_BETTER else "highest"
+    if found.told_by is not None:
+        session.note(f"the {way} {metric} is the best, as {_teller(found.told_by)} says")
+    elif lowest is None:
+        session.note(f"nothing says which way {metric} is better, so the highest is taken; --lowest takes the lowest")
 
 
 @with_session
@@ -287,6 +299,10 @@ def show(
             served_by = list(islice(serving, _SHOWN))
             document = {"version": version, "evaluations": evaluations, "usage": usage, "deployments": served_by}
             session.show(document, render.version_page(version, evaluations, usage, served_by))
+
+
+def _teller(name: VersionName | EvaluationName) -> str:
+    return short(name) if isinstance(name, VersionName) else f"an evaluation of {short(name.version)}"
 
 
 def _is_one_namespace(session: Session, client: Client) -> bool:

@@ -8,7 +8,7 @@ from modelyard._naming import reference
 from modelyard.cli import values
 from modelyard.cli.completing import complete_model, complete_reference
 from modelyard.cli.lifecycle import Reason
-from modelyard.cli.options import with_session
+from modelyard.cli.options import Directions, DropNonfinite, with_session
 from modelyard.cli.session import Session
 from modelyard.cli.text import number, plain, short
 from modelyard.core.names import LATEST, PRODUCTION, VersionName
@@ -58,10 +58,8 @@ def evaluate(
             help="A metric of a part of the data, as eu:auc=0.88. Repeatable.",
         ),
     ] = None,
-    direction: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=higher|lower", help="Which way a metric is better. Repeatable."),
-    ] = None,
+    direction: Directions = None,
+    drop_nonfinite: DropNonfinite = False,
     harness: Annotated[str, typer.Option(metavar="TEXT", help="The program that measured.", show_default=False)] = "",
 ) -> None:
     """Add metrics on a data set to a version, at any time after its push.
@@ -72,10 +70,11 @@ def evaluate(
         made = client.evaluations.create(
             ref,
             dataset,
-            values.pairs(metric, "--metric", values.finite),
+            values.pairs(metric, "--metric", values.metric),
             directions=values.pairs(direction or [], "--direction", values.direction),
             slices=values.slices(part or [], "--slice"),
             harness=harness,
+            drop_nonfinite=drop_nonfinite,
         )
     told = ", ".join(f"{name}={number(value)}" for name, value in sorted(made.metrics.items()))
     session.show({"evaluation": made}, plain(f"{short(made.name.version)} on {made.dataset.name}: {told}"))

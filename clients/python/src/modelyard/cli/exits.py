@@ -115,6 +115,7 @@ _OPTIONS = {
 _WORDS = {
     "resolve() returns it": "'modelyard resolve' shows it",
     "without if_changed": "without --if-changed",
+    "give drop_nonfinite=True": "add --drop-nonfinite",
     "Give at least one field": "Give at least one option",
 }
 

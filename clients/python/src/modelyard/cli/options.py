@@ -43,6 +43,21 @@ PageSize = Annotated[
     typer.Option(min=1, max=MAX_PAGE_SIZE, help="Items that one request fetches.", show_default="50"),
 ]
 
+Directions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--direction",
+        metavar="NAME=higher|lower",
+        help="Which way a metric is better, for example loss=lower. 'best' goes by it. Repeatable.",
+    ),
+]
+DropNonfinite = Annotated[
+    bool,
+    typer.Option(
+        "--drop-nonfinite", help="Leave out metrics that are NaN or infinite, with a warning. Else they are refused."
+    ),
+]
+
 
 def _tell_version(asked: bool) -> None:
     if asked:

@@ -230,12 +230,17 @@ def version_page(
         section("served by", deployments(served_by) if served_by else None),
         section("labels", ordered(version.labels)),
         section("annotations", ordered(version.annotations)),
-        section("metrics", ordered({name: number(value) for name, value in version.metrics.items()})),
+        section("metrics", ordered({name: _metric(version, name) for name in version.metrics})),
         section("evaluations", _evaluations(evaluations)),
         section("params", ordered({name: _value(value) for name, value in version.params.items()})),
         *_origin(version),
         section("files", _files(version)),
     )
+
+
+def _metric(version: Version, name: str) -> str:
+    value, direction = number(version.metrics[name]), version.directions.get(name)
+    return value if direction is None else f"{value}, {direction.value.lower().replace('_', ' ')}"
 
 
 def _used(usage: Usage) -> Mapping[str, str]:

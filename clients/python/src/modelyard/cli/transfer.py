@@ -9,7 +9,7 @@ import typer
 
 from modelyard.cli import values
 from modelyard.cli.completing import complete_model, complete_reference
-from modelyard.cli.options import with_session
+from modelyard.cli.options import Directions, DropNonfinite, with_session
 from modelyard.cli.session import Output, Session
 from modelyard.cli.text import escape, files, plain, short, size
 
@@ -29,6 +29,8 @@ def push(
     metric: Annotated[
         _Pairs, typer.Option(metavar="NAME=NUMBER", help="A metric, for example auc=0.93. Repeatable.")
     ] = None,
+    direction: Directions = None,
+    drop_nonfinite: DropNonfinite = False,
     param: Annotated[
         _Pairs,
         typer.Option(
@@ -100,7 +102,9 @@ def push(
             model,
             path,
             params=values.pairs(param or [], "--param", values.param),
-            metrics=values.pairs(metric or [], "--metric", values.finite),
+            metrics=values.pairs(metric or [], "--metric", values.metric),
+            directions=values.pairs(direction or [], "--direction", values.direction),
+            drop_nonfinite=drop_nonfinite,
             datasets=values.pairs(dataset or [], "--dataset", str),
             labels=values.pairs(label or [], "--label", str),
             alias=alias or (),

@@ -48,19 +48,19 @@ def param(text: str) -> Param:
         return _integer(text)
     # Leading zeros are an id's, as in 007; those of 00.5 are not worth a rule.
     if _FLOAT.fullmatch(text) and not text.isdigit():
-        return finite(text)
+        value = float(text)
+        if math.isinf(value):
+            raise ValueError("the number does not fit into a double; put it in quotes to keep it as text")
+        return value
     return text
 
 
-def finite(text: str) -> float:
-    """A metric. Raises ``ValueError`` if it is no finite number."""
+def metric(text: str) -> float:
+    """A number, also NaN and infinities. Raises ``ValueError`` for anything else."""
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError("a finite number is needed")
-    return value
+        raise ValueError("a number is needed") from None
 
 
 def past(option: str, text: str, *, end: bool = False) -> datetime:
@@ -86,11 +86,11 @@ def slices(given: Iterable[str], option: str) -> dict[str, dict[str, float]]:
     """Metrics of parts of the data, by the part: ``eu:auc=0.88``."""
     found: dict[str, list[str]] = {}
     for text in given:
-        part, colon, metric = text.partition(":")
+        part, colon, measured = text.partition(":")
         if not part or not colon:
             raise typer.BadParameter(f"{text!r} is not of the form PART:NAME=NUMBER", param_hint=option)
-        found.setdefault(part, []).append(metric)
-    return {part: pairs(metrics, option, finite) for part, metrics in found.items()}
+        found.setdefault(part, []).append(measured)
+    return {part: pairs(metrics, option, metric) for part, metrics in found.items()}
 
 
 def parents(given: Iterable[str], option: str) -> list[Parent]:

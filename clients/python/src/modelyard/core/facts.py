@@ -175,6 +175,8 @@ class Facts(Record):
     params: Mapping[str, Param] = field(default_factory=lambda: _EMPTY)
     metrics: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
     """Finite numbers."""
+    directions: Mapping[str, Direction] = field(default_factory=lambda: _EMPTY)
+    """Whether higher or lower is better, for metrics that say so."""
     datasets: tuple[Dataset, ...] = ()
     source: Source | None = None
     environment: Environment | None = None

@@ -13,6 +13,7 @@ from modelyard.types.consumers import (
 from modelyard.types.history import Evaluation, Event, Lineage, LineageEdge, LineageNode
 from modelyard.types.registry import (
     Alias,
+    Best,
     Comparison,
     Difference,
     Model,
@@ -30,6 +31,7 @@ from modelyard.types.transfer import Progress, PulledModel
 
 __all__ = [
     "Alias",
+    "Best",
     "Comparison",
     "Delivery",
     "DeliveryState",

@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from modelyard.core.facts import Facts, Param
+from modelyard.core.facts import Direction, Facts, Param
 from modelyard.core.manifest import File
-from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.names import AliasName, EvaluationName, ModelName, NamespaceName, VersionName
 from modelyard.core.record import Record, readable
 from modelyard.core.references import Reference, Selector
 
@@ -195,6 +195,22 @@ class Promotion(Record):
     """The alias as it is now."""
     previous_version: VersionName | None
     """The version that the alias pointed at before; None if it was not set. If it is the same, nothing was changed."""
+
+
+@readable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best(Record):
+    """The version with the best value of a metric, and which way is better."""
+
+    version: Version
+    """Without its ``files``."""
+    metric: str
+    value: float | None
+    """The value that was compared. None if it was corrected away since."""
+    direction: Direction
+    told_by: VersionName | EvaluationName | None
+    """The version or the evaluation that says which way is better. None if the caller of ``best`` did, and if nothing
+    does: then higher is better."""
 
 
 class Section(Enum):

@@ -857,9 +857,9 @@ class ListVersionsRequest(_message.Message):
     Texts of more than 200 characters are compared as a whole or by their first 160 characters.
 
     Fields: `model`, `number`, `state`, `description`, `labels.*`, `alias`, `create_time`, `update_time`, `created_by`,
-    `digest`, `total_size_bytes`, `file_count`, `params.*`, `metrics.*`, `dataset`, `dataset.uri`, `dataset.digest`,
-    `framework`, `framework.version`, `format`, `source.repository`, `source.commit`, `source.branch`, `parent`,
-    `parent.digest`, `run`, `run.tracker`, `evaluations.*`.
+    `digest`, `total_size_bytes`, `file_count`, `params.*`, `metrics.*`, `directions.*`, `dataset`, `dataset.uri`,
+    `dataset.digest`, `framework`, `framework.version`, `format`, `source.repository`, `source.commit`,
+    `source.branch`, `parent`, `parent.digest`, `run`, `run.tracker`, `evaluations.*`.
     """
     order_by: _builtins.str
     """`number` (within one model), `create_time`, or a number such as `metrics.auc`, `params.depth` or

@@ -1001,6 +1001,26 @@ class Version(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class DirectionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: Global___Evaluation.Direction.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Evaluation.Direction.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
@@ -1031,6 +1051,7 @@ class Version(_message.Message):
     DEPRECATION_REASON_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     QUARANTINE_REASON_FIELD_NUMBER: _builtins.int
+    DIRECTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{namespace}/models/{model}/versions/{version}`. The id is the version's number."""
     uid: _builtins.str
@@ -1142,6 +1163,12 @@ class Version(_message.Message):
     def purge_time(self) -> _timestamp_pb2.Timestamp:
         """Its facts and bytes are not removed for good before this time. Not set on a live version."""
 
+    @_builtins.property
+    def directions(self) -> _containers.ScalarMap[_builtins.str, Global___Evaluation.Direction.ValueType]:
+        """Which way each metric is better, where that is known. Keys are keys of `metrics`. Filter as
+        `directions.<key> = LOWER_IS_BETTER`, without the prefix.
+        """
+
     def __init__(
         self,
         *,
@@ -1175,10 +1202,11 @@ class Version(_message.Message):
         deprecation_reason: _builtins.str = ...,
         etag: _builtins.str = ...,
         quarantine_reason: _builtins.str = ...,
+        directions: _abc.Mapping[_builtins.str, Global___Evaluation.Direction.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "environment", b"environment", "framework", b"framework", "purge_time", b"purge_time", "run", b"run", "signature", b"signature", "source", b"source", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "annotations", b"annotations", "create_time", b"create_time", "created_by", b"created_by", "datasets", b"datasets", "delete_time", b"delete_time", "deprecation_reason", b"deprecation_reason", "description", b"description", "environment", b"environment", "etag", b"etag", "file_count", b"file_count", "files", b"files", "format", b"format", "framework", b"framework", "labels", b"labels", "manifest_digest", b"manifest_digest", "metrics", b"metrics", "name", b"name", "number", b"number", "params", b"params", "parents", b"parents", "purge_time", b"purge_time", "quarantine_reason", b"quarantine_reason", "run", b"run", "signature", b"signature", "source", b"source", "state", b"state", "total_size_bytes", b"total_size_bytes", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "annotations", b"annotations", "create_time", b"create_time", "created_by", b"created_by", "datasets", b"datasets", "delete_time", b"delete_time", "deprecation_reason", b"deprecation_reason", "description", b"description", "directions", b"directions", "environment", b"environment", "etag", b"etag", "file_count", b"file_count", "files", b"files", "format", b"format", "framework", b"framework", "labels", b"labels", "manifest_digest", b"manifest_digest", "metrics", b"metrics", "name", b"name", "number", b"number", "params", b"params", "parents", b"parents", "purge_time", b"purge_time", "quarantine_reason", b"quarantine_reason", "run", b"run", "signature", b"signature", "source", b"source", "state", b"state", "total_size_bytes", b"total_size_bytes", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,6 +1,6 @@
 """A version's files and facts between Python and protobuf."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelyard.core.facts import (
@@ -49,6 +49,19 @@ def param_from_proto(value: pb.ParamValue) -> Param:
         raise ValueError("no value is set")
     param: Param = getattr(value, kind)
     return param
+
+
+def directions_to_proto(directions: Mapping[str, Direction]) -> dict[str, pb.Evaluation.Direction.ValueType]:
+    return {metric: DIRECTIONS.to_proto(direction) for metric, direction in directions.items()}
+
+
+def directions_from_proto(directions: Mapping[str, pb.Evaluation.Direction.ValueType]) -> dict[str, Direction]:
+    """Those that are set. Raises ``ValueError`` for one that this release does not know."""
+    return {
+        metric: DIRECTIONS.from_proto(direction)
+        for metric, direction in directions.items()
+        if direction != pb.Evaluation.DIRECTION_UNSPECIFIED
+    }
 
 
 def files_to_proto(files: Sequence[File]) -> list[pb.File]:
@@ -153,6 +166,7 @@ def facts_into_proto(facts: Facts, version: pb.Version) -> None:
     for name, value in facts.params.items():
         version.params[name].CopyFrom(param_to_proto(value))
     version.metrics.update(facts.metrics)
+    version.directions.update(directions_to_proto(facts.directions))
     version.datasets.extend(dataset_to_proto(dataset) for dataset in facts.datasets)
     if facts.source is not None:
         version.source.CopyFrom(source_to_proto(facts.source))
@@ -180,6 +194,7 @@ def facts_from_proto(version: pb.Version) -> dict[str, Any]:
     return {
         "params": {name: param_from_proto(value) for name, value in version.params.items()},
         "metrics": dict(version.metrics),
+        "directions": directions_from_proto(version.directions),
         "datasets": tuple(dataset_from_proto(dataset) for dataset in version.datasets),
         "source": source_from_proto(version.source) if version.HasField("source") else None,
         "environment": Environment(
