@@ -6,13 +6,15 @@ As in etcd, they stay in the code and do nothing until ``MODELYARD_FAILPOINTS`` 
     MODELYARD_FAILPOINTS="commit.after_db=kill;blob.fsync=errno:EIO@3"
 
 ``kill`` kills the process as ``kill -9`` does. ``errno:NAME`` makes the system call at the point fail. ``unavailable``
-makes the gRPC call fail with ``UNAVAILABLE``. With ``@N``, only the Nth pass fails, otherwise every pass.
+makes the gRPC call fail with ``UNAVAILABLE``. ``delay:250`` makes a point that is passed in a thread take 250
+milliseconds longer, as a slow disk does. With ``@N``, only the Nth pass fails, otherwise every pass.
 """
 
 import errno
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, product
@@ -54,6 +56,7 @@ POINTS: Final = frozenset(
     {
         # Blobs: the system calls, and the steps between them.
         "blob.write",
+        "blob.reread",
         "blob.fsync",
         "blob.fsync_folder",
         "blob.link",
@@ -87,7 +90,8 @@ POINTS: Final = frozenset(
 )
 
 _SPEC: Final = re.compile(
-    r"(?P<name>[\w.]+)=(?P<action>kill|unavailable|errno:(?P<errno>E[A-Z0-9]+))(?:@(?P<nth>[1-9]\d*))?"
+    r"(?P<name>[\w.]+)=(?P<action>kill|unavailable|errno:(?P<errno>E[A-Z0-9]+)|delay:(?P<delay>[1-9]\d{0,4}))"
+    r"(?:@(?P<nth>[1-9]\d*))?"
 )
 
 
@@ -99,6 +103,7 @@ class FailpointError(Exception):
 class _Armed:
     action: str
     number: int
+    seconds: float
     nth: int | None
     hits: Iterator[int]
 
@@ -107,6 +112,9 @@ class _Armed:
             return
         if self.action == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.seconds:
+            time.sleep(self.seconds)
+            return
         if self.action == "unavailable":
             raise Unavailable(f"The failpoint {name} is armed. Try again.", reason="FAILPOINT", retry_after=0.01)
         raise OSError(self.number, os.strerror(self.number))
@@ -140,7 +148,8 @@ def _parse(part: str) -> tuple[str, _Armed]:
     match = _SPEC.fullmatch(part)
     if match is None:
         raise FailpointError(
-            f"{VARIABLE}: {part!r} is invalid. Use NAME=kill, NAME=unavailable or NAME=errno:EIO, optionally with @N."
+            f"{VARIABLE}: {part!r} is invalid. Use NAME=kill, NAME=unavailable, NAME=errno:EIO or NAME=delay:250,"
+            " optionally with @N."
         )
     name = match["name"]
     if name not in POINTS:
@@ -151,4 +160,4 @@ def _parse(part: str) -> tuple[str, _Armed]:
         if not number:
             raise FailpointError(f"{VARIABLE}: there is no error number {match['errno']}. Use a name such as EIO.")
     nth = None if match["nth"] is None else int(match["nth"])
-    return name, _Armed(match["action"], number, nth, count(1))
+    return name, _Armed(match["action"], number, int(match["delay"] or 0) / 1000, nth, count(1))

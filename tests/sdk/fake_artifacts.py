@@ -90,6 +90,11 @@ class Faults:
     """Whether an evil server leaves out the last file of a batch."""
     found_too_late: list[bytes] = field(default_factory=list)
     """What somebody else stores right after blobs were asked for."""
+    rehashed: list[int] = field(default_factory=list)
+    """How far the server says it has read again what it has, one answer of GetUpload each. Until all are asked for,
+    streams take no data."""
+    drip: float | None = None
+    """Seconds after each message of a file."""
     pause_writes: Pause | None = None
     pause_reads: Pause | None = None
     on_write: Callable[[int], None] | None = None
@@ -114,6 +119,7 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
         self.files: dict[str, bytes] = {}
         """By path, whatever the version."""
         self.faults = Faults()
+        self.all_rehashed = asyncio.Event()
         self.calls: Counter[str] = Counter()
         self.bytes_received = 0
         self.crcs_seen = 0
@@ -174,7 +180,12 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
         self.calls["GetUpload"] += 1
         if request.name not in self.uploads:
             await _abort(context, grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND")
-        return self._render(request.name)
+        upload = self._render(request.name)
+        if self.calls["WriteBlob"] and self.faults.rehashed:
+            upload.rehashed_size = self.faults.rehashed.pop(0)
+            if not self.faults.rehashed:
+                self.all_rehashed.set()
+        return upload
 
     async def ListUploads(self, request: pb.ListUploadsRequest, context: Context) -> pb.ListUploadsResponse:
         raise NotImplementedError
@@ -189,6 +200,8 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
         if self.faults.deny:
             await _abort(context, *self.faults.deny.pop(0))
         limit = self.faults.break_writes_at.pop(0) if self.faults.break_writes_at else None
+        if self.faults.rehashed:
+            await self.all_rehashed.wait()
         name = ""
         async for request in requests:
             name = request.upload or name
@@ -273,6 +286,8 @@ class FakeArtifacts(artifacts_pb2_grpc.ArtifactsServiceServicer):
             message = pb.ReadFileResponse(offset=offset, data=chunk, crc32c=google_crc32c.value(chunk))
             yield self.faults.rewrite(message) if self.faults.rewrite else message
             offset += len(chunk)
+            if self.faults.drip is not None:
+                await asyncio.sleep(self.faults.drip)
         for message in self.faults.append:
             yield message
 

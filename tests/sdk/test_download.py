@@ -12,7 +12,7 @@ from tests.sdk.fake_artifacts import MIB, FakeArtifacts, connect, file_of, serve
 
 from modelyard._connection import Connection
 from modelyard._transfer import download as download_module
-from modelyard._transfer import retries
+from modelyard._transfer import retries, silence
 from modelyard._transfer.download import download
 from modelyard.core.manifest import File
 from modelyard.core.names import VersionName
@@ -110,6 +110,39 @@ async def test_a_registry_that_sends_nothing_is_given_up_and_nothing_is_left(
 
     assert registry.calls["ReadFile"] == 6
     assert not pull.path.exists()
+
+
+async def test_a_registry_that_lets_bytes_drip_is_given_up(
+    registry: FakeArtifacts, pull: Download, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each stream brings some bytes, so that each goes on behind the last; the client does not follow for ever."""
+    monkeypatch.setattr(silence, "GRACE", 0.5)
+    registry.limits.max_chunk_bytes = 1
+    registry.faults.drip = 0.02
+
+    with pytest.raises(UnavailableError) as given_up:
+        await pull.run()
+
+    assert given_up.value.reason == "STREAM_IDLE"
+    assert "4096 bytes a second" in given_up.value.message
+    assert registry.calls["ReadFile"] == 6
+    assert registry.read_offsets[-1] > registry.read_offsets[0]
+    assert not pull.path.exists()
+
+
+async def test_a_link_as_slow_as_the_least_pace_is_no_failure(
+    registry: FakeArtifacts, pull: Download, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes far longer than the grace period, which each message earns anew."""
+    monkeypatch.setattr(silence, "GRACE", 1.0)
+    registry.limits.max_chunk_bytes = 16 << 10
+    registry.faults.drip = 0.1
+    data = DATA[: 320 << 10]
+    registry.files[FILE.path] = data
+
+    assert await pull.run(file_of(FILE.path, data)) == data
+
+    assert registry.calls["ReadFile"] == 1
 
 
 async def test_what_will_not_change_is_not_tried_again(registry: FakeArtifacts, pull: Download) -> None:

@@ -15,10 +15,11 @@ from pathlib import Path
 import grpc
 import pytest
 from tests.sdk.fake_artifacts import MIB, FakeArtifacts, Pause, connect, digest_of, file_of, serve
+from tests.support.journals import note_upload
 
 from modelyard._connection import Connection
 from modelyard._transfer import progress as progress_module
-from modelyard._transfer import retries, stream
+from modelyard._transfer import retries, silence, stream
 from modelyard._transfer.local_files import collect
 from modelyard._transfer.progress import ProgressCallback
 from modelyard._transfer.reader import Reader
@@ -32,6 +33,8 @@ from modelyard.errors import (
     VerificationError,
 )
 from modelyard.types import Progress
+from modelyard.v1 import artifacts_pb2 as pb
+from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
 LARGE = 9 * MIB + 123
 """More than two of the pump's batches, and no round number of chunks."""
@@ -637,3 +640,49 @@ async def test_a_cancelled_push_ends_at_once_and_goes_on_later(
     assert not registry.blobs
     uploaded = await push(connection, folder)
     assert uploaded.bytes_sent < LARGE
+
+
+# A registry that reads again what it has.
+
+
+async def _resumed(connection: Connection, registry: FakeArtifacts, folder: Path) -> Uploaded:
+    """Pushes a file of which a process that died has sent the first MiB."""
+    data = some_bytes(LARGE)
+    (folder / "large").write_bytes(data)
+    (file,) = collect(folder).files
+    request = pb.StartUploadRequest(parent="namespaces/team", size_bytes=LARGE)
+    name = (await connection.call(connection.stub(ArtifactsServiceStub).StartUpload, request)).name
+    registry.uploads[name].data += data[:MIB]
+    await note_upload(connection, "namespaces/team", file, folder.parent / "state", name)
+    return await push(connection, folder)
+
+
+async def test_a_registry_that_reads_again_what_it_has_is_waited_for_as_long_as_it_gets_on(
+    registry: FakeArtifacts, connection: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "GRACE", 1.2)
+    registry.faults.rehashed = [100_000 * (look + 1) for look in range(10)]  # asked four times a grace period
+
+    await _resumed(connection, registry, folder)
+
+    assert registry.calls["WriteBlob"] == 1
+    assert registry.faults.rehashed == []
+    assert digest_of(some_bytes(LARGE)) in registry.blobs
+
+
+@pytest.mark.parametrize("rehashed", [[5000] * 1000, [*range(1000)], [0] * 1000])
+async def test_a_registry_that_does_not_get_on_is_not_waited_for(
+    registry: FakeArtifacts,
+    connection: Connection,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rehashed: list[int],
+) -> None:
+    monkeypatch.setattr(silence, "GRACE", 0.4)
+    registry.faults.rehashed = rehashed
+
+    with pytest.raises(UnavailableError) as given_up:
+        await _resumed(connection, registry, folder)
+
+    assert given_up.value.reason == "STREAM_IDLE"
+    assert registry.faults.rehashed

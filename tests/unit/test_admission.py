@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from modelyard.core.pace import MIN_BYTES_PER_SECOND, Pace
 from modelyard_server.blobs.budget import Budget
 from modelyard_server.calls.admission import Gate, peer_of
 from modelyard_server.calls.errors import ResourceExhausted
-from modelyard_server.calls.pace import MIN_BYTES_PER_SECOND, Pace
 
 
 async def _queue(gate: Gate, peers: str, order: list[str]) -> list[asyncio.Task[None]]:

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -27,12 +27,19 @@ from tests.support.blobs import (
     store_bytes,
 )
 
-from modelyard_server.blobs import hashing, local
+from modelyard_server.blobs import checksums, local, sha256
 from modelyard_server.blobs import staging as staging_module
 from modelyard_server.blobs.local import LocalStore
 from modelyard_server.blobs.resuming import HashedPrefix, HashedPrefixes
-from modelyard_server.blobs.store import BlobKey
-from modelyard_server.calls.errors import Aborted, DataLoss, RegistryError, ResourceExhausted, Unavailable
+from modelyard_server.blobs.store import BlobKey, Chunk
+from modelyard_server.calls.errors import (
+    Aborted,
+    DataLoss,
+    InvalidArgument,
+    RegistryError,
+    ResourceExhausted,
+    Unavailable,
+)
 
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -267,18 +274,23 @@ async def read_all(store: LocalStore, key: BlobKey) -> None:
 
 async def test_the_event_loop_never_hashes(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: set[int] = set()
-    update, checksum = hashing.Sha256.update, hashing.crc32c
+    first, checksum = sha256.new_sha256, checksums.crc32c
 
-    def watched_update(self: hashing.Sha256, data: bytes) -> None:
-        threads.add(threading.get_ident())
-        update(self, data)
+    class Watched:
+        def __init__(self) -> None:
+            self._hash = first()
+
+        def __getattr__(self, name: str) -> object:
+            if name in {"update", "digest"}:
+                threads.add(threading.get_ident())
+            return getattr(self._hash, name)
 
     def watched_checksum(data: bytes) -> int:
         threads.add(threading.get_ident())
         return checksum(data)
 
-    monkeypatch.setattr(hashing.Sha256, "update", watched_update)
-    monkeypatch.setattr(hashing, "crc32c", watched_checksum)
+    monkeypatch.setattr(staging_module, "new_sha256", Watched)
+    monkeypatch.setattr(checksums, "crc32c", watched_checksum)
     key = await store_bytes(store, some_bytes(MIB))
     await store.compose(key_of(some_bytes(MIB)), [key], field="blob")
     await read_bytes(store, key)
@@ -321,8 +333,8 @@ asyncio.run(main())
 def pretend_reboot(root: Path, upload: str) -> None:
     """Makes an upload's mark one of another boot of the machine."""
     mark = root / "staging" / f"{upload}.mark"
-    _, durable = mark.read_text().split()
-    mark.write_text(f"another-boot {durable}\n")
+    _, durable, *state = mark.read_text().split()
+    mark.write_text(" ".join(["another-boot", durable, *state]))
 
 
 async def test_only_synced_bytes_of_an_upload_count_after_a_reboot(
@@ -775,18 +787,176 @@ async def test_a_later_writer_goes_on_with_the_hash_of_the_one_it_took_over_from
     assert read_again == []
 
 
-async def test_after_a_writer_elsewhere_what_is_staged_is_read_again(store: LocalStore, read_again: list[int]) -> None:
-    data, upload = some_bytes(4 * MIB), new_upload()
-    await _staged(store, upload, data[:MIB], epoch=1)
+@pytest.fixture
+def small_flush(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Uploads are synced each MiB."""
+    monkeypatch.setattr(local, "FLUSH_BYTES", MIB)
+    return MIB
 
-    writer = await store.open_writer(upload, epoch=3)  # another server had the second epoch
-    await finish(writer, data, key_of(data))
+
+@pytest.fixture
+def without_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a Python whose OpenSSL does not let its state be kept."""
+    monkeypatch.setattr(sha256, "_library", lambda: None)
+
+
+async def _killed_after(root: Path, upload: str, data: bytes) -> None:
+    """Another process has staged ``data`` in pieces of 300 KiB, and was killed."""
+    script = f"""
+import asyncio, os, signal
+from pathlib import Path
+from modelyard_server.blobs import local
+from tests.support.blobs import chunks_of, some_bytes
+
+async def main():
+    local.FLUSH_BYTES = {local.FLUSH_BYTES}
+    store = await local.LocalStore.open(Path({str(root)!r}))
+    writer = await store.open_writer({upload!r}, epoch=1)
+    for chunk in chunks_of(some_bytes({len(data)}), 300 * 1024):
+        await writer.append([chunk])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+    killed = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+
+@pytest.mark.parametrize("size", [100, MIB, 5 * MIB + 7, 40 * MIB + 63])
+async def test_after_a_killed_process_at_most_two_intervals_are_read_again(
+    root: Path, read_again: list[int], small_flush: int, size: int
+) -> None:
+    data, upload = some_bytes(size), new_upload()
+    await _killed_after(root, upload, data)
+    store = await LocalStore.open(root)
+
+    writer = await store.open_writer(upload, epoch=2)
+
+    assert writer.position == size
+    assert writer.reread == sum(read_again) <= 2 * small_flush + 300 * KIB
+    await writer.publish(key := key_of(data), field="digest")
+    await writer.close()
+    assert await read_bytes(store, key) == data
+    await store.close()
+
+
+async def test_after_a_writer_at_another_server_only_the_tail_is_read_again(
+    root: Path, read_again: list[int], small_flush: int
+) -> None:
+    data, upload = some_bytes(20 * MIB), new_upload()
+    here, there = await LocalStore.open(root), await LocalStore.open(root)
+    for store, epoch in ((here, 1), (there, 2), (here, 3), (there, 4)):
+        writer = await store.open_writer(upload, epoch=epoch)
+        for chunk in chunks_of(data[writer.position : epoch * 5 * MIB]):
+            await writer.append([chunk])
+        await writer.close()
+
+    writer = await here.open_writer(upload, epoch=5)
+    await writer.publish(key := key_of(data), field="digest")
     await writer.close()
 
-    assert sum(read_again) == MIB
+    assert await read_bytes(here, key) == data
+    assert sum(read_again) <= 4 * (2 * small_flush + 256 * KIB)
+    await here.close()
+    await there.close()
 
 
-async def test_after_a_restart_what_is_staged_is_read_again_once(root: Path, read_again: list[int]) -> None:
+async def test_after_a_power_cut_nothing_is_read_again(root: Path, read_again: list[int], small_flush: int) -> None:
+    """What was not synced is gone, and the mark has the state of the rest."""
+    data, upload = some_bytes(9 * MIB), new_upload()
+    await _killed_after(root, upload, data)
+    pretend_reboot(root, upload)
+    durable = staging_module.Mark.read(root / "staging" / f"{upload}.mark").durable
+    store = await LocalStore.open(root)
+
+    writer = await store.open_writer(upload, epoch=2)
+
+    assert writer.position == durable > 5 * MIB
+    await finish(writer, data, key_of(data))
+    await writer.close()
+    assert read_again == []
+    await store.close()
+
+
+def _damaged(mark: str, how: str) -> str:
+    boot, durable, state, check = mark.split()
+    flipped = f"{int(state[0], 16) ^ 1:x}{state[1:]}"
+    return {
+        "no state": f"{boot} {durable}",
+        "another state": f"{boot} {durable} {flipped} {check}",
+        "another size": f"{boot} {int(durable) + 64} {state} {check}",
+        "a cut state": f"{boot} {durable} {state[:-2]} {check}",
+        "no digits": f"{boot} {durable} {'xy' * 40} {check}",
+        "more": f"{boot} {durable} {state} {check} 1",
+    }[how]
+
+
+@pytest.mark.parametrize(
+    "how", ["no state", "another state", "another size", "a cut state", "no digits", "more", "another upload"]
+)
+async def test_a_damaged_state_is_not_taken_up(root: Path, read_again: list[int], small_flush: int, how: str) -> None:
+    data, upload = some_bytes(5 * MIB), new_upload()
+    await _killed_after(root, upload, data)
+    mark = root / "staging" / f"{upload}.mark"
+    if how == "another upload":
+        other = new_upload()
+        (root / "staging" / upload).rename(root / "staging" / other)
+        mark = mark.rename(root / "staging" / f"{other}.mark")
+        upload = other
+    else:
+        mark.write_text(_damaged(mark.read_text(), how))
+    store = await LocalStore.open(root)
+
+    writer = await store.open_writer(upload, epoch=2)
+    await writer.publish(key := key_of(data), field="digest")
+    await writer.close()
+
+    assert await read_bytes(store, key) == data
+    assert sum(read_again) == len(data)
+    await store.close()
+
+
+async def test_a_wrong_state_stores_no_wrong_bytes(root: Path, small_flush: int) -> None:
+    """Even a state that was made with care: the digest is then not the one that was promised."""
+    data, upload = some_bytes(5 * MIB), new_upload()
+    await _killed_after(root, upload, data)
+    mark = root / "staging" / f"{upload}.mark"
+    boot, durable, state, _ = mark.read_text().split()
+    forged = f"{int(state[0], 16) ^ 1:x}{state[1:]}"
+    mark.write_text(f"{boot} {durable} {forged} {staging_module._check(mark, int(durable), forged)}")
+    store = await LocalStore.open(root)
+
+    writer = await store.open_writer(upload, epoch=2)
+    with pytest.raises(InvalidArgument) as refused:
+        await writer.publish(key := key_of(data), field="digest")
+    await writer.close()
+
+    assert refused.value.reason == "DIGEST_MISMATCH"
+    assert not published(root, key).exists()
+    assert staging(root) == []  # so that the next try starts from zero
+    await store.close()
+
+
+async def test_a_state_of_more_bytes_than_there_are_is_not_taken_up(
+    root: Path, read_again: list[int], small_flush: int
+) -> None:
+    data, upload = some_bytes(5 * MIB), new_upload()
+    await _killed_after(root, upload, data)
+    os.truncate(root / "staging" / upload, MIB)
+    store = await LocalStore.open(root)
+
+    writer = await store.open_writer(upload, epoch=2)
+    assert writer.position == MIB == sum(read_again)
+    await finish(writer, data, key_of(data))
+    await writer.close()
+    await store.close()
+
+
+async def test_without_states_what_is_staged_is_read_again_once(
+    root: Path, read_again: list[int], small_flush: int, without_states: None
+) -> None:
     data, upload = some_bytes(12 * MIB), new_upload()
     before = await LocalStore.open(root)
     await _staged(before, upload, data, epoch=1)
@@ -803,6 +973,57 @@ async def test_after_a_restart_what_is_staged_is_read_again_once(root: Path, rea
     await store.close()
 
     assert sum(read_again) == len(data)
+
+
+async def test_an_opening_tells_how_far_it_has_read(root: Path, without_states: None) -> None:
+    data, upload = some_bytes(12 * MIB), new_upload()
+    before = await LocalStore.open(root)
+    await _staged(before, upload, data, epoch=1)
+    await before.close()
+    store = await LocalStore.open(root)
+    assert store.rehashed_size(upload) == 0
+
+    with gate("pread", free=2) as reading:
+        opening = asyncio.create_task(store.open_writer(upload, epoch=2))
+        await reading.entered()
+        assert store.rehashed_size(upload) == 8 * MIB
+        assert await store.persisted_size(upload) == len(data)
+
+    await (await opening).close()
+    assert store.rehashed_size(upload) == 0
+    await store.close()
+
+
+async def test_a_writer_is_at_most_one_interval_ahead_of_a_slow_sync(
+    store: LocalStore, small_flush: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead: list[int] = []
+    append = staging_module.StagedUpload.append
+
+    def watched(file: staging_module.StagedUpload, chunks: Sequence[Chunk]) -> None:
+        ahead.append(file.unsynced)
+        append(file, chunks)
+
+    monkeypatch.setattr(staging_module.StagedUpload, "append", watched)
+    writer = await store.open_writer(new_upload(), epoch=1)
+    chunks = chunks_of(some_bytes(8 * MIB))
+    with gate("fsync") as syncing:
+        writing = asyncio.create_task(writer.append(chunks[:4]))
+        await syncing.entered()
+        await writing
+        writing = asyncio.create_task(_append_each(writer, chunks[4:]))
+        while writer.position < 2 * small_flush:
+            await asyncio.sleep(0)
+        await turns()
+
+    await writing
+    assert max(ahead) < 2 * small_flush
+    await writer.close()
+
+
+async def _append_each(writer: local.LocalWriter, chunks: Sequence[Chunk]) -> None:
+    for chunk in chunks:
+        await writer.append([chunk])
 
 
 async def test_what_a_cut_file_lacks_is_not_taken_from_memory(
@@ -823,7 +1044,7 @@ async def test_what_a_cut_file_lacks_is_not_taken_from_memory(
 def test_few_hashes_are_kept() -> None:
     prefixes = HashedPrefixes(limit=2)
     for name in ("a", "b", "c"):
-        prefixes.keep(name, HashedPrefix(hashing.Sha256(), 1), epoch=1)
+        prefixes.keep(name, HashedPrefix(sha256.new_sha256(), 1), epoch=1)
 
     assert [prefixes.take(name, epoch=2) is not None for name in ("a", "b", "c")] == [False, True, True]
     assert prefixes.take("c", epoch=2) is None

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from modelyard_server.blobs.budget import Budget
-from modelyard_server.blobs.hashing import checksummed
+from modelyard_server.blobs.checksums import checksummed
 from modelyard_server.blobs.reading import BATCH_BYTES, BlobReader
 from modelyard_server.blobs.store import Chunk
 from modelyard_server.blobs.workers import Workers, outlast

@@ -56,12 +56,15 @@ def _remove(paths: Iterable[Path]) -> None:
 class Assembly:
     """Joins blobs, copied in batches into a file that gets its name in :meth:`publish`."""
 
-    def __init__(self, layout: Layout, parts: Sequence[BlobKey]) -> None:
+    def __init__(self, layout: Layout, parts: Sequence[BlobKey], flush_bytes: int) -> None:
+        """The file is synced after each ``flush_bytes``, so that no step takes the longer the larger the whole is."""
         self._layout = layout
         self._size = sum(part.size for part in parts)
         self._parts = iter(parts)
         self._path = layout.temporary()
         self._file: StagedFile | None = None
+        self._flush_bytes = flush_bytes
+        self._synced = 0
         self._reader: BlobReader | None = None
 
     @property
@@ -83,6 +86,9 @@ class Assembly:
                 self._reader = self._read(part)
             for data in self._reader.batch():
                 self._file.write(data)
+        if self._file.position - self._synced >= self._flush_bytes:
+            sync(self._file.descriptor)
+            self._synced = self._file.position
         return True
 
     def publish(self, key: BlobKey, field: str) -> None:

@@ -1,14 +1,13 @@
-"""What is known of the hashes of uploads that nobody writes at the moment.
+"""The hashes of uploads that nobody writes at the moment.
 
-The state of a sha256 cannot be stored: hashlib does not give it away. But the object itself can wait in memory for
-the next writer, which then need not read again what is staged. After a restart of the server everything is read again,
-once: an opening that is cut off in the middle of that goes on where it was.
+They wait in memory for the next writer, which then reads nothing again. Another process takes up the state that is in
+the upload's mark, and reads only what was staged after it; see ``staging``.
 """
 
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
-from modelyard_server.blobs.hashing import Sha256
+from modelyard_server.blobs.sha256 import Sha256
 
 MAX_KEPT: Final = 4096
 """Uploads. A state takes some hundred bytes."""

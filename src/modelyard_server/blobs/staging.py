@@ -3,8 +3,13 @@
 How many bytes of a staged file are valid depends on the last failure. The page cache survives a killed process, so then
 all bytes of the file are valid. It does not survive a crash of the machine, so then only the synced bytes are. A writer
 syncs at intervals, and stores the position and the machine's boot id in the upload's *mark*.
+
+The mark also has the state of the sha256 of the synced bytes. So whoever goes on, in this process or another, reads
+again only what was staged after the last sync. Synced bytes are at rest, like those of a blob: nothing reads them again
+to see whether the disk has changed them, but each download and ``fsck --read-data`` do.
 """
 
+import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -13,15 +18,19 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import uuid4
 
+from modelyard_server import failpoints
+from modelyard_server.blobs.checksums import is_damaged
 from modelyard_server.blobs.disk import SyncFailedError, replace, sync, sync_folder, write_at
-from modelyard_server.blobs.hashing import Sha256, is_damaged
 from modelyard_server.blobs.layout import Layout, stamp
 from modelyard_server.blobs.reading import BATCH_BYTES
 from modelyard_server.blobs.resuming import HashedPrefix
+from modelyard_server.blobs.sha256 import new_sha256, resume_sha256
 from modelyard_server.blobs.store import BlobKey, Chunk
 from modelyard_server.calls.errors import chunk_corrupt, digest_mismatch, size_mismatch, storage_down, upload_fenced
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_STATE_VERSION: Final = 1
+"""Of the form of a state. A state of another version is not taken up."""
 
 
 def read_boot_id() -> str:
@@ -39,21 +48,48 @@ class Mark(NamedTuple):
     """The machine's boot id at the last write."""
     durable: int
     """Bytes that survive a power cut."""
+    state: bytes | None = None
+    """Of the sha256 of the durable bytes. None if it is not known."""
 
     @classmethod
     def read(cls, path: Path) -> "Mark":
-        """Reads the mark of an upload. A missing or damaged mark means that nothing is durable."""
+        """Reads the mark of an upload. A missing or damaged mark means that nothing is durable.
+
+        A state that is damaged, or of another upload or release, is not known.
+        """
         try:
-            boot, durable = path.read_text().split()
-            return cls(boot, int(durable))
+            boot, durable, *kept = path.read_text().split()
+            mark = cls(boot, int(durable))
         except (FileNotFoundError, ValueError):
             return cls("", 0)
+        if len(kept) == 2 and kept[1] == _check(path, mark.durable, kept[0]):
+            return mark._replace(state=bytes.fromhex(kept[0]))
+        return mark
+
+    def write(self, path: Path, temporary: Path) -> None:
+        """Replaces the mark of an upload."""
+        text = f"{self.boot} {self.durable}"
+        if self.state is not None:
+            text += f" {self.state.hex()} {_check(path, self.durable, self.state.hex())}"
+        replace(path, f"{text}\n", temporary, durable=self.durable > 0)
 
     def trusted(self, staged: os.stat_result, boot: str) -> int:
         """Number of valid bytes in a staged file."""
         if self.boot == boot or _is_sealed(staged):
             return staged.st_size
         return min(self.durable, staged.st_size)
+
+    def prefix(self, found: int) -> HashedPrefix | None:
+        """What is hashed of a file with ``found`` valid bytes."""
+        if self.state is None or self.durable > found:
+            return None
+        known = resume_sha256(self.state, self.durable)
+        return None if known is None else HashedPrefix(known, self.durable)
+
+
+def _check(mark: Path, durable: int, state: str) -> str:
+    """Tells a state from a damaged one. It protects from accidents: who may write marks may write blobs as well."""
+    return hashlib.sha256(f"{_STATE_VERSION} {mark.name} {durable} {state}".encode()).hexdigest()
 
 
 def _is_sealed(staged: os.stat_result) -> bool:
@@ -81,7 +117,7 @@ class StagedFile:
         self.descriptor = descriptor
         self.sealed = False
         self._path = path
-        self._hash, self.position = prefix or HashedPrefix(Sha256(), 0)
+        self._hash, self.position = prefix or HashedPrefix(new_sha256(), 0)
 
     @property
     def prefix(self) -> HashedPrefix:
@@ -91,8 +127,13 @@ class StagedFile:
     def digest(self) -> str:
         return self._hash.digest
 
+    def mark(self, boot: str) -> Mark:
+        """The mark that is true after a sync. Not during a write."""
+        return Mark(boot, self.position, self._hash.state)
+
     def rehash(self, size: int) -> None:
         """Hashes the next batch of the file's bytes, up to ``size``."""
+        failpoints.hit("blob.reread")
         data = os.pread(self.descriptor, min(BATCH_BYTES, size - self.position), self.position)
         if not data:
             raise storage_down()  # the file was truncated from outside
@@ -138,6 +179,8 @@ class StagedUpload:
         self._file: StagedFile | None = None
         self._found: int | None = None
         self._durable = 0
+        self.reread = 0
+        """Bytes that :meth:`rehash` has read."""
         self.gone = False
         """The staged bytes have been removed."""
 
@@ -153,6 +196,11 @@ class StagedUpload:
         return 0 if self.gone else max(self._found, self.position)
 
     @property
+    def rehashed(self) -> int:
+        """Bytes that are hashed, while :meth:`rehash` still has some to read. Else 0."""
+        return self.position if self._found is not None and self.position < self._found else 0
+
+    @property
     def unsynced(self) -> int:
         """Bytes after the last durable position."""
         return self.position - self._durable
@@ -165,7 +213,8 @@ class StagedUpload:
     def open(self, prefix: HashedPrefix | None = None) -> None:
         """Opens the file and truncates invalid bytes. :meth:`rehash` hashes the rest.
 
-        ``prefix`` is what the previous writer hashed. Those bytes are not read again.
+        ``prefix`` is what the previous writer hashed. Those bytes, and those of which the mark has the state, are not
+        read again.
         """
         try:
             before: os.stat_result | None = self._path.stat()
@@ -175,15 +224,17 @@ class StagedUpload:
         sealed = before is not None and _is_sealed(before)
         flags = os.O_RDONLY if sealed else os.O_RDWR | os.O_CREAT
         found = 0 if before is None else mark.trusted(before, self._boot)
-        if prefix is not None and prefix.size > found:  # someone else cut the file
-            prefix = None
+        if prefix is None or prefix.size > found:  # someone else cut the file
+            prefix = mark.prefix(found)
         self._file = StagedFile(os.open(self._path, flags | os.O_CLOEXEC, 0o600), self._path, prefix)
         self._file.sealed = sealed
         if not sealed:
             # Truncate first, then write the mark of this boot: a crash in between leaves the old mark.
             os.ftruncate(self._file.descriptor, found)
             self._durable = min(mark.durable, found)
-            self._write_mark(Mark(self._boot, self._durable), but=mark)
+            state = mark.state if self._durable == mark.durable else None
+            if (ours := Mark(self._boot, self._durable, state)) != mark:
+                ours.write(self._mark_path, self._layout.temporary())
         self._found = found
 
     def rehash(self) -> bool:
@@ -191,7 +242,9 @@ class StagedUpload:
         file = self._open_file()
         assert self._found is not None
         if file.position < self._found:
+            before = file.position
             file.rehash(self._found)
+            self.reread += file.position - before
         return file.position < self._found
 
     def append(self, chunks: Sequence[Chunk]) -> None:
@@ -202,19 +255,22 @@ class StagedUpload:
             if chunk.data:
                 file.write(chunk.data)
 
-    def flush(self) -> None:
-        """Makes the staged bytes durable, and updates the mark."""
+    def mark(self) -> Mark:
+        """What :meth:`flush` is to make true. Not during :meth:`append`."""
+        return self._open_file().mark(self._boot)
+
+    def flush(self, mark: Mark) -> None:
+        """Makes the staged bytes durable, at least up to the mark, and writes it."""
         file = self._open_file()
-        position = file.position
         try:
             sync(file.descriptor)
         except SyncFailedError:
             self.remove()
             raise
-        self._durable = position
         # Without the mark, the client only sends more bytes again after a power cut.
         with suppress(OSError):
-            self._write_mark(Mark(self._boot, position))
+            mark.write(self._mark_path, self._layout.temporary())
+        self._durable = mark.durable
 
     def publish(self, key: BlobKey, field: str) -> None:
         file = self._open_file()
@@ -242,8 +298,3 @@ class StagedUpload:
     def _open_file(self) -> StagedFile:
         assert self._file is not None, "open() comes first"
         return self._file
-
-    def _write_mark(self, mark: Mark, but: Mark | None = None) -> None:
-        if mark != but:
-            temporary = self._layout.temporary()
-            replace(self._mark_path, f"{mark.boot} {mark.durable}\n", temporary, durable=mark.durable > 0)

@@ -54,6 +54,11 @@ class BlobWriter(Protocol):
         """Number of staged bytes: the offset of the next chunk."""
         ...
 
+    @property
+    def reread(self) -> int:
+        """Number of staged bytes that its opening read again, to hash them."""
+        ...
+
     async def append(self, chunks: Sequence[Chunk]) -> None:
         """Stages chunks, in one thread hop.
 
@@ -103,14 +108,18 @@ class BlobStore(Protocol):
     async def open_writer(self, upload: str, *, epoch: int) -> BlobWriter:
         """Opens the writer of an upload, positioned after the staged bytes. Fences every writer of a smaller epoch.
 
-        A store that did not keep the hash of the staged bytes reads them again. If an opening is cancelled, the writer
-        of the next epoch continues after the bytes read so far. ``UPLOAD_BUSY`` if this or a later epoch is already
-        open, or is opened meanwhile.
+        A store reads the staged bytes again whose hash it has not kept: few, but all if the state of the hash is lost.
+        :meth:`rehashed_size` tells how far it is. If an opening is cancelled, the writer of the next epoch continues
+        after the bytes read so far. ``UPLOAD_BUSY`` if this or a later epoch is already open, or is opened meanwhile.
         """
         ...
 
     async def persisted_size(self, upload: str) -> int:
         """Number of staged bytes that the next writer will find; 0 for an unknown upload."""
+        ...
+
+    def rehashed_size(self, upload: str) -> int:
+        """Number of staged bytes that are hashed, while an opening reads the others. 0 if none does. Never blocks."""
         ...
 
     async def discard(self, upload: str) -> None:

@@ -12,12 +12,12 @@ from uuid import uuid4
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from modelyard.core.pace import MIN_BYTES_PER_SECOND, Pace
 from modelyard_server.calls import status
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.codes import Code
 from modelyard_server.calls.errors import DeadlineExceeded, RegistryError, invalid
 from modelyard_server.calls.methods import ContractError, Method
-from modelyard_server.calls.pace import MIN_BYTES_PER_SECOND, Pace
 from modelyard_server.calls.stages import Stage
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -14,6 +14,7 @@ def upload_message(upload: Upload) -> artifacts_pb2.Upload:
         blob=pb.Blob(digest=upload.digest, size_bytes=upload.size),
         state=_UPLOAD_STATES.to_proto(upload.state),
         persisted_size=upload.persisted_size,
+        rehashed_size=upload.rehashed_size,
         expire_time=wire.timestamp(upload.expire_time),
         create_time=wire.timestamp(upload.create_time),
     )

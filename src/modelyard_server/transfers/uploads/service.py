@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
+from prometheus_client import Counter
+
 from modelyard.core.names import NamespaceName, UploadName
 from modelyard_server import failpoints
 from modelyard_server.blobs.budget import Budget
@@ -50,7 +52,9 @@ def _not_found(name: UploadName) -> NotFound:
 class Uploads:
     """Starts, writes, finishes and cancels uploads."""
 
-    def __init__(self, mutations: Mutations, blobs: Blobs, store: BlobStore) -> None:
+    def __init__(self, mutations: Mutations, blobs: Blobs, store: BlobStore, reread: Counter) -> None:
+        """``reread`` counts the bytes that were read again because their hash was not known."""
+        self._reread = reread
         self._mutations = mutations
         self._blobs = blobs
         self._store = store
@@ -138,7 +142,12 @@ class Uploads:
     async def _with_progress(self, upload: Upload) -> Upload:
         if upload.state is UploadState.COMMITTED:
             return replace(upload, persisted_size=upload.size)
-        return replace(upload, persisted_size=await self._store.persisted_size(upload.name.upload))
+        identity = upload.name.upload
+        return replace(
+            upload,
+            persisted_size=await self._store.persisted_size(identity),
+            rehashed_size=self._store.rehashed_size(identity),
+        )
 
     async def write(self, caller: Caller, frames: AsyncIterator[Frame]) -> Upload:
         """Receives the stream of an upload. Only a frame with ``finish`` commits, because a stream may also be cut."""
@@ -192,6 +201,7 @@ class Uploads:
         except RegistryError as error:
             await self._make_room(upload, error)
             raise
+        self._reread.inc(writer.reread)
         pump = self._live[identity] = Pump(replace(upload, epoch=epoch), writer, self._received)
         return pump
 

@@ -8,12 +8,12 @@ from datetime import datetime
 from modelyard.core.limits import MAX_BLOB_BYTES
 from modelyard.core.manifest import check_digest
 from modelyard.core.names import NamespaceName, UploadName
+from modelyard.core.pace import MIN_BYTES_PER_SECOND, Pace
 from modelyard.v1 import artifacts_pb2 as rpc
 from modelyard_server.calls import parsing, validation
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import DeadlineExceeded, FieldViolation
 from modelyard_server.calls.limits import Limits
-from modelyard_server.calls.pace import MIN_BYTES_PER_SECOND, Pace
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.query.requests import Lists
 from modelyard_server.transfers.draining import check_draining

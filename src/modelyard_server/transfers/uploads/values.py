@@ -28,3 +28,5 @@ class Upload:
     create_time: datetime
     expire_time: datetime
     persisted_size: int = 0
+    rehashed_size: int = 0
+    """Bytes that are read again so far, while a writer has that done. Else 0."""

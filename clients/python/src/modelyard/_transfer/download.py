@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
-from modelyard._connection import Connection, readable
+from modelyard._connection import Connection
 from modelyard._transfer.checksums import crc32c
 from modelyard._transfer.retries import Backoff
+from modelyard._transfer.silence import PROGRESS, paced, too_slow
 from modelyard._transfer.threads import opened, settle, start
 from modelyard.core.manifest import File
 from modelyard.core.names import VersionName
@@ -19,8 +21,6 @@ from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
 _BATCH_BYTES: Final = 4 * 1024**2
 """What one thread hop verifies and writes."""
-_IDLE: Final = 60.0
-"""Seconds in which a message must arrive."""
 
 
 async def download(
@@ -49,7 +49,7 @@ async def download(
             counted = position
 
     async with opened(lambda: _Sink(file, destination), _Sink.close) as sink:
-        backoff = Backoff()
+        backoff = Backoff(PROGRESS)
         while sink.size < file.size:
             try:
                 await _Stream(connection, version_name, file, sink, count).run()
@@ -136,18 +136,18 @@ class _Stream:
             raise wrong(self._file, f"the registry sent {self._received} bytes; the manifest says {self._file.size}")
 
     async def _receive(self) -> ModelyardError | None:
-        clock = asyncio.get_running_loop().time
         read = self._connection.stub(ArtifactsServiceStub).ReadFile
         try:
-            async with self._connection.stream(read, self._request) as stream, asyncio.timeout(_IDLE) as idle:
-                async for message in stream:
-                    readable(message)
+            async with (
+                self._connection.stream(read, self._request) as stream,
+                aclosing(paced(stream, pb.ReadFileResponse.ByteSize)) as messages,
+            ):
+                async for message in messages:
                     self._take(message.offset, message.data, message.crc32c)
                     if self._batch_size >= _BATCH_BYTES:
                         await self._flush()
-                    idle.reschedule(clock() + _IDLE)
         except TimeoutError:
-            return UnavailableError("the registry sends no data", reason="STREAM_IDLE")
+            return too_slow("sends no data")
         except VerificationError:
             raise
         except ModelyardError as error:

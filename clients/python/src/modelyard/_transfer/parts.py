@@ -1,22 +1,19 @@
 """A very large file as parts that travel side by side, joined by the server."""
 
-import asyncio
-from typing import Final
+from contextlib import aclosing
 
-from modelyard._connection import Connection, readable
+from modelyard._connection import Connection
 from modelyard._transfer.destination import Destination
 from modelyard._transfer.local_files import LocalFile
 from modelyard._transfer.reader import check_unchanged, hash_up_to, open_reader
 from modelyard._transfer.retries import Backoff
+from modelyard._transfer.silence import paced, too_slow
 from modelyard._transfer.stream import send_blob
 from modelyard._transfer.threads import for_each, in_thread
 from modelyard.errors import ModelyardError, UnavailableError, VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 from modelyard.v1.resources_pb2 import Blob
-
-_IDLE: Final = 60.0
-"""Seconds without a message after which a join is taken for dead. The registry sends one every 10 seconds."""
 
 
 async def send_in_parts(destination: Destination, file: LocalFile, digest: str = "") -> str:
@@ -83,15 +80,20 @@ async def compose(connection: Connection, request: pb.ComposeBlobRequest) -> Blo
 
 
 async def _composed(connection: Connection, request: pb.ComposeBlobRequest) -> Blob:
-    clock, join = asyncio.get_running_loop().time, connection.stub(ArtifactsServiceStub).ComposeBlob
-    composed, joined = Blob(), -1
+    joined = 0
+
+    def progress(message: pb.ComposeBlobResponse) -> int:
+        """Bytes since the last message. One without progress is no sign of life."""
+        nonlocal joined
+        before, joined = joined, max(joined, min(message.hashed_bytes, request.blob.size_bytes))
+        return joined - before
+
+    join = connection.stub(ArtifactsServiceStub).ComposeBlob
     try:
-        async with connection.stream(join, request) as stream, asyncio.timeout(_IDLE) as idle:
-            async for message in stream:
-                composed = readable(message).blob
-                if message.hashed_bytes > joined:  # a message without progress is no sign of life
-                    joined = message.hashed_bytes
-                    idle.reschedule(clock() + _IDLE)
+        async with connection.stream(join, request) as stream, aclosing(paced(stream, progress)) as messages:
+            async for message in messages:
+                if message.HasField("blob"):
+                    return message.blob
     except TimeoutError:
-        raise UnavailableError("the registry says nothing about a join", reason="STREAM_IDLE") from None
-    return composed
+        raise too_slow("joins nothing") from None
+    raise UnavailableError("the registry ended a join without its blob", reason="STREAM_ENDED")

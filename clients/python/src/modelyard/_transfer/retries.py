@@ -7,7 +7,7 @@ from typing import Final
 from modelyard.errors import DeadlineExceededError, ModelyardError, ServerError, UnavailableError
 
 _ATTEMPTS: Final = 6
-"""In a row, without a byte of progress."""
+"""In a row, without progress."""
 _FIRST_PAUSE: Final = 0.1
 """Seconds; doubled with each failure."""
 _LONGEST_PAUSE: Final = 30.0
@@ -21,13 +21,18 @@ _random = random.SystemRandom()
 class Backoff:
     """Counts failures since the last progress of one transfer, and pauses longer after each."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: int = 1) -> None:
+        """``progress``: by how much a position must be better than the best before it, for failures to be forgotten.
+
+        With a byte, a registry that lets one drip now and then would be asked for ever.
+        """
+        self._progress = progress
         self._best = 0
         self._failures = 0
 
     def reached(self, position: int) -> None:
-        """Notes a position in bytes. Only one that was never reached before counts as progress."""
-        if position > self._best:
+        """Notes a position."""
+        if position - self._best >= self._progress:
             self._best = position
             self._failures = 0
 

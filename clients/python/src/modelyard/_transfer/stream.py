@@ -14,14 +14,13 @@ from modelyard._transfer.journal import Entry
 from modelyard._transfer.outcome import Outcome
 from modelyard._transfer.reader import BATCH_BYTES, FILE_CHANGED, Reader, hash_up_to
 from modelyard._transfer.retries import Backoff
+from modelyard._transfer.silence import PROGRESS, Silence, bounded, too_slow
 from modelyard._transfer.threads import in_thread, read_ahead
 from modelyard.core.names import UploadName
 from modelyard.errors import BadAnswerError, ModelyardError, NotFoundError, UnavailableError, VerificationError
 from modelyard.v1 import artifacts_pb2 as pb
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
 
-_IDLE: Final = 60.0
-"""Seconds in which a stream must take a message."""
 _FINISH: Final = 120.0
 """Seconds that publishing may take, and as many again for each …"""
 _FINISH_BYTES: Final = 8 * 1024**3
@@ -42,7 +41,7 @@ class _Sender:
         self._connection = destination.connection
         self._reader = reader
         self._entry = entry
-        self._backoff = Backoff()
+        self._backoff = Backoff(PROGRESS)
         self._upload = ""
         self._request_id = str(uuid4())
         self._counted = 0
@@ -143,32 +142,34 @@ class _Sender:
         await hash_up_to(self._reader, offset)
         write = self._connection.stub(ArtifactsServiceStub).WriteBlob
         try:
-            async with self._connection.stream(write) as call, asyncio.timeout(None) as idle:
+            async with self._connection.stream(write) as call, bounded(self._reread) as silence:
                 outcome = Outcome(call)
                 # A write fails if the server answers before the end; only the answer tells why.
                 with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                    await self._write(call, offset, idle)
+                    await self._write(call, offset, silence)
                 return await outcome.get()
         except TimeoutError:
-            raise UnavailableError("the registry takes no data", reason="STREAM_IDLE") from None
+            raise too_slow("takes no data") from None
+
+    async def _reread(self) -> int:
+        return (await self._look_up()).rehashed_size
 
     async def _write(
         self,
         call: "grpc.aio.StreamUnaryCall[pb.WriteBlobRequest, pb.Upload]",
         offset: int,
-        idle: asyncio.Timeout,
+        silence: Silence,
     ) -> None:
-        clock = asyncio.get_running_loop().time
         async with aclosing(read_ahead(self._messages(offset))) as batches:
             async for batch in batches:
                 for message, size in batch:
-                    idle.reschedule(clock() + _IDLE)
+                    silence.moved()
                     await call.write(message)
                     offset += size
                     self._destination.bytes_sent += size
                     self._count(offset)
         await in_thread(self._reader.check_unchanged)
-        idle.reschedule(clock() + _FINISH * (1 + offset // _FINISH_BYTES))
+        silence.moved(_FINISH * (1 + offset // _FINISH_BYTES))
         await call.write(
             pb.WriteBlobRequest(upload=self._upload, write_offset=offset, finish_write=True, digest=self._reader.digest)
         )

@@ -332,6 +332,7 @@ class Upload(_message.Message):
     PERSISTED_SIZE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REHASHED_SIZE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{namespace}/uploads/{upload}`."""
     state: Global___Upload.State.ValueType
@@ -339,6 +340,10 @@ class Upload(_message.Message):
     persisted_size: _builtins.int
     """Bytes that the server has: send on from here. May be less than was sent, and may go back if the server's machine
     loses power.
+    """
+    rehashed_size: _builtins.int
+    """While WriteBlob has the server read again what it has, because the hash of it is lost: bytes that are read so far.
+    As long as it grows, the stream is alive, though it takes no data yet. 0 at all other times.
     """
     @_builtins.property
     def blob(self) -> _resources_pb2.Blob:
@@ -361,10 +366,11 @@ class Upload(_message.Message):
         persisted_size: _builtins.int = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        rehashed_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "create_time", b"create_time", "expire_time", b"expire_time", "name", b"name", "persisted_size", b"persisted_size", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "create_time", b"create_time", "expire_time", b"expire_time", "name", b"name", "persisted_size", b"persisted_size", "rehashed_size", b"rehashed_size", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

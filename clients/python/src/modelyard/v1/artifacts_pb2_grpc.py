@@ -158,7 +158,8 @@ class ArtifactsServiceServicer(object):
         SHA-256 agrees. The end of the stream, a cancellation or a broken connection store nothing and lose nothing that
         arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
         until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
-        DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s.
+        DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s; time in which the server
+        itself works does not count. It rarely works for long: see `rehashed_size`.
 
         Since: 0.1
         """
