@@ -36,6 +36,7 @@ _LONG_FILES: Final = {
     "load/test_memory.py": 70,
     "test_demo.py": 70,
     "runner/test_children.py": 60,
+    "faults/test_pgbouncer.py": 75,
     "faults/test_failing_disk.py": 55,
     "rpc/test_retries.py": 55,
     "rpc/test_bytes.py": 45,

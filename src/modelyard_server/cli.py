@@ -25,6 +25,7 @@ from modelyard_server.calls.errors import RegistryError, Unavailable
 from modelyard_server.calls.methods import ContractError
 from modelyard_server.config import CONFIG_VARIABLE, Settings
 from modelyard_server.data_directory import DataDirectoryError
+from modelyard_server.db.faults import PoolModeError
 from modelyard_server.db.integrity import DatabaseDamagedError
 from modelyard_server.db.schema import SchemaError
 from modelyard_server.failpoints import FailpointError
@@ -134,13 +135,15 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:
         RegistryError,
         StoreError,
     ) as error:
-        _fail(f"{error}{_cause(error)}", code)
+        _fail(_explained(error), code)
 
 
-def _cause(error: Exception) -> str:
-    """What a driver said, for the operator. Callers of the server never see it."""
+def _explained(error: Exception) -> str:
+    """The error with what a driver said, for the operator. Callers of the server never see that."""
+    if isinstance(error.__cause__, PoolModeError):  # it says what to configure, so that a retry would fail again
+        return str(error.__cause__)
     lines = str(error.__cause__).splitlines() if isinstance(error, Unavailable) and error.__cause__ else []
-    return f" The cause: {lines[0]}" if lines else ""
+    return f"{error} The cause: {lines[0]}" if lines else str(error)
 
 
 @cli.command()

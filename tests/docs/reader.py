@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -103,6 +104,7 @@ class Reader:
             "yaml": self._yaml,
             "json": lambda block: json.loads(block.code),
             "toml": lambda block: tomllib.loads(block.code),
+            "ini": lambda block: ConfigParser().read_string(block.code),
             "dockerfile": self._dockerfile,
             "text": lambda _: None,
         }

@@ -34,6 +34,13 @@ def _binaries() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "pginstall" / "bin"
 
 
+def await_connections(process: Child, port: int, folder: Path) -> None:
+    """Returns once ``process`` speaks the protocol of PostgreSQL on ``port``."""
+    ready = [str(_binaries() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-d", "postgres", "-t", "1"]
+    while subprocess.run(ready, check=False, cwd=folder).returncode != 0:
+        assert process.poll() is None, f"it did not start; see {folder}"
+
+
 class Postgres:
     """One cluster, with a database for whoever asks."""
 
@@ -65,9 +72,7 @@ class Postgres:
         """Returns once it takes connections."""
         flags = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         self._process = _run(self.folder, "postgres", "-D", "data", *flags)
-        ready = [str(self._binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
-        while subprocess.run(ready, check=False, cwd=self.folder).returncode != 0:
-            assert self._process.poll() is None, "PostgreSQL did not start"
+        await_connections(self._process, self.port, self.folder)
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """SIGINT rolls back what runs; SIGQUIT is the immediate mode, as if the machine had crashed."""

@@ -129,6 +129,10 @@ class ChaosProxy:
         else:
             self._moving.set()
 
+    def lead_to(self, port: int) -> None:
+        """New connections go to another port."""
+        self._upstream = ("127.0.0.1", port)
+
     def reset(self) -> None:
         """Ends every open connection with RST, on both sides; new ones are welcome."""
         for connection in self._connections:

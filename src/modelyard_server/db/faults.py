@@ -18,6 +18,10 @@ _CONNECTION_LOST = "08"
 _FULL = "53100"
 
 
+class PoolModeError(Exception):
+    """A pooler before the database runs in a mode in which the registry can't work. The text says what to configure."""
+
+
 def _sqlstate(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
 
@@ -54,7 +58,7 @@ def _explain(error: BaseException) -> RegistryError | None:
         if down or error.connection_invalidated or state in _DOWN or state.startswith(_CONNECTION_LOST):
             return database_down()
         return None
-    if isinstance(error, OSError | asyncpg.PostgresConnectionError | asyncpg.CannotConnectNowError):
+    if isinstance(error, OSError | PoolModeError | asyncpg.PostgresConnectionError | asyncpg.CannotConnectNowError):
         return database_down()
     return None
 

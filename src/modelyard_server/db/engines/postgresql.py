@@ -6,33 +6,33 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import sqlalchemy
+import structlog
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from modelyard_server.db.connection import Connection, Pool, dumps, pool_of
+from modelyard_server.db.engines import limits
+from modelyard_server.db.engines.limits import UNIT_SECONDS, Driver
+from modelyard_server.db.engines.pooler import THROUGH_POOLER, is_pooled, require_transactions
 from modelyard_server.db.faults import database_down
 
 T = TypeVar("T")
 
+_log: Final = structlog.get_logger("modelyard.database")
+
 # Seconds to connect.
 _CONNECT_SECONDS: Final = 5.0
-# Seconds for a unit of work, because a rollback may hang too.
-_UNIT_SECONDS: Final = 12.0
-# Limits in the database. Without them, the locks of a server that vanished would block all others until the system
-# closes its connection, after two hours. PostgreSQL 17 can limit whole transactions. Before, only the keepalive detects
-# a server that vanished between two messages of one statement.
-_SETTINGS: Final = {
-    "statement_timeout": "10s",
-    "idle_in_transaction_session_timeout": "10s",
-    "tcp_keepalives_idle": "5s",
-    "tcp_keepalives_interval": "5s",
-    "tcp_keepalives_count": "2",
-}
-_LIMIT_TRANSACTIONS: Final = (
-    "SELECT set_config('transaction_timeout', '{limit}', {local})"
-    " WHERE current_setting('server_version_num')::int >= 170000"
+# A pooler accepts connections without having one to the database.
+_UNANSWERED: Final = (
+    f"The connection was accepted, and not answered for {_CONNECT_SECONDS:.0f} s. If PgBouncer stands before the"
+    " database, it may have no connection left: in session mode its default_pool_size must be at least the sum of the"
+    " database_pool_size of all servers."
+)
+# A migration may rewrite a large table, or wait for another server that does.
+_UNLIMITED: Final = (
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')"
 )
 
 
@@ -40,7 +40,6 @@ class PostgresqlEngine:
     """See :class:`~modelyard_server.db.connection.Engine`."""
 
     def __init__(self, url: URL, *, pool_size: int, pool_timeout: float, read_only: bool) -> None:
-        settings = _SETTINGS | ({"default_transaction_read_only": "on"} if read_only else {})
         self._writer = create_async_engine(
             url,
             json_serializer=dumps,
@@ -50,36 +49,45 @@ class PostgresqlEngine:
             pool_timeout=pool_timeout,
             pool_pre_ping=True,
             isolation_level="READ COMMITTED",
-            connect_args={"timeout": _CONNECT_SECONDS, "server_settings": settings},
+            execution_options={"postgresql_readonly": True} if read_only else {},
+            connect_args={"timeout": _CONNECT_SECONDS},
         )
-
         self._connecting = 0
+        self._pooled = False
 
         @event.listens_for(self._writer.sync_engine, "do_connect")
         def do_connect(dialect: sqlalchemy.Dialect, _record: object, args: Any, keywords: Any) -> Any:
             self._connecting += 1
             try:
-                return dialect.connect(*args, **keywords)
+                return self._connect(dialect, args, keywords)
             finally:
                 self._connecting -= 1
-
-        @event.listens_for(self._writer.sync_engine, "connect")
-        def connect(connection: Any, _record: object) -> None:
-            limit = _LIMIT_TRANSACTIONS.format(limit=f"{_UNIT_SECONDS:.0f}s", local=False)
-            connection.run_async(lambda driver: driver.execute(limit))
 
         # One snapshot for all statements of a read.
         self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")
 
+    def _connect(self, dialect: sqlalchemy.Dialect, args: Any, keywords: Any) -> Any:
+        """A connection of the kind that its way to the database needs."""
+        for_pooler = self._pooled  # as the last connection was
+        connection = _open(dialect, args, keywords, for_pooler=for_pooler)
+        self._pooled = pooled = _ask(connection, is_pooled)
+        if pooled and not for_pooler:  # the other way round, a connection for a pooler works without one too
+            _log.info("a pooler stands before the database: no setting or prepared statement outlives a transaction")
+            connection.close()
+            for_pooler = True
+            connection = _open(dialect, args, keywords, for_pooler=True)
+        _ask(connection, require_transactions if for_pooler else _limit)
+        return connection
+
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with asyncio.timeout(_UNIT_SECONDS), self._connected(self._reader) as connection:
+        async with asyncio.timeout(UNIT_SECONDS), self._connected(self._reader) as connection:
             return await work(connection)
 
     async def look(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         return await self.read(work)
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        async with asyncio.timeout(_UNIT_SECONDS), self._connected(self._writer) as connection:
+        async with asyncio.timeout(UNIT_SECONDS), self._connected(self._writer) as connection:
             return await work(connection)
 
     @asynccontextmanager
@@ -96,9 +104,7 @@ class PostgresqlEngine:
 
     async def migrate(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
         async with self._writer.begin() as connection:
-            # A migration may rewrite a large table, or wait for another server that does.
-            await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            await connection.exec_driver_sql(_LIMIT_TRANSACTIONS.format(limit=0, local=True))
+            await connection.exec_driver_sql(_UNLIMITED)
             return await connection.run_sync(work)
 
     async def inspect(self, work: Callable[[sqlalchemy.Connection], T]) -> T:
@@ -111,3 +117,23 @@ class PostgresqlEngine:
 
     async def dispose(self) -> None:
         await self._writer.dispose()
+
+
+def _open(dialect: sqlalchemy.Dialect, args: Any, keywords: Any, *, for_pooler: bool) -> Any:
+    return dialect.connect(*args, **keywords, **(THROUGH_POOLER if for_pooler else {}))
+
+
+def _ask(connection: Any, question: Callable[[Driver], Awaitable[T]]) -> T:
+    """The answer to a first question on a new connection, which is closed if there is none."""
+    try:
+        answer: T = connection.run_async(lambda driver: asyncio.wait_for(question(driver), _CONNECT_SECONDS))
+    except BaseException as error:
+        connection.terminate()
+        if isinstance(error, TimeoutError):
+            raise TimeoutError(_UNANSWERED) from error
+        raise
+    return answer
+
+
+async def _limit(driver: Driver) -> None:
+    await driver.execute(limits.of_session(driver))
