@@ -159,9 +159,8 @@ class TestCache:
         assert (found["size"], found["file_count"]) == (9, 2)
         assert f"{fraud}@1" in cli("cache", "ls").out
         assert cli("cache", "verify").code == 0
-        assert "running process" in cli("cache", "rm", f"{fraud}@1").err
         assert cli("cache", "rm", f"{fraud}@7").code == 2
-        assert cli("cache", "gc", "--max", "1GB", "-o", "json").json == {"size": 9}
+        assert cli("cache", "gc", "--max", "1GB", "-o", "json").json == {"size": 9, "in_use": []}
         assert "10GB" in cli("cache", "gc", "--max", "much").err
         damaged = Path(found["path"]) / "model.bin"
         damaged.chmod(0o644)
@@ -169,6 +168,21 @@ class TestCache:
         answer = cli("cache", "verify")
         assert answer.code == 3
         assert "damaged: model.bin" in answer.out
+
+    def test_what_is_in_use_is_named_with_its_users(self, cli: Cli, fraud: str, tmp_path: Path) -> None:
+        with Client() as client, client.pull(f"{fraud}@1"):
+            cli("pull", f"{fraud}@1", tmp_path / "linked", "--link")
+
+            told = cli("cache", "gc", "--max", "0B").out
+            assert told.startswith(f"9 bytes left\nin use: {fraud}@1, 9 bytes, by ")
+            assert told.endswith(f"(pid {os.getpid()}), by the link {tmp_path}/linked\n")
+            (used,) = cli("cache", "gc", "-o", "json").json["in_use"]
+            assert [each["pid"] for each in used["processes"]] == [os.getpid()]
+            assert used["links"] == [str(tmp_path / "linked")]
+            assert f"(pid {os.getpid()})" in cli("cache", "ls").out
+            (tmp_path / "linked").unlink()
+            assert f"(pid {os.getpid()}). Stop that first." in cli("cache", "rm", f"{fraud}@1").err
+        assert cli("cache", "gc", "--max", "0B").out == "0 bytes left\n"
 
 
 class TestBrowse:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -20,13 +19,6 @@ from modelyard.wire import files_to_proto
 
 NAME = VersionName.parse("namespaces/team/models/fraud/versions/7")
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-def let_go(held: dict[Path, int]) -> None:
-    """Ends the locks of a process, as its death does."""
-    for fd in held.values():
-        os.close(fd)
-    held.clear()
 
 
 def version_of(contents: Mapping[str, bytes], registry: FakeArtifacts | None = None) -> Version:
@@ -77,7 +69,7 @@ def contents_of(folder: Path) -> dict[str, bytes]:
 _PULLER = """
     import asyncio, json, sys
     from pathlib import Path
-    from modelyard._cache import Cache
+    from modelyard._cache import Cache, Hold
     from modelyard.core.manifest import File
     from tests.sdk.cached_versions import version_with
     from tests.sdk.fake_artifacts import connect
@@ -85,9 +77,10 @@ _PULLER = """
     async def main(url, root, files, max_bytes):
         version = version_with(tuple(File(*file) for file in json.loads(files)))
         async with connect(url) as connection:
-            path, received = await Cache(Path(root), int(max_bytes)).fetch(connection, version)
-            print(received, flush=True)
-            sys.stdin.read()
+            with Hold() as hold:
+                path, received = await Cache(Path(root), int(max_bytes)).fetch(connection, version, hold)
+                print(received, flush=True)
+                sys.stdin.read()
 
     asyncio.run(main(*sys.argv[1:]))
 """

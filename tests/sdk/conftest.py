@@ -1,13 +1,11 @@
 """Fixtures of the suites about downloads and the cache."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
-from tests.sdk.cached_versions import let_go
 from tests.sdk.fake_artifacts import FakeArtifacts, connect, serve
 
-from modelyard._cache import locks, snapshots
+from modelyard._cache import locks
 from modelyard._connection import Connection
 
 
@@ -23,10 +21,6 @@ async def connection(registry: FakeArtifacts) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
-def nothing_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A process that starts holds nothing and has tried no locks; each test stands for one."""
-    held: dict[Path, int] = {}
-    monkeypatch.setattr(snapshots, "_held", held)
+def untried_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that starts has tried no locks; each test stands for one."""
     monkeypatch.setattr(locks, "_proven", {})
-    yield
-    let_go(held)

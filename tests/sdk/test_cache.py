@@ -6,6 +6,8 @@ import random
 import shutil
 import signal
 import stat
+import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,6 @@ from tests.sdk.cached_versions import (
     bytes_received_by,
     contents_of,
     end,
-    let_go,
     message_of,
     start_puller,
     version_of,
@@ -25,7 +26,7 @@ from tests.sdk.cached_versions import (
 from tests.sdk.fake_artifacts import MIB, FakeArtifacts, Pause, digest_of, file_of, serve
 from tests.support.paths import HOSTILE_PATHS
 
-from modelyard._cache import Cache, locks, snapshots
+from modelyard._cache import Cache, Hold, locks
 from modelyard._connection import Connection
 from modelyard._transfer import retries
 from modelyard.core.manifest import File, manifest_digest
@@ -33,7 +34,7 @@ from modelyard.errors import CacheError, NotFoundError, UnavailableError, Verifi
 from modelyard.types import Progress, Version
 from modelyard.v1 import artifacts_pb2 as pb
 
-pytestmark = pytest.mark.usefixtures("nothing_held")
+pytestmark = pytest.mark.usefixtures("untried_locks")
 
 CONTENTS = {
     "config.json": b"{}",
@@ -199,7 +200,6 @@ async def test_what_was_tampered_with_is_noticed_and_made_good(
 ) -> None:
     path, _ = await cache.fetch(connection, version)
     tamper(path / "weights" / "a.bin")
-    snapshots._held.clear() if tamper is remove_lock else None
 
     assert cache.lookup(version.digest) is None
     again, received = await cache.fetch(connection, version)
@@ -564,7 +564,6 @@ async def _use(cache: Cache, connection: Connection, registry: FakeArtifacts, na
     """Fetches a version of 1,000 bytes, as a process that ended since."""
     version = version_of({name: name.encode() * 1000}, registry)
     await cache.fetch(connection, version)
-    let_go(snapshots._held)
     return version
 
 
@@ -585,7 +584,6 @@ async def test_the_least_recently_used_versions_make_room(
     _age(cache, old, 200)
     _age(cache, used, 300)
     assert cache.lookup(used.digest)
-    let_go(snapshots._held)
 
     new = await _use(cache, connection, registry, "c")
 
@@ -619,11 +617,69 @@ async def test_what_this_process_uses_is_never_evicted(
     registry: FakeArtifacts, connection: Connection, tmp_path: Path
 ) -> None:
     cache = Cache(tmp_path / "cache", 10)
-    path, _ = await cache.fetch(connection, version_of({"a": b"a" * 1000}, registry))
+    version = version_of({"a": b"a" * 1000}, registry)
+    one, other = Hold(), Hold()
+    path, _ = await cache.fetch(connection, version, one)
+    assert cache.lookup(version.digest, other) == path
+    one.close()
+    one.close()
 
     await cache.evict()
-
     assert contents_of(path) == {"a": b"a" * 1000}
+
+    other.close()
+    await cache.evict()
+    assert not _is_there(cache, version)
+
+
+async def test_what_nothing_refers_to_any_more_is_not_in_use(
+    registry: FakeArtifacts, connection: Connection, tmp_path: Path
+) -> None:
+    cache = Cache(tmp_path / "cache", 10)
+    version = version_of({"a": b"a" * 1000}, registry)
+    hold = Hold()
+    await cache.fetch(connection, version, hold)
+    await cache.evict()
+    assert _is_there(cache, version)
+
+    del hold
+    await cache.evict()
+
+    assert not _is_there(cache, version)
+    assert not leftovers(cache), "nor does anything tell of its use"
+
+
+async def test_a_forked_child_that_ends_takes_nothing_from_its_parent(
+    registry: FakeArtifacts, connection: Connection, tmp_path: Path
+) -> None:
+    cache = Cache(tmp_path / "cache", 10)
+    version = version_of({"a": b"a" * 1000}, registry)
+    with Hold() as hold:
+        await cache.fetch(connection, version, hold)
+        child = os.fork()
+        if not child:
+            hold.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+        assert await _users_after_an_eviction_elsewhere(cache.root) == "1"
+
+
+async def _users_after_an_eviction_elsewhere(root: Path) -> str:
+    """How many processes use each version that is left, as another process finds them after it tried to empty the
+    cache."""
+    script = f"""
+        import asyncio
+        from pathlib import Path
+        from modelyard._cache import Cache, Upkeep
+        asyncio.run(Cache(Path({str(root)!r}), 0).evict())
+        print(*(len(version.processes) for version in Upkeep(Path({str(root)!r})).versions()))
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", textwrap.dedent(script), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    return out.decode().strip()
 
 
 async def test_a_version_that_was_made_good_stays_in_use_by_those_who_used_it(
@@ -635,7 +691,6 @@ async def test_a_version_that_was_made_good_stays_in_use_by_those_who_used_it(
     await bytes_received_by(puller)
     touch_a_byte(cache._layout.snapshot(version.digest) / "files" / "a")
     await cache.fetch(connection, version)
-    let_go(snapshots._held)
 
     await cache.evict()
 
@@ -651,7 +706,6 @@ async def test_bytes_that_another_version_still_has_stay(
     old = version_of({"s": shared, "x": b"x" * 400}, registry)
     new = version_of({"s": shared, "y": b"y" * 400}, registry)
     await cache.fetch(connection, old)
-    let_go(snapshots._held)
 
     path, received = await cache.fetch(connection, new)
 

@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.sdk.cached_versions import contents_of, let_go, message_of, version_of
+from tests.sdk.cached_versions import contents_of, message_of, version_of
 from tests.sdk.fake_artifacts import FakeArtifacts, digest_of
 
-from modelyard._cache import Cache, Upkeep, layout, snapshots
+from modelyard._cache import Cache, Hold, Upkeep, holds, layout, snapshots
 from modelyard._connection import Connection
 from modelyard.errors import CacheError
 from modelyard.types import Version
 
-pytestmark = pytest.mark.usefixtures("nothing_held")
+pytestmark = pytest.mark.usefixtures("untried_locks")
 
 CONTENTS = {"config.json": b"{}", "weights/a.bin": b"w" * 5000}
 NOBODY = 65534
@@ -66,7 +66,6 @@ async def test_what_root_pulled_serves_another_user_who_can_only_read(
     (volume / "cache").mkdir(mode=0o755)
     await Cache(volume / "cache", 2**40).fetch(connection, version)
     Cache(volume / "cache", 2**40).remember("grpc://a:1", "team/fraud", message_of(version))
-    let_go(snapshots._held)
     registry.calls.clear()
 
     with as_user(1000):
@@ -203,8 +202,9 @@ async def test_without_locks_nothing_of_a_live_process_is_swept_or_evicted(
 ) -> None:
     monkeypatch.setattr(fcntl, "flock", flock)
     cache = Cache(tmp_path / "cache", 10)
-    path, _ = await cache.fetch(connection, version)
-    snapshots._held.clear()  # as another process
+    hold = Hold()
+    path, _ = await cache.fetch(connection, version, hold)
+    monkeypatch.setattr(holds, "_locks", {})  # as another process
     live = layout.Staging(cache._layout)
     dead = layout.Staging(cache._layout)
     told = json.loads(dead.lease.read_text())
@@ -216,6 +216,9 @@ async def test_without_locks_nothing_of_a_live_process_is_swept_or_evicted(
     assert not dead.path.exists()
     assert contents_of(path) == CONTENTS
     live.close()
+    hold.close()
+    await cache.evict()
+    assert not path.exists()
 
 
 async def test_a_process_elsewhere_is_dead_only_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,22 +255,26 @@ async def test_versions_are_listed_verified_and_removed(
     path, _ = await cache.fetch(connection, version)
     cache.remember("grpc://a:1", "team/fraud", message_of(version))
     other = version_of({"other": b"1"}, registry)
-    await cache.fetch(connection, other)
+    hold = Hold()
+    await cache.fetch(connection, other, hold)
     upkeep = Upkeep(cache.root)
 
     assert {(each.digest, each.names, each.size) for each in upkeep.versions()} == {
         (version.digest, (str(version.name),), 5002),
         (other.digest, (), 1),
     }
-    with pytest.raises(CacheError, match="running process"):
+    by_digest = {each.digest: each for each in upkeep.versions()}
+    assert not by_digest[version.digest].in_use
+    (user,) = by_digest[other.digest].processes
+    assert (user.pid, user.machine) == (os.getpid(), os.uname().nodename)
+    with pytest.raises(CacheError, match=rf"running process uses it: .*\(pid {os.getpid()}\). Stop"):
         upkeep.remove(other.digest)
-    let_go(snapshots._held)
+    hold.close()
     assert upkeep.collect(5003) == 5003
     upkeep.remove(other.digest)
     assert [each.digest for each in upkeep.versions()] == [version.digest]
     assert upkeep.size() == 5002
     await cache.fetch(connection, other)
-    let_go(snapshots._held)
     upkeep.remove(other.digest)
     assert upkeep.size() == 5002
 

@@ -14,17 +14,17 @@ from threading import Event, Thread
 from typing import Protocol
 
 import pytest
-from tests.sdk.cached_versions import contents_of, let_go, version_of, version_with
+from tests.sdk.cached_versions import contents_of, version_of, version_with
 from tests.sdk.fake_artifacts import MIB, FakeArtifacts, file_of
 
-from modelyard._cache import Cache, snapshots
+from modelyard._cache import Cache
 from modelyard._connection import Connection
 from modelyard._target import TargetFolder, TargetLink, exchange
 from modelyard._transfer import copies
 from modelyard.errors import InvalidArgumentError, VerificationError
 from modelyard.types import Version
 
-pytestmark = pytest.mark.usefixtures("nothing_held")
+pytestmark = pytest.mark.usefixtures("untried_locks")
 
 ONE = {"config.json": b"1", "weights/a.bin": random.Random(1).randbytes(MIB + 1), "only-in-1": b"1"}
 TWO = {**ONE, "config.json": b"2", "only-in-2": b"new"}
@@ -399,7 +399,6 @@ async def test_what_a_link_leads_to_is_not_evicted(
 ) -> None:
     cache = Cache(tmp_path / "cache", 10)
     await put_link(target, connection, version_of(ONE, registry), cache)
-    let_go(snapshots._held)
 
     await cache.evict()
     assert contents_of(target) == ONE

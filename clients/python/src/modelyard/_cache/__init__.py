@@ -11,7 +11,7 @@ cluster, each user has a folder ``user-<uid>`` if nobody else can rename it. A c
     snapshots/<hex>/lock         locked by whoever uses it; its mtime is the last use
     references/<hex>             what a reference meant when the registry was last asked
     staging/<name>, <name>.lock  what a process is about to put in place; its ``lease`` names the process
-    staging/hold-<hex>-…         who uses a version, where locks were not seen to work
+    staging/use-<hex>-…          a process that uses a version; ``hold-<hex>-…`` where locks were not seen to work
     pins/<hex>                   links of users that keep a version
 
 Everything appears by an atomic rename or link of something finished, and every lock is an flock, which the kernel gives
@@ -21,6 +21,7 @@ the checksum of a reference, tell.
 """
 
 from modelyard._cache.cache import Cache
+from modelyard._cache.holds import Hold
 from modelyard._cache.upkeep import CachedVersion, Upkeep
 
-__all__ = ["Cache", "CachedVersion", "Upkeep"]
+__all__ = ["Cache", "CachedVersion", "Hold", "Upkeep"]

@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Collection, Iterable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Final
 
 from modelyard._cache import pins
 from modelyard._cache.blobs import BlobFetcher
 from modelyard._cache.eviction import evict, usage
+from modelyard._cache.holds import Hold
 from modelyard._cache.layout import Layout, Staging, explained, sweep
 from modelyard._cache.locks import waited_for
 from modelyard._cache.manifests import check_manifest
 from modelyard._cache.references import References
-from modelyard._cache.snapshots import build, hashed, hold, install, is_intact
+from modelyard._cache.snapshots import build, hashed, install, is_intact
 from modelyard._connection import Connection
 from modelyard._transfer.progress import Meter, ProgressCallback
 from modelyard._transfer.records import Record, is_unchanged
@@ -31,24 +32,25 @@ class Cache:
     """
 
     def __init__(self, root: Path, max_bytes: int) -> None:
-        """Touches nothing on disk yet. ``max_bytes`` bounds the models in it; those in use may go beyond."""
+        """Touches nothing on disk yet. ``max_bytes`` bounds the models in it; those that are held may go beyond."""
         self.root: Final = root
         self.max_bytes: Final = max_bytes
         self._layout = Layout(root)
         self._references = References(self._layout)
         self._hashed: dict[str, Record] = {}
 
-    def lookup(self, manifest_digest: str) -> Path | None:
+    def lookup(self, manifest_digest: str, hold: Hold | None = None) -> Path | None:
         """The folder with a version's files if they are all here, unchanged since they were verified; else None.
 
-        Reads no file's bytes and asks no registry. The files stay at least as long as this process lives.
+        Reads no file's bytes and asks no registry. The files stay at least until ``hold`` is closed; without one they
+        may be evicted at any time.
         """
         check_digest(manifest_digest)
-        with explained(self.root):
+        with explained(self.root), _given(hold) as keeping:
             if not self._layout.check():
                 return None
             snapshot = self._layout.snapshot(manifest_digest)
-            if not snapshot.is_dir() or not hold(snapshot):
+            if not snapshot.is_dir() or not keeping.add(snapshot):
                 return None
             if is_intact(snapshot, manifest_digest) or self._is_right(snapshot, manifest_digest):
                 return snapshot / "files"
@@ -68,29 +70,42 @@ class Cache:
         return bool(record)
 
     async def fetch(
-        self, connection: Connection, version: Version, *, progress: ProgressCallback | None = None
+        self,
+        connection: Connection,
+        version: Version,
+        hold: Hold | None = None,
+        *,
+        progress: ProgressCallback | None = None,
     ) -> tuple[Path, int]:
         """The folder with a version's files, fetched where they are not here, and the bytes that came over the network.
 
-        Damaged files are found and fetched anew. ``progress`` is told of the phase ``download``, on the caller's loop.
+        Damaged files are found and fetched anew. ``hold`` is that of :meth:`lookup`. ``progress`` is told of the phase
+        ``download``, on the caller's loop.
         Raises ``VerificationError`` before a byte is written if the list of files is not what its digest says, and
         whenever bytes are not what the list says; and what the registry raises.
         """
-        path, received, _ = await self.fetch_verified(connection, version, progress=progress)
+        path, received, _ = await self.fetch_verified(connection, version, hold, progress=progress)
         return path, received
 
     async def fetch_verified(
-        self, connection: Connection, version: Version, *, progress: ProgressCallback | None = None
+        self,
+        connection: Connection,
+        version: Version,
+        hold: Hold | None = None,
+        *,
+        progress: ProgressCallback | None = None,
     ) -> tuple[Path, int, Collection[str]]:
         """The same, and the digests of the files that were hashed meanwhile. The others are known by their stamps."""
         await in_thread(check_manifest, version.files, version.digest)
         meter = Meter(progress, "download", sum(file.size for file in _distinct(version.files)))
-        with explained(self.root):
-            path, fetcher = await self._fetch(connection, version, meter)
+        with explained(self.root), _given(hold) as keeping:
+            path, fetcher = await self._fetch(connection, version, keeping, meter)
         meter.finish()
         return path, fetcher.bytes_received, fetcher.verified
 
-    async def _fetch(self, connection: Connection, version: Version, meter: Meter) -> tuple[Path, BlobFetcher]:
+    async def _fetch(
+        self, connection: Connection, version: Version, hold: Hold, meter: Meter
+    ) -> tuple[Path, BlobFetcher]:
         snapshot = self._layout.snapshot(version.digest)
         await in_thread(self._layout.prepare)
         await in_thread(sweep, self._layout)
@@ -100,7 +115,7 @@ class Cache:
             fetcher = BlobFetcher(self._layout, connection, version.name, content, meter)
             await fetcher.fetch(_distinct(version.files))
             await in_thread(build, staged, version.files, content, self._layout.mode)
-            await in_thread(install, staged, snapshot, version.digest)
+            await in_thread(install, staged, snapshot, version.digest, hold)
             await self.evict()
             return snapshot / "files", fetcher
 
@@ -168,6 +183,11 @@ class Cache:
         with closing(Staging(self._layout)) as staging:
             evict(self._layout, staging, self.max_bytes)
             self._references.forget_evicted()
+
+
+def _given(hold: Hold | None) -> AbstractContextManager[Hold]:
+    """A caller's hold, which it closes itself, or one for the length of a call."""
+    return Hold() if hold is None else nullcontext(hold)
 
 
 def _distinct(files: Iterable[File]) -> Collection[File]:

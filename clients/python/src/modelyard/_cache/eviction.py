@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from modelyard._cache.blobs import remove_blob
+from modelyard._cache.holds import is_held, is_leased
 from modelyard._cache.layout import Layout, Staging, remove_tree
 from modelyard._cache.locks import try_lock
 from modelyard._cache.pins import pinned
-from modelyard._cache.snapshots import is_held, is_leased
 
 
 def usage(layout: Layout) -> int:

@@ -18,15 +18,15 @@ def pin(layout: Layout, link: Path, snapshot: Path) -> None:
         new.replace(path)
 
 
-def pinned(layout: Layout) -> set[str]:
-    """The names of the snapshots that links lead to. Forgets the links that are gone, or lead elsewhere."""
-    found: set[str] = set()
+def pinned(layout: Layout) -> dict[str, list[Path]]:
+    """The links by the names of the snapshots that they lead to. Forgets those that are gone, or lead elsewhere."""
+    found: dict[str, list[Path]] = {}
     for path in layout.pins.iterdir():
         try:
             told = json.loads(path.read_bytes())
             link, name = told["link"], told["snapshot"]
             if Path(link).samefile(layout.snapshots / name / "files"):
-                found.add(name)
+                found.setdefault(name, []).append(Path(link))
                 continue
         except (OSError, ValueError, KeyError, TypeError):
             pass

@@ -4,15 +4,14 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from modelyard._cache.locks import are_proven, is_at, try_lock
-from modelyard._transfer import leases
+from modelyard._cache.holds import Hold
+from modelyard._cache.locks import try_lock
 from modelyard._transfer.copies import clone_or_copy, link_or_copy
 from modelyard._transfer.records import Record, is_unchanged, record_of
 from modelyard.core.manifest import File
@@ -21,65 +20,6 @@ from modelyard.errors import CacheError
 _ATTEMPTS: Final = 100
 _PAUSE: Final = 0.02
 """Seconds."""
-_HELD: Final = 7 * 24 * 3600.0
-"""Seconds after its last use that a version is kept for a process elsewhere, where nothing can be locked."""
-
-_held: dict[Path, int] = {}
-"""Locks of the snapshots that this process was given, for as long as it lives; a forked child shares them."""
-
-
-def hold(snapshot: Path) -> bool:
-    """Keeps a snapshot from being evicted while this process lives, and notes its use. False if there is none."""
-    lock = snapshot / "lock"
-    fd = _held.get(snapshot)
-    if fd is None or not is_at(fd, lock):
-        try:
-            fd = try_lock(lock, shared=True)
-        except PermissionError:
-            return True  # of another user who lets this one read the files, but not the lock
-        if fd is None:
-            return False
-        adopt(snapshot, fd)
-    with suppress(OSError):  # a cache that can only be read serves too
-        os.utime(lock, follow_symlinks=False)
-        for lease in _leases(snapshot):
-            leases.touch(lease)
-    return True
-
-
-def adopt(snapshot: Path, fd: int) -> None:
-    """Keeps a lock that was taken already."""
-    # A former one, of a snapshot that was damaged, stays open: another thread may be looking at it.
-    _held[snapshot] = fd
-    staging = _staging(snapshot)
-    with suppress(OSError):
-        if not are_proven(staging):
-            leases.write(staging / f"hold-{snapshot.name}-{os.getpid()}-{secrets.token_hex(4)}")
-
-
-def is_leased(snapshot: Path) -> bool:
-    """Whether a process uses it that could not lock it. Forgets those that are gone."""
-    used = False
-    for lease in _staging(snapshot).glob(f"hold-{snapshot.name}-*"):
-        if leases.is_alive(lease, made=lease, stale=_HELD):
-            used = True
-        else:
-            lease.unlink(missing_ok=True)
-    return used
-
-
-def _leases(snapshot: Path) -> Iterable[Path]:
-    staging = _staging(snapshot)
-    return () if are_proven(staging) else staging.glob(f"hold-{snapshot.name}-{os.getpid()}-*")
-
-
-def _staging(snapshot: Path) -> Path:
-    return snapshot.parent.parent / "staging"
-
-
-def is_held(snapshot: Path) -> bool:
-    """Whether this very process uses it. The lock would not tell: on NFS, a process is not in its own way."""
-    return snapshot in _held
 
 
 def is_intact(snapshot: Path, digest: str) -> bool:
@@ -132,15 +72,15 @@ def build(folder: Path, files: Sequence[File], content: Path, mode: int) -> None
         Path(path).chmod(0o555)
 
 
-def install(staged: Path, snapshot: Path, digest: str) -> None:
-    """Puts a snapshot in place and holds it; does nothing if an intact one is there by now.
+def install(staged: Path, snapshot: Path, digest: str, hold: Hold) -> None:
+    """Puts a snapshot in place and keeps it; does nothing if an intact one is there by now.
 
     A damaged one may be in use: those who use it keep the files that they have open, find the others again under the
     same names, and go on holding the same lock.
     """
     aside = staged.with_name("damaged")
     for attempt in range(_ATTEMPTS):
-        if hold(snapshot):
+        if hold.add(snapshot):
             if is_intact(snapshot, digest):
                 return
             with suppress(OSError):
@@ -150,7 +90,7 @@ def install(staged: Path, snapshot: Path, digest: str) -> None:
         fd = try_lock(staged / "lock", shared=True, create=True)
         if fd is not None:
             if _move(staged, snapshot):
-                adopt(snapshot, fd)
+                hold.adopt(snapshot, fd)
                 return
             os.close(fd)
         if not (snapshot / "lock").exists():

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from modelyard._cache.blobs import remove_blob
 from modelyard._cache.eviction import evict, last_use, remove_orphans, remove_unused, usage
+from modelyard._cache.holds import holders
 from modelyard._cache.layout import Layout, Staging, explained, sweep
 from modelyard._cache.pins import pinned
 from modelyard._cache.references import References
 from modelyard._cache.snapshots import digest_of, hashed
+from modelyard._transfer.leases import Holder
 from modelyard.core.manifest import File
 from modelyard.errors import CacheError
 
@@ -30,6 +32,15 @@ class CachedVersion:
     file_count: int
     last_used: datetime
     path: Path
+    processes: tuple[Holder, ...] = ()
+    """Those that use it. One that can't write to the cache is not among them."""
+    links: tuple[Path, ...] = ()
+    """Those that pulls made, and that lead to it."""
+
+    @property
+    def in_use(self) -> bool:
+        """Whether it can't be removed, as far as is known."""
+        return bool(self.processes or self.links)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +64,14 @@ class Upkeep:
         with explained(self._root):
             if not self._layout.check():
                 return []
-            names = References(self._layout).names()
-            found = (self._version(snapshot, names) for snapshot in self._layout.snapshots.iterdir())
+            names, links = References(self._layout).names(), pinned(self._layout)
+            found = (self._version(snapshot, names, links) for snapshot in self._layout.snapshots.iterdir())
             whole = [version for version in found if version is not None]
         return sorted(whole, key=lambda version: version.last_used, reverse=True)
 
-    def _version(self, snapshot: Path, names: dict[str, set[str]]) -> CachedVersion | None:
+    def _version(
+        self, snapshot: Path, names: dict[str, set[str]], links: dict[str, list[Path]]
+    ) -> CachedVersion | None:
         digest = f"sha256:{snapshot.name}"
         try:
             entries = json.loads((snapshot / "record.json").read_bytes())
@@ -72,6 +85,8 @@ class Upkeep:
             file_count=len(sizes),
             last_used=datetime.fromtimestamp(last_use(snapshot) / 1e9, UTC),
             path=snapshot / "files",
+            processes=tuple(holders(snapshot)),
+            links=tuple(links.get(snapshot.name, ())),
         )
 
     def size(self) -> int:
@@ -86,14 +101,17 @@ class Upkeep:
         """
         with explained(self._root), self._staging() as staging:
             snapshot = self._layout.snapshot(digest)
-            if snapshot.name in pinned(self._layout):
+            if links := pinned(self._layout).get(snapshot.name):
                 raise CacheError(
-                    f"{digest} is not removed: a link that a pull made leads to it. Remove the link first.",
+                    f"{digest} is not removed: the link {str(links[0])!r}, which a pull made, leads to it. Remove the"
+                    " link first.",
                     reason="CACHE_IN_USE",
                 )
             if snapshot.exists() and not remove_unused(snapshot, staging.path / snapshot.name):
+                named = ", ".join(holder.describe() for holder in holders(snapshot))
                 raise CacheError(
-                    f"{digest} is not removed: a running process uses it. Stop that first.", reason="CACHE_IN_USE"
+                    f"{digest} is not removed: a running process uses it{named and f': {named}'}. Stop that first.",
+                    reason="CACHE_IN_USE",
                 )
             remove_orphans(self._layout)
 

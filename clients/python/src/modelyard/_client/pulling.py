@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from modelyard import _convert
-from modelyard._cache import Cache
+from modelyard._cache import Cache, Hold
 from modelyard._caller import warn
 from modelyard._client.resolving import resolve
 from modelyard._connection import PATIENCE, Connection
@@ -93,6 +93,8 @@ class Pull:
     progress: Callable[[Progress], None] | None
     meant_by: Reference | None = None
     """What a watch was asked for, and came to mean ``reference``: it is remembered for it too."""
+    hold: Hold = field(default_factory=Hold)
+    """Keeps what was found in the cache. It goes to the model that the pull returns."""
 
     async def run(self) -> PulledModel:
         if self.place is not None:
@@ -124,6 +126,7 @@ class Pull:
             stale=found.stale,
             bytes_received=found.bytes_received,
             partial=self.choice.is_partial,
+            _hold=self.hold if self.target is None else None,
         )
 
     async def _find_pinned(self) -> _Found | None:
@@ -152,10 +155,10 @@ class Pull:
             received = await self.place.bring(self.connection, version, cache=self.cache, progress=self.progress)
             return self.target, received
         assert self.cache is not None, "a pull without a target needs a cache"
-        path = await asyncio.to_thread(self.cache.lookup, version.digest)
+        path = await asyncio.to_thread(self.cache.lookup, version.digest, self.hold)
         if path is not None:
             return path, 0
-        return await self.cache.fetch(self.connection, version, progress=self.progress)
+        return await self.cache.fetch(self.connection, version, self.hold, progress=self.progress)
 
     async def _resolve(self, patience: float) -> registry_pb2.ResolveVersionResponse:
         """What the reference means, with its files: megabytes, which take long on a slow link.
@@ -212,7 +215,7 @@ class Pull:
     def _is_here(self, digest: str) -> bool:
         if self.place is not None and self.place.holds(digest):
             return True
-        return self.cache is not None and self.cache.lookup(digest) is not None
+        return self.cache is not None and self.cache.lookup(digest, self.hold) is not None
 
 
 def _check(version: Version, reference: Reference) -> None:

@@ -272,6 +272,9 @@ class AsyncVerbs:
         last version that the reference was known to mean is returned, with ``stale`` set and a ``StaleModelWarning``. A
         deprecated version gives a ``DeprecatedVersionWarning``.
 
+        The cache is bounded. It keeps the files at least as long as your program keeps the returned model: see
+        :class:`modelyard.PulledModel`, whose ``close`` and ``with`` let go of them sooner.
+
         The files appear together or not at all, in the cache and in a target. A pull that failed or was cancelled
         leaves no file behind. A transfer that breaks is resumed by itself, up to 6 times without progress.
 
@@ -348,6 +351,8 @@ class AsyncVerbs:
         the watch waits and resumes by itself. If the registry can't be reached at the start, the last version that the
         reference was known to mean comes first, with a ``StaleModelWarning``. A version that can't be used is skipped
         with a ``SkippedVersionWarning``. Leave the loop to end the watch.
+
+        The cache keeps the files of a model at least until the next one comes, and as long as your program keeps it.
 
         >>> async for model in yard.watch("team/fraud@production"):
         ...     holder.swap(load(model.path))

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from modelyard._cache import Cache
+from modelyard._cache import Cache, Hold
 from modelyard._cache.manifests import check_manifest
 from modelyard._connection import Connection
 from modelyard._target.staging import Staging
@@ -22,10 +22,13 @@ async def fill(
     version: Version,
     *,
     cache: Cache | None,
+    hold: Hold,
     former: Path | None,
     progress: ProgressCallback | None,
 ) -> int:
     """Makes all files of a version below ``staging.files``, verified; the bytes that came over the network.
+
+    ``hold`` keeps what is taken from the cache until it is in the target.
 
     The bytes are on the disk once: the files share them with the cache, or the cache does not get them.
     """
@@ -33,9 +36,9 @@ async def fill(
     fetched: Collection[str] = ()
     snapshot, received = None, 0
     if cache is not None:
-        snapshot = await in_thread(cache.lookup, version.digest)
+        snapshot = await in_thread(cache.lookup, version.digest, hold)
         if snapshot is None and await in_thread(cache.shares_with, staging.path):
-            snapshot, received, fetched = await cache.fetch_verified(connection, version, progress=progress)
+            snapshot, received, fetched = await cache.fetch_verified(connection, version, hold, progress=progress)
     missing: list[File] = []
 
     def place_local(file: File) -> bool:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from modelyard._cache import Cache
+from modelyard._cache import Cache, Hold
 from modelyard._connection import Connection
 from modelyard._target import marker
 from modelyard._target.exchange import exchange
@@ -72,9 +72,16 @@ class TargetFolder:
             parent = self._folder.parent if self._whole else self._folder
             await in_thread(parent.mkdir, parents=True, exist_ok=True)
             async with opened(lambda: Staging(parent, self._prefix), Staging.close) as staging:
-                received = await fill(
-                    staging, connection, version, cache=cache, former=self._former(), progress=progress
-                )
+                with Hold() as hold:
+                    received = await fill(
+                        staging,
+                        connection,
+                        version,
+                        cache=cache,
+                        hold=hold,
+                        former=self._former(),
+                        progress=progress,
+                    )
                 await in_thread(self._put, staging, version)
             return received
 

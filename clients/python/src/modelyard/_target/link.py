@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from modelyard._cache import Cache
+from modelyard._cache import Cache, Hold
 from modelyard._connection import Connection
 from modelyard._target.exchange import exchange
 from modelyard._target.folder import TargetFolder, is_pulled_link
@@ -50,10 +50,11 @@ class TargetLink:
         if cache is None:
             raise InvalidArgumentError([("link", "leads into the cache, and this pull is to use none")])
         received = 0
-        snapshot = await in_thread(cache.lookup, version.digest)
-        if snapshot is None:
-            snapshot, received = await cache.fetch(connection, version, progress=progress)
-        await in_thread(self._put, snapshot, cache)
+        with Hold() as hold:
+            snapshot = await in_thread(cache.lookup, version.digest, hold)
+            if snapshot is None:
+                snapshot, received = await cache.fetch(connection, version, hold, progress=progress)
+            await in_thread(self._put, snapshot, cache)
         return received
 
     def _put(self, snapshot: Path, cache: Cache) -> None:

@@ -6,8 +6,10 @@ another machine, or of another container, only time tells: it touches its lease 
 
 import json
 import os
+import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -17,9 +19,42 @@ STALE: Final = 3600.0
 minute."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The process that a lease names."""
+
+    pid: int
+    """On its machine, and in its container."""
+    program: str
+    """The name of its file, as ``serve.py``."""
+    machine: str
+    """The host name, which a container has its own of."""
+
+    def describe(self) -> str:
+        """As ``serve.py (pid 42)``, with the machine if it is another one."""
+        elsewhere = "" if self.machine == os.uname().nodename else f" on {self.machine}"
+        return f"{self.program} (pid {self.pid}{elsewhere})"
+
+
 def write(lease: Path) -> None:
     """Makes a lease of this process."""
-    lease.write_text(json.dumps({"where": _here(), "pid": os.getpid(), "started": _started(os.getpid())}))
+    told = {
+        "where": _here(),
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+        "program": _program(),
+        "machine": os.uname().nodename,
+    }
+    lease.write_text(json.dumps(told))
+
+
+def holder(lease: Path) -> Holder | None:
+    """Whose a lease is; None if it can't be read."""
+    try:
+        told = json.loads(lease.read_bytes())
+        return Holder(pid=int(told["pid"]), program=str(told["program"]), machine=str(told["machine"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def touch(lease: Path) -> None:
@@ -59,6 +94,11 @@ def _here() -> str:
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return os.uname().nodename
+
+
+def _program() -> str:
+    given = sys.argv[0] if sys.argv else ""
+    return Path(given if given not in {"", "-c", "-m"} else sys.executable).name
 
 
 def _lives(pid: int) -> bool:

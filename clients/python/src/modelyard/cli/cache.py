@@ -9,7 +9,7 @@ from modelyard import _config
 from modelyard._cache import CachedVersion, Upkeep
 from modelyard._naming import invalid
 from modelyard.cli.exits import Exit
-from modelyard.cli.layout import columns
+from modelyard.cli.layout import columns, page
 from modelyard.cli.options import add, with_session
 from modelyard.cli.session import Session
 from modelyard.cli.text import age, escape, plain, resource, size
@@ -62,9 +62,15 @@ def gc(
         ),
     ] = None,
 ) -> None:
-    """Remove what failed pulls left, then the least recently used versions until the rest fits."""
-    left = _cache().collect(_config.cache_bytes() if most is None else _config.parse_size(most, "--max"))
-    session.show({"size": left}, plain(f"{size(left)} left"))
+    """Remove what failed pulls left, then the least recently used versions until the rest fits.
+
+    Versions in use stay: those that a running program holds, and those that a link leads to. The command names both.
+    """
+    cache = _cache()
+    left = cache.collect(_config.cache_bytes() if most is None else _config.parse_size(most, "--max"))
+    used = [each for each in cache.versions() if each.in_use]
+    lines = [f"{size(left)} left", *(f"in use: {_name(each)}, {size(each.size)}, {_users(each)}" for each in used)]
+    session.show({"size": left, "in_use": used}, page(*map(plain, lines)))
 
 
 @with_session
@@ -77,16 +83,9 @@ def verify(session: Session) -> None:
     count = len(cache.versions())
     damaged = cache.verify()
     lines = [f"damaged: {escape(each.path)} of {each.digest}" for each in damaged]
-    session.show({"versions": count, "damaged": damaged}, _lines([*lines, f"{count} versions checked"]))
+    session.show({"versions": count, "damaged": damaged}, page(*map(plain, [*lines, f"{count} versions checked"])))
     if damaged:
         raise typer.Exit(Exit.VERIFICATION_FAILED)
-
-
-def _lines(lines: list[str]) -> Table:
-    table = Table.grid()
-    for line in lines:
-        table.add_row(plain(line))
-    return table
 
 
 def _cache() -> Upkeep:
@@ -107,11 +106,22 @@ def _matching(wanted: str, cached: list[CachedVersion]) -> list[CachedVersion]:
 
 
 def _table(versions: list[CachedVersion]) -> Table:
-    table = columns("VERSION", "DIGEST", "FILES", "SIZE", "LAST USE")
+    table = columns("VERSION", "DIGEST", "FILES", "SIZE", "LAST USE", "IN USE")
     for each in versions:
         names = ", ".join(map(resource, each.names)) or "-"
-        table.add_row(plain(names), plain(each.digest[:19]), str(each.file_count), size(each.size), age(each.last_used))
+        facts = (plain(names), plain(each.digest[:19]), str(each.file_count), size(each.size), age(each.last_used))
+        table.add_row(*facts, plain(_users(each)))
     return table
+
+
+def _name(version: CachedVersion) -> str:
+    return ", ".join(map(resource, version.names)) or version.digest[:19]
+
+
+def _users(version: CachedVersion) -> str:
+    """As ``by serve.py (pid 42), by the link /srv/model``; empty if nothing uses it."""
+    links = (f"by the link {link}" for link in version.links)
+    return ", ".join([*(f"by {process.describe()}" for process in version.processes), *links])
 
 
 for _command in (ls, rm, gc, verify):

@@ -97,7 +97,7 @@ def _is_name(value: object) -> bool:
 
 
 def _members(record: Any) -> list[tuple[str, Any]]:
-    return [(each.name, getattr(record, each.name)) for each in fields(record)]
+    return [(each.name, getattr(record, each.name)) for each in fields(record) if not each.name.startswith("_")]
 
 
 def _repr(record: Record) -> str:

@@ -1,8 +1,8 @@
 """Records of pushes and pulls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, Self
 
 from modelyard.core.facts import Facts
 from modelyard.core.manifest import check_path
@@ -10,10 +10,22 @@ from modelyard.core.record import Record, readable
 from modelyard.types.registry import Version
 
 
+class _Hold(Protocol):
+    def close(self) -> None: ...
+
+
 @readable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PulledModel(Record):
-    """A version whose files are on this machine. Every byte was verified."""
+    """A version whose files are on this machine. Every byte was verified.
+
+    Files in the cache stay there as long as your program keeps this object: other pulls evict them only after
+    :meth:`close`, the end of a ``with`` block, or when nothing refers to the object any more. What is open or mapped
+    into memory by then stays readable. A target of your own is never evicted.
+
+    >>> with yard.pull("team/fraud@production") as model:
+    ...     network = load(model.path)
+    """
 
     reference: str
     path: Path
@@ -25,6 +37,18 @@ class PulledModel(Record):
     """Bytes that came over the network; 0 if everything was cached."""
     partial: bool = False
     """Whether only some files of the version were asked for."""
+    _hold: _Hold | None = field(default=None, repr=False, compare=False)
+
+    def close(self) -> None:
+        """Lets the cache evict the files when it needs room. Does nothing the second time, or with a target."""
+        if self._hold is not None:
+            self._hold.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def open(self, path: str) -> BinaryIO:
         """Opens a file of the version, which was verified, for reading. It can be read from any position.
