@@ -292,6 +292,20 @@ class TestSearch:
         assert re.search(rf"{fraud} +production@1 ", cli("search", "FRA", "--namespace", team).out)
         assert cli("search", "nothing", "--namespace", team).err == f"no models in {team} match\n"
 
+    def test_words_find_models_wherever_they_are(self, cli: Cli, team: str) -> None:
+        word = f"w{team.removeprefix('team-')}"
+        for name in (f"{team}/{word}", f"{team}-two/{word}"):
+            assert cli("create", name).out == f"created {name}\n"
+        found = cli("search", word, "-o", "json").json["models"]
+        assert [each["reference"] for each in found] == [f"{team}/{word}", f"{team}-two/{word}"]
+        assert len(cli("search", word, "--namespace", f"{team}-two", "-o", "json").json["models"]) == 1
+        assert cli("search", f"{word}x").err == "no models match\n"
+
+    def test_a_misspelt_name_is_answered_with_the_right_one(self, cli: Cli, fraud: str, team: str) -> None:
+        assert f"Did you mean '{team}'?" in cli("ls", f"{team}x/fraud").err
+        assert f"Did you mean '{team}'?" in cli("log", f"{team}x").err
+        assert "Did you mean 'fraud'?" in cli("ls", f"{fraud}x").err
+
 
 class TestEvaluate:
     def test_metrics_are_added_later_and_sorted_by(self, cli: Cli, fraud: str, files: Path) -> None:

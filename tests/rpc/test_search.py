@@ -214,6 +214,25 @@ async def test_a_search_without_words_is_refused(fraud_yard: RunningRegistry, qu
     assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
 
 
+async def test_words_find_models_of_all_namespaces(yard: RunningRegistry) -> None:
+    for parent in (NAMESPACE, "namespaces/other"):
+        if parent != NAMESPACE:
+            await yard.registry.CreateNamespace(rpc.CreateNamespaceRequest(namespace_id="other"))
+        for identity in ("payments", "ocr"):
+            await yard.registry.CreateModel(rpc.CreateModelRequest(parent=parent, model_id=identity))
+    request = rpc.SearchModelsRequest(parent="namespaces/-", query="payments", page_size=1)
+    first = await yard.registry.SearchModels(request)
+    request.page_token = first.next_page_token
+    second = await yard.registry.SearchModels(request)
+
+    names = [model.name for page in (first, second) for model in page.models]
+    assert names == [f"{NAMESPACE}/models/payments", "namespaces/other/models/payments"]
+    assert not second.next_page_token
+    assert await words(yard, "payments") == ["payments"]
+    request = rpc.SearchModelsRequest(parent="namespaces/others", query="payments")
+    assert "Did you mean 'other'?" in (await refused(yard.registry.SearchModels(request))).message
+
+
 async def test_words_find_models_page_by_page(yard: RunningRegistry) -> None:
     """Equally good matches too are on one page each."""
     for number in range(7):

@@ -22,8 +22,6 @@ message is in ``metadata`` too. ``rpc.status`` converts errors to codes and deta
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from modelyard.core.names import NamespaceName
-
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
@@ -223,13 +221,4 @@ def blob_corrupt(digest: str) -> DataLoss:
         " to the registry's operator.",
         reason="BLOB_CORRUPT",
         metadata={"digest": digest},
-    )
-
-
-def namespace_not_found(name: NamespaceName) -> NotFound:
-    return NotFound(
-        f"There is no namespace {name.namespace!r}. Create it first.",
-        reason="NAMESPACE_NOT_FOUND",
-        kind="Namespace",
-        name=str(name),
     )

@@ -30,6 +30,12 @@ _COLUMNS: Final[Sequence[ColumnElement[Any]]] = (
 _HEAD: Final[Select[Any]] = select(*_COLUMNS).where(_OF_NAMESPACE)
 _HEAD_OF: Final[Select[Any]] = select(*_COLUMNS).where(_HEADS.namespace_id == bindparam("of_id"))
 _LOCK_HEAD_OF = _HEAD_OF.with_for_update()
+_IDS_LIKE = (
+    select(_HEADS.namespace_id)
+    .where(_HEADS.namespace_id >= bindparam("first"))
+    .order_by(_HEADS.namespace_id)
+    .limit(bindparam("most"))
+)
 _LOCK = select(_HEADS.revision, _HEADS.hash).where(_OF_NAMESPACE).with_for_update()
 _MOVE = update(tables.log_heads).where(_OF_NAMESPACE)
 _INSERT = insert(tables.events)
@@ -111,6 +117,11 @@ class EventRepository:
         """None if there is no such namespace."""
         query = _LOCK_HEAD_OF if lock else _HEAD_OF
         return _head((await self._connection.execute(query, {"of_id": name.namespace})).one_or_none())
+
+    async def namespaces_like(self, id_: str, *, limit: int) -> list[str]:
+        """Ids of namespaces from the first letter of ``id_`` on, in their order."""
+        rows = await self._connection.execute(_IDS_LIKE, {"first": id_[:1], "most": limit})
+        return [row.namespace_id for row in rows]
 
     async def head_at(self, namespace_key: int) -> LogHead | None:
         return _head((await self._connection.execute(_HEAD, {"of_namespace": namespace_key})).one_or_none())

@@ -1,15 +1,15 @@
 """Finds the resources of a request, or raises :class:`NotFound` for the missing part of the name."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Final
 
 from modelyard.core.manifest import File
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
-from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation, namespace_not_found
+from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.calls.offload import FEW
+from modelyard_server.calls.suggestions import MOST_COMPARED, did_you_mean
 from modelyard_server.db.unit_of_work import Database, Transaction
+from modelyard_server.log.history import namespace_not_found
 from modelyard_server.registry.aliases.repository import AliasRepository
 from modelyard_server.registry.aliases.values import Alias
 from modelyard_server.registry.models.repository import ModelRepository
@@ -19,8 +19,6 @@ from modelyard_server.registry.namespaces.values import Namespace
 from modelyard_server.registry.versions.repository import VersionRepository
 from modelyard_server.registry.versions.values import Version, VersionState
 
-_CANDIDATES: Final = 100
-"""Most names that a misspelt one is compared with."""
 _SHOWN_ALIASES: Final = 10
 MAX_LISTED_BLOCKERS: Final = 20
 """Most resources that one error lists."""
@@ -35,7 +33,7 @@ async def namespace(
     """
     found = await NamespaceRepository(transaction).find(name, lock=lock, hold=hold)
     if found is None:
-        raise namespace_not_found(name)
+        raise await namespace_not_found(transaction, name)
     if found.delete_time is not None and not deleted:
         raise NotFound(
             f"the namespace {name.namespace!r} is deleted; restore it to use it again",
@@ -51,9 +49,9 @@ async def model(transaction: Transaction, name: ModelName, *, lock: bool = False
     found = await ModelRepository(transaction).find(name, lock=lock)
     if found is None:
         home = await namespace(transaction, NamespaceName(name.namespace))
-        near = await ModelRepository(transaction).ids_like(home.key, name.model, limit=_CANDIDATES)
+        near = await ModelRepository(transaction).ids_like(home.key, name.model, limit=MOST_COMPARED)
         raise NotFound(
-            f"There is no model {name.model!r} in namespace {name.namespace!r}.{_meant(name.model, near)}",
+            f"There is no model {name.model!r} in namespace {name.namespace!r}.{did_you_mean(name.model, near)}",
             reason="MODEL_NOT_FOUND",
             kind="Model",
             name=str(name),
@@ -136,21 +134,16 @@ async def follow(transaction: Transaction, name: AliasName) -> tuple[Version, Al
 
 async def alias_not_found(transaction: Transaction, name: AliasName) -> NotFound:
     """The error that names the aliases that there are."""
-    ids = await AliasRepository(transaction).ids(name.model, limit=_CANDIDATES)
+    ids = await AliasRepository(transaction).ids(name.model, limit=MOST_COMPARED)
     shown = ", ".join(ids[:_SHOWN_ALIASES]) + (", …" if len(ids) > _SHOWN_ALIASES else "")
     known = f"Its aliases are: {shown}." if len(ids) > 1 else f"Its only alias is {shown}." if ids else "It has none."
+    meant = did_you_mean(name.alias, ids)
     return NotFound(
-        f"The model {name.model.namespace}/{name.model.model} has no alias {name.alias!r}.{_meant(name.alias, ids)}"
-        f" {known}",
+        f"The model {name.model.namespace}/{name.model.model} has no alias {name.alias!r}.{meant} {known}",
         reason="ALIAS_NOT_FOUND",
         kind="Alias",
         name=str(name),
     )
-
-
-def _meant(wrong: str, known: Sequence[str]) -> str:
-    near = [each for each in known if each.startswith(wrong)][:1] or get_close_matches(wrong, known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def digest_changed(version: Version, expected: str) -> FailedPrecondition:

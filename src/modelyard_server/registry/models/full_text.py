@@ -31,18 +31,18 @@ _POSTGRESQL: Final = table(
     "model_words", *map(column, ("model_key", "id", "display_name", "description", "labels", "document"))
 )
 _MODELS = models.c
-_PLACE: Final = (_MODELS.namespace_key == bindparam("of_namespace"), _MODELS.delete_time.is_(None))
+_IN_NAMESPACE: Final = _MODELS.namespace_key == bindparam("of_namespace")
 # A lower score is a better match. A word of the id counts ten times as much as a word of the description.
 _SQLITE_MATCHES: Final = (
     select(_MODELS.key, literal_column("bm25(model_words, 10.0, 5.0, 1.0, 2.0)").label("score"))
     .join(_SQLITE, _SQLITE.c.rowid == _MODELS.key)
-    .where(text("model_words MATCH :query"), *_PLACE)
+    .where(text("model_words MATCH :query"), _MODELS.delete_time.is_(None))
 )
 _TSQUERY: Final = func.to_tsquery("simple", bindparam("query"))
 _POSTGRESQL_MATCHES: Final = (
     select(_MODELS.key, (-func.ts_rank(_POSTGRESQL.c.document, _TSQUERY)).label("score"))
     .join(_POSTGRESQL, _POSTGRESQL.c.model_key == _MODELS.key)
-    .where(_POSTGRESQL.c.document.op("@@")(_TSQUERY), *_PLACE)
+    .where(_POSTGRESQL.c.document.op("@@")(_TSQUERY), _MODELS.delete_time.is_(None))
 )
 
 
@@ -89,9 +89,11 @@ async def write(connection: Connection, model: Model) -> None:
 
 
 async def find(
-    connection: Connection, namespace_key: int, words: list[str], *, after: Position | None, limit: int
+    connection: Connection, namespace_key: int | None, words: list[str], *, after: Position | None, limit: int
 ) -> list[Position]:
     """Finds models with words that begin with ``words``, best match first. Returns scores and keys.
+
+    ``namespace_key`` is None for all namespaces.
 
     Scores depend on all stored models, so a model may be on both of two pages or on neither if models change.
     """
@@ -100,6 +102,8 @@ async def find(
         matches, wanted = _SQLITE_MATCHES, " ".join(f'"{word}"*' for word in words)
     else:
         matches, wanted = _POSTGRESQL_MATCHES, " & ".join(f"{word}:*" for word in words)
-    parameters = {"of_namespace": namespace_key, "query": wanted}
+    parameters: dict[str, int | str] = {"query": wanted}
+    if namespace_key is not None:
+        matches, parameters["of_namespace"] = matches.where(_IN_NAMESPACE), namespace_key
     found = await connection.execute(_page_of(matches, after).limit(limit), parameters)
     return [Position(row.score, row.key) for row in found]

@@ -123,7 +123,8 @@ class ModelRepository:
         first = {"key": namespace_key, "first": id_[:1], "most": limit}
         return [row.id for row in await self._connection.execute(_IDS_LIKE, first)]
 
-    async def search(self, namespace_key: int, words: list[str], listing: Listing) -> Page[Model]:
+    async def search(self, namespace_key: int | None, words: list[str], listing: Listing) -> Page[Model]:
+        """In all namespaces if ``namespace_key`` is None."""
         limit = listing.size + 1
         matches = await find_words(self._connection, namespace_key, words, after=listing.after, limit=limit)
         return await pages.fetch(self._connection, _WITH_KEYS, from_row, matches, listing)

@@ -70,12 +70,14 @@ class Models:
 
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
-    async def search(self, caller: Caller, parent: NamespaceName, words: list[str], listing: Listing) -> Page[Model]:
-        """Finds models with words that begin with ``words``, best match first."""
+    async def search(
+        self, caller: Caller, parent: NamespaceName | None, words: list[str], listing: Listing
+    ) -> Page[Model]:
+        """Finds models with words that begin with ``words``, best match first; without a parent in all namespaces."""
 
         async def work(transaction: Transaction) -> Page[Model]:
-            namespace = await lookup.namespace(transaction, parent)
-            return await ModelRepository(transaction).search(namespace.key, words, listing)
+            key = None if parent is None else (await lookup.namespace(transaction, parent)).key
+            return await ModelRepository(transaction).search(key, words, listing)
 
         return await self.mutations.database.read(work)
 

@@ -1,5 +1,7 @@
 """RegistryService: models."""
 
+from typing import Final
+
 from modelyard.core.names import ModelName, NamespaceName, check_id
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
@@ -15,6 +17,8 @@ from modelyard_server.registry.models.fields import FIELDS, parse_model_order
 from modelyard_server.registry.models.messages import model_message
 from modelyard_server.registry.models.service import Models
 from modelyard_server.registry.models.values import Model
+
+_ALL_NAMESPACES: Final = "namespaces/-"
 
 
 class ModelsServicer:
@@ -65,10 +69,11 @@ class ModelsServicer:
 
     async def SearchModels(self, request: rpc.SearchModelsRequest, call: Call) -> rpc.SearchModelsResponse:
         collector = Collector()
-        parent = collector.parse("parent", NamespaceName.parse, request.parent)
+        parent: NamespaceName | None = None
+        if request.parent != _ALL_NAMESPACES:
+            parent = collector.parse("parent", NamespaceName.parse, request.parent)
         words = collector.parse("query", parse_query, request.query)
         query = self._lists.query(request, collector)
-        assert parent is not None
         assert words is not None
         listing = query.listing(None, None, show_deleted=False)
         models, token = self._lists.answer(

@@ -1,17 +1,22 @@
 """Models, for programs that run an event loop. The synchronous twin is generated: run ``make protos``."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from modelyard import _convert, _naming
+from modelyard._client.homes import create_namespace_of
 from modelyard._client.messages import field_mask, fill, pager, request_id
 from modelyard._connection import Connection
 from modelyard._paging import AsyncPager
 from modelyard._unset import UNSET, Unset
 from modelyard.core.names import DEFAULT_NAMESPACE, ModelName
+from modelyard.errors import NotFoundError
 from modelyard.types import Model
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
+
+_ALL_NAMESPACES: Final = "namespaces/-"
 
 
 class AsyncModels:
@@ -34,10 +39,10 @@ class AsyncModels:
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
     ) -> Model:
-        """Creates a model without versions. ``push`` creates models by itself.
+        """Creates a model without versions, and its namespace if that does not exist. So does ``push``.
 
         Args:
-            model: As ``team/fraud``. Its namespace must exist.
+            model: As ``team/fraud``.
             display_name: For people; at most 128 characters.
             description: Markdown; at most 1 MiB.
             owner: Who answers for it; at most 256 characters.
@@ -45,8 +50,8 @@ class AsyncModels:
             annotations: Like labels, but not indexed: for programs.
 
         Raises:
-            InvalidArgumentError: A value breaks a limit. Nothing was created.
-            NotFoundError: The namespace does not exist.
+            InvalidArgumentError: A value breaks a limit. The model was not created.
+            NotFoundError: The namespace is deleted.
             AlreadyExistsError: The id is taken, perhaps by a deleted model that can still be restored.
         """
         name = _naming.model_name(model)
@@ -66,6 +71,12 @@ class AsyncModels:
             request_id=request_id(),
         )
         call = self._connection.stub(RegistryServiceStub).CreateModel
+        try:
+            return _convert.model(await self._connection.call(call, request))
+        except NotFoundError as error:
+            if error.reason != "NAMESPACE_NOT_FOUND":
+                raise
+        await create_namespace_of(self._connection, name)
         return _convert.model(await self._connection.call(call, request))
 
     async def get(self, model: str | ModelName | Model) -> Model:
@@ -110,9 +121,7 @@ class AsyncModels:
             _convert.model,
         )
 
-    def search(
-        self, query: str, namespace: str = DEFAULT_NAMESPACE, *, page_size: int | None = None
-    ) -> AsyncPager[Model]:
+    def search(self, query: str, namespace: str | None = None, *, page_size: int | None = None) -> AsyncPager[Model]:
         """Finds models by words, the best match first.
 
         Every word of the query must be the beginning of a word in the model's id, display name, description or labels.
@@ -120,7 +129,7 @@ class AsyncModels:
 
         Args:
             query: At most 256 characters, for example ``fraud detec``.
-            namespace: As ``team``.
+            namespace: As ``team``. All namespaces if not given.
             page_size: Most items that the registry sends at once: 1 to 1000, 50 if not given.
 
         Raises:
@@ -128,7 +137,9 @@ class AsyncModels:
             NotFoundError: The namespace does not exist.
         """
         request = pb.SearchModelsRequest(
-            parent=str(_naming.namespace_name(namespace)), query=query, page_size=_naming.page_size(page_size)
+            parent=_ALL_NAMESPACES if namespace is None else str(_naming.namespace_name(namespace)),
+            query=query,
+            page_size=_naming.page_size(page_size),
         )
         return pager(
             self._connection,

@@ -13,6 +13,7 @@ from modelyard import _convert
 from modelyard._caller import warn
 from modelyard._capture import Captured, capture
 from modelyard._client.describe import Described, parse_parent
+from modelyard._client.homes import create_namespace_of
 from modelyard._client.long_texts import with_texts
 from modelyard._client.resolving import resolve
 from modelyard._connection import Connection
@@ -135,16 +136,12 @@ class Push:
                 missing = (error.reason, error.metadata.get("resource"))
             with suppress(AlreadyExistsError):  # another push created it just now
                 if missing == ("NAMESPACE_NOT_FOUND", str(NamespaceName(self.model.namespace))):
-                    await self._create_namespace()
+                    await create_namespace_of(self.connection, self.model)
                 elif missing == ("MODEL_NOT_FOUND", str(self.model)):
                     await self._create_model()
                 else:
                     break
         return await step()
-
-    async def _create_namespace(self) -> None:
-        request = registry_pb2.CreateNamespaceRequest(namespace_id=self.model.namespace, request_id=str(uuid4()))
-        await self.connection.call(self.connection.stub(RegistryServiceStub).CreateNamespace, request)
 
     async def _create_model(self) -> None:
         request = registry_pb2.CreateModelRequest(

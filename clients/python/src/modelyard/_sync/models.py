@@ -31,10 +31,10 @@ class Models:
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
     ) -> Model:
-        """Creates a model without versions. ``push`` creates models by itself.
+        """Creates a model without versions, and its namespace if that does not exist. So does ``push``.
 
         Args:
-            model: As ``team/fraud``. Its namespace must exist.
+            model: As ``team/fraud``.
             display_name: For people; at most 128 characters.
             description: Markdown; at most 1 MiB.
             owner: Who answers for it; at most 256 characters.
@@ -42,8 +42,8 @@ class Models:
             annotations: Like labels, but not indexed: for programs.
 
         Raises:
-            InvalidArgumentError: A value breaks a limit. Nothing was created.
-            NotFoundError: The namespace does not exist.
+            InvalidArgumentError: A value breaks a limit. The model was not created.
+            NotFoundError: The namespace is deleted.
             AlreadyExistsError: The id is taken, perhaps by a deleted model that can still be restored.
         """
         return _loop.run(
@@ -89,7 +89,7 @@ class Models:
             )
         )
 
-    def search(self, query: str, namespace: str = DEFAULT_NAMESPACE, *, page_size: int | None = None) -> Pager[Model]:
+    def search(self, query: str, namespace: str | None = None, *, page_size: int | None = None) -> Pager[Model]:
         """Finds models by words, the best match first.
 
         Every word of the query must be the beginning of a word in the model's id, display name, description or labels.
@@ -97,7 +97,7 @@ class Models:
 
         Args:
             query: At most 256 characters, for example ``fraud detec``.
-            namespace: As ``team``.
+            namespace: As ``team``. All namespaces if not given.
             page_size: Most items that the registry sends at once: 1 to 1000, 50 if not given.
 
         Raises:

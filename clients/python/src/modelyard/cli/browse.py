@@ -9,7 +9,7 @@ from modelyard import Client
 from modelyard._naming import invalid, reference
 from modelyard.cli import render
 from modelyard.cli.columns import with_columns
-from modelyard.cli.completing import complete_model, complete_reference
+from modelyard.cli.completing import complete_model, complete_namespace, complete_reference
 from modelyard.cli.layout import when
 from modelyard.cli.options import PageSize, with_session
 from modelyard.cli.session import Output, Session
@@ -185,14 +185,21 @@ def search(
         typer.Argument(metavar="WORDS...", help="Each is the beginning of a word to find, for example fraud detec."),
     ],
     namespace: Annotated[
-        str, typer.Option("--namespace", metavar="NAMESPACE", help="Where to search.")
-    ] = DEFAULT_NAMESPACE,
+        str | None,
+        typer.Option(
+            "--namespace",
+            metavar="NAMESPACE",
+            help="Search only there.",
+            show_default="all namespaces",
+            autocompletion=complete_namespace,
+        ),
+    ] = None,
     page_size: PageSize = None,
 ) -> None:
     """Find models by words of their ids, names, descriptions and labels, the best match first."""
     with session.client() as client:
         found = client.models.search(" ".join(words), namespace, page_size=page_size)
-        session.show_list("models", found, render.models, f"no models in {namespace} match")
+        session.show_list("models", found, render.models, f"no models{f' in {namespace}' if namespace else ''} match")
 
 
 @with_session

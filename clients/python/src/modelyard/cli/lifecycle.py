@@ -54,7 +54,7 @@ def create(
     owner: Annotated[str, typer.Option(metavar="TEXT", help="Who answers for it.", show_default=False)] = "",
     label: Labels = None,
 ) -> None:
-    """Create a model without versions. Its namespace must exist; 'push' creates both by itself."""
+    """Create a model without versions, and its namespace if that does not exist. So does 'push'."""
     with session.client() as client:
         made = client.models.create(
             model,

@@ -547,7 +547,7 @@ class SearchModelsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
-    """Name of the namespace."""
+    """Name of the namespace, or `namespaces/-` for all namespaces."""
     query: _builtins.str
     """Words. A model matches if each of them begins one of its words: `fraud detec`. Case and punctuation don't matter.
     At most 256 characters.
