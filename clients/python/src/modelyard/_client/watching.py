@@ -82,21 +82,22 @@ class Watch:
 
     async def models(self) -> AsyncGenerator[PulledModel, None]:
         """The models, each pulled and verified."""
-        async for model in self._now():
-            yield model
-        while True:
-            try:
-                async with aclosing(self._events()) as events:
-                    async for event in events:
-                        async for model in self._after(event):
-                            yield model
-            except OutOfRangeError:
-                async for model in self._now():
-                    yield model
-            except BadAnswerError:
-                raise
-            except _AWAY:
-                await self._backoff.sleep()
+        with self.connection.in_use():  # so that a registry that goes away is told once, and not with each attempt
+            async for model in self._now():
+                yield model
+            while True:
+                try:
+                    async with aclosing(self._events()) as events:
+                        async for event in events:
+                            async for model in self._after(event):
+                                yield model
+                except OutOfRangeError:
+                    async for model in self._now():
+                        yield model
+                except BadAnswerError:
+                    raise
+                except _AWAY:
+                    await self._backoff.sleep()
 
     async def _now(self) -> AsyncIterator[PulledModel]:
         """What the reference means at some revision, if that is news. Waits for a registry that is away."""

@@ -41,6 +41,12 @@ class Channels:
         """Of a method of one of the stubs: ``/modelyard.v1.RegistryService/GetModel``."""
         return self._paths[method]
 
+    @property
+    def connected(self) -> bool:
+        """Whether a connection stands, as far as is known."""
+        ready = grpc.ChannelConnectivity.READY
+        return ready in {channel.get_state() for channel in (self._small, self._bulk)}
+
     async def close(self) -> None:
         await self._small.close()
         await self._bulk.close()

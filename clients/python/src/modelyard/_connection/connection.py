@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from modelyard._config import Endpoint
+from modelyard._connection.absence import Absence
 from modelyard._connection.channels import Channels
 from modelyard._connection.diagnosis import diagnose
 from modelyard._connection.fork import register
@@ -47,6 +48,7 @@ class _Open:
     pid: int
     loop: asyncio.AbstractEventLoop
     channels: Channels
+    absence: Absence
     calls: int = 0
     """How many are under way."""
     answered: bool = False
@@ -107,18 +109,21 @@ class Connection:
         with self._in_use() as opened:
             path = opened.channels.path(method)
             deadline = deadlines()[path] if timeout is None else timeout
-            while True:
-                try:
-                    answer = await self._attempt(path, method, request, request_id, deadline)
-                except ModelyardError as error:
-                    pause = _pause_after(error) if path in retried_paths() else None
-                    left = give_up - clock()
-                    if pause is None or not opened.answered or left <= 0:
-                        raise await self._explained(error, opened) from None
-                else:
-                    opened.answered = True
-                    return answer
-                await asyncio.sleep(min(pause, left))  # a registry may ask for more than there is
+            is_retried = opened.answered and path in retried_paths()
+            with opened.absence.watched(give_up if is_retried and patience else None):
+                while True:
+                    try:
+                        answer = await self._attempt(path, method, request, request_id, deadline)
+                    except ModelyardError as error:
+                        pause = _pause_after(error) if path in retried_paths() else None
+                        left = give_up - clock()
+                        if pause is None or not opened.answered or left <= 0:
+                            raise await self._explained(error, opened) from None
+                    else:
+                        opened.answered = True
+                        opened.absence.end()
+                        return answer
+                    await asyncio.sleep(min(pause, left))  # a registry may ask for more than there is
 
     @asynccontextmanager
     async def stream(self, method: Callable[..., _Stream], request: "Message | None" = None) -> AsyncIterator[_Stream]:
@@ -134,6 +139,7 @@ class Connection:
                 try:
                     yield stream
                 except grpc.aio.AioRpcError as error:
+                    opened.absence.suspect()
                     raise self.translate(error) from None
                 finally:
                     stream.cancel()
@@ -211,6 +217,8 @@ class Connection:
             yield opened
         finally:
             opened.calls -= 1
+            if not opened.calls:
+                opened.absence.dismiss()
 
     def _current(self) -> _Open:
         if self._closed:
@@ -223,7 +231,8 @@ class Connection:
             if not opened.loop.is_closed():
                 raise RuntimeError("this client is in use on another event loop; make one for each loop")
         register(self)
-        self._opened = _Open(pid=os.getpid(), loop=loop, channels=Channels(self._endpoint))
+        channels = Channels(self._endpoint)
+        self._opened = _Open(pid=os.getpid(), loop=loop, channels=channels, absence=Absence(self._endpoint, channels))
         return self._opened
 
 

@@ -99,7 +99,8 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
             insecure=insecure or before.insecure,
             quiet=quiet or before.quiet,
         )
-        command(session, **own)
+        with session.remarks_of_the_sdk():
+            command(session, **own)
 
     _, *own = inspect.signature(command).parameters.values()
     context, *shared, _version = inspect.signature(remember).parameters.values()

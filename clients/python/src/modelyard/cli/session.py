@@ -1,5 +1,6 @@
 """What a command has to hand: the registry, and the two channels that it speaks on."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -80,6 +81,16 @@ class Session:
         if self.output is Output.TABLE and not self.quiet:
             sys.stderr.write(f"{escape_lines(text)}\n")
 
+    @contextmanager
+    def remarks_of_the_sdk(self) -> Iterator[None]:
+        """Says on stderr that a registry is away and tried again, for as long as a command runs."""
+        logger, told = logging.getLogger("modelyard.connection"), _Told(self)
+        logger.addHandler(told)
+        try:
+            yield
+        finally:
+            logger.removeHandler(told)
+
     @property
     def can_ask(self) -> bool:
         """Whether a person is there to be asked."""
@@ -100,6 +111,17 @@ class Session:
             return
         with progress_bars(_console(sys.stderr)) as update:
             yield update
+
+
+class _Told(logging.Handler):
+    """Log records as remarks."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(logging.WARNING)
+        self._session = session
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._session.note(record.getMessage())
 
 
 def _console(file: TextIO) -> Console:
