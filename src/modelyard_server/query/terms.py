@@ -12,7 +12,7 @@ from typing import Final
 
 from modelyard.core.names import VersionName
 from modelyard.core.references import Reference, Selector
-from modelyard.core.times import check_past, parse_time
+from modelyard.core.times import check_past, is_duration, parse_time
 from modelyard_server.query import syntax
 from modelyard_server.query.syntax import Comparison, Expression, FilterError, Literal, Operator
 
@@ -220,6 +220,8 @@ class _Checker:
     def _time(self, name: str, comparison: Comparison) -> Term:
         if comparison.operator is Operator.HAS:
             raise self._error(comparison.value, f"{name} is a time; compare it with =, <, <=, > or >=")
+        if is_duration(comparison.value.text):
+            raise self._error(comparison.value, _about_duration(name, comparison))
         try:
             moment = parse_time(comparison.value.text, self.now)
             if comparison.operator in _SINCE:
@@ -245,6 +247,15 @@ _CHECKS: Final[Mapping[Kind, Callable[[_Checker, str, Comparison], Term]]] = {
     Kind.TIME: _Checker._time,  # noqa: SLF001
     Kind.VERSIONS: _Checker._versions,  # noqa: SLF001
 }
+
+
+def _about_duration(name: str, comparison: Comparison) -> str:
+    duration = comparison.value.text
+    right = f"{name} {comparison.operator.value} now-{duration.replace(' ', '')}"
+    return (
+        f"{name} is a time, and {duration!r} is a duration. Use {right} to compare with the time {duration} ago; > is"
+        " later, < is earlier"
+    )
 
 
 def _number(value: Literal) -> float | None:

@@ -1,7 +1,10 @@
 """Times as people write them. One rule for filters, options and arguments.
 
 A time is RFC 3339 (``2026-03-31T12:00:00Z``), less of it (``2026-03-31``, ``2026-03-31 12:00``), or counted back from
-now (``2h``, ``3d ago``, ``now-7d``). Without a zone it is in UTC.
+now (``now-7d``, ``3d ago``, ``2h``). Without a zone it is in UTC.
+
+A duration alone, as ``2h``, is a time only where nothing is compared, as in ``--since 2h``. ``create_time > 2h`` could
+be read as an age, so comparisons refuse it: see :func:`is_duration`.
 """
 
 import re
@@ -10,7 +13,7 @@ from typing import Final
 
 CLOCK_SKEW: Final = timedelta(minutes=1)
 """How far the clocks of two machines may differ before a time counts as in the future."""
-EXAMPLES: Final = "2026-03-31, 2026-03-31T12:00:00Z, 7d or '3h ago'"
+EXAMPLES: Final = "2026-03-31, 2026-03-31T12:00:00Z, now-7d or '3h ago'"
 
 _RELATIVE: Final = re.compile(r"(?P<now>now *- *)?(?P<count>[0-9]{1,6}) *(?P<unit>[a-z]+)(?P<ago> +ago)?")
 _SECONDS: Final = re.compile(r".*[0-9]:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9:]+)?", re.IGNORECASE)
@@ -61,6 +64,12 @@ def utc(moment: datetime) -> datetime:
 def rfc3339(moment: datetime, timespec: str = "auto") -> str:
     """``2026-03-31T12:00:00Z``. ``timespec`` is that of ``datetime.isoformat``."""
     return utc(moment).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def is_duration(text: str) -> bool:
+    """Whether a relative time does not say that it counts back from now: ``2h``."""
+    found = _RELATIVE.fullmatch(text.strip())
+    return found is not None and not found["now"] and not found["ago"]
 
 
 def _is_relative(text: str) -> bool:
