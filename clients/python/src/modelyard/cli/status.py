@@ -2,8 +2,11 @@
 
 import os
 import platform
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import typer
 
@@ -16,6 +19,22 @@ from modelyard.cli.text import size
 from modelyard.core.times import rfc3339
 from modelyard.errors import ModelyardError
 from modelyard.types import Status
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    """What the environment and the options say, without secrets."""
+
+    client_version: str
+    python_version: str
+    url: str
+    url_given: bool
+    token_given: bool
+    ca_file: str | None
+    cache_dir: Path | None
+    cache_bytes: int | None
 
 
 @with_session
@@ -31,10 +50,14 @@ def status(session: Session) -> None:
             found = client.status()
     except ModelyardError as why:
         error = why
-    settings = _settings(session)
-    shown = _told(found, error)
-    document = {"registry": found, "error": error.message if error else None, "settings": settings}
-    session.show({"status": document}, page(pairs(shown), pairs(settings)))
+    settings, complaints = _settings(session)
+    document = {
+        "reachable": found is not None,
+        "registry": found,
+        "error": {"reason": error.reason, "message": error.message} if error else None,
+        "settings": settings,
+    }
+    session.show({"status": document}, page(pairs(_told(found, error)), pairs(_told_of(settings)), pairs(complaints)))
     if error is not None:
         told = failure(error)
         assert told is not None
@@ -53,24 +76,37 @@ def _told(found: Status | None, error: ModelyardError | None) -> dict[str, Any]:
     }
 
 
-def _settings(session: Session) -> dict[str, Any]:
-    """What the environment and the options say, without secrets."""
-    try:
-        cache = str(_config.cache_dir())
-    except ModelyardError as error:
-        cache = error.message
+def _settings(session: Session) -> tuple[_Settings, dict[str, str]]:
+    """The settings, and what is wrong with those that can't be used."""
+    complaints: dict[str, str] = {}
+
+    def usable(name: str, read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except ModelyardError as error:
+            complaints[name] = error.message
+            return None
+
+    given = session.url or os.environ.get("MODELYARD_URL")
+    settings = _Settings(
+        client_version=version("modelyard"),
+        python_version=platform.python_version(),
+        url=given or _config.DEFAULT_URL,
+        url_given=bool(given),
+        token_given=bool(os.environ.get("MODELYARD_TOKEN")),
+        ca_file=os.environ.get("MODELYARD_CA_FILE") or None,
+        cache_dir=usable("cache", _config.cache_dir),
+        cache_bytes=usable("cache size", _config.cache_bytes),
+    )
+    return settings, complaints
+
+
+def _told_of(settings: _Settings) -> dict[str, Any]:
     return {
-        "client": f"modelyard {version('modelyard')}, Python {platform.python_version()}",
-        "url": session.url or os.environ.get("MODELYARD_URL") or f"{_config.DEFAULT_URL}, the default",
-        "token": "set" if os.environ.get("MODELYARD_TOKEN") else "not set",
-        "certificates": os.environ.get("MODELYARD_CA_FILE", ""),
-        "cache": cache,
-        "cache size": _most(),
+        "client": f"modelyard {settings.client_version}, Python {settings.python_version}",
+        "url": settings.url if settings.url_given else f"{settings.url}, the default",
+        "token": "set" if settings.token_given else "not set",
+        "certificates": settings.ca_file,
+        "cache": settings.cache_dir,
+        "cache size": settings.cache_bytes and f"at most {size(settings.cache_bytes)}",
     }
-
-
-def _most() -> str:
-    try:
-        return f"at most {size(_config.cache_bytes())}"
-    except ModelyardError as error:
-        return error.message
