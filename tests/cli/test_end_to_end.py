@@ -233,7 +233,7 @@ class TestChange:
         assert cli("promote", f"{fraud}@1").out == f"production of {fraud}: 1, not set before\n"
         assert cli("promote", f"{fraud}@latest", "--reason", "better").out == f"production of {fraud}: 1 → 2\n"
         assert cli("promote", f"{fraud}@2").out == f"production of {fraud}: 2 as before\n"
-        found = cli("promote", f"{fraud}@1", "--to", "canary", "-o", "json").json
+        found = cli("promote", f"{fraud}@1", "--alias", "canary", "-o", "json").json
         assert found["previous_version"] is None
         assert found["alias"]["name"].endswith("/aliases/canary")
         assert cli("resolve", f"{fraud}@production", "-o", "json").json["version"]["number"] == 2
@@ -262,7 +262,7 @@ class TestChange:
         assert (refused.code, refused.error["reason"]) == (4, "VERSION_IN_USE")
 
     def test_an_alias_is_removed_and_the_version_stays(self, cli: Cli, fraud: str) -> None:
-        cli("promote", f"{fraud}@1", "--to", "canary")
+        cli("promote", f"{fraud}@1", "--alias", "canary")
         assert cli("rm", fraud, "--alias", "canary").out == f"deleted the alias canary of {fraud}@1\n"
         assert cli("pull", f"{fraud}@canary").code == 2
         assert cli("pull", f"{fraud}@1").code == 0

@@ -1,6 +1,7 @@
 """The verbs of the command line for all that the SDK can do, against a real server."""
 
 import os
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -152,6 +153,44 @@ class TestLife:
         assert cli("ls", name).code == 0
 
 
+class TestAliases:
+    def test_every_verb_that_moves_an_alias_calls_it_alias(self, cli: Cli, scored: str) -> None:
+        assert cli("promote", f"{scored}@1", "--alias", "staging").out == f"staging of {scored}: 1, not set before\n"
+        assert cli("promote", f"{scored}@2", "--to", "staging").out == f"staging of {scored}: 1 → 2\n"
+        assert cli("rollback", scored, "--alias", "staging").out == f"staging of {scored}: 2 → 1\n"
+        cli("promote", f"{scored}@3", "--alias", "staging")
+        assert cli("rollback", f"{scored}@staging").out == f"staging of {scored}: 3 → 1\n"
+        assert "--to" not in cli("promote", "--help").out
+
+    def test_what_names_no_alias_or_two_is_answered_with_the_right_form(self, cli: Cli, scored: str) -> None:
+        assert f"Use {scored}@production." in cli("rollback", f"{scored}@3").err
+        assert "Give one of both" in cli("rollback", f"{scored}@staging", "--alias", "canary").err
+        assert "is the old name of --alias" in cli("promote", f"{scored}@1", "--alias", "a", "--to", "b").err
+
+    def test_who_promotes_a_deprecated_version_is_told_who_deprecated_it_and_why(self, cli: Cli, scored: str) -> None:
+        cli("promote", f"{scored}@1")
+        cli("deprecate", f"{scored}@1", "--reason", "use 2")
+        told = cli("promote", f"{scored}@1", "--alias", "staging").err
+        assert re.fullmatch(rf"warning: {scored}@1 is deprecated since 20\S+ by anonymous: use 2\n", told)
+        pulled = cli("pull", f"{scored}@production").err
+        assert pulled.startswith(f"warning: {scored}@production is version 1, which is deprecated: use 2\n")
+        assert cli("pull", f"{scored}@1").err.startswith(f"warning: {scored}@1 is deprecated: use 2\n")
+        assert cli("promote", f"{scored}@2").err == ""
+
+
+class TestPushIfChanged:
+    def test_a_push_that_made_nothing_says_so(self, cli: Cli, team: str, files: Path) -> None:
+        line = ("push", f"{team}/same", files, "--no-capture", "--if-changed")
+        made = cli(*line)
+        assert (made.err, made.out.split()[0]) == ("2 files, 9 bytes\n", f"{team}/same@1")
+        again = cli(*line, "--alias", "production")
+        assert again.out == made.out
+        assert again.err == f"nothing new: {team}/same@1 has the same files, 2 files, 9 bytes, now production\n"
+        assert cli(*line, "-o", "json").json["created"] is False
+        (files / "new.txt").touch()
+        assert cli(*line, "-o", "json").json["created"] is True
+
+
 class TestOrigin:
     def test_a_push_names_its_parents_and_its_run(self, cli: Cli, fraud: str, team: str, files: Path) -> None:
         pushed = cli(
@@ -181,6 +220,11 @@ class TestWords:
     def test_errors_name_the_options_of_the_command(self, cli: Cli, fraud: str, team: str, files: Path) -> None:
         assert cli("ls", fraud, "--sort", "metrics").err.startswith("error: --sort: can't sort by 'metrics'")
         assert cli("ls", fraud, "--filter", "a >").err.startswith("error: --filter: at character 4")
+        assert "create_time > now-1h" in cli("ls", fraud, "--filter", "create_time > 1h").err
+        assert "hint: 'modelyard show' lists the files" in cli("pull", fraud, "--file", "nope").err
+        assert "lists its versions and their metrics" in cli("best", fraud, "--metric", "acu").err
+        away = cli("ls", "--url", f"unix:{files}/nobody").err
+        assert (away.count("heck that"), away.count("hint")) == (1, 0)
         long = cli("push", f"{team}/x", files, "--label", f"k={'v' * 5000}").err
         assert long.startswith("error: --label")
 
@@ -211,7 +255,10 @@ class TestStatus:
             assert fact in told
         found = cli("status", "-o", "json").json["status"]
         assert found["registry"]["server_version"] == version("modelyard-server")
-        assert found["error"] is None
+        assert (found["reachable"], found["error"]) == (True, None)
+        settings = found["settings"]
+        assert (settings["token_given"], settings["url_given"], settings["ca_file"]) == (False, True, None)
+        assert (settings["cache_bytes"], settings["client_version"]) == (1000, version("modelyard"))
 
     def test_one_that_does_not_answer_is_told_with_the_settings(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -222,3 +269,6 @@ class TestStatus:
         assert "reachable  no" in answer.out
         assert f"unix:{tmp_path}/nobody" in answer.out
         assert "hunter2" not in answer.out + answer.err
+        found = cli("status", "--url", f"unix:{tmp_path}/nobody", "-o", "json").json["status"]
+        assert (found["reachable"], found["registry"], found["error"]["reason"]) == (False, None, "UNAVAILABLE")
+        assert found["settings"]["token_given"] is True

@@ -329,7 +329,8 @@ def promote(reference: str | VersionName | Version, alias: str = PRODUCTION, *, 
     """Points an alias of the model at a version, unless somebody else moves the alias at the same time.
 
     The reference is resolved and the alias is read first; then the alias is moved in one transaction, which checks
-    that both are still as they were. If the alias points at the version already, nothing is changed.
+    that both are still as they were. If the alias points at the version already, nothing is changed. A deprecated
+    version gives a ``DeprecatedVersionWarning`` that says who deprecated it, and why.
 
     >>> modelyard.promote("team/fraud@8", reason="better recall")
 
@@ -346,7 +347,7 @@ def promote(reference: str | VersionName | Version, alias: str = PRODUCTION, *, 
     return default_client().promote(reference, alias, reason=reason)
 
 
-def rollback(model: str | ModelName | Model, alias: str = PRODUCTION, *, reason: str = "") -> Promotion:
+def rollback(model: str | ModelName | Model, alias: str | None = None, *, reason: str = "") -> Promotion:
     """Points an alias back at the version before its last move, unless somebody else moves it at the same time.
 
     Call it again to go back one move more. ``aliases.rollback`` takes an etag that you have read yourself.
@@ -354,8 +355,8 @@ def rollback(model: str | ModelName | Model, alias: str = PRODUCTION, *, reason:
     >>> modelyard.rollback("team/fraud", reason="latency")
 
     Args:
-        model: As ``team/fraud``.
-        alias: The alias to move back.
+        model: As ``team/fraud``; or with the alias, as ``team/fraud@staging``.
+        alias: The alias to move back. ``production`` if none is named.
         reason: Why, for the log; at most 4 KiB.
 
     Raises:

@@ -9,6 +9,7 @@ from modelyard.core import times
 from modelyard.core.limits import MAX_PAGE_SIZE
 from modelyard.core.names import (
     DEFAULT_NAMESPACE,
+    PRODUCTION,
     AliasName,
     DeploymentName,
     ModelName,
@@ -72,6 +73,20 @@ def version_name(version: str | VersionName | Version) -> VersionName:
 def alias_name(model: str | ModelName | Model, alias: str) -> AliasName:
     """From ``team/fraud`` and ``production``."""
     return model_name(model).alias(_read("alias", lambda: check_alias(alias)))
+
+
+def alias_to_move(model: str | ModelName | Model, alias: str | None) -> AliasName:
+    """From ``team/fraud@staging``, or from ``team/fraud`` and ``staging``. ``production`` if none is named."""
+    if not isinstance(model, str):
+        return alias_name(model, alias or PRODUCTION)
+    named = reference(model, "model")
+    if named.selector is Selector.DEFAULT:
+        return alias_name(named.model, alias or PRODUCTION)
+    if named.selector is not Selector.ALIAS:
+        raise invalid("model", f"{model!r} is a version, and aliases move. Use {_short(named.model)}@{PRODUCTION}.")
+    if alias not in {None, named.value}:
+        raise invalid("alias", f"{alias!r} is not the alias of {model!r}. Give one of both.")
+    return alias_name(named.model, named.value)
 
 
 def webhook_name(webhook: str | WebhookName) -> WebhookName:

@@ -168,7 +168,7 @@ class CacheError(ModelyardError):
 
 
 class DeprecatedVersionWarning(UserWarning):
-    """A pulled version is deprecated. It is still served; the message has the owner's reason."""
+    """A pulled or promoted version is deprecated. It is still served; the message has the owner's reason."""
 
 
 class FactsWarning(UserWarning):

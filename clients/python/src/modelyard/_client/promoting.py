@@ -1,12 +1,14 @@
 """Promotions and rollbacks: an alias moves, unless somebody else moves it at the same time."""
 
 from modelyard import _convert, _naming
+from modelyard._caller import warn
 from modelyard._client.aliases import AsyncAliases
+from modelyard._client.deprecation import deprecation
 from modelyard._client.resolving import resolve
 from modelyard._connection import Connection
-from modelyard.core.names import ModelName
+from modelyard.core.names import AliasName, ModelName
 from modelyard.core.references import Reference, Selector
-from modelyard.errors import NotFoundError
+from modelyard.errors import DeprecatedVersionWarning, NotFoundError
 from modelyard.types import Alias, Promotion
 
 
@@ -21,6 +23,8 @@ async def promote(connection: Connection, reference: Reference, alias: str, reas
         )
     found = (await resolve(connection, reference, files=False)).version
     version = _convert.version_name(found.name)
+    if (warning := await deprecation(connection, found, reference)) is not None:
+        warn(warning, DeprecatedVersionWarning)
     aliases = AsyncAliases(connection)
     before = await _current(aliases, reference.model, alias)
     previous = before.version if before is not None else None
@@ -38,11 +42,11 @@ async def promote(connection: Connection, reference: Reference, alias: str, reas
     return Promotion(alias=after, previous_version=previous)
 
 
-async def rollback(connection: Connection, model: ModelName, alias: str, reason: str) -> Promotion:
+async def rollback(connection: Connection, name: AliasName, reason: str) -> Promotion:
     """Points the alias back at the version before its last move; see ``AsyncClient.rollback``."""
     aliases = AsyncAliases(connection)
-    before = await aliases.get(model, alias)
-    after = await aliases.rollback(model, alias, etag=before.etag, reason=reason)
+    before = await aliases.get(name.model, name.alias)
+    after = await aliases.rollback(name.model, name.alias, etag=before.etag, reason=reason)
     return Promotion(alias=after, previous_version=before.version)
 
 

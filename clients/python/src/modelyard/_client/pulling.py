@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from modelyard import _convert
 from modelyard._cache import Cache, Hold
 from modelyard._caller import warn
+from modelyard._client.deprecation import deprecated
 from modelyard._client.resolving import resolve
 from modelyard._connection import PATIENCE, Connection
 from modelyard._transfer.selection import chosen
@@ -117,8 +118,7 @@ class Pull:
 
     async def _finished(self, found: _Found) -> PulledModel:
         if found.version.state is VersionState.DEPRECATED:
-            reason = found.version.deprecation_reason
-            warn(f"{self.reference} is deprecated{': ' if reason else ''}{reason}", DeprecatedVersionWarning)
+            warn(deprecated(found.version, self.reference), DeprecatedVersionWarning)
         return PulledModel(
             reference=str(self.reference),
             path=found.path,

@@ -398,7 +398,8 @@ class AsyncVerbs:
         """Points an alias of the model at a version, unless somebody else moves the alias at the same time.
 
         The reference is resolved and the alias is read first; then the alias is moved in one transaction, which checks
-        that both are still as they were. If the alias points at the version already, nothing is changed.
+        that both are still as they were. If the alias points at the version already, nothing is changed. A deprecated
+        version gives a ``DeprecatedVersionWarning`` that says who deprecated it, and why.
 
         >>> await yard.promote("team/fraud@8", reason="better recall")
 
@@ -414,7 +415,9 @@ class AsyncVerbs:
         """
         return await promoting.promote(self._connection, _naming.reference(reference), alias, reason)
 
-    async def rollback(self, model: str | ModelName | Model, alias: str = PRODUCTION, *, reason: str = "") -> Promotion:
+    async def rollback(
+        self, model: str | ModelName | Model, alias: str | None = None, *, reason: str = ""
+    ) -> Promotion:
         """Points an alias back at the version before its last move, unless somebody else moves it at the same time.
 
         Call it again to go back one move more. ``aliases.rollback`` takes an etag that you have read yourself.
@@ -422,8 +425,8 @@ class AsyncVerbs:
         >>> await yard.rollback("team/fraud", reason="latency")
 
         Args:
-            model: As ``team/fraud``.
-            alias: The alias to move back.
+            model: As ``team/fraud``; or with the alias, as ``team/fraud@staging``.
+            alias: The alias to move back. ``production`` if none is named.
             reason: Why, for the log; at most 4 KiB.
 
         Raises:
@@ -431,7 +434,7 @@ class AsyncVerbs:
             ConflictError: Somebody else moved the alias at the same time. Look again before you repeat the call.
             FailedPreconditionError: There is no earlier move, or the earlier version is deleted or quarantined.
         """
-        return await promoting.rollback(self._connection, _naming.model_name(model), alias, reason)
+        return await promoting.rollback(self._connection, _naming.alias_to_move(model, alias), reason)
 
     async def diff(self, base: str | VersionName | Version, other: str | VersionName | Version) -> Comparison:
         """Compares two versions, also of different models: the same as ``versions.compare``.

@@ -346,7 +346,8 @@ class Verbs:
         """Points an alias of the model at a version, unless somebody else moves the alias at the same time.
 
         The reference is resolved and the alias is read first; then the alias is moved in one transaction, which checks
-        that both are still as they were. If the alias points at the version already, nothing is changed.
+        that both are still as they were. If the alias points at the version already, nothing is changed. A deprecated
+        version gives a ``DeprecatedVersionWarning`` that says who deprecated it, and why.
 
         >>> yard.promote("team/fraud@8", reason="better recall")
 
@@ -362,7 +363,7 @@ class Verbs:
         """
         return _loop.run(self._client.promote(reference, alias, reason=reason))
 
-    def rollback(self, model: str | ModelName | Model, alias: str = PRODUCTION, *, reason: str = "") -> Promotion:
+    def rollback(self, model: str | ModelName | Model, alias: str | None = None, *, reason: str = "") -> Promotion:
         """Points an alias back at the version before its last move, unless somebody else moves it at the same time.
 
         Call it again to go back one move more. ``aliases.rollback`` takes an etag that you have read yourself.
@@ -370,8 +371,8 @@ class Verbs:
         >>> yard.rollback("team/fraud", reason="latency")
 
         Args:
-            model: As ``team/fraud``.
-            alias: The alias to move back.
+            model: As ``team/fraud``; or with the alias, as ``team/fraud@staging``.
+            alias: The alias to move back. ``production`` if none is named.
             reason: Why, for the log; at most 4 KiB.
 
         Raises:

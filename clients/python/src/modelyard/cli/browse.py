@@ -271,7 +271,8 @@ def lineage(
         else:
             found = client.lineage.downstream(ref, **origins, namespace=namespace, depth=depth)
     if not found.nodes:
-        session.note("nothing was made from it")
+        where = f" in {namespace}; --namespace looks elsewhere" if any(origins.values()) else ""
+        session.note(f"nothing was made from it{where}")
     session.show(found, render.lineage(found, downstream=not upstream))
 
 

@@ -6,7 +6,7 @@ import typer
 
 from modelyard._naming import reference
 from modelyard.cli import values
-from modelyard.cli.completing import complete_model, complete_reference
+from modelyard.cli.completing import complete_reference
 from modelyard.cli.lifecycle import Reason
 from modelyard.cli.options import Directions, DropNonfinite, with_session
 from modelyard.cli.session import Session
@@ -25,7 +25,10 @@ _Ref = Annotated[
 def promote(
     session: Session,
     ref: _Ref,
-    to: Annotated[str, typer.Option(metavar="ALIAS", help="The alias to move.")] = PRODUCTION,
+    alias: Annotated[
+        str | None, typer.Option(metavar="ALIAS", help="The alias to move.", show_default=PRODUCTION)
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", hidden=True)] = None,  # its name until 0.1
     reason: Reason = "",
 ) -> None:
     """Point an alias at a version.
@@ -34,11 +37,14 @@ def promote(
     exit code is 4. A model without a version is refused; on a terminal the command asks whether you mean the newest.
     """
     named: str | VersionName = ref
+    if alias is not None and to is not None:
+        raise typer.BadParameter("is the old name of --alias; give one of both", param_hint="--to")
+    moved = alias or to or PRODUCTION
     with session.client() as client:
         if reference(ref).selector is Selector.DEFAULT and session.can_ask:
             named = client.resolve(f"{ref}@{LATEST}").version.name
-            session.confirm(f"point {to} at {short(named)}, the newest version?", yes=False)
-        promotion = client.promote(named, to, reason=reason)
+            session.confirm(f"point {moved} at {short(named)}, the newest version?", yes=False)
+        promotion = client.promote(named, moved, reason=reason)
     session.show(promotion, plain(_told(promotion)))
 
 
@@ -84,9 +90,16 @@ def evaluate(
 def rollback(
     session: Session,
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="The model, for example team/fraud.", autocompletion=complete_model)
+        str,
+        typer.Argument(
+            metavar="MODEL[@ALIAS]",
+            help="The model, for example team/fraud, or team/fraud@staging for another alias than production.",
+            autocompletion=complete_reference,
+        ),
     ],
-    alias: Annotated[str, typer.Option(metavar="ALIAS", help="The alias to move back.")] = PRODUCTION,
+    alias: Annotated[
+        str | None, typer.Option(metavar="ALIAS", help="The alias to move back.", show_default=PRODUCTION)
+    ] = None,
     reason: Reason = "",
 ) -> None:
     """Point an alias back at the version before its last move.

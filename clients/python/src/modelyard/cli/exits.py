@@ -59,12 +59,20 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
         "TARGET_NOT_EMPTY",
         "use another folder, or add --force to replace all that the target holds",
     ),
+    (errors.NotFoundError, "FILE_NOT_FOUND", "'modelyard show' lists the files of a version"),
+    (errors.NotFoundError, "VERSION_NOT_FOUND", "'modelyard ls' with the model lists its versions and their metrics"),
+    (errors.NotFoundError, "ALIAS_NOT_FOUND", "'modelyard show' with the model lists its aliases"),
+    (errors.NotFoundError, "VERSION_DELETED", "'modelyard restore' brings it back"),
+    (errors.NotFoundError, "MODEL_DELETED", "'modelyard restore' brings it back with its versions"),
+    (errors.NotFoundError, "NAMESPACE_DELETED", "'modelyard namespaces restore' brings it back"),
+    (errors.NotFoundError, "DEPLOYMENT_NOT_FOUND", "'modelyard deployments' with the model lists its deployments"),
     (errors.NotFoundError, "NOT_CACHED", "'modelyard cache ls' lists what is cached"),
     (errors.NotFoundError, "WEBHOOK_NOT_FOUND", "'modelyard webhooks ls' lists the webhooks of a namespace"),
     (errors.NotFoundError, "DELIVERY_NOT_FOUND", "'modelyard webhooks deliveries' lists the deliveries that are kept"),
     (errors.NotFoundError, "", "'modelyard ls' lists what exists; add --deleted to include what can be restored"),
     (errors.UnauthenticatedError, "", "set MODELYARD_TOKEN"),
-    (errors.UnavailableError, "", "check that the server runs, and that MODELYARD_URL or --url is right"),
+    (errors.UnavailableError, "UNAVAILABLE", ""),  # the message says what to check
+    (errors.UnavailableError, "", "run the command again"),
     (errors.ConflictError, "", "look with 'modelyard show', then repeat the command if it is still right"),
     (errors.DeadlineExceededError, "", "check whether the change took effect before you repeat the command"),
 )
@@ -117,6 +125,7 @@ _WORDS = {
     "without if_changed": "without --if-changed",
     "give drop_nonfinite=True": "add --drop-nonfinite",
     "Give at least one field": "Give at least one option",
+    "MODELYARD_URL": "MODELYARD_URL or --url",
 }
 
 

@@ -129,7 +129,7 @@ def release(session: Session, ref: _Version, reason: _Why) -> None:
 def rm(
     session: Session,
     what: _What,
-    alias: Annotated[str | None, typer.Option(metavar="NAME", help="Delete this alias of the model instead.")] = None,
+    alias: Annotated[str | None, typer.Option(metavar="ALIAS", help="Delete this alias of the model instead.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Delete a model with all its versions.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     reason: Annotated[str, typer.Option(help="With --alias: why, for the log.", show_default=False)] = "",

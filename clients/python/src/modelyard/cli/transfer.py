@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from modelyard import Client, NotFoundError
 from modelyard.cli import values
 from modelyard.cli.completing import complete_model, complete_reference
 from modelyard.cli.options import Directions, DropNonfinite, with_session
@@ -47,7 +48,7 @@ def push(
     ] = None,
     alias: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="An alias to point at the new version, up to 10. Repeatable."),
+        typer.Option(metavar="ALIAS", help="An alias to point at the new version, up to 10. Repeatable."),
     ] = None,
     description: Annotated[str, typer.Option(help="Markdown, at most 1 MiB.", show_default=False)] = "",
     framework: Annotated[
@@ -74,7 +75,8 @@ def push(
         bool,
         typer.Option(
             "--if-changed",
-            help="Make no new version if the newest one has the same files. Other metrics or params are refused.",
+            help="Make no new version if the newest one has the same files, and say so. Other metrics or params are"
+            " refused.",
         ),
     ] = False,
     include: Annotated[
@@ -98,6 +100,7 @@ def push(
     such as '!.env' says so: .git, __pycache__, .DS_Store, .env and the like.
     """
     with session.client() as client, session.progress() as progress:
+        newest = _newest(client, model) if if_changed else 0
         version = client.push(
             model,
             path,
@@ -120,9 +123,20 @@ def push(
             capture=capture,
             progress=progress,
         )
-    session.show({"version": version}, plain(f"{short(version.name)}  {version.digest}"))
+    created = version.number > newest
+    session.show({"version": version, "created": created}, plain(f"{short(version.name)}  {version.digest}"))
     pointers = f", now {', '.join(version.aliases)}" if version.aliases else ""
-    session.note(f"{files(version.file_count)}, {size(version.total_size)}{pointers}")
+    told = f"{files(version.file_count)}, {size(version.total_size)}{pointers}"
+    session.note(told if created else f"nothing new: {short(version.name)} has the same files, {told}")
+
+
+def _newest(client: Client, model: str) -> int:
+    """The highest number that a version of a model has, also a deleted one; 0 if there is none."""
+    try:
+        versions = client.versions.list(model, show_deleted=True, page_size=1)
+        return next((version.number for version in versions), 0)
+    except NotFoundError:  # the push creates the model, or says why it can't
+        return 0
 
 
 @with_session
