@@ -28,6 +28,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Workers get whole files. A long one that starts last would run alone, so these start first; in seconds, on two cores.
 _LONG_FILES: Final = {
     "server/test_fsck.py": 300,
+    "server/test_edited_columns.py": 120,
     "attacks/test_table.py": 230,
     "kill/test_failpoints.py": 160,
     "property/test_fuzz.py": 150,

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from modelyard_server.log.encoding import columns_of, decode, event_hash
-from modelyard_server.log.values import LogHead, StoredEvent
+from modelyard_server.log.values import GENESIS, LogHead, StoredEvent
 
 
 class Break(StrEnum):
@@ -23,7 +23,15 @@ class Fault(NamedTuple):
 
 
 def floor_fault(head: LogHead, compaction: StoredEvent | None) -> str | None:
-    """What is wrong with a log's floor; None if it is where the last compaction says. Each is an event of the chain."""
+    """What is wrong with where the kept events of a log begin; None if nothing is.
+
+    The floor is where the last compaction says, which is an event of the chain. The events confirm the hashes of the
+    head. If there are none, both hashes must be those of an empty log.
+    """
+    if head.floor == 0 and head.floor_hash != GENESIS:
+        return "its first event would be chained to another hash than that of an empty log"
+    if head.revision == head.floor and head.hash != head.floor_hash:
+        return "it has no events, and its head has another hash than that of an empty log"
     told = 0 if compaction is None else _floor_of(compaction)
     if told is None or head.floor == told:  # if its bytes can't be read, the chain says so
         return None

@@ -28,8 +28,10 @@ async def check(look: Look) -> None:
     """Checks every namespace, model, version with its files, and alias."""
     async for namespace in look.each("namespaces", inventory.NAMESPACES):
         compare(look, namespace.name, namespace.logged)
-        if not namespace.has_log:
+        if namespace.log_name is None:
             look.fault(LogKind.HEAD_WRONG, namespace.name, "its log has no head")
+        elif namespace.log_name != namespace.name:
+            look.fault(LogKind.HEAD_WRONG, namespace.name, f"the head of its log is that of {namespace.log_name}")
     async for model in look.each("models", inventory.MODELS):
         compare(look, model.name, model.logged)
         if not model.numbered:

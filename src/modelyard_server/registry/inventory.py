@@ -33,19 +33,19 @@ class NamespaceRecord(NamedTuple):
     key: int
     name: str
     logged: Logged
-    has_log: bool
+    log_name: str | None
+    """The name of the namespace according to the head of its log; None without a head."""
 
 
 def _namespace(row: Row[Any]) -> NamespaceRecord:
     namespace = namespace_rows.from_row(row)
-    return NamespaceRecord(
-        namespace.key, str(namespace.name), logged(row, NAMESPACE, namespace), row.log_key is not None
-    )
+    log_name = None if row.log_id is None else f"namespaces/{row.log_id}"
+    return NamespaceRecord(namespace.key, str(namespace.name), logged(row, NAMESPACE, namespace), log_name)
 
 
 NAMESPACES: Final = Every(
     with_last_event(
-        select(namespaces, log_heads.c.namespace_key.label("log_key")).outerjoin(
+        select(namespaces, log_heads.c.namespace_id.label("log_id")).outerjoin(
             log_heads, log_heads.c.namespace_key == namespaces.c.key
         ),
         NAMESPACE,
