@@ -8,7 +8,7 @@ from pathlib import Path
 import modelyard
 
 DOCUMENTED = {
-    "functions": ["check", "diff", "promote", "pull", "push", "resolve", "rollback", "watch"],
+    "functions": ["check", "diff", "promote", "pull", "push", "resolve", "rollback", "to_dataframe", "watch"],
     "clients": [
         *("AsyncClient", "AsyncServing", "AsyncPager", "UNSET", "Unset", "Call", "Interceptor"),
         *("AsyncAliases", "AsyncDeployments", "AsyncEvaluations", "AsyncEvents", "AsyncLineageGraph", "AsyncModels"),
@@ -23,6 +23,7 @@ DOCUMENTED = {
     ],
     "resources": ["Alias", "Deployment", "File", "Model", "Namespace", "Version", "VersionState", "Webhook"],
     "answers": [
+        "Best",
         "Comparison",
         *("Delivery", "DeliveryState"),
         "Difference",

@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
+import pandas as pd
 import pydantic
 import pytest
+from omegaconf import OmegaConf
 
 import modelyard
 from modelyard._client.datasets import role_of
@@ -341,6 +343,47 @@ def test_a_frame_tells_its_rows() -> None:
     frame = type("DataFrame", (), {"shape": (5, 2)})()
     (found,) = described(datasets={"my-valid": frame}).facts.datasets
     assert (found.rows, found.digest, found.role) == (5, "", DatasetRole.VALIDATION)
+
+
+def test_a_frame_of_pandas_has_a_digest_of_all_it_holds() -> None:
+    def digest(frame: pd.DataFrame) -> Dataset:
+        (found,) = described(datasets={"train": frame}).facts.datasets
+        return found
+
+    frame = pd.DataFrame({"x": [1, 2, None], "when": pd.to_datetime(["2026-01-01"] * 3), "kind": ["a", "b", "a"]})
+    found = digest(frame)
+    assert (found.rows, found.role, found.fingerprint) == (3, DatasetRole.TRAINING, Fingerprint.EXACT)
+    assert found.digest.startswith("pandas-sha256:")
+    assert digest(frame.copy()) == found
+    others = (
+        frame.assign(x=[1, 2, 3]),
+        frame.rename(columns={"x": "y"}),
+        frame.astype({"kind": "category"}),
+        frame.set_index("kind", drop=False),
+    )
+    assert len({found.digest, *(digest(other).digest for other in others)}) == 5
+    assert digest(pd.DataFrame({"lists": [[1], [2]]})) == Dataset(name="train", role=DatasetRole.TRAINING, rows=2)
+
+
+def test_scalars_of_pandas_are_params_and_metrics() -> None:
+    row = pd.DataFrame({"auc": [0.9], "epochs": [3], "day": pd.to_datetime(["2026-01-01"])}).iloc[0]
+    facts = described(params=row, metrics=row[["auc", "epochs"]]).facts
+    assert facts.params == {"auc": 0.9, "epochs": 3, "day": "2026-01-01T00:00:00"}
+    assert facts.metrics == {"auc": 0.9, "epochs": 3.0}
+
+
+def test_a_configuration_of_omegaconf_is_read_as_it_resolves() -> None:
+    config = OmegaConf.create(
+        {"optimizer": {"lr": 0.1, "betas": [0.9, 0.99]}, "out": "runs/${optimizer.lr}", "n": None}
+    )
+    assert described(params=config).facts.params == {
+        "optimizer.lr": 0.1,
+        "optimizer.betas": "[0.9, 0.99]",
+        "out": "runs/0.1",
+        "n": "null",
+    }
+    refused = violations(params=OmegaConf.create({"lr": "???", "out": "${nothing}"}))
+    assert "lr" in str(refused)
 
 
 @pytest.mark.parametrize("name", ["train_test_split", "contest", "pretrained", ""])

@@ -59,6 +59,17 @@ def test_a_notebook_shows_stored_text_as_text() -> None:
     assert HOSTILE not in MODEL._repr_html_()
 
 
+def test_a_notebook_shows_lists_and_maps_whole_and_folds_long_ones() -> None:
+    many = tuple(File(path=f"weights-{number}.bin", size=1, digest="") for number in range(1200))
+    packages = Environment(packages={f"p{number}": "1" for number in range(200)})
+    page = replace(VERSION, files=many, environment=packages)._repr_html_()
+    assert "<details><summary>1200 items</summary>path=weights-0.bin, " in page
+    assert "weights-999.bin" in page
+    assert "… and 200 more; to_dict() has all" in page
+    assert "p199=1" in page
+    assert page.count("<details>") == page.count("</details>")
+
+
 def test_the_plain_form_begins_with_the_name() -> None:
     assert list(VERSION.to_dict())[:3] == ["name", "reference", "number"]
     assert VERSION.to_dict()["reference"] == "team/fraud@3"

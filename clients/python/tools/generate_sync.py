@@ -45,7 +45,6 @@ MODULE: Final = '''\
 {noqa}{imports}
 
 from modelyard import _loop
-from modelyard._caller import on_caller
 from modelyard._paging import Pager
 from modelyard._serving_sync import Serving, asynchronous
 {parts}
@@ -123,7 +122,7 @@ class Method:
         return ", ".join(passed.format(instead.get(name, name)) for name, passed in self._arguments)
 
     def sync(self) -> str:
-        arguments = self.arguments(progress="on_caller(progress)", serving="asynchronous(serving)")
+        arguments = self.arguments(serving="asynchronous(serving)")
         call = f"{self.maker}(self._client.{self.name}({arguments}))"
         return f"""
     def {self.name}({self.parameters}) -> {self.returns}:

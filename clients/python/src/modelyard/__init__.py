@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         AsyncWebhooks,
     )
     from modelyard._default import check, diff, promote, pull, push, resolve, rollback, watch
+    from modelyard._frames import to_dataframe
     from modelyard._paging import AsyncPager, Pager
     from modelyard._serving_sync import Serving
     from modelyard._sync import (
@@ -254,6 +255,7 @@ __all__ = [
     "push",
     "resolve",
     "rollback",
+    "to_dataframe",
     "watch",
 ]
 
@@ -266,6 +268,7 @@ _MODULES = (
     "core.references",
     "types",
     "interceptors",
+    "_frames",
     "_unset",
     "_paging",
     "_client",

@@ -20,19 +20,18 @@ mailbox: ContextVar[SimpleQueue[Mail | None] | None] = ContextVar("mailbox", def
 """What the waiting thread is asked to call, then None to end its wait. Not set where no other thread waits."""
 
 
-def on_caller(callback: Callable[[_T], None] | None) -> Callable[[_T], None] | None:
+def on_caller(callback: Callable[[_T], None]) -> Callable[[_T], None]:
     """A callback for the private loop that has the given one called by the waiting thread."""
-    if callback is None:
-        return None
-    return lambda value: _tell(partial(callback, value))
+    return lambda value: tell(partial(callback, value))
 
 
 def warn(message: str, category: type[Warning]) -> None:
     """Warns the program, at its line and not at one of the SDK's."""
-    _tell(partial(_warn, message, category))
+    tell(partial(_warn, message, category))
 
 
-def _tell(mail: Mail) -> None:
+def tell(mail: Mail) -> None:
+    """Has the waiting thread call it, or calls it if no other thread waits."""
     box = mailbox.get()
     if box is None:
         mail()

@@ -2,14 +2,15 @@
 
 # ruff: noqa: A002 - the field has that name everywhere
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from modelyard._bar import Watching
 from modelyard._environment import default_client
 from modelyard._serving_sync import Serving
 from modelyard.core.facts import Dataset, Direction, Environment, Facts, Framework, Parent, Run, Signature, Source
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
-from modelyard.types import Comparison, Model, Progress, Promotion, PulledModel, Resolution, Version
+from modelyard.types import Comparison, Model, Promotion, PulledModel, Resolution, Version
 
 
 def push(
@@ -37,7 +38,7 @@ def push(
     exclude: Sequence[str] = (),
     links_within: str | os.PathLike[str] | None = None,
     capture: bool = True,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Watching = True,
 ) -> Version:
     """Uploads a file or a folder and commits it, with its facts, as the model's next version.
 
@@ -51,8 +52,8 @@ def push(
         files: A file, or a folder with everything in it: 1 to 10,000 files, each up to 5 TiB, paths up to 1024
             bytes. Links out of the folder, sockets and devices are refused. ``.git``, ``__pycache__``,
             ``.DS_Store``, ``.env`` and the like are left out of a folder, with a ``FilesWarning``.
-        params: A mapping, a dataclass, a namespace of argparse, or a configuration of pydantic or OmegaConf: at
-            most 10,000 values. Those of nested ones get names with dots, as ``optimizer.lr``. Text, 64-bit
+        params: A mapping, a dataclass, a namespace of argparse, a series of pandas, or a configuration of pydantic
+            or OmegaConf: at most 10,000 values. Those of nested ones get names with dots, as ``optimizer.lr``. Text, 64-bit
             integers, finite floats and booleans keep their types. Paths become text, an enum becomes its value,
             times become ISO 8601 (in UTC if they have a zone), durations seconds. None, lists, tuples and sets
             become JSON, as ``[1, 2]``. Text over 4 KiB is kept as a file of the version; the param names it.
@@ -85,7 +86,8 @@ def push(
         links_within: A folder that links may lead to besides the pushed one.
         capture: Find source and environment: git, packages, machine and job. Never secrets. Never fails a push.
             Facts that can't be collected within 5 s are stored as not collected, with a ``FactsWarning``.
-        progress: Called with the bytes so far, by the thread that makes the call.
+        progress: A callback for the bytes so far, called by the thread that makes the call. True: a bar on
+            standard error, if that is a terminal, and in notebooks. False: none.
 
     Raises:
         InvalidArgumentError: A value breaks a limit, or a file can't be used. All that is wrong is listed, and
@@ -221,7 +223,7 @@ def pull(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     files: Sequence[str] = (),
-    progress: Callable[[Progress], None] | None = None,
+    progress: Watching = True,
 ) -> PulledModel:
     """Downloads the files of a version and verifies every byte.
 
@@ -253,7 +255,8 @@ def pull(
         include: Patterns as in ``.gitignore``: only files that match one of them are pulled.
         exclude: Patterns of files not to pull.
         files: The paths of the files to pull, instead of patterns.
-        progress: Called with the bytes so far, by the thread that makes the call.
+        progress: A callback for the bytes so far, called by the thread that makes the call. True: a bar on
+            standard error, if that is a terminal, and in notebooks. False: none.
 
     Raises:
         NotFoundError: The reference means nothing, or no file is selected.
@@ -294,7 +297,7 @@ def watch(
     *,
     serving: Serving | None = None,
     wait: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Watching = False,
 ) -> Iterator[PulledModel]:
     """Pulls the version a reference points to, then each new version when the reference moves. Never ends.
 
@@ -314,7 +317,7 @@ def watch(
             program has loaded it by then.
         wait: At the start, wait for a registry that can't be reached and for an alias, a model or a version that
             does not exist yet, with a ``WaitingWarning`` that says why. By default these are errors.
-        progress: Called with the bytes of each pull so far, by the thread that makes the call.
+        progress: For each pull: see ``pull``.
 
     Raises:
         NotFoundError: The reference means nothing at the start.

@@ -1,13 +1,19 @@
 """Lists, fetched page by page while they are read."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from modelyard import _loop
+from modelyard._frames import to_dataframe
 from modelyard.core.limits import MAX_PAGE_SIZE
+from modelyard.core.record import Record
 from modelyard.errors import BadAnswerError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _T = TypeVar("_T")
+_Record = TypeVar("_Record", bound=Record)
 
 _LONGEST_TOKEN: Final = 64 << 10
 """Characters of the token of a page."""
@@ -51,6 +57,10 @@ class AsyncPager(Generic[_T]):
             if count == remember_at:
                 seen, remember_at = token, 2 * remember_at
 
+    async def to_dataframe(self: "AsyncPager[_Record]") -> "pd.DataFrame":
+        """All items as a data frame of pandas: see :func:`modelyard.to_dataframe`."""
+        return to_dataframe([item async for item in self])
+
     async def __aiter__(self) -> AsyncIterator[_T]:
         async for page in self.pages():
             for item in page:
@@ -76,6 +86,10 @@ class Pager(Generic[_T]):
     def pages(self) -> Iterator[tuple[_T, ...]]:
         """The items of each page, as the registry sent them. A page may be empty or short; others may follow."""
         return _loop.iterate(self._pager.pages())
+
+    def to_dataframe(self: "Pager[_Record]") -> "pd.DataFrame":
+        """All items as a data frame of pandas: see :func:`modelyard.to_dataframe`."""
+        return to_dataframe(self)
 
     def __iter__(self) -> Iterator[_T]:
         for page in self.pages():

@@ -77,7 +77,8 @@ def members(value: Any) -> Mapping[Any, Any] | None:
     if isinstance(value, SimpleNamespace) or any(base.__name__ == "Namespace" for base in type(value).__mro__):
         named: dict[str, Any] = vars(value)
         return named
-    if hasattr(value, "keys") and hasattr(value, "__getitem__") and not hasattr(value, "shape"):
+    # A series of pandas has names too; a frame and an array have more than one value for a name, or none.
+    if hasattr(value, "keys") and hasattr(value, "__getitem__") and len(getattr(value, "shape", [1])) == 1:
         return {key: value[key] for key in value.keys()}  # noqa: SIM118 - not a mapping: only this is sure
     return None
 

@@ -91,7 +91,7 @@ class Pull:
     place: Place | None = None
     """What ``target`` is to become."""
     choice: Choice = Choice()
-    progress: Callable[[Progress], None] | None
+    progress: Callable[[Progress], None] | None = None
     meant_by: Reference | None = None
     """What a watch was asked for, and came to mean ``reference``: it is remembered for it too."""
     hold: Hold = field(default_factory=Hold)

@@ -54,7 +54,7 @@ class Push:
     if_changed: bool
     capture: bool
     state_dir: Path | None
-    progress: Callable[[Progress], None] | None
+    progress: Callable[[Progress], None] | None = None
 
     async def run(self) -> Version:
         """Uploads what the registry lacks, then commits. Run again after any failure, it goes on where it was."""

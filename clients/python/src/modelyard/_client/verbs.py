@@ -4,11 +4,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from modelyard import _config, _convert, _naming
+from modelyard._bar import Watching, watched
 from modelyard._cache import Cache
 from modelyard._caller import warn
 from modelyard._client import promoting, resolving
@@ -25,7 +27,7 @@ from modelyard.core.facts import Dataset, Direction, Environment, Facts, Framewo
 from modelyard.core.names import PRODUCTION, ModelName, VersionName
 from modelyard.core.references import Reference
 from modelyard.errors import CacheError, FieldViolation, FilesWarning, InvalidArgumentError
-from modelyard.types import Comparison, Model, Progress, Promotion, PulledModel, Resolution, Version
+from modelyard.types import Comparison, Model, Promotion, PulledModel, Resolution, Version
 
 
 class AsyncVerbs:
@@ -62,7 +64,7 @@ class AsyncVerbs:
         exclude: Sequence[str] = (),
         links_within: str | os.PathLike[str] | None = None,
         capture: bool = True,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Watching = True,
     ) -> Version:
         """Uploads a file or a folder and commits it, with its facts, as the model's next version.
 
@@ -76,8 +78,8 @@ class AsyncVerbs:
             files: A file, or a folder with everything in it: 1 to 10,000 files, each up to 5 TiB, paths up to 1024
                 bytes. Links out of the folder, sockets and devices are refused. ``.git``, ``__pycache__``,
                 ``.DS_Store``, ``.env`` and the like are left out of a folder, with a ``FilesWarning``.
-            params: A mapping, a dataclass, a namespace of argparse, or a configuration of pydantic or OmegaConf: at
-                most 10,000 values. Those of nested ones get names with dots, as ``optimizer.lr``. Text, 64-bit
+            params: A mapping, a dataclass, a namespace of argparse, a series of pandas, or a configuration of pydantic
+                or OmegaConf: at most 10,000 values. Those of nested ones get names with dots, as ``optimizer.lr``. Text, 64-bit
                 integers, finite floats and booleans keep their types. Paths become text, an enum becomes its value,
                 times become ISO 8601 (in UTC if they have a zone), durations seconds. None, lists, tuples and sets
                 become JSON, as ``[1, 2]``. Text over 4 KiB is kept as a file of the version; the param names it.
@@ -110,7 +112,8 @@ class AsyncVerbs:
             links_within: A folder that links may lead to besides the pushed one.
             capture: Find source and environment: git, packages, machine and job. Never secrets. Never fails a push.
                 Facts that can't be collected within 5 s are stored as not collected, with a ``FactsWarning``.
-            progress: Called with the bytes so far, on the loop that makes the call.
+            progress: A callback for the bytes so far, called on the loop that makes the call. True: a bar on
+                standard error, if that is a terminal, and in notebooks. False: none.
 
         Raises:
             InvalidArgumentError: A value breaks a limit, or a file can't be used. All that is wrong is listed, and
@@ -152,9 +155,9 @@ class AsyncVerbs:
             ),
             if_changed=if_changed,
             capture=capture,
-            progress=progress,
         )
-        return await push.run()
+        with watched(progress) as told:
+            return await replace(push, progress=told).run()
 
     async def check(
         self,
@@ -263,7 +266,7 @@ class AsyncVerbs:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         files: Sequence[str] = (),
-        progress: Callable[[Progress], None] | None = None,
+        progress: Watching = True,
     ) -> PulledModel:
         """Downloads the files of a version and verifies every byte.
 
@@ -295,7 +298,8 @@ class AsyncVerbs:
             include: Patterns as in ``.gitignore``: only files that match one of them are pulled.
             exclude: Patterns of files not to pull.
             files: The paths of the files to pull, instead of patterns.
-            progress: Called with the bytes so far, on the loop that makes the call.
+            progress: A callback for the bytes so far, called on the loop that makes the call. True: a bar on
+                standard error, if that is a terminal, and in notebooks. False: none.
 
         Raises:
             NotFoundError: The reference means nothing, or no file is selected.
@@ -315,15 +319,16 @@ class AsyncVerbs:
         if target is not None:
             kind = TargetLink if link else TargetFolder
             place = await asyncio.to_thread(kind, Path(target), force=force)
-        return await Pull(
-            connection=self._connection,
-            cache=self._cache_for(target) if cache else None,
-            reference=named,
-            target=Path(target) if target is not None else None,
-            place=place,
-            choice=Choice(_patterns(include), _patterns(exclude), _patterns(files)),
-            progress=progress,
-        ).run()
+        with watched(progress) as told:
+            return await Pull(
+                connection=self._connection,
+                cache=self._cache_for(target) if cache else None,
+                reference=named,
+                target=Path(target) if target is not None else None,
+                place=place,
+                choice=Choice(_patterns(include), _patterns(exclude), _patterns(files)),
+                progress=told,
+            ).run()
 
     async def resolve(self, reference: str | VersionName | Version) -> Resolution:
         """Tells which version a reference means now, and by which rule. The version's ``files`` are left out.
@@ -343,7 +348,7 @@ class AsyncVerbs:
         *,
         serving: AsyncServing | None = None,
         wait: bool = False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Watching = False,
     ) -> AsyncIterator[PulledModel]:
         """Pulls the version a reference points to, then each new version when the reference moves. Never ends.
 
@@ -363,7 +368,7 @@ class AsyncVerbs:
                 program has loaded it by then.
             wait: At the start, wait for a registry that can't be reached and for an alias, a model or a version that
                 does not exist yet, with a ``WaitingWarning`` that says why. By default these are errors.
-            progress: Called with the bytes of each pull so far, on the loop that makes the call.
+            progress: For each pull: see ``pull``.
 
         Raises:
             NotFoundError: The reference means nothing at the start.
@@ -371,23 +376,20 @@ class AsyncVerbs:
             UnavailableError: The registry can't be reached at the start, and the reference was never pulled on this
                 machine.
         """
-        watched = _naming.reference(reference)
+        named = _naming.reference(reference)
 
-        def pull(wanted: Reference) -> Pull:
-            return Pull(
-                connection=self._connection,
-                cache=self._cache,
-                reference=wanted,
-                target=None,
-                progress=progress,
-                meant_by=watched,
-            )
+        def prepared(wanted: Reference) -> Pull:
+            return Pull(connection=self._connection, cache=self._cache, reference=wanted, target=None, meant_by=named)
+
+        async def pull(wanted: Reference) -> PulledModel:
+            with watched(progress) as told:
+                return await replace(prepared(wanted), progress=told).run()
 
         models = Watch(
             connection=self._connection,
-            reference=watched,
-            pull=lambda wanted: pull(wanted).run(),
-            fall_back=lambda error: pull(watched).fall_back(error),
+            reference=named,
+            pull=pull,
+            fall_back=lambda error: prepared(named).fall_back(error),
             wait=wait,
         ).models()
         return models if serving is None else serving.acknowledging(models)
@@ -467,7 +469,6 @@ class AsyncVerbs:
         described: Callable[[], Described],
         if_changed: bool = False,
         capture: bool = False,
-        progress: Callable[[Progress], None] | None = None,
     ) -> Push:
         """A push whose arguments are right. Raises ``InvalidArgumentError`` with all that is wrong."""
         violations: list[FieldViolation] = []
@@ -489,7 +490,6 @@ class AsyncVerbs:
             if_changed=if_changed,
             capture=capture,
             state_dir=_config.state_dir(self._cache_dir),
-            progress=progress,
         )
 
     @cached_property

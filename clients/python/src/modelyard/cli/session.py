@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import Any, TextIO, TypeVar
+from typing import Any, Literal, TextIO, TypeVar
 
 import typer
 from rich.console import Console, RenderableType
@@ -104,10 +104,10 @@ class Session:
             raise typer.Exit(Exit.OTHER)
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[modelyard.Progress], None] | None]:
-        """Bars on stderr while files travel; None where nobody watches."""
+    def progress(self) -> Iterator[Callable[[modelyard.Progress], None] | Literal[False]]:
+        """Bars on stderr while files travel; False where nobody watches."""
         if self.quiet or not sys.stderr.isatty():
-            yield None
+            yield False
             return
         with progress_bars(_console(sys.stderr)) as update:
             yield update

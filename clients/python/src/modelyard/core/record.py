@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields
 from datetime import datetime
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,10 @@ _SHORT: Final = 60
 _FOR_PROGRAMS: Final = frozenset({"uid", "etag"})
 _FEW: Final = 3
 """Entries of a list or a map that a short form has; more are counted."""
+_UNFOLDED: Final = 10
+"""Entries of a list or a map that HTML shows at once; more are folded."""
+_SHOWN: Final = 1000
+"""Entries of a list or a map that HTML has."""
 
 
 class Record:
@@ -55,7 +60,7 @@ class Record:
         """HTML for a notebook. Stored text is escaped."""
         left = "style='text-align:left'"
         rows = "".join(
-            f"<tr><th {left}>{_text(name)}</th><td {left}>{_text(_cell(value))}</td></tr>"
+            f"<tr><th {left}>{_text(name)}</th><td {left}>{_cell(value)}</td></tr>"
             for name, value in self.to_dict().items()
             if value not in (None, "", [], {})
         )
@@ -139,11 +144,17 @@ def _short(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
+    """HTML of a plain value. A long list or map is folded, until a reader opens it."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_cell(each)}" for key, each in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_cell, value)) if len(value) <= _FEW else f"{len(value)} items"
-    return str(value)
+        parts = [f"{_text(str(key))}={_cell(each)}" for key, each in islice(value.items(), _SHOWN)]
+    elif isinstance(value, list):
+        parts = [_cell(each) for each in value[:_SHOWN]]
+    else:
+        return _text(str(value))
+    if len(value) <= _UNFOLDED:
+        return ", ".join(parts)
+    more = f"<br>… and {len(value) - _SHOWN} more; to_dict() has all" if len(value) > _SHOWN else ""
+    return f"<details><summary>{len(value)} items</summary>{'<br>'.join(parts)}{more}</details>"
 
 
 def _text(text: str) -> str:

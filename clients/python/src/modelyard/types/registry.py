@@ -4,13 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from modelyard._frames import to_dataframe
 from modelyard.core.facts import Direction, Facts, Param
 from modelyard.core.manifest import File
 from modelyard.core.names import AliasName, EvaluationName, ModelName, NamespaceName, VersionName
 from modelyard.core.record import Record, readable
 from modelyard.core.references import Reference, Selector
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class VersionState(Enum):
@@ -271,3 +275,10 @@ class Comparison(Record):
     added_bytes: int
     truncated: bool
     """Whether differences were left out because the answer would be too large."""
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """A row for each difference: ``section``, ``name``, ``before``, ``after``.
+
+        Raises ``ImportError`` if pandas is not installed; ``modelyard[pandas]`` brings it.
+        """
+        return to_dataframe(self.differences)
