@@ -53,11 +53,11 @@ def push(
             bytes. Links out of the folder, sockets and devices are refused. ``.git``, ``__pycache__``,
             ``.DS_Store``, ``.env`` and the like are left out of a folder, with a ``FilesWarning``.
         params: A mapping, a dataclass, a namespace of argparse, a series of pandas, or a configuration of pydantic
-            or OmegaConf: at most 10,000 values. Those of nested ones get names with dots, as ``optimizer.lr``. Text, 64-bit
-            integers, finite floats and booleans keep their types. Paths become text, an enum becomes its value,
-            times become ISO 8601 (in UTC if they have a zone), durations seconds. None, lists, tuples and sets
-            become JSON, as ``[1, 2]``. Text over 4 KiB is kept as a file of the version; the param names it.
-            Filter as ``params.<name>``.
+            or OmegaConf: at most 10,000 values. Those of nested ones get names with dots, as ``optimizer.lr``.
+            Text, 64-bit integers, finite floats and booleans keep their types. Paths become text, an enum becomes
+            its value, times become ISO 8601 (in UTC if they have a zone), durations seconds. None, lists, tuples
+            and sets become JSON, as ``[1, 2]``. Text over 4 KiB is kept as a file of the version; the param names
+            it. Filter as ``params.<name>``.
         metrics: The same, of at most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
         directions: For some of the metrics: whether higher or lower is better. ``best`` goes by it.
         datasets: Names to URIs, paths, data frames or data sets of Hugging Face; or ``Dataset`` records. Rows and

@@ -119,7 +119,8 @@ class Client(Verbs):
         """Opens one file of a version for reading, from any position.
 
         The file is pulled into the cache and verified as a whole first, unless it is there: a part of a file can't be
-        verified alone.
+        verified alone. A version is plain data, which can be compared, pickled and sent elsewhere, and belongs to no
+        client; so this is a method of the client and not of the version.
 
         >>> with yard.open("team/fraud@production", "config.json") as file:
         ...     config = json.load(file)

@@ -1,8 +1,11 @@
 """The command ``modelyard``."""
 
+import os
 import sys
+from functools import partial
 from importlib.util import find_spec
 
+from modelyard.cli import bash
 from modelyard.cli.streams import open_missing, tell
 
 
@@ -19,6 +22,8 @@ def main() -> int:
         # An SDK installed without the extra must get to the lines above.
         from modelyard.cli.app import run  # noqa: PLC0415
 
+        if bash.asks(os.environ):
+            return bash.complete(partial(run, sys.argv[1:]))
         return run(sys.argv[1:])
     except KeyboardInterrupt:  # while it is imported
         sys.stderr.write("error: interrupted\n")

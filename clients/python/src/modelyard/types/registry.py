@@ -102,7 +102,7 @@ class Model(Record):
 @readable
 @dataclass(frozen=True, kw_only=True)
 class Version(Facts):
-    """An immutable snapshot: files and facts."""
+    """An immutable snapshot: files and facts. ``client.open(version, path)`` reads one of its files."""
 
     name: VersionName
     uid: str
