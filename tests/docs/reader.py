@@ -21,6 +21,7 @@ from tests.docs.outputs import equal
 from tests.packaging.dockerfile import parse as parse_dockerfile
 from tests.support.children import BIN, PATIENCE, SERVER, clean_environment, spawn
 from tests.support.postgres import free_port
+from tests.support.receiver import CERTIFICATE
 
 UPDATE: Final = bool(os.environ.get("MODELYARD_DOCS_UPDATE"))
 """Whether pages are rewritten to show what is printed now."""
@@ -64,6 +65,7 @@ class Reader:
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "MODELYARD_URL": url,
             "PYTHONUNBUFFERED": "1",
+            "RECEIVER_CERTIFICATE": str(CERTIFICATE.with_suffix("")),
             "PYTHONWARNINGS": "default",
             "COLUMNS": "200",
         }

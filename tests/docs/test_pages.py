@@ -12,6 +12,7 @@ import pytest
 from tests.docs.blocks import blocks
 from tests.docs.reader import UPDATE, Reader
 from tests.support.children import ROOT
+from tests.support.receiver import CERTIFICATE
 from tests.support.server import ServerProcess
 
 HINT: Final = "If the commands do what they should, MODELYARD_DOCS_UPDATE=1 has the pages show their new output."
@@ -27,7 +28,10 @@ OTHERS: Final = [
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("registry")).start()
+    process = ServerProcess(tmp_path_factory.mktemp("registry"), "--webhook-networks", "127.0.0.0/8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        process.start()
     yield process
     process.close()
 
