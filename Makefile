@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test test-long mutants check docs docs-serve docs-test bench protos freeze-contract contract format lock clean dist
+.PHONY: help demo serve test test-others lock-others test-long mutants check docs docs-serve docs-test bench protos freeze-contract contract format lock clean dist
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,6 +29,16 @@ test: $(READY) ## all tests
 
 docs-test: $(READY) ## run every command of the documentation against a real server, and check all links
 	@$(BIN)/pytest -n 2 tests/docs
+
+.venv-others/.ready: tests/others/requirements.lock | $(READY)
+	@echo "Installing other projects' packages into .venv-others (once; 1 GB) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-others
+	@UV_COMPILE_BYTECODE=1 $(BIN)/uv pip sync --quiet --python .venv-others/bin/python --require-hashes $<
+	@$(BIN)/uv pip install --quiet --python .venv-others/bin/python --no-deps -e clients/python
+	@touch $@
+
+test-others: $(READY) .venv-others/.ready ## tests with the real MLflow and Hugging Face datasets; not part of 'make test'
+	@$(BIN)/pytest tests/others
 
 test-long: $(READY) ## what tests do at random or many times, ten times as often; an hour
 	@MODELYARD_TEST_SCALE=10 HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 \
@@ -88,5 +98,11 @@ lock: $(READY) ## write the lock files from the pyproject files; no registry hos
 	@$(EXPORT) --all-packages --all-groups --all-extras -o requirements.lock
 	@$(EXPORT) --package modelyard-server --no-dev -o requirements-server.lock
 
+# The packages that both have keep the versions of requirements.lock.
+lock-others: $(READY) ## write tests/others/requirements.lock
+	@env -u UV_INDEX -u UV_DEFAULT_INDEX $(BIN)/uv pip compile --quiet --generate-hashes --no-annotate --no-header \
+		--constraints requirements.lock --python-version 3.11 -o tests/others/requirements.lock \
+		tests/others/requirements.in clients/python/pyproject.toml
+
 clean: ## remove what the targets above made
-	@rm -rf .venv .venv-peers dist .cache docs/reference clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-peers .venv-others dist .cache docs/reference clients/python/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,12 +1,13 @@
 """The wheels hold what they should, and work where nothing else is: at both ends of what the SDK supports."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ SESSION = Path(__file__).with_name("sdk_session.py")
 SDK_SOURCES = ROOT / "clients/python/src"
 SERVER_SOURCES = ROOT / "src"
 LOCK = ROOT / "requirements.lock"
-BOTH = ("modelyard[cli,crc32c]", "modelyard-server")
+SDK_PROJECT = ROOT / "clients/python/pyproject.toml"
+EXTRAS = tuple(tomllib.loads(SDK_PROJECT.read_text())["project"]["optional-dependencies"])
+BOTH = (f"modelyard[{','.join(EXTRAS)}]", "modelyard-server")
+HERE = f"3.{sys.version_info.minor}"
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +32,52 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def other_pythons() -> list[str]:
-    """The interpreters at hand that we support, besides the one that runs the tests."""
-    minors = [minor for minor in (11, 12, 13) if minor != sys.version_info.minor]
-    found = [path for minor in minors if (path := shutil.which(f"python3.{minor}"))]
-    return [path for path in found if subprocess.run([path, "-V"], check=False, capture_output=True).returncode == 0]
+class Wheelhouse:
+    """Folders with the wheels of all that both packages need with all extras, in the locked versions.
+
+    Filling them needs an index, once for each version of Python; installing from them needs none.
+    """
+
+    def __init__(self, wheels: Path, folder: Path) -> None:
+        self._wheels = wheels
+        self._folder = folder
+
+    def install(self, python: Path, *packages: str, version: str = HERE) -> None:
+        sources = ("--no-index", "--find-links", self._wheels, "--find-links", self._filled(version))
+        run(UV, "pip", "install", "--quiet", "--python", python, *sources, *packages)
+
+    def _filled(self, version: str) -> Path:
+        house = self._folder / version
+        if not house.exists():
+            pins = self._folder / f"{version}.txt"
+            resolve = (UV, "pip", "compile", "--quiet", "--python-version", version, "--constraints", LOCK, "-o", pins)
+            projects = (SDK_PROJECT, ROOT / "pyproject.toml")
+            run(*resolve, "--all-extras", "--no-emit-package", "modelyard", *projects)
+            fetch = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
+            run(*fetch, "--python-version", version, "--dest", house, "--requirement", pins, env=dict(os.environ))
+        return house
+
+
+@pytest.fixture(scope="module")
+def wheelhouse(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
+    return Wheelhouse(wheels, tmp_path_factory.mktemp("wheelhouse"))
+
+
+def other_pythons() -> dict[str, Path]:
+    """The interpreters at hand that we support, besides the one that runs the tests: on the path, or of pyenv."""
+    names = [f"3.{minor}" for minor in (11, 12, 13) if minor != sys.version_info.minor]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = {name: _first((shutil.which(f"python{name}"), *pyenv.glob(f"{name}.*/bin/python{name}"))) for name in names}
+    return {name: python for name, python in found.items() if python is not None}
+
+
+def _first(candidates: Iterable[str | Path | None]) -> Path | None:
+    """One that runs: the command of pyenv only tells that a version is not chosen."""
+    return next((Path(each) for each in candidates if each is not None and _runs(each)), None)
+
+
+def _runs(python: str | Path) -> bool:
+    return subprocess.run([python, "-V"], check=False, capture_output=True).returncode == 0
 
 
 def wheel(folder: Path, distribution: str) -> Path:
@@ -40,12 +85,10 @@ def wheel(folder: Path, distribution: str) -> Path:
     return found
 
 
-def environment(folder: Path, *arguments: str | Path) -> Path:
-    """The interpreter of a new environment, with what ``uv pip install ARGUMENTS`` puts there."""
-    run(UV, "venv", "--quiet", folder)
-    python = folder / "bin" / "python"
-    run(UV, "pip", "install", "--quiet", "--python", python, *arguments)
-    return python
+def virtual(folder: Path, python: str | Path = sys.executable) -> Path:
+    """The interpreter of a new environment, which holds nothing."""
+    run(UV, "venv", "--quiet", "--python", python, folder)
+    return folder / "bin" / "python"
 
 
 def installed(python: Path) -> dict[str, str]:
@@ -55,20 +98,25 @@ def installed(python: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def oldest(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("oldest") / "environment"
-    return environment(folder, "--resolution", "lowest", wheel(wheels, "modelyard"))
+    """The SDK with the oldest releases that it allows, from an index: no lock has them."""
+    python = virtual(tmp_path_factory.mktemp("oldest") / "environment")
+    sdk = wheel(wheels, "modelyard")
+    run(UV, "pip", "install", "--quiet", "--python", python, "--resolution", "lowest", sdk)
+    return python
 
 
 @pytest.fixture(scope="module")
-def newest(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("newest") / "environment"
-    return environment(folder, "--constraints", LOCK, wheel(wheels, "modelyard"))
+def newest(wheelhouse: Wheelhouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    python = virtual(tmp_path_factory.mktemp("newest") / "environment")
+    wheelhouse.install(python, "modelyard")
+    return python
 
 
 @pytest.fixture(scope="module")
-def with_server(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("with_server") / "environment"
-    return environment(folder, "--constraints", LOCK, "--find-links", wheels, *BOTH)
+def with_server(wheelhouse: Wheelhouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    python = virtual(tmp_path_factory.mktemp("with_server") / "environment")
+    wheelhouse.install(python, *BOTH)
+    return python
 
 
 def files(path: Path) -> set[str]:
@@ -174,14 +222,24 @@ def test_both_are_installed_with_their_extras_from_the_wheels(with_server: Path,
     check_both_installed(with_server, tmp_path)
 
 
-def test_other_pythons_install_both_from_the_wheels(wheels: Path, tmp_path: Path) -> None:
-    for interpreter in other_pythons():
-        folder = tmp_path / Path(interpreter).name
-        run(UV, "venv", "--quiet", "--python", interpreter, folder)
-        python = folder / "bin/python"
-        where = ("--python", python, "--constraints", LOCK, "--find-links", wheels)
-        run(UV, "pip", "install", "--quiet", *where, *BOTH)
+def test_other_pythons_install_both_from_the_wheels(wheelhouse: Wheelhouse, tmp_path: Path) -> None:
+    for version, interpreter in other_pythons().items():
+        python = virtual(tmp_path / version, interpreter)
+        wheelhouse.install(python, *BOTH, version=version)
         check_both_installed(python, tmp_path)
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_brings_what_it_promises_and_no_more_than_that(
+    wheelhouse: Wheelhouse, newest: Path, tmp_path: Path, extra: str
+) -> None:
+    """Without an index: what is missing would be an error."""
+    python = virtual(tmp_path / extra)
+    wheelhouse.install(python, f"modelyard[{extra}]")
+    declared = tomllib.loads(SDK_PROJECT.read_text())["project"]["optional-dependencies"][extra]
+    brought = installed(python).keys() - installed(newest).keys()
+    assert {re.split(r"[>=]", each)[0] for each in declared} <= brought
+    assert "modelyard-server" not in brought
 
 
 def test_the_sdk_alone_says_how_to_get_its_command_line(newest: Path, tmp_path: Path) -> None:
