@@ -21,7 +21,6 @@ LOCK = ROOT / "requirements.lock"
 SDK_PROJECT = ROOT / "clients/python/pyproject.toml"
 EXTRAS = tuple(tomllib.loads(SDK_PROJECT.read_text())["project"]["optional-dependencies"])
 BOTH = (f"modelyard[{','.join(EXTRAS)}]", "modelyard-server")
-HERE = f"3.{sys.version_info.minor}"
 
 
 @pytest.fixture(scope="module")
@@ -33,29 +32,21 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Wheelhouse:
-    """Folders with the wheels of all that both packages need with all extras, in the locked versions.
+    """Folders with the wheels of ours, and of all that they need with all extras, in the locked versions.
 
-    Filling them needs an index, once for each version of Python; installing from them needs none.
+    Filling it needs an index, once; installing from it needs none.
     """
 
     def __init__(self, wheels: Path, folder: Path) -> None:
-        self._wheels = wheels
-        self._folder = folder
+        self._sources = ("--no-index", "--find-links", wheels, "--find-links", folder)
+        pins = folder / "pins.txt"
+        resolve = (UV, "pip", "compile", "--quiet", "--all-extras", "--constraints", LOCK, "--no-emit-package")
+        run(*resolve, "modelyard", "-o", pins, SDK_PROJECT, ROOT / "pyproject.toml")
+        fetch = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
+        run(*fetch, "--dest", folder, "--requirement", pins)
 
-    def install(self, python: Path, *packages: str, version: str = HERE) -> None:
-        sources = ("--no-index", "--find-links", self._wheels, "--find-links", self._filled(version))
-        run(UV, "pip", "install", "--quiet", "--python", python, *sources, *packages)
-
-    def _filled(self, version: str) -> Path:
-        house = self._folder / version
-        if not house.exists():
-            pins = self._folder / f"{version}.txt"
-            resolve = (UV, "pip", "compile", "--quiet", "--python-version", version, "--constraints", LOCK, "-o", pins)
-            projects = (SDK_PROJECT, ROOT / "pyproject.toml")
-            run(*resolve, "--all-extras", "--no-emit-package", "modelyard", *projects)
-            fetch = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:")
-            run(*fetch, "--python-version", version, "--dest", house, "--requirement", pins, env=dict(os.environ))
-        return house
+    def install(self, python: Path, *packages: str) -> None:
+        run(UV, "pip", "install", "--quiet", "--python", python, *self._sources, *packages)
 
 
 @pytest.fixture(scope="module")
@@ -222,10 +213,12 @@ def test_both_are_installed_with_their_extras_from_the_wheels(with_server: Path,
     check_both_installed(with_server, tmp_path)
 
 
-def test_other_pythons_install_both_from_the_wheels(wheelhouse: Wheelhouse, tmp_path: Path) -> None:
+def test_other_pythons_install_both_from_the_wheels(wheels: Path, tmp_path: Path) -> None:
+    """What they need comes from an index, in the locked versions: the wheelhouse is of one Python."""
     for version, interpreter in other_pythons().items():
         python = virtual(tmp_path / version, interpreter)
-        wheelhouse.install(python, *BOTH, version=version)
+        sources = ("--constraints", LOCK, "--find-links", wheels)
+        run(UV, "pip", "install", "--quiet", "--python", python, *sources, *BOTH)
         check_both_installed(python, tmp_path)
 
 

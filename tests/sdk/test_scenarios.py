@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from tests.support.server import ServerProcess
 
@@ -16,6 +17,7 @@ from modelyard import (
     AsyncClient,
     Client,
     DatasetRole,
+    Direction,
     Environment,
     Pager,
     Parent,
@@ -498,3 +500,30 @@ async def test_captured_facts_never_make_a_version_too_large(
     assert version.environment.python == "3.11"
     assert set(version.environment.not_collected) == {"packages"}
     assert version.source.commit == "c" * 40
+
+
+async def test_an_evaluation_takes_metrics_as_a_push_does(yard: Either, team: str, files: Path) -> None:
+    """Nested, from NumPy, with its rule for numbers that are not finite; all that is wrong is told at once."""
+    name = str((await yard.push(f"{team}/fraud", files)).name)
+    given = {"val": {"auc": np.float32(0.5), "loss": float("nan")}, "n": np.int64(3)}
+    with pytest.warns(modelyard.FactsWarning, match=r"metrics\['val.loss'\] is nan and is left out"):
+        made = await yard.evaluations.create(
+            *(name, "test", given),
+            directions={"val.auc": Direction.HIGHER_IS_BETTER, "val.loss": Direction.LOWER_IS_BETTER},
+            slices={"eu": {"val": {"auc": np.float64(0.25)}}},
+            drop_nonfinite=True,
+        )
+    assert made.metrics == {"val.auc": 0.5, "n": 3.0}
+    assert made.directions == {"val.auc": Direction.HIGHER_IS_BETTER}
+    assert made.slices[0].metrics == {"val.auc": 0.25}
+
+    with pytest.raises(modelyard.InvalidArgumentError) as refused:
+        await yard.evaluations.create(name, "", given, slices={"eu": {"auc": "high"}}, harness="a\nb")
+    assert {violation.field for violation in refused.value.violations} == {
+        "dataset.name",
+        "metrics['val.loss']",
+        "slices['eu']['auc']",
+        "harness",
+    }
+    with pytest.raises(modelyard.InvalidArgumentError, match=r"has no number\. Give at least one"):
+        await yard.evaluations.create(name, "test", {"loss": float("nan")}, drop_nonfinite=True)

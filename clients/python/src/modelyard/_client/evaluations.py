@@ -114,6 +114,8 @@ def _described(
     check = Check()
     record = Dataset(name=dataset, role=DatasetRole.TEST) if isinstance(dataset, str) else dataset
     data = check.record("dataset", record, Dataset)
+    if data is not None and not data.name:
+        check.refuse("dataset.name", "is required")
     measured = measures.read(check, metrics, directions, drop_nonfinite=drop_nonfinite)
     if not measured.metrics:
         check.refuse("metrics", "has no number. Give at least one finite metric")
