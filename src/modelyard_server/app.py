@@ -40,6 +40,7 @@ from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.factory import create_engine, parse_url, sqlite_url
 from modelyard_server.db.secrets import shared_secret
 from modelyard_server.db.unit_of_work import Database
+from modelyard_server.interrupts import ends_at_once
 from modelyard_server.jobs import Job
 from modelyard_server.log.repository import append
 from modelyard_server.offers import Offers
@@ -271,19 +272,18 @@ def arm_failpoints(settings: Settings) -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT, then drains."""
+    """Serves until SIGTERM or SIGINT, then drains. Before it serves, they end the process at once."""
     arm_failpoints(settings)
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[float] = loop.create_future()
-    # Ctrl-C is a person's, who has no balancer that must see it first.
-    for number, delay in ((signal.SIGTERM, settings.drain_delay_seconds), (signal.SIGINT, 0.0)):
-        loop.add_signal_handler(number, _settle, stop, delay)
-    directory = DataDirectory.open(settings.data_dir)
-    try:
-        # A second series for each counter, of use to nobody here.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        metrics = Metrics()
-        async with open_registry(settings, directory, metrics, Limits()) as registry_:
+    # A second series for each counter, of use to nobody here.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        with ends_at_once():
+            directory = DataDirectory.open(settings.data_dir)
+            stack.callback(directory.close)
+            registry_ = await stack.enter_async_context(open_registry(settings, directory, metrics, Limits()))
             files = certificate = None
             if settings.tls_cert is not None and settings.tls_key is not None:
                 files = settings.tls_cert, settings.tls_key
@@ -291,20 +291,21 @@ async def serve(settings: Settings) -> None:
             expiry = CertificateExpiry(files, now, metrics)
             port = registry_.server.listen(settings.listen, certificate)
             admin = _serve_metrics(settings.admin_listen, metrics) if settings.admin_listen else ""
-            await expiry.start()
-            await registry_.start()
-            address = settings.listen if settings.listen.startswith("unix") else _with_port(settings.listen, port)
-            facts = {"tls": certificate is not None, "metrics": admin, "data_dir": str(directory.path)}
-            _log.info("serving", address=address, **facts)
-            delay, grace = await stop, settings.grace_seconds
-            _log.info("draining", delay_seconds=delay, grace_seconds=grace)
-            for number in (signal.SIGTERM, signal.SIGINT):  # a second signal ends it at once
-                loop.remove_signal_handler(number)
-            await registry_.drain(grace, delay)
-            await expiry.stop()
-        _log.info("stopped")
-    finally:
-        directory.close()
+        # Ctrl-C is a person's, who has no balancer that must see it first.
+        for number, delay in ((signal.SIGTERM, settings.drain_delay_seconds), (signal.SIGINT, 0.0)):
+            loop.add_signal_handler(number, _settle, stop, delay)
+        await expiry.start()
+        await registry_.start()
+        address = settings.listen if settings.listen.startswith("unix") else _with_port(settings.listen, port)
+        facts = {"tls": certificate is not None, "metrics": admin, "data_dir": str(directory.path)}
+        _log.info("serving", address=address, **facts)
+        delay, grace = await stop, settings.grace_seconds
+        _log.info("draining", delay_seconds=delay, grace_seconds=grace)
+        for number in (signal.SIGTERM, signal.SIGINT):  # a second signal ends it at once
+            loop.remove_signal_handler(number)
+        await registry_.drain(grace, delay)
+        await expiry.stop()
+    _log.info("stopped")
 
 
 def _settle(stop: "asyncio.Future[float]", delay: float) -> None:

@@ -29,6 +29,7 @@ from modelyard_server.db.faults import PoolModeError
 from modelyard_server.db.integrity import DatabaseDamagedError
 from modelyard_server.db.schema import SchemaError
 from modelyard_server.failpoints import FailpointError
+from modelyard_server.interrupts import ends_at_once
 from modelyard_server.probe import ProbeError, certified_name
 from modelyard_server.probe import probe as ask_health
 from modelyard_server.rpc.server import ListenError
@@ -205,7 +206,8 @@ def migrate(
     """Migrate the database's schema to this release. `serve` migrates the embedded database by itself."""
     settings = _settings(config, data_dir=data_dir, database_url=database_url, development=development)
     os.umask(_OWNER_ONLY)
-    before, after = _run(lambda: offline.migrate(settings))
+    with ends_at_once():
+        before, after = _run(lambda: offline.migrate(settings))
     typer.echo(f"schema {after}: up to date" if before == after else f"schema {before or 'none'} -> {after}")
 
 

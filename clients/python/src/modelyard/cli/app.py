@@ -57,6 +57,8 @@ def run(arguments: Sequence[str]) -> int:
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning
             code = app(list(arguments or ["--help"]), prog_name="modelyard", standalone_mode=False)
+            if code == Exit.INTERRUPTED:
+                raise KeyboardInterrupt  # which Typer has made an exit code without a word
         sys.stdout.flush()
     except BrokenPipeError:
         give_up(sys.stdout)  # the reader had enough
