@@ -527,6 +527,33 @@ async def test_a_join_that_cannot_fit_is_refused_before_it_writes(
     assert refused.value.reason == "STORAGE_FULL"
 
 
+async def test_joins_that_run_keep_their_room(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of two joins would fit alone: the second is refused before it writes, and fits when the first has failed."""
+    data = some_bytes(MIB)
+    part = await store_bytes(store, data)
+    real = os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        fields = list(real(path))
+        fields[4] = 50 * MIB // fields[1]  # f_bavail, in units of f_frsize
+        return os.statvfs_result(fields)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    key = key_of(data * 30)
+    with gate("pwrite") as writing:
+        first = asyncio.create_task(store.compose(key, [part] * 30, field="blob.digest"))
+        await writing.entered()
+        with pytest.raises(ResourceExhausted) as refused:
+            await store.compose(key, [part] * 30, field="blob.digest")
+        first.cancel()
+    await asyncio.wait((first,))
+
+    assert refused.value.reason == "STORAGE_FULL"
+    assert first.cancelled()
+    await store.compose(key, [part] * 30, field="blob.digest")
+    assert await store.size(key) == 30 * MIB
+
+
 async def test_what_a_failed_write_left_behind_is_not_published(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

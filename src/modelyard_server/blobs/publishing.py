@@ -72,10 +72,18 @@ class Assembly:
         """Bytes that are copied and hashed."""
         return 0 if self._file is None else self._file.position
 
+    @property
+    def left(self) -> int:
+        """Bytes that it has still to write."""
+        return self._size - self.position
+
+    def require_room(self, size: int) -> None:
+        """Raises the error of a full disk unless it has room for ``size`` bytes: those of this and of others."""
+        require_room(self._path.parent, size)
+
     def copy(self) -> bool:
         """Copies and hashes about ``BATCH_BYTES``. False after the last part."""
         if self._file is None:
-            require_room(self._path.parent, self._size)  # parts may repeat, so a small request may ask for much
             self._file = StagedFile(open_new(self._path), self._path)
         stop = self._file.position + BATCH_BYTES
         while self._file.position < stop:

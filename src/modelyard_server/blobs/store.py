@@ -140,7 +140,8 @@ class BlobStore(Protocol):
         """Publishes the concatenation of stored blobs, hashed again. ``progress`` gets the number of hashed bytes.
 
         Raises the errors of :meth:`BlobWriter.publish`, and ``BLOB_CORRUPT`` if a part is missing or short. After an
-        error, nothing is stored.
+        error, nothing is stored. ``STORAGE_FULL`` before anything is written if it can't fit beside the compositions
+        that run.
         """
         ...
 

@@ -97,6 +97,8 @@ class ArtifactsServiceStub:
     """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. That may
     take minutes: a message at least every 10 seconds says how far it is and keeps the stream alive, and the last one
     has the blob. A stream that ends without the blob may have stored it; call again, which then answers at once.
+    Parts may repeat. RESOURCE_EXHAUSTED, STORAGE_FULL, before anything is written, if the whole does not fit on the
+    disk beside what the joins that run have still to write.
     Since: 0.1
     """
     ReadFile: _grpc.UnaryStreamMultiCallable[_artifacts_pb2.ReadFileRequest, _artifacts_pb2.ReadFileResponse]
@@ -175,6 +177,8 @@ class ArtifactsServiceAsyncStub(ArtifactsServiceStub):
     """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. That may
     take minutes: a message at least every 10 seconds says how far it is and keeps the stream alive, and the last one
     has the blob. A stream that ends without the blob may have stored it; call again, which then answers at once.
+    Parts may repeat. RESOURCE_EXHAUSTED, STORAGE_FULL, before anything is written, if the whole does not fit on the
+    disk beside what the joins that run have still to write.
     Since: 0.1
     """
     ReadFile: _aio.UnaryStreamMultiCallable[_artifacts_pb2.ReadFileRequest, _artifacts_pb2.ReadFileResponse]  # type: ignore[assignment]
@@ -304,6 +308,8 @@ class ArtifactsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Joins stored blobs, in order, into one. The server computes the SHA-256 of the whole before it stores it. That may
         take minutes: a message at least every 10 seconds says how far it is and keeps the stream alive, and the last one
         has the blob. A stream that ends without the blob may have stored it; call again, which then answers at once.
+        Parts may repeat. RESOURCE_EXHAUSTED, STORAGE_FULL, before anything is written, if the whole does not fit on the
+        disk beside what the joins that run have still to write.
         Since: 0.1
         """
 
