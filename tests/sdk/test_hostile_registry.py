@@ -2,28 +2,42 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
+import google_crc32c
 import grpc
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
-from tests.sdk.fake_artifacts import FakeArtifacts
+from tests.sdk.fake_artifacts import FakeArtifacts, file_of
 from tests.sdk.fake_registry import Context, serve_registry
 from tests.support.children import PATIENCE
+from tests.support.patience import set_patience
 
 import modelyard
-from modelyard import AsyncClient, BadAnswerError, ModelyardError, Registration, _convert
+from modelyard import (
+    AsyncClient,
+    BadAnswerError,
+    ModelyardError,
+    Registration,
+    UnavailableError,
+    VerificationError,
+    _convert,
+)
 from modelyard._connection.methods import services
 from modelyard._connection.status import from_rpc_error
 from modelyard._paging import AsyncPager
-from modelyard.v1 import registry_pb2
+from modelyard._transfer import retries, silence
+from modelyard._transfer.parts import join
+from modelyard.core.manifest import manifest_digest
+from modelyard.v1 import artifacts_pb2, events_pb2, registry_pb2
 from modelyard.v1 import resources_pb2 as resources
 
 ARGUMENTS: dict[str, Any] = {
@@ -112,28 +126,36 @@ def garbage(kind: Descriptor) -> bytes:
 
 
 @asynccontextmanager
-async def answering(answer: Callable[[Descriptor], bytes]) -> AsyncIterator[AsyncClient]:
-    """A client of a registry that gives the same answer to every call of each method."""
+async def answering(
+    answer: Callable[[Descriptor], bytes | Iterable[bytes]], cache: Path | None = None
+) -> AsyncIterator[AsyncClient]:
+    """A client of a registry that answers each call with such a message, and each stream with one or more."""
     server = grpc.aio.server()
     for service in services():
         handlers = {}
         for method in service.methods:
-            data = answer(method.output_type)
+            kind_of_answer = method.output_type
 
-            async def unary(_request: object, _context: Context, data: bytes = data) -> bytes:
-                return data
+            async def unary(_request: object, _context: Context, kind: Descriptor = kind_of_answer) -> bytes:
+                said = answer(kind)
+                return said if isinstance(said, bytes) else b"".join(said)
 
-            async def stream(_request: object, _context: Context, data: bytes = data) -> AsyncIterator[bytes]:
-                yield data
+            async def stream(
+                _request: object, _context: Context, kind: Descriptor = kind_of_answer
+            ) -> AsyncIterator[bytes]:
+                said = answer(kind)
+                for data in [said] if isinstance(said, bytes) else said:
+                    yield data
+                    await asyncio.sleep(0)
 
-            kind = ("stream" if method.client_streaming else "unary", "stream" if method.server_streaming else "unary")
-            make = getattr(grpc, f"{kind[0]}_{kind[1]}_rpc_method_handler")
+            ends = ("stream" if method.client_streaming else "unary", "stream" if method.server_streaming else "unary")
+            make = getattr(grpc, f"{ends[0]}_{ends[1]}_rpc_method_handler")
             handlers[method.name] = make(stream if method.server_streaming else unary)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with AsyncClient(f"grpc://127.0.0.1:{port}") as client:
+        async with AsyncClient(f"grpc://127.0.0.1:{port}", cache_dir=cache) as client:
             yield client
     finally:
         await server.stop(None)
@@ -242,3 +264,277 @@ async def test_a_limit_that_nothing_fits_in_is_a_bad_answer(tmp_path: Path, name
     async with serve_registry(artifacts) as url, AsyncClient(url) as yard:
         with pytest.raises(modelyard.BadAnswerError, match=f"limit {name} is 0, less than 1"):
             await yard.push("team/fraud", tmp_path / "weights", capture=False)
+
+
+# Each value by itself, in an answer that is right in all others.
+
+_DATA = b"weights" * 50_000
+_FILE = file_of("weights", _DATA)
+_ID = "00000000-0000-4000-8000-000000000000"
+_RIGHT: dict[str, Any] = {
+    "Namespace.name": "namespaces/team",
+    "Model.name": "namespaces/team/models/fraud",
+    "Version.name": "namespaces/team/models/fraud/versions/7",
+    "Alias.name": "namespaces/team/models/fraud/aliases/production",
+    "Alias.version": "namespaces/team/models/fraud/versions/7",
+    "Evaluation.name": ARGUMENTS["evaluation"],
+    "Evaluation.supersedes": "",
+    "Evaluation.superseded_by": "",
+    "Deployment.name": ARGUMENTS["deployment"],
+    "Deployment.version": "namespaces/team/models/fraud/versions/7",
+    "Parent.version": "namespaces/team/models/fraud/versions/6",
+    "Usage.version": "namespaces/team/models/fraud/versions/7",
+    "Webhook.name": "namespaces/team/webhooks/hook",
+    "Webhook.model": "",
+    "Delivery.name": ARGUMENTS["delivery"],
+    "Upload.name": f"namespaces/team/uploads/{_ID}",
+    "Version.manifest_digest": manifest_digest([_FILE]),
+    "File.path": _FILE.path,
+    "File.executable": False,
+    "Blob.digest": _FILE.digest,
+    "Blob.size_bytes": _FILE.size,
+    "ReadFileResponse.offset": 0,
+    "ReadFileResponse.data": _DATA,
+    "ReadFileResponse.crc32c": google_crc32c.value(_DATA),
+    "Timestamp.seconds": 1_700_000_000,
+    "Upload.state": 2,
+    "Upload.persisted_size": _FILE.size,
+    "Status.code": 0,
+    "ArtifactLimits.max_blob_bytes": 1 << 40,
+    "ArtifactLimits.max_file_count": 10_000,
+    "ArtifactLimits.max_chunk_bytes": 1 << 20,
+    "ArtifactLimits.max_batch_bytes": 1 << 20,  # so that one of the two files travels as a stream
+    "ArtifactLimits.max_batch_count": 1000,
+    "ArtifactLimits.part_bytes": 1 << 20,
+    "ArtifactLimits.compose_threshold_bytes": 0,
+}
+"""What fields hold in a right answer, where a number or a word would not do."""
+_EXTREMES: dict[int, list[Any]] = {
+    FieldDescriptor.CPPTYPE_STRING: ["", "\u202e../../etc/passwd", "x" * 100_000],
+    FieldDescriptor.CPPTYPE_INT64: [-(2**63), -1, 0, 2**63 - 1],
+    FieldDescriptor.CPPTYPE_INT32: [-(2**31), -1, 0, 2**31 - 1],
+    FieldDescriptor.CPPTYPE_ENUM: [-1, 0, 99],
+    FieldDescriptor.CPPTYPE_DOUBLE: [float("nan"), float("inf"), -1e308],
+    FieldDescriptor.CPPTYPE_BOOL: [],
+    FieldDescriptor.CPPTYPE_UINT32: [0, 2**32 - 1],
+}
+
+
+def _plain(field: FieldDescriptor) -> Any:
+    assert field.containing_type is not None
+    key = f"{field.containing_type.name}.{field.name}"
+    if key in _RIGHT:
+        return _RIGHT[key]
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        if field.type == FieldDescriptor.TYPE_BYTES:
+            return _DATA
+        if field.name == "next_page_token":
+            return ""
+        return _FILE.digest if "digest" in field.name else "word"
+    return 1
+
+
+def right(kind: Descriptor, wrong: tuple[str, Any] | None = None, path: str = "", depth: int = 0) -> Message:
+    """A message whose fields hold what a registry may send; that at the path ``wrong[0]`` holds ``wrong[1]``."""
+    message: Any = GetMessageClass(kind)()
+    for field in kind.fields:
+        here = f"{path}.{field.name}"
+        if field.message_type is not None:
+            if depth >= 4 or field.message_type.file.name == "google/protobuf/struct.proto":
+                continue
+            if field.message_type.GetOptions().map_entry:
+                continue
+            inner = right(field.message_type, wrong, here, depth + 1)
+            if field.is_repeated:
+                getattr(message, field.name).append(inner)
+            elif field.containing_oneof is None or message.WhichOneof(field.containing_oneof.name) is None:
+                getattr(message, field.name).CopyFrom(inner)
+            continue
+        value: Any = wrong[1] if wrong is not None and wrong[0] == here else _plain(field)
+        if isinstance(value, str) and field.type == FieldDescriptor.TYPE_BYTES:
+            value = value.encode()
+        if field.is_repeated:
+            getattr(message, field.name).append(value)
+        else:
+            setattr(message, field.name, value)
+    return message  # type: ignore[no-any-return]
+
+
+def values_of(kind: Descriptor, path: str = "", depth: int = 0) -> Iterator[tuple[str, FieldDescriptor]]:
+    """Each field of a kind of message, and of the messages in it, by its path."""
+    for field in kind.fields:
+        here = f"{path}.{field.name}"
+        if field.message_type is None:
+            yield here, field
+        elif depth < 4 and not field.message_type.GetOptions().map_entry:
+            yield from values_of(field.message_type, here, depth + 1)
+
+
+def calls_by_answer() -> dict[str, list[str]]:
+    """Public calls, by the kind of message that answers them."""
+    return {
+        "ResolveVersionResponse": ["resolve", "pull", "watch"],
+        "Version": ["versions.get", "push"],
+        "Alias": ["aliases.get", "promote"],
+        "WatchEventsResponse": ["watch"],
+        "ListEventsResponse": ["events.list"],
+        "ArtifactLimits": ["push"],
+        "FindMissingBlobsResponse": ["push"],
+        "BatchWriteBlobsResponse": ["push"],
+        "BatchReadFilesResponse": ["pull"],
+        "Upload": ["push"],
+        "ReadFileResponse": ["pull"],
+        "ListModelsResponse": ["models.list"],
+        "ListVersionsResponse": ["versions.list", "versions.best"],
+        "CompareVersionsResponse": ["versions.compare"],
+        "Rollout": ["deployments.rollout"],
+        "RegisterDeploymentResponse": ["deployments.register"],
+        "Usage": ["versions.usage"],
+        "QueryLineageResponse": ["lineage.upstream"],
+        "ListDeliveriesResponse": ["webhooks.deliveries"],
+        "TestWebhookResponse": ["webhooks.test"],
+    }
+
+
+@pytest.mark.parametrize("answer", calls_by_answer())
+@pytest.mark.filterwarnings("ignore::UserWarning")
+async def test_no_value_by_itself_raises_anything_untyped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    """Every field of the answers that the SDK works with, one after the other, at the ends of what the wire carries."""
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(silence, "GRACE", 0.5)
+    set_patience(monkeypatch, 0.1)
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "weights").write_bytes(_DATA)
+    (files / "config").write_bytes(b"small")
+    sent: list[tuple[str, Any]] = []
+    kinds = {method.output_type.name: method.output_type for service in services() for method in service.methods}
+
+    def say(kind: Descriptor) -> bytes:
+        wrong = sent[-1] if sent and kind.name == answer else None
+        return right(kind, wrong).SerializeToString()
+
+    failed = {}
+    async with answering(say, tmp_path / "cache") as client:
+        calls = calls_of(client, files)
+        assert await outcome(calls[calls_by_answer()[answer][0]]) is None, "the right answer is one"
+        for path, field in values_of(kinds[answer]):
+            for value in _EXTREMES[field.cpp_type]:
+                sent.append((path, value))
+                for name in calls_by_answer()[answer]:
+                    rmtree(tmp_path / "cache", ignore_errors=True)  # or a pull would be asked for nothing
+                    error = await outcome(calls[name])
+                    if error is not None and not isinstance(error, ModelyardError):
+                        failed[name, path, str(value)[:20]] = error
+
+    assert sent
+    assert failed == {}
+
+
+@pytest.mark.filterwarnings("ignore::modelyard.UnknownFieldWarning")
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "C:/x", "", "a//b", "x\x00y", "~/x"])
+async def test_no_version_of_the_sdk_has_a_path_that_leaves_its_folder(path: str) -> None:
+    """Whatever call it comes from: people join these paths to folders of their own."""
+
+    def say(kind: Descriptor) -> bytes:
+        return right(
+            kind, (".files.path" if kind.name == "Version" else ".versions.files.path", path)
+        ).SerializeToString()
+
+    async with answering(say) as client:
+        for call in (lambda: client.versions.get("team/fraud@7"), lambda: client.versions.list("team/fraud")):
+            assert isinstance(await outcome(call), BadAnswerError)
+
+
+# A log that can't be one.
+
+
+def _watch_of(*messages: events_pb2.WatchEventsResponse) -> Callable[[Descriptor], list[bytes]]:
+    return lambda kind: (
+        [message.SerializeToString() for message in messages]
+        if kind.name == "WatchEventsResponse"
+        else [right(kind).SerializeToString()]
+    )
+
+
+def _moved(revision: int, version: str = "namespaces/team/models/fraud/versions/8") -> events_pb2.WatchEventsResponse:
+    alias = resources.Alias(name="namespaces/team/models/fraud/aliases/production", version=version)
+    event = events_pb2.Event(revision=revision, type="alias.moved", resource=alias.name, alias=alias)
+    return events_pb2.WatchEventsResponse(events=[event], revision=revision)
+
+
+@pytest.mark.parametrize(
+    ("messages", "error"),
+    [
+        ([events_pb2.WatchEventsResponse(revision=0)], BadAnswerError),  # it began at 1
+        ([events_pb2.WatchEventsResponse(revision=9), events_pb2.WatchEventsResponse(revision=8)], BadAnswerError),
+        ([events_pb2.WatchEventsResponse(revision=2**63 - 1)], BadAnswerError),
+        ([_moved(1)], BadAnswerError),  # again
+        ([_moved(-1)], BadAnswerError),
+        ([_moved(2, "namespaces/team/models/other/versions/8")], VerificationError),
+        ([_moved(2, "namespaces/evil/models/fraud/versions/8")], VerificationError),
+        ([_moved(2, "nonsense")], BadAnswerError),
+    ],
+    ids=["older", "backwards", "too far", "seen", "negative", "another model", "another namespace", "no version"],
+)
+async def test_a_watch_ends_at_a_log_that_cannot_be_one(
+    tmp_path: Path, messages: list[events_pb2.WatchEventsResponse], error: type[ModelyardError]
+) -> None:
+    async with answering(_watch_of(*messages), tmp_path) as client:
+        watch = client.watch("team/fraud@production")
+        first = await anext(watch)
+        assert first.version.number == 7
+
+        assert isinstance(await outcome(lambda: anext(watch)), error)
+
+
+# A join of parts.
+
+_WHOLE = resources.Blob(digest=_FILE.digest, size_bytes=1 << 20)
+
+
+def _joined(**fields: Any) -> artifacts_pb2.ComposeBlobResponse:
+    return artifacts_pb2.ComposeBlobResponse(**fields)
+
+
+@pytest.mark.parametrize(
+    ("messages", "error"),
+    [
+        ([_joined(blob=resources.Blob(digest=f"sha256:{'0' * 64}", size_bytes=1 << 20))], VerificationError),
+        ([_joined(blob=resources.Blob(digest=_FILE.digest, size_bytes=1))], VerificationError),
+        ([_joined(hashed_bytes=1 << 20)], UnavailableError),  # the end without the blob
+        ([], UnavailableError),
+        ([_joined(hashed_bytes=-(2**63)), _joined(hashed_bytes=2**63 - 1), _joined(blob=_WHOLE)], None),
+    ],
+    ids=["another digest", "another size", "no blob", "nothing", "strange progress"],
+)
+async def test_a_join_is_what_was_asked_for_or_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+    messages: list[artifacts_pb2.ComposeBlobResponse],
+    error: type[ModelyardError] | None,
+) -> None:
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    async with answering(lambda _: [message.SerializeToString() for message in messages]) as client:
+        request = artifacts_pb2.ComposeBlobRequest(parent="namespaces/team", blob=_WHOLE, parts=[_WHOLE])
+        ended = await outcome(lambda: join(client._connection, request))
+
+    assert (type(ended) if ended else None) is error
+
+
+async def test_a_join_without_progress_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages alone are no sign of life."""
+    monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(silence, "GRACE", 0.3)
+
+    def for_ever(_: Descriptor) -> Iterator[bytes]:
+        while True:
+            yield _joined(hashed_bytes=5).SerializeToString()
+
+    async with answering(for_ever) as client:
+        request = artifacts_pb2.ComposeBlobRequest(parent="namespaces/team", blob=_WHOLE, parts=[_WHOLE])
+        ended = await outcome(lambda: join(client._connection, request))
+
+    assert isinstance(ended, UnavailableError)
+    assert ended.reason == "STREAM_IDLE"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from modelyard.core.limits import MAX_FILES
-from modelyard.core.manifest import File, check_digest, check_distinct, check_path, manifest_digest
+from modelyard.core.manifest import File, check_digest, check_distinct, check_file, manifest_digest
 from modelyard.errors import VerificationError
 
 
@@ -16,10 +16,7 @@ def check_manifest(files: Sequence[File], digest: str) -> None:
         if not 0 < len(files) <= MAX_FILES:
             raise ValueError(f"it has {len(files)} files; a version has 1 to {MAX_FILES}")
         for file in files:
-            check_path(file.path)
-            check_digest(file.digest)
-            if file.size < 0:
-                raise ValueError(f"{file.path!r} has {file.size} bytes")
+            check_file(file)
         check_distinct(file.path for file in files)
         if len({file.digest for file in files}) != len({(file.digest, file.size) for file in files}):
             raise ValueError("files with the same digest have different sizes")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelyard import _convert
+from modelyard._client.messages import pager
 from modelyard._connection import Connection
 from modelyard.core.facts import Direction
 from modelyard.core.names import EvaluationName, VersionName
-from modelyard.errors import NotFoundError
+from modelyard.errors import BadAnswerError, NotFoundError
 from modelyard.types import Best, Evaluation, Version
 from modelyard.v1 import evaluations_pb2
 from modelyard.v1 import registry_pb2 as pb
@@ -72,7 +73,8 @@ class BestOf:
                     if self.metric in evaluation.directions:
                         return evaluation.directions[self.metric], evaluation.name
         for version in await self._versions(f"directions.{_quoted(self.metric)}:*"):
-            return version.directions[self.metric], version.name
+            if self.metric in version.directions:
+                return version.directions[self.metric], version.name
         return Direction.HIGHER_IS_BETTER, None
 
     async def _value(self, version: Version) -> float | None:
@@ -84,16 +86,19 @@ class BestOf:
 
     async def _current(self, version: VersionName) -> AsyncIterator[Evaluation]:
         """The evaluations on the data set that have the metric, newest first, without those that were corrected."""
-        token = ""
-        while True:
-            page = await self._evaluations(version, token)
-            for message in page.evaluations:
-                counts = message.dataset.name == self.dataset and not message.superseded_by
-                if counts and self.metric in message.metrics:
-                    yield _convert.evaluation(message)
-            token = page.next_page_token
-            if not token:
-                return
+        request = evaluations_pb2.ListEvaluationsRequest(parent=str(version))
+        stub = self.connection.stub
+        evaluations = pager(
+            self.connection,
+            lambda: stub(EvaluationsServiceStub).ListEvaluations,
+            request,
+            lambda page: page.evaluations,
+            _convert.evaluation,
+        )
+        async for evaluation in evaluations:
+            counts = evaluation.dataset.name == self.dataset and evaluation.superseded_by is None
+            if counts and self.metric in evaluation.metrics:
+                yield evaluation
 
     async def _nothing(self) -> str:
         """Why there is no best version, with names that may have been meant."""
@@ -124,10 +129,13 @@ class BestOf:
     async def _versions(self, conditions: str, order: str = "", size: int = 1) -> tuple[Version, ...]:
         request = pb.ListVersionsRequest(parent=self.parent, filter=conditions, order_by=order, page_size=size)
         call = self.connection.stub(RegistryServiceStub).ListVersions
-        return tuple(map(_convert.version, (await self.connection.call(call, request)).versions))
+        found = tuple(map(_convert.version, (await self.connection.call(call, request)).versions))
+        if len(found) > size:
+            raise BadAnswerError(f"the registry sent {len(found)} versions on a page of {size}", reason="BAD_ANSWER")
+        return found
 
-    async def _evaluations(self, version: VersionName, token: str = "") -> evaluations_pb2.ListEvaluationsResponse:
-        request = evaluations_pb2.ListEvaluationsRequest(parent=str(version), page_token=token)
+    async def _evaluations(self, version: VersionName) -> evaluations_pb2.ListEvaluationsResponse:
+        request = evaluations_pb2.ListEvaluationsRequest(parent=str(version))
         call = self.connection.stub(EvaluationsServiceStub).ListEvaluations
         return await self.connection.call(call, request)
 

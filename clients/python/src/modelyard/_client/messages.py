@@ -1,7 +1,7 @@
 """What requests and lists have in common."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -22,6 +22,9 @@ _Response = TypeVar("_Response", bound=Message)
 _Item = TypeVar("_Item")
 _T = TypeVar("_T")
 
+_TOLD: Final = 20
+"""Unknown fields of one page that are warned of."""
+
 
 def pager(
     connection: Connection,
@@ -37,7 +40,7 @@ def pager(
         wanted.CopyFrom(request)
         wanted.page_token = token
         page: Any = await connection.call(method(), wanted)
-        for field in getattr(page, "unknown_fields", ()):
+        for field in getattr(page, "unknown_fields", ())[:_TOLD]:
             warn(f"Nothing in this list has the field {field!r}. Check its spelling.", UnknownFieldWarning)
         return tuple(map(convert, items(page))), page.next_page_token
 

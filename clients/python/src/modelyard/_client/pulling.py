@@ -232,7 +232,6 @@ def _check(version: Version, reference: Reference) -> None:
         manifest_digest(version.files) != version.digest
         or (digest and version.digest != reference.value)
         or (number and version.number != int(reference.value))
-        or version.name.model != reference.model
     ):
         raise VerificationError(
             f"The registry answered {version.name} with {version.digest} for {reference}, which does not match. Nothing"

@@ -4,6 +4,7 @@ from modelyard import _convert, _naming
 from modelyard._connection import PATIENCE, Connection
 from modelyard.core.names import VersionName
 from modelyard.core.references import Reference, Selector
+from modelyard.errors import VerificationError
 from modelyard.types import Version
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
@@ -21,20 +22,34 @@ async def resolve(
 
     ``patience`` and ``timeout`` are those of ``Connection.call``.
 
-    Raises ``NotFoundError`` if the reference means nothing, and ``FailedPreconditionError`` if the version is
-    quarantined.
+    Raises ``NotFoundError`` if the reference means nothing, ``FailedPreconditionError`` if the version is quarantined,
+    and ``VerificationError`` if the answer is a version of another model.
     """
     view = pb.VERSION_VIEW_FULL if files else pb.VERSION_VIEW_BASIC
     request = pb.ResolveVersionRequest(reference=str(reference), view=view)
     call = connection.stub(RegistryServiceStub).ResolveVersion
-    return await connection.call(call, request, patience=patience, timeout=timeout)
+    answer = await connection.call(call, request, patience=patience, timeout=timeout)
+    version_of(reference, answer.version.name)
+    return answer
+
+
+def version_of(reference: Reference, name: str) -> VersionName:
+    """The version that a registry names for a reference. Raises ``VerificationError`` for one of another model."""
+    version = _convert.version_name(name)
+    if version.model != reference.model:
+        raise VerificationError(
+            f"The registry answered {version} for {reference}, which does not match. Nothing was downloaded.",
+            reason="DIGEST_MISMATCH",
+            metadata={"resource": str(version)},
+        )
+    return version
 
 
 async def pinned(connection: Connection, reference: Reference) -> VersionName:
     """The one version that a reference means now. A number is not looked up."""
     if reference.selector is Selector.NUMBER:
         return reference.model.version(int(reference.value))
-    return _convert.version_name((await resolve(connection, reference, files=False)).version.name)
+    return version_of(reference, (await resolve(connection, reference, files=False)).version.name)
 
 
 async def name_to_read(connection: Connection, reference: str | VersionName | Version) -> str:

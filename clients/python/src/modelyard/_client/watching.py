@@ -14,7 +14,7 @@ from typing import Final
 
 from modelyard import _convert
 from modelyard._caller import warn
-from modelyard._client.resolving import resolve
+from modelyard._client.resolving import resolve, version_of
 from modelyard._connection import Connection, readable
 from modelyard.core.names import PRODUCTION, VersionName
 from modelyard.core.references import Reference, Selector
@@ -44,6 +44,8 @@ _LONGEST_PAUSE: Final = 5.0
 _AWAY: Final = (UnavailableError, DeadlineExceededError, ResourceExhaustedError, ServerError)
 _UNUSABLE: Final = (NotFoundError, FailedPreconditionError)
 _MOVES: Final = ("alias.created", "alias.moved", "alias.rolled_back")
+_NO_REVISION: Final = 1 << 62
+"""No log gets there: a billion changes a second take a century."""
 _random: Final = random.SystemRandom()
 
 
@@ -92,6 +94,7 @@ class Watch:
                             async for model in self._after(event):
                                 yield model
                 except OutOfRangeError:
+                    await self._backoff.sleep()  # or a registry that knows no revision would be asked without end
                     async for model in self._now():
                         yield model
                 except BadAnswerError:
@@ -125,6 +128,7 @@ class Watch:
         resolution = _convert.resolution(str(self.reference), message)
         if self._is_news(resolution.version.name):
             yield self._told(await self._pull(resolution.version.name))
+        self._require_later(resolution.revision, 0)
         self._revision = resolution.revision
 
     def _go_on_after(self, head: int, error: ModelyardError) -> None:
@@ -154,7 +158,9 @@ class Watch:
             parent=f"namespaces/{self.reference.model.namespace}", order_by="revision desc", page_size=1
         )
         page = await self.connection.call(self.connection.stub(EventsServiceStub).ListEvents, request)
-        return page.events[0].revision if page.events else 0
+        head = page.events[0].revision if page.events else 0
+        self._require_later(head, 0)
+        return head
 
     async def _events(self) -> AsyncGenerator[events_pb2.Event, None]:
         """Those of the model, behind the last one that came."""
@@ -179,7 +185,7 @@ class Watch:
     @staticmethod
     def _require_later(revision: int, least: int) -> None:
         """A log only grows: an older revision again would be seen for ever."""
-        if revision < least:
+        if not least <= revision < _NO_REVISION:
             raise BadAnswerError(
                 f"the registry sent revision {revision} of its log after {least - 1}", reason="BAD_ANSWER"
             )
@@ -207,13 +213,13 @@ class Watch:
             case Selector.ALIAS:
                 alias = str(self.reference.model.alias(self.reference.value))
                 moved = event.type in _MOVES and event.resource == alias
-                return _convert.version_name(event.alias.version) if moved else None
+                return version_of(self.reference, event.alias.version) if moved else None
             case Selector.LATEST:
                 return await self._resolved() if event.type.startswith("version.") else None
             case Selector.DEFAULT:
                 production = str(self.reference.model.alias(PRODUCTION))
                 if event.type in _MOVES and event.resource == production:
-                    return _convert.version_name(event.alias.version)
+                    return version_of(self.reference, event.alias.version)
                 return await self._resolved() if event.type.startswith(("version.", "alias.deleted")) else None
 
     async def _resolved(self) -> VersionName | None:
@@ -221,7 +227,7 @@ class Watch:
             found = await resolve(self.connection, self.reference, files=False)
         except _UNUSABLE:
             return None
-        return _convert.version_name(found.version.name)
+        return version_of(self.reference, found.version.name)
 
     async def _pull(self, name: VersionName) -> PulledModel:
         model = await self.pull(Reference(name.model, Selector.NUMBER, str(name.number)))

@@ -3,6 +3,8 @@
 from google.protobuf.message import DecodeError
 
 from modelyard.core.facts import Param
+from modelyard.core.limits import MAX_FILES
+from modelyard.core.manifest import File, check_file
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard.types import (
     Alias,
@@ -75,7 +77,7 @@ def version(message: pb.Version) -> Version:
         name=VersionName.parse(message.name),
         uid=message.uid,
         state=_STATES.from_proto(message.state),
-        files=files_from_proto(message.files),
+        files=_files(message),
         file_count=message.file_count,
         total_size=message.total_size_bytes,
         digest=message.manifest_digest,
@@ -93,6 +95,13 @@ def version(message: pb.Version) -> Version:
         etag=message.etag,
         **facts_from_proto(message),
     )
+
+
+def _files(message: pb.Version) -> tuple[File, ...]:
+    """The files. No path leads out of a folder that it is joined to, whoever does that."""
+    if len(message.files) > MAX_FILES:
+        raise ValueError(f"it has {len(message.files)} files, but a version has at most {MAX_FILES}")
+    return tuple(map(check_file, files_from_proto(message.files)))
 
 
 def version_name(text: str) -> VersionName:

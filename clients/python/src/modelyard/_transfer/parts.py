@@ -48,7 +48,8 @@ async def send_in_parts(destination: Destination, file: LocalFile, digest: str =
 
     await for_each((hash_whole, send_parts), lambda job: job())
     await in_thread(check_unchanged, [file])
-    await _compose(destination, Blob(digest=digest, size_bytes=file.size), parts)
+    whole = Blob(digest=digest, size_bytes=file.size)
+    await join(destination.connection, pb.ComposeBlobRequest(parent=destination.parent, blob=whole, parts=parts))
     await for_each(range(len(parts)), forget_part)
     return digest
 
@@ -58,12 +59,13 @@ def _part_size(size: int, limits: pb.ArtifactLimits) -> int:
     return max(limits.part_bytes, -(-size // limits.max_part_count))
 
 
-async def _compose(destination: Destination, blob: Blob, parts: list[Blob]) -> None:
-    request = pb.ComposeBlobRequest(parent=destination.parent, blob=blob, parts=parts)
-    composed = await compose(destination.connection, request)
+async def join(connection: Connection, request: pb.ComposeBlobRequest) -> None:
+    """Has the registry join parts, and raises ``VerificationError`` if it says that it joined something else."""
+    blob, composed = request.blob, await compose(connection, request)
     if composed != blob:
         raise VerificationError(
-            f"the registry joined parts to {composed.digest[:80]!r}, but the file is {blob.digest}",
+            f"the registry joined parts to {composed.digest[:80]!r} with {composed.size_bytes} bytes, but the file is"
+            f" {blob.digest} with {blob.size_bytes}",
             reason="DIGEST_MISMATCH",
             metadata={"expected": blob.digest, "actual": composed.digest},
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from modelyard.core.limits import MAX_PATH_BYTES, MAX_PATH_DEPTH, MAX_SEGMENT_BYTES
+from modelyard.core.limits import MAX_BLOB_BYTES, MAX_PATH_BYTES, MAX_PATH_DEPTH, MAX_SEGMENT_BYTES
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 # Names that Windows opens as devices whatever their extension; the superscript digits count too.
@@ -63,14 +63,15 @@ def _shown(path: str) -> str:
 
 
 def _check_text(path: str, shown: str) -> None:
-    for character in path:
+    plain = path.isascii() and path.isprintable()  # as most are, and ten thousand of a version take a second otherwise
+    for character in () if plain else path:
         if unicodedata.category(character) in INVISIBLE and character not in _JOINERS:
             raise ValueError(
                 f"Invalid path {shown}. It has a control, invisible or undecodable character (U+{ord(character):04X})."
             )
     if len(path.encode()) > MAX_PATH_BYTES:
         raise ValueError(f"Invalid path {shown}. Use at most {MAX_PATH_BYTES} bytes.")
-    if unicodedata.normalize("NFC", path) != path:
+    if not plain and unicodedata.normalize("NFC", path) != path:
         raise ValueError(f"Invalid path {shown}. Use Unicode's composed form (NFC).")
     if found := _FORBIDDEN.search(path):
         raise ValueError(
@@ -139,6 +140,15 @@ class File:
     """``sha256:`` and 64 hexadecimal digits."""
     executable: bool = False
     """Whether its owner may run it."""
+
+
+def check_file(file: File) -> File:
+    """Returns ``file`` if a version may have it, else raises ``ValueError``."""
+    check_path(file.path)
+    check_digest(file.digest)
+    if not 0 <= file.size <= MAX_BLOB_BYTES:
+        raise ValueError(f"The file {_shown(file.path)} has {file.size} bytes. Use 0 to {MAX_BLOB_BYTES}.")
+    return file
 
 
 def manifest_digest(files: Iterable[File]) -> str:
