@@ -20,15 +20,22 @@ NAME: Final[ColumnElement[str]] = MODEL_NAME + "/deployments/" + deployments.c.u
 class DeploymentRecord(NamedTuple):
     name: str
     logged: Logged
+    misplaced: bool
+    """Lists look for it in another namespace than that of its model."""
 
 
 def _deployment(row: Row[Any]) -> DeploymentRecord:
     deployment = from_row(row)
-    return DeploymentRecord(str(deployment.name), logged(row, DEPLOYMENT, deployment))
+    return DeploymentRecord(str(deployment.name), logged(row, DEPLOYMENT, deployment), bool(row.misplaced))
 
 
 DEPLOYMENTS: Final = Every(
-    with_last_event(EVERY, DEPLOYMENT, NAME, namespaces.c.key), deployments.c.key, _deployment, deployments.name
+    with_last_event(EVERY, DEPLOYMENT, NAME, namespaces.c.key).add_columns(
+        (deployments.c.namespace_key != namespaces.c.key).label("misplaced")
+    ),
+    deployments.c.key,
+    _deployment,
+    deployments.name,
 )
 
 

@@ -21,11 +21,16 @@ NAME: Final[ColumnElement[str]] = VERSION_NAME + "/evaluations/" + evaluations.c
 class EvaluationRecord(NamedTuple):
     name: str
     logged: Logged
+    dataset: str
+    found_as: str
+    """The name of the data set by which the evaluation is found."""
 
 
 def _evaluation(row: Row[Any]) -> EvaluationRecord:
     evaluation = from_row(row)
-    return EvaluationRecord(str(evaluation.name), logged(row, EVALUATION, evaluation))
+    return EvaluationRecord(
+        str(evaluation.name), logged(row, EVALUATION, evaluation), evaluation.dataset.name, row.dataset_name
+    )
 
 
 EVALUATIONS: Final = Every(

@@ -22,16 +22,27 @@ class Kind(StrEnum):
     SIZE_WRONG = "SIZE_WRONG"
     MANIFEST_CHANGED = "MANIFEST_CHANGED"
     FILE_WITHOUT_BLOB = "FILE_WITHOUT_BLOB"
+    LINEAGE_WRONG = "LINEAGE_WRONG"
 
 
 async def check(look: Look) -> None:
     """Checks every namespace, model, version with its files, and alias."""
+    await _at_namespaces(look)
+    await _at_models(look)
+    await _at_versions(look)
+    await _at_aliases(look)
+
+
+async def _at_namespaces(look: Look) -> None:
     async for namespace in look.each("namespaces", inventory.NAMESPACES):
         compare(look, namespace.name, namespace.logged)
         if namespace.log_name is None:
             look.fault(LogKind.HEAD_WRONG, namespace.name, "its log has no head")
         elif namespace.log_name != namespace.name:
             look.fault(LogKind.HEAD_WRONG, namespace.name, f"the head of its log is that of {namespace.log_name}")
+
+
+async def _at_models(look: Look) -> None:
     async for model in look.each("models", inventory.MODELS):
         compare(look, model.name, model.logged)
         if not model.numbered:
@@ -40,9 +51,18 @@ async def check(look: Look) -> None:
                 f" {model.last_number} numbers were assigned"
             )
             look.fault(Kind.NUMBER_WRONG, model.name, text)
+
+
+async def _at_versions(look: Look) -> None:
     async for version in look.each("versions", inventory.VERSIONS):
         compare(look, version.name, version.logged)
+        if differing := sorted(version.parents ^ version.linked):
+            text = f"its parents in the lineage graph and in its facts differ in {', '.join(differing)}"
+            look.fault(Kind.LINEAGE_WRONG, version.name, text)
         await _at_files(look, version)
+
+
+async def _at_aliases(look: Look) -> None:
     async for alias in look.each("aliases", inventory.ALIASES):
         if alias.dangling:
             look.fault(Kind.ALIAS_DANGLING, alias.name, "points to no existing version of its model")

@@ -1,5 +1,6 @@
 """SQL with which `fsck` reads every row of the registry, together with the log and related rows."""
 
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, String, bindparam, cast, func, literal, or_, select
@@ -21,7 +22,7 @@ from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.registry.rows import model_name
 from modelyard_server.registry.versions import repository as version_rows
 from modelyard_server.registry.versions.events import VERSION
-from modelyard_server.registry.versions.tables import version_files, versions
+from modelyard_server.registry.versions.tables import version_files, version_parents, versions
 
 NAMESPACE_NAME: Final[ColumnElement[str]] = literal("namespaces/") + namespaces.c.id
 MODEL_NAME: Final[ColumnElement[str]] = NAMESPACE_NAME + "/models/" + models.c.id
@@ -105,18 +106,38 @@ class VersionRecord(NamedTuple):
     file_count: int
     total_size: int
     manifest_digest: str
+    parents: AbstractSet[str]
+    """The names in its facts."""
+    linked: AbstractSet[str]
+    """The names of the versions that lineage finds as its parents."""
 
 
 def _version(row: Row[Any]) -> VersionRecord:
     version = version_rows.from_row(row)
     promised = (version.file_count, version.total_size, version.manifest_digest)
+    parents = {parent.version for parent in version.facts.parents}
+    linked = set(row.linked.split(",")) if row.linked else set()
     return VersionRecord(
-        version.key, version.namespace_key, str(version.name), logged(row, VERSION, version), *promised
+        version.key, version.namespace_key, str(version.name), logged(row, VERSION, version), *promised, parents, linked
     )
 
 
+_PARENT, _ITS_MODEL, _ITS_NAMESPACE = versions.alias(), models.alias(), namespaces.alias()
+_MODEL_OF_PARENT: Final = literal("namespaces/") + _ITS_NAMESPACE.c.id + "/models/" + _ITS_MODEL.c.id
+_PARENT_NAME: Final = _MODEL_OF_PARENT + "/versions/" + cast(_PARENT.c.number, String)
+# Names have no comma.
+_LINKED = (
+    select(func.aggregate_strings(_PARENT_NAME, ","))
+    .join_from(version_parents, _PARENT, _PARENT.c.key == version_parents.c.parent_key)
+    .join(_ITS_MODEL, _ITS_MODEL.c.key == _PARENT.c.model_key)
+    .join(_ITS_NAMESPACE, _ITS_NAMESPACE.c.key == _ITS_MODEL.c.namespace_key)
+    .where(version_parents.c.version_key == versions.c.key)
+    .correlate(versions)
+    .scalar_subquery()
+    .label("linked")
+)
 VERSIONS: Final = Every(
-    with_last_event(version_rows.EVERY, VERSION, VERSION_NAME, namespaces.c.key),
+    with_last_event(version_rows.EVERY, VERSION, VERSION_NAME, namespaces.c.key).add_columns(_LINKED),
     versions.c.key,
     _version,
     versions.name,
