@@ -70,7 +70,10 @@ class TestTimes:
         [
             (["resolve", "m@production", "--at", "2999-01-01"], "2999-01-01T00:00:00Z is in the future. It is 20"),
             (["log", "--since", "2999-01-01"], "is in the future"),
-            (["log", "--until", "tomorrow"], "'tomorrow' is not a time. Use 2026-03-31, 2026-03-31T12:00:00Z, 7d or"),
+            (
+                ["log", "--until", "tomorrow"],
+                "'tomorrow' is not a time. Use 2026-03-31, 2026-03-31T12:00:00Z, now-7d or",
+            ),
         ],
     )
     def test_what_is_no_time_of_the_past_is_refused(self, cli: Cli, line: list[str], why: str) -> None:

@@ -162,6 +162,17 @@ class TestAliases:
         assert cli("rollback", f"{scored}@staging").out == f"staging of {scored}: 3 → 1\n"
         assert "--to" not in cli("promote", "--help").out
 
+    def test_names_in_errors_are_those_that_people_type(self, cli: Cli, scored: str) -> None:
+        cli("promote", f"{scored}@1")
+        told = cli("rm", f"{scored}@1").err.splitlines()[0]
+        assert (
+            told == f"error: {scored}@1 can't be deleted: aliases point to it, production. Move or delete them first."
+        )
+        nothing = cli("rollback", scored).err.splitlines()[0]
+        assert nothing == f"error: {scored}@production has no move to roll back. Promote the version that you want."
+        before = cli("resolve", f"{scored}@production", "--at", "2020-01-01").err
+        assert f"The alias 'production' of {scored} was not set at 2020-01-01T00:00:00Z." in before
+
     def test_what_names_no_alias_or_two_is_answered_with_the_right_form(self, cli: Cli, scored: str) -> None:
         assert f"Use {scored}@production." in cli("rollback", f"{scored}@3").err
         assert "Give one of both" in cli("rollback", f"{scored}@staging", "--alias", "canary").err
@@ -225,6 +236,10 @@ class TestWords:
         assert "lists its versions and their metrics" in cli("best", fraud, "--metric", "acu").err
         away = cli("ls", "--url", f"unix:{files}/nobody").err
         assert (away.count("heck that"), away.count("hint")) == (1, 0)
+        assert "hint: put the filter in quotes" in cli("ls", fraud, "--filter", "metrics.auc").err
+        assert "Did you mean 'pull'?" in cli("download", fraud).err
+        assert "The model comes first, then the path." in cli("push", files, fraud).err
+        assert "others have their own: " in cli("log").err
         long = cli("push", f"{team}/x", files, "--label", f"k={'v' * 5000}").err
         assert long.startswith("error: --label")
 

@@ -21,7 +21,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import modelyard
-from modelyard._client.datasets import role_of
+from modelyard._client.datasets import dataset_of, role_of
 from modelyard._client.describe import Described, describe, parse_parent
 from modelyard.core.facts import (
     Dataset,
@@ -363,6 +363,15 @@ def test_a_frame_of_pandas_has_a_digest_of_all_it_holds() -> None:
     )
     assert len({found.digest, *(digest(other).digest for other in others)}) == 5
     assert digest(pd.DataFrame({"lists": [[1], [2]]})) == Dataset(name="train", role=DatasetRole.TRAINING, rows=2)
+
+
+def test_an_array_has_rows_and_a_digest_of_its_values() -> None:
+    one, same, other = np.ones((3, 2)), np.ones((3, 2)), np.zeros((3, 2))
+    found, again, differs = (dataset_of("train", each) for each in (one, same, other))
+    assert (found.rows, found.digest, found.fingerprint) == (3, again.digest, Fingerprint.EXACT)
+    assert found.digest.startswith("numpy-sha256:")
+    assert found.digest != differs.digest
+    assert dataset_of("train", np.array([object()])).digest == ""
 
 
 def test_scalars_of_pandas_are_params_and_metrics() -> None:

@@ -19,7 +19,7 @@ async def log_of(transaction: Transaction, name: NamespaceName, *, lock: bool = 
 async def namespace_not_found(transaction: Transaction, name: NamespaceName) -> NotFound:
     """The error that names the namespace which was probably meant."""
     near = await EventRepository(transaction).namespaces_like(name.namespace, limit=MOST_COMPARED)
-    advice = did_you_mean(name.namespace, near) or " Create it first."
+    advice = did_you_mean(name.namespace, near) or " The first push to it creates it."
     return NotFound(
         f"There is no namespace {name.namespace!r}.{advice}",
         reason="NAMESPACE_NOT_FOUND",

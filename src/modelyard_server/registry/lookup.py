@@ -1,10 +1,12 @@
 """Finds the resources of a request, or raises :class:`NotFound` for the missing part of the name."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from modelyard.core.manifest import File
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.times import rfc3339
 from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.calls.offload import FEW
 from modelyard_server.calls.suggestions import MOST_COMPARED, did_you_mean
@@ -119,6 +121,19 @@ async def alias(transaction: Transaction, name: AliasName, *, lock: bool = False
         await model(transaction, name.model)
         raise await alias_not_found(transaction, name)
     return found
+
+
+async def alias_not_set_at(transaction: Transaction, name: AliasName, time: datetime) -> NotFound:
+    """The error about an alias that the model has at another time, or never had."""
+    if await AliasRepository(transaction).find(name) is None:
+        return await alias_not_found(transaction, name)
+    return NotFound(
+        f"The alias {name.alias!r} of {name.model.namespace}/{name.model.model} was not set at"
+        f" {rfc3339(time, 'seconds')}. The log has its moves.",
+        reason="ALIAS_NOT_FOUND",
+        kind="Alias",
+        name=str(name),
+    )
 
 
 async def follow(transaction: Transaction, name: AliasName) -> tuple[Version, Alias]:

@@ -27,7 +27,7 @@ async def alias_at(transaction: Transaction, name: AliasName, time: datetime) ->
     if not found and log.floor:
         raise history.compacted(log.floor, f"the history of {name} before that time was compacted")
     if not found or found[0].change.type == "alias.deleted":
-        raise await lookup.alias_not_found(transaction, name)
+        raise await lookup.alias_not_set_at(transaction, name, time)
     return decode(found[0].change.snapshot)
 
 

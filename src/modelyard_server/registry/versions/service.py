@@ -230,7 +230,8 @@ class Versions:
         def deleted(version: Version) -> Version:
             if version.aliases:
                 raise FailedPrecondition(
-                    f"{name} can't be deleted: {', '.join(version.aliases)} points to it. Move or delete that first.",
+                    f"{name} can't be deleted: aliases point to it, {', '.join(version.aliases)}. Move or delete them"
+                    " first.",
                     reason="VERSION_IN_USE",
                     violations=[
                         PreconditionViolation("ALIAS", str(name.model.alias(alias)), "points to the version")

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Final
 
 from modelyard._cache import pins
 from modelyard._cache.blobs import BlobFetcher
 from modelyard._cache.eviction import evict, usage
-from modelyard._cache.holds import Hold
+from modelyard._cache.holds import Hold, note_use
 from modelyard._cache.layout import Layout, Staging, explained, sweep
 from modelyard._cache.locks import waited_for
 from modelyard._cache.manifests import check_manifest
@@ -46,11 +46,11 @@ class Cache:
         may be evicted at any time.
         """
         check_digest(manifest_digest)
-        with explained(self.root), _given(hold) as keeping:
+        with explained(self.root):
             if not self._layout.check():
                 return None
             snapshot = self._layout.snapshot(manifest_digest)
-            if not snapshot.is_dir() or not keeping.add(snapshot):
+            if not snapshot.is_dir() or not (note_use(snapshot) if hold is None else hold.add(snapshot)):
                 return None
             if is_intact(snapshot, manifest_digest) or self._is_right(snapshot, manifest_digest):
                 return snapshot / "files"
@@ -98,7 +98,8 @@ class Cache:
         """The same, and the digests of the files that were hashed meanwhile. The others are known by their stamps."""
         await in_thread(check_manifest, version.files, version.digest)
         meter = Meter(progress, "download", sum(file.size for file in _distinct(version.files)))
-        with explained(self.root), _given(hold) as keeping:
+        # Its own files must not be evicted at its end, when it makes room.
+        with explained(self.root), Hold() if hold is None else nullcontext(hold) as keeping:
             path, fetcher = await self._fetch(connection, version, keeping, meter)
         meter.finish()
         return path, fetcher.bytes_received, fetcher.verified
@@ -183,11 +184,6 @@ class Cache:
         with closing(Staging(self._layout)) as staging:
             evict(self._layout, staging, self.max_bytes)
             self._references.forget_evicted()
-
-
-def _given(hold: Hold | None) -> AbstractContextManager[Hold]:
-    """A caller's hold, which it closes itself, or one for the length of a call."""
-    return Hold() if hold is None else nullcontext(hold)
 
 
 def _distinct(files: Iterable[File]) -> Collection[File]:

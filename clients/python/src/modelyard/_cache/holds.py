@@ -81,11 +81,9 @@ class Hold:
                     return False
                 lock = _adopted(snapshot, fd)
             self._use(lock)
-        with suppress(OSError):  # a cache that can only be read serves too
-            os.utime(snapshot / "lock", follow_symlinks=False)
-            if lock.lease is not None:
-                leases.touch(lock.lease)
-        return True
+        if lock.lease is not None:
+            leases.touch(lock.lease)
+        return note_use(snapshot)
 
     def adopt(self, snapshot: Path, fd: int) -> None:
         """The same for a version whose lock was taken already."""
@@ -95,6 +93,17 @@ class Hold:
     def _use(self, lock: _Lock) -> None:
         self._used.append(lock)
         lock.users += 1
+
+
+def note_use(snapshot: Path) -> bool:
+    """Has a version count as used just now. False if there is none."""
+    try:
+        os.utime(snapshot / "lock", follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    except OSError:  # a cache that can only be read serves too
+        pass
+    return True
 
 
 def is_held(snapshot: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Data sets as training code has them: addresses, files, data frames and data sets of Hugging Face."""
+"""Data sets as training code has them: addresses, files, data frames, arrays and data sets of Hugging Face."""
 
 import hashlib
 import re
@@ -37,7 +37,12 @@ def dataset_of(name: str, value: Any) -> Dataset:
         digest = _digest_of_frame(value)
         exact = Fingerprint.EXACT if digest else None
         return Dataset(name=name, digest=digest, role=role, rows=int(value.shape[0]), fingerprint=exact)
-    raise NotPlainError(f"is a {kind(value)}; give a URI, a path, a data frame or a modelyard.Dataset")
+    if any(base.__name__ == "ndarray" for base in type(value).__mro__) and getattr(value, "shape", None):
+        digest = _digest_of_array(value)
+        exact = Fingerprint.EXACT if digest else None
+        return Dataset(name=name, digest=digest, role=role, rows=int(value.shape[0]), fingerprint=exact)
+    told = "give a URI, a path, a data frame, an array or a modelyard.Dataset"
+    raise NotPlainError(f"has the type {kind(value)}; {told}")
 
 
 def role_of(name: str) -> DatasetRole:
@@ -62,6 +67,15 @@ def _of_path(name: str, path: Path, role: DatasetRole) -> Dataset:
 def _digest_of_file(path: Path) -> str:
     with path.open("rb") as data:
         return f"sha256:{hashlib.file_digest(data, 'sha256').hexdigest()}"
+
+
+def _digest_of_array(array: Any) -> str:
+    """Of an array of NumPy, over type, shape and values; empty for one of objects, or a large one."""
+    if array.dtype.hasobject or array.nbytes > _MAX_HASHED_BYTES:
+        return ""
+    digest = hashlib.sha256(repr((array.dtype.descr, array.shape)).encode())
+    digest.update(array.tobytes())
+    return f"numpy-sha256:{digest.hexdigest()}"
 
 
 def _digest_of_frame(frame: Any) -> str:

@@ -68,8 +68,9 @@ class Verbs:
                 it. Filter as ``params.<name>``.
             metrics: The same, of at most 10,000 finite numbers. Filter and sort as ``metrics.<name>``.
             directions: For some of the metrics: whether higher or lower is better. ``best`` goes by it.
-            datasets: Names to URIs, paths, data frames or data sets of Hugging Face; or ``Dataset`` records. Rows and
-                digest are found where that is possible. A word of the name, as in ``train_2026``, sets the role.
+            datasets: Names to URIs, paths, data frames, arrays or data sets of Hugging Face; or ``Dataset`` records.
+                Rows and digest are found where that is possible. A word of the name, as in ``train_2026``, sets the
+                role.
             alias: Aliases to point at the new version in the same transaction; at most 10.
             description: Markdown; at most 1 MiB.
             labels: Indexed. At most 100; keys up to 128 bytes, values up to 4 KiB. Filter as ``labels.<key>``.

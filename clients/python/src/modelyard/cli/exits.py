@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from modelyard import errors
-from modelyard.cli.text import escape_lines
+from modelyard.cli.text import escape_lines, resource
 
 
 class Exit(IntEnum):
@@ -69,6 +69,11 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
     (errors.NotFoundError, "NOT_CACHED", "'modelyard cache ls' lists what is cached"),
     (errors.NotFoundError, "WEBHOOK_NOT_FOUND", "'modelyard webhooks ls' lists the webhooks of a namespace"),
     (errors.NotFoundError, "DELIVERY_NOT_FOUND", "'modelyard webhooks deliveries' lists the deliveries that are kept"),
+    (
+        errors.NotFoundError,
+        "MODEL_NOT_FOUND",
+        "'modelyard ls' lists the models of a namespace, 'modelyard search' finds them in all namespaces",
+    ),
     (errors.NotFoundError, "", "'modelyard ls' lists what exists; add --deleted to include what can be restored"),
     (errors.UnauthenticatedError, "", "set MODELYARD_TOKEN"),
     (errors.UnavailableError, "UNAVAILABLE", ""),  # the message says what to check
@@ -118,15 +123,43 @@ _OPTIONS = {
     "display_name": "--display-name",
     "description": "--description",
     "reference": "REF",
+    "ref": "REF",
+    "alias": "--alias",
+    "model": "MODEL",
+    "namespace": "NAMESPACE",
+    "target": "TARGET",
+    "what": "WHAT",
 }
 """What an argument of the SDK, or a field of a request, is called on a command line."""
 _WORDS = {
+    "Give exactly one of version, dataset, commit and run": "Give exactly one of REF, --dataset, --commit and --run",
+    "or set force to delete": "or add --force to delete",
+    "Set the alias to the version that you want": "Promote the version that you want",
     "resolve() returns it": "'modelyard resolve' shows it",
     "without if_changed": "without --if-changed",
     "give drop_nonfinite=True": "add --drop-nonfinite",
     "Give at least one field": "Give at least one option",
     "MODELYARD_URL": "MODELYARD_URL or --url",
 }
+
+
+_ID = r"[a-z0-9._-]*[a-z0-9]"
+_NAME = re.compile(rf"\bnamespaces/{_ID}(/models/{_ID}(/(versions|aliases)/[a-z0-9_-]+)?)?")
+"""A resource name, which is longer than what people type."""
+_CUT_FILTER = r"filter: at character \d+, at the end: expected an operator"
+_OF_OTHER_TOOLS = {
+    **dict.fromkeys(("download", "get", "fetch", "clone"), "pull"),
+    **dict.fromkeys(("upload", "register", "log-model"), "push"),
+    **dict.fromkeys(("models", "versions", "images"), "ls"),
+    **dict.fromkeys(("tag", "alias", "transition"), "promote"),
+    **dict.fromkeys(("delete", "remove"), "rm"),
+    **dict.fromkeys(("describe", "info", "inspect"), "show"),
+    **dict.fromkeys(("compare",), "diff"),
+    **dict.fromkeys(("history", "events"), "log"),
+    **dict.fromkeys(("find", "grep"), "search"),
+    **dict.fromkeys(("whoami", "ping"), "status"),
+}
+"""Verbs of other programs, and ours."""
 
 
 def _message(error: errors.ModelyardError) -> str:
@@ -139,7 +172,7 @@ def _message(error: errors.ModelyardError) -> str:
     message = "\n".join(lines)
     for word, instead in _WORDS.items():
         message = message.replace(word, instead)
-    return message
+    return _NAME.sub(lambda found: resource(found[0]), message)
 
 
 def failure(error: BaseException) -> Failure | None:
@@ -164,15 +197,21 @@ def failure(error: BaseException) -> Failure | None:
 
 
 def _hint(error: errors.ModelyardError) -> str:
+    if isinstance(error, errors.InvalidArgumentError) and re.match(_CUT_FILTER, error.message):
+        return "put the filter in quotes: a shell takes > and < for itself"
     return next((hint for kind, reason, hint in _HINTS if isinstance(error, kind) and reason in {"", error.reason}), "")
 
 
 def _usage(error: Any) -> Failure:
     """What the parser says: its errors can tell themselves, and their class differs between its releases."""
     context = getattr(error, "ctx", None)
+    message = error.format_message().replace("Value error, ", "")
+    unknown = re.match(r"No such command '([^']*)'\.", message)
+    if unknown and unknown[1] in _OF_OTHER_TOOLS:
+        message = f"{unknown[0]} Did you mean '{_OF_OTHER_TOOLS[unknown[1]]}'?"
     return Failure(
         code=Exit.OTHER,
-        message=error.format_message().replace("Value error, ", ""),
+        message=message,
         reason="USAGE",
         hint=f"see '{context.command_path if context else 'modelyard'} --help'",
     )

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from modelyard import PulledModel
+from modelyard import Client, PulledModel
 from modelyard.cli import documents, render
 from modelyard.cli.completing import complete_reference
 from modelyard.cli.exits import Exit
@@ -23,18 +23,21 @@ from modelyard.core.limits import MAX_PAGE_SIZE
 from modelyard.core.names import DEFAULT_NAMESPACE
 from modelyard.core.times import EXAMPLES, rfc3339
 
+_SHOWN = 5
+"""Most namespaces that are named beside a log."""
+
 
 @with_session
 def log(
     session: Session,
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="[WHAT]",
             help="A namespace, a model, a version or an alias, for example team/fraud@production.",
             autocompletion=complete_reference,
         ),
-    ] = DEFAULT_NAMESPACE,
+    ] = None,
     matching: Annotated[
         str,
         typer.Option(
@@ -60,11 +63,21 @@ def log(
     if until:
         conditions.append(f'time <= "{rfc3339(past("--until", until, end=True))}"')
     with session.client() as client:
-        found = client.events.list(
-            what, filter=" AND ".join(conditions), newest_first=True, page_size=min(limit, MAX_PAGE_SIZE)
-        )
+        if what is None:
+            _tell_of_others(session, client)
+        shown, size = what or DEFAULT_NAMESPACE, min(limit, MAX_PAGE_SIZE)
+        found = client.events.list(shown, filter=" AND ".join(conditions), newest_first=True, page_size=size)
         events = islice(found, limit)
-        session.show_list("events", events, render.events, f"nothing happened to {what}")
+        session.show_list("events", events, render.events, f"nothing happened to {shown}")
+
+
+def _tell_of_others(session: Session, client: Client) -> None:
+    """Each namespace has a log of its own: says which there are besides the one that is shown."""
+    others = [each.id for each in islice(client.namespaces.list(), _SHOWN + 1) if each.id != DEFAULT_NAMESPACE]
+    if others:
+        more = ", …" if len(others) > _SHOWN else ""
+        named = ", ".join(others[:_SHOWN])
+        session.note(f"this is the log of the namespace {DEFAULT_NAMESPACE}; others have their own: {named}{more}")
 
 
 @with_session

@@ -26,7 +26,7 @@ def push(
             help="For example team/fraud. It is created if it does not exist.", autocompletion=complete_model
         ),
     ],
-    path: Annotated[Path, typer.Argument(help="A file, or a folder with everything in it.", exists=True)],
+    path: Annotated[Path, typer.Argument(help="A file, or a folder with everything in it.")],
     metric: Annotated[
         _Pairs, typer.Option(metavar="NAME=NUMBER", help="A metric, for example auc=0.93. Repeatable.")
     ] = None,
@@ -99,6 +99,9 @@ def push(
     Patterns are those of .gitignore; a file .modelyardignore in the folder has some too. Never taken, unless a pattern
     such as '!.env' says so: .git, __pycache__, .DS_Store, .env and the like.
     """
+    if not path.exists():
+        swapped = " The model comes first, then the path." if Path(model).exists() else ""
+        raise typer.BadParameter(f"path {str(path)!r} does not exist.{swapped}", param_hint="PATH")
     with session.client() as client, session.progress() as progress:
         newest = _newest(client, model) if if_changed else 0
         version = client.push(
