@@ -62,7 +62,7 @@ def test_the_bare_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_shells_can_complete() -> None:
-    asked = {"_MODELYARD_COMPLETE": "complete_bash", "COMP_WORDS": "modelyard pro", "COMP_CWORD": "1"}
+    asked = {"_MODELYARD_COMPLETE": "complete_bash", "COMP_WORDS": "modelyard\npro", "COMP_CWORD": "1"}
     done = subprocess.run(COMMAND, env=os.environ | asked, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["promote"])
 

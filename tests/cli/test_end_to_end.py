@@ -51,7 +51,7 @@ class TestPush:
         assert cli("push", fraud, files, "--no-capture", "-o", "json").json["version"]["number"] == 2
 
     @pytest.mark.parametrize(
-        "wrong", [("--metric", "auc"), ("--metric", "auc=nan"), ("--param", "a=1", "--param", "a=2"), ("--nonsense",)]
+        "wrong", [("--metric", "auc"), ("--metric", "auc=high"), ("--param", "a=1", "--param", "a=2"), ("--nonsense",)]
     )
     def test_what_cannot_be_read_is_told_before_anything_happens(
         self, cli: Cli, team: str, files: Path, wrong: tuple[str, ...]
@@ -312,7 +312,7 @@ class TestEvaluate:
         cli("push", fraud, files, "--no-capture")
         told = cli("evaluate", f"{fraud}@1", "--dataset", "test", "--metric", "auc=0.97", "--harness", "nightly").out
         assert told == f"{fraud}@1 on test: auc=0.97\n"
-        assert cli("evaluate", f"{fraud}@2", "--dataset", "test", "--metric", "auc=nan").code == 1
+        assert cli("evaluate", f"{fraud}@2", "--dataset", "test", "--metric", "auc=nan").code == 4
         cli("evaluate", f"{fraud}@2", "--dataset", "test", "--metric", "auc=0.9")
         found = cli("ls", fraud, "--sort", "evaluations.test.auc desc", "-o", "json").json["versions"]
         assert [version["number"] for version in found] == [1, 2]
