@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -56,6 +57,9 @@ from modelyard_server.upkeep.sweeper import Sweeper
 J = TypeVar("J", bound=Job)
 
 _log: Final = structlog.get_logger("modelyard.server")
+_SWITCH_SECONDS: Final = 0.0005
+"""After this long a thread that computes gives way to the event loop. By default it is ten times as long, and several
+threads of the database held up the loop for a tenth of a second, as it waits for each of them several times a call."""
 _PAGE_TOKENS: Final = "page_tokens"
 
 CAPABILITIES: Final[Sequence[Capability]] = (
@@ -149,6 +153,7 @@ class Registry:
         return found
 
     async def start(self) -> None:
+        sys.setswitchinterval(_SWITCH_SECONDS)
         for job in self._jobs:
             await job.start()
         await self.server.start()

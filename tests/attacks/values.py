@@ -107,6 +107,11 @@ ROWS: Final = [
         create_version(datasets=[pb.Dataset(name="d", fingerprint=99)]),  # type: ignore[arg-type]  # unknown on purpose
         "version.datasets[0].fingerprint",
     ),
+    _bad(
+        "A44 too many parents",
+        create_version(parents=[pb.Parent(version=VERSION, relation=pb.Parent.RELATION_MERGED_FROM)] * 101),
+        "version.parents",
+    ),
     _bad("A41 no relation", create_version(parents=[pb.Parent(version=VERSION)]), "version.parents[0].relation"),
     _bad(
         "A41 negative row count",

@@ -17,6 +17,7 @@ from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.deployments.fields import FIELDS as DEPLOYMENT_FIELDS
 from modelyard_server.deployments.repository import DeploymentRepository
 from modelyard_server.deployments.values import DeploymentListing
+from modelyard_server.lineage.repository import LineageRepository
 from modelyard_server.log.repository import append
 from modelyard_server.query import pages, terms
 from modelyard_server.query.listing import Position
@@ -24,7 +25,9 @@ from modelyard_server.query.order import Order
 from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.namespaces.values import Namespace
 from modelyard_server.registry.versions.fields import FIELDS as VERSION_FIELDS
+from modelyard_server.registry.versions.repository import EVERY
 from modelyard_server.registry.versions.subject import SUBJECT
+from modelyard_server.registry.versions.tables import versions
 
 _NOW = datetime(2026, 3, 8, tzinfo=UTC)
 _COUNT = 20_000
@@ -101,6 +104,8 @@ def _fill(connection: Any) -> None:
         ),
         numbers,
     )
+    pairs = [{"key": key} for key in range(2, _COUNT + 1)]
+    connection.execute(text("INSERT INTO version_parents (version_key, parent_key) VALUES (:key, 1)"), pairs)
     consumers = [
         {
             "key": key,
@@ -272,3 +277,31 @@ async def test_whether_a_version_is_served_is_read_off_its_index(large: RunningR
         assert "ix_deployments_version_key_expire_time" in plan
     await _is_read_off_indexes(large, lambda c: _deployments(c).of_model(7, _THEN, 20))
     await _is_read_off_indexes(large, lambda c: _deployments(c).expired(_THEN, 100))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_first_of_many_relatives_are_read_off_indexes(large: RunningRegistry) -> None:
+    """Twenty thousand children are neither looked through nor sorted."""
+    found: list[int] = []
+
+    async def ask(connection: Connection) -> None:
+        lineage = LineageRepository(Transaction(connection, append))
+        found.extend(await lineage.children([1], 20))
+        await lineage.parents([2], 20)
+        await lineage.mentioning(1, ["dataset"], "set-42", 20)
+        await lineage.live_children(1, 20)
+
+    plans = await _is_read_off_indexes(large, ask)
+    assert found == list(range(2, 22))
+    for plan in plans:
+        assert not re.search(r'TEMP B-TREE|"Sort"', plan), plan
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_rows_are_weighed_by_their_keys(large: RunningRegistry) -> None:
+    weighed = pages.Rows.of(EVERY, versions.c.key)
+
+    async def ask(connection: Connection) -> None:
+        await connection.execute(weighed.weights, {"keys": [7, 8]})
+
+    await _is_read_off_indexes(large, ask)

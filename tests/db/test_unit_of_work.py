@@ -27,6 +27,7 @@ from modelyard_server.registry.namespaces.repository import NamespaceRepository
 from modelyard_server.registry.namespaces.values import Namespace
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
+_ROOM = 1 << 20
 
 
 def _url(database_url: str, folder: Path) -> URL:
@@ -78,9 +79,9 @@ class Gate:
 
 async def _names(database: Database) -> list[str]:
     found = await database.read(
-        lambda transaction: NamespaceRepository(transaction).page(after="", limit=1000, show_deleted=True)
+        lambda transaction: NamespaceRepository(transaction).page(after="", size=1000, room=_ROOM, show_deleted=True)
     )
-    return [namespace.name.namespace for namespace in found]
+    return [namespace.name.namespace for namespace in found.items]
 
 
 async def test_a_failing_unit_leaves_nothing(database: Database) -> None:
@@ -171,7 +172,7 @@ async def test_cancelled_readers_leave_the_pool_whole(database: Database) -> Non
     gate = Gate()
 
     async def stuck(transaction: Transaction) -> None:
-        await NamespaceRepository(transaction).page(after="", limit=1, show_deleted=True)
+        await NamespaceRepository(transaction).page(after="", size=1, room=_ROOM, show_deleted=True)
         await gate()
 
     for _ in range(40):
@@ -217,8 +218,8 @@ async def test_revisions_follow_the_order_of_commits(postgres: Postgres) -> None
             events = EventRepository(transaction)
             head = await events.head(namespace.name)
             assert head is not None
-            page = await events.page(head, EventListing(place=namespace.name, size=100))
-            return [(event.revision, event.change.actor) for event in page]
+            page = await events.page(head, EventListing(place=namespace.name), size=100)
+            return [(event.revision, event.change.actor) for event in page.items]
 
         return await database.read(work)
 

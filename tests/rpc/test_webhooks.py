@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from tests.support.children import PATIENCE
 from tests.support.postgres import Postgres
 from tests.support.receiver import CERTIFICATE, Posted, Receiver, receiving
@@ -567,3 +567,21 @@ async def test_two_replicas_deliver_each_event_once_in_order(
         await _ended(yard, 40)
 
     assert _owners(posted) == [str(number) for number in range(40)]
+
+
+async def test_a_webhook_with_thousands_of_deliveries_can_be_deleted(yard: RunningRegistry, receiver: Receiver) -> None:
+    """Its deliveries go a thousand at a time, whatever their number."""
+    await make_model(yard)
+    await _webhook(yard, receiver)
+    await _touch(yard, "a")
+    await _ended(yard, 1)
+    columns = ", ".join(column.name for column in webhook_deliveries.columns if column.name not in {"key", "uid"})
+    copied = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)"
+        f" INSERT INTO webhook_deliveries (uid, {columns}) SELECT 'copy-' || i, {columns} FROM webhook_deliveries, n"
+    )
+    await yard.engine.migrate(lambda connection: connection.execute(copied))
+
+    await yard.webhooks.DeleteWebhook(webhooks_pb2.DeleteWebhookRequest(name=_NAME))
+
+    assert await yard.sql("SELECT * FROM webhook_deliveries") == []

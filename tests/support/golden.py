@@ -20,7 +20,7 @@ from modelyard_server.log.events import Floor
 from modelyard_server.registry.aliases.values import Alias
 from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.namespaces.values import Namespace
-from modelyard_server.registry.versions.facts import facts_to_json
+from modelyard_server.registry.versions.recorded import Recorded
 from modelyard_server.registry.versions.values import Version, VersionState
 from modelyard_server.transfers.blobs.events import BlobCondition
 from modelyard_server.webhooks.values import Webhook
@@ -88,8 +88,7 @@ RECORDS: Final[dict[str, Resource]] = {
         file_count=2,
         total_size=2**40,
         manifest_digest=DIGEST,
-        facts=_FACTS,
-        stored_facts=facts_to_json(_FACTS),
+        recorded=Recorded.of(_FACTS),
         created_by="anna",
         description="good",
         labels={"tier": "gold"},

@@ -2,13 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from modelyard.core.pace import MIN_BYTES_PER_SECOND, Pace
+from modelyard_server import app
 from modelyard_server.blobs.budget import Budget
-from modelyard_server.calls.admission import Gate, peer_of
+from modelyard_server.calls import methods
+from modelyard_server.calls.admission import Admission, Gate, peer_of
+from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import ResourceExhausted
+from modelyard_server.telemetry import Metrics
+
+_METHODS = methods.table(app.SERVICES)
 
 
 async def _queue(gate: Gate, peers: str, order: list[str]) -> list[asyncio.Task[None]]:
@@ -81,6 +88,31 @@ async def test_a_call_that_gives_up_as_its_turn_comes_passes_it_on() -> None:
 
     assert order == ["a", "c"]
     assert gate.running == 1
+
+
+def _call(method: str, *, request_bytes: int = 0, peer: str = "ipv4:10.0.0.1:1") -> Call:
+    door: Any = None
+    path = f"/modelyard.v1.RegistryService/{method}"
+    return Call(_METHODS[path], door, id="", origin={"peer": peer}, request_bytes=request_bytes)
+
+
+async def test_few_large_calls_run_at_once_and_delay_no_small_ones() -> None:
+    """Each may hold tens of megabytes of objects. Lists are large, and so are small calls with large requests."""
+    admission, running = Admission(Metrics()), list[int]()
+
+    async def large(number: int) -> None:
+        method = "ListModels" if number % 2 else "CreateModel"
+        async with admission(_call(method, request_bytes=1 << 20, peer=f"ipv4:10.0.0.{number}:1")):
+            running.append(number)
+            await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(large(number)) for number in range(20)]
+    await asyncio.sleep(0)
+    async with admission(_call("GetModel")):
+        assert len(running) == 8
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 @pytest.mark.parametrize(

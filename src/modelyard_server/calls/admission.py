@@ -12,6 +12,8 @@ from modelyard_server.calls.errors import ResourceExhausted
 from modelyard_server.calls.methods import CallClass
 from modelyard_server.telemetry import Metrics
 
+LARGE_BYTES: Final = 256 << 10
+"""A small call with a longer request is a large one: its objects take ten times as much, and its answer too."""
 _WAITING_BYTES: Final = 128 << 20
 """Most bytes of requests that wait, of all classes together. A request is in memory before its call begins."""
 
@@ -57,6 +59,15 @@ class Gate:
                 self.leave(peer)
             raise
 
+    @asynccontextmanager
+    async def place(self, peer: str) -> AsyncIterator[None]:
+        """A place for as long as the context lasts."""
+        await self.enter(peer)
+        try:
+            yield
+        finally:
+            self.leave(peer)
+
     def _has_room(self, peer: str) -> bool:
         return self.running < self.limit and self._running_of[peer] < self._per_peer
 
@@ -100,6 +111,11 @@ def overloaded() -> ResourceExhausted:
     )
 
 
+def _class_of(call: Call) -> CallClass:
+    kind = call.method.call_class
+    return CallClass.LARGE if kind is CallClass.SMALL and call.request_bytes > LARGE_BYTES else kind
+
+
 def _number(gate: Gate, name: str) -> float:
     return float(getattr(gate, name))
 
@@ -115,6 +131,8 @@ class Admission:
         self._waiting_bytes = 0
         self._gates: Mapping[CallClass, Gate] = {
             CallClass.SMALL: Gate(limit=128, per_peer=128, most_waiting=1024),
+            # Each may hold some tens of megabytes of objects.
+            CallClass.LARGE: Gate(limit=8, per_peer=6, most_waiting=1024),
             CallClass.BATCH: Gate(limit=32, per_peer=24, most_waiting=512),
             CallClass.UPLOAD: Gate(limit=256, per_peer=192, most_waiting=256),
             CallClass.DOWNLOAD: Gate(limit=512, per_peer=384, most_waiting=512),
@@ -133,7 +151,7 @@ class Admission:
 
     @asynccontextmanager
     async def __call__(self, call: Call) -> AsyncIterator[None]:
-        gate, peer = self._gates[call.method.call_class], peer_of(call.origin.get("peer", ""))
+        gate, peer = self._gates[_class_of(call)], peer_of(call.origin.get("peer", ""))
         if call.request_bytes and self._waiting_bytes + call.request_bytes > _WAITING_BYTES:
             raise overloaded()
         self._waiting_bytes += call.request_bytes

@@ -10,6 +10,7 @@ from modelyard_server.calls.caller import ANONYMOUS, Caller
 from modelyard_server.calls.codes import Code
 from modelyard_server.calls.errors import RegistryError
 from modelyard_server.calls.methods import Method
+from modelyard_server.calls.offload import ENTRY_BYTES
 
 
 class Door(Protocol):
@@ -44,6 +45,11 @@ class Call:
     bytes_in: int = 0
     bytes_out: int = 0
     started: float = field(default_factory=perf_counter)
+
+    @property
+    def entries(self) -> int:
+        """About how many entries its request has at most, for ``offload``."""
+        return self.request_bytes // ENTRY_BYTES
 
     def describe(self, request: Message) -> None:
         """Stores the name of the request's resource, for the log."""

@@ -10,13 +10,19 @@ class Limits:
     """Limits of what a caller may request. Sizes in bytes, times in seconds."""
 
     message_bytes: int = 4 << 20
+    """Most bytes of a request, and of an answer."""
     chunk_bytes: int = 1 << 20
+    """Most bytes of data in one message of an upload or a download."""
     preferred_chunk_bytes: int = 256 << 10
     """Messages of 1 MiB need twice the system time, because each buffer is then mapped again."""
     batch_bytes: int = 3 << 20
+    """Most bytes of the blobs or files of one batch."""
     batch_count: int = 1000
+    """Most blobs, files or sizes of one batch."""
     part_bytes: int = 64 << 20
+    """Size of the parts in which clients send a large blob."""
     part_count: int = 100_000
+    """Most parts of one blob."""
     version_bytes: int = shared.MAX_VERSION_BYTES
     """Most bytes of a version's message with files and facts: half a MiB less than ``message_bytes``."""
     resource_bytes: int = (4 << 20) - (64 << 10)
@@ -26,6 +32,7 @@ class Limits:
     page_size_default: int = shared.DEFAULT_PAGE_SIZE
     page_size_max: int = shared.MAX_PAGE_SIZE
     page_token_ttl: float = 3 * 86_400.0
+    """How long a page token can be used."""
     label_count: int = shared.MAX_LABELS
     label_key_bytes: int = shared.MAX_LABEL_KEY_BYTES
     label_value_bytes: int = shared.MAX_LABEL_VALUE_BYTES
@@ -35,6 +42,8 @@ class Limits:
     reason_bytes: int = shared.MAX_REASON_BYTES
     facts_entries: int = shared.MAX_FACTS
     """Most entries of each map or list in the facts."""
+    parents: int = shared.MAX_PARENTS
+    """Most versions that one version names as those it was made from."""
     aliases_per_commit: int = shared.MAX_ALIASES_PER_COMMIT
     aliases: int = shared.MAX_ALIASES
     """Most aliases of one model."""
@@ -43,6 +52,7 @@ class Limits:
     open_uploads: int = 1000
     """Most open uploads of one namespace."""
     upload_ttl: float = 86_400.0
+    """How long an unfinished upload is kept after its last write."""
     writer_stall: float = 10.0
     """Another stream may take over an upload whose writer made no progress for this long."""
     lease_ttl: float = 3600.0
@@ -60,9 +70,11 @@ class Limits:
     usage_versions: int = 1000
     """Most versions whose uses are counted in memory before they are stored."""
     request_id_ttl: float = 86_400.0
+    """How long a retry gets the first answer."""
     purge_after: float = 30 * 86_400.0
     """How long a deleted resource can be restored."""
     unary_deadline: float = 30.0
+    """How long a call that is no stream may take."""
     stream_idle: float = 60.0
     """A request stream that receives nothing for this long is ended."""
     event_types: int = 100

@@ -23,6 +23,7 @@ class CallClass(IntEnum):
     DOWNLOAD = options_pb2.CALL_CLASS_DOWNLOAD
     WATCH = options_pb2.CALL_CLASS_WATCH
     OUTBOUND = options_pb2.CALL_CLASS_OUTBOUND
+    LARGE = options_pb2.CALL_CLASS_LARGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from modelyard import wire
-from modelyard.core.facts import Facts
 from modelyard.v1 import registry_pb2
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.comparison.values import Comparison, Section
 from modelyard_server.registry.versions.messages import version_message
+from modelyard_server.registry.versions.recorded import NO_FACTS
 from modelyard_server.registry.versions.values import Version
 
 _SECTIONS = wire.EnumMapping(registry_pb2.Difference.Section, Section)
@@ -48,4 +48,4 @@ def comparison_message(comparison: Comparison, size: int) -> registry_pb2.Compar
 
 def _heading(version: Version) -> pb.Version:
     """A version without what can be long: two of them, and their differences, have to fit into one message."""
-    return version_message(replace(version, files=None, facts=Facts(), description="", labels={}, annotations={}))
+    return version_message(replace(version, files=None, recorded=NO_FACTS, description="", labels={}, annotations={}))

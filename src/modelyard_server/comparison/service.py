@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from modelyard.core.names import AliasName, VersionName
 from modelyard_server.calls.caller import Caller
+from modelyard_server.calls.offload import offload
 from modelyard_server.comparison.values import Comparison, compare
 from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.registry.lookup import named, with_files
+from modelyard_server.registry.versions.values import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,9 @@ class Comparer:
     ) -> Comparison:
         """Compares two versions, read in one snapshot. Deleted versions can be compared too."""
 
-        async def work(transaction: Transaction) -> Comparison:
+        async def work(transaction: Transaction) -> list[Version]:
             found = [await named(transaction, name) for name in (base, other)]
-            return compare(*[await with_files(transaction, version) for version in found])
+            return [await with_files(transaction, version) for version in found]
 
-        return await self.database.read(work)
+        versions = await self.database.read_large(work)
+        return await offload(sum(version.entries for version in versions), compare, *versions)

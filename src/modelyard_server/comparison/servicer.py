@@ -4,6 +4,7 @@ from modelyard.core.names import parse_version_or_alias
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.offload import offload
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.comparison.messages import comparison_message
 from modelyard_server.comparison.service import Comparer
@@ -23,4 +24,6 @@ class ComparisonServicer:
         collector.raise_any()
         assert base is not None
         assert other is not None
-        return comparison_message(await self._comparer.compare(call.caller, base, other), self._limits.list_bytes)
+        comparison = await self._comparer.compare(call.caller, base, other)
+        entries = len(comparison.differences) + len(comparison.not_compared)
+        return await offload(entries, comparison_message, comparison, self._limits.list_bytes)

@@ -96,7 +96,7 @@ class DeploymentsServicer:
         after = query.after_key
         listing = DeploymentListing(now=now, where=where, after=after, size=query.size)
         page = await self._deployments.page(call.caller, parent, listing)
-        deployments, token = self._lists.answer(query, page, deployment_message)
+        deployments, token = await self._lists.answer(query, page, deployment_message)
         return rpc.ListDeploymentsResponse(deployments=deployments, next_page_token=token)
 
     async def GetRollout(self, request: rpc.GetRolloutRequest, call: Call) -> rpc.Rollout:

@@ -1,16 +1,21 @@
 """Stores evaluations, and the index of their metrics for searches of versions."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select
 
 from modelyard.core.names import EvaluationName, VersionName
+from modelyard_server.calls.page_tokens import Cursor
 from modelyard_server.db import rows
 from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.db.weights import weight_of
 from modelyard_server.evaluations.events import decode_measured, encode_measured
 from modelyard_server.evaluations.tables import evaluations
 from modelyard_server.evaluations.values import Evaluation
+from modelyard_server.query.listing import Page
+from modelyard_server.query.steps import Weighed, read_page
 from modelyard_server.registry.models.tables import models
 from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.registry.rows import model_name
@@ -40,7 +45,12 @@ EVERY: Final[Select[Any]] = (
     .join(namespaces, namespaces.c.key == models.c.namespace_key)
 )
 _FIND = EVERY.where(_EVALUATIONS.version_key == bindparam("of_version"), _EVALUATIONS.uid == bindparam("evaluation_id"))
-_OF_VERSION = EVERY.where(_EVALUATIONS.version_key == bindparam("of_version")).order_by(_EVALUATIONS.key.desc())
+_WEIGHTS: Final = (
+    select(_EVALUATIONS.key, weight_of(evaluations.columns))
+    .where(_EVALUATIONS.version_key == bindparam("of_version"))
+    .order_by(_EVALUATIONS.key.desc())
+)
+_AT = EVERY.where(_EVALUATIONS.key.in_(bindparam("keys", expanding=True))).order_by(_EVALUATIONS.key.desc())
 _CURRENT = EVERY.where(
     _EVALUATIONS.version_key == bindparam("of_version"),
     _EVALUATIONS.dataset_name == bindparam("dataset_name"),
@@ -120,8 +130,20 @@ class EvaluationRepository:
         query = select(_EVALUATIONS.key).where(_EVALUATIONS.uid == evaluation_id)
         return await self._connection.scalar(query) is not None
 
-    async def page(self, version_key: int, *, before: int | None, limit: int) -> list[Evaluation]:
-        query = _OF_VERSION if before is None else _OF_VERSION.where(_EVALUATIONS.key < before)
+    async def page(self, version_key: int, *, before: int | None, size: int, room: int) -> Page[Evaluation]:
+        """The next evaluations of a version, newest first."""
+        return await read_page(
+            lambda after, limit: self._weigh(version_key, after, limit), self._at, after=before, size=size, room=room
+        )
+
+    async def _weigh(self, version_key: int, before: Cursor | None, limit: int) -> list[Weighed]:
+        query = _WEIGHTS if before is None else _WEIGHTS.where(_EVALUATIONS.key < before)
+        found = await self._connection.execute(query.limit(limit), {"of_version": version_key})
+        return [Weighed(*row) for row in found]
+
+    async def _at(self, keys: Sequence[Cursor]) -> list[Evaluation]:
         return [
-            from_row(row) for row in await self._connection.execute(query.limit(limit), {"of_version": version_key})
+            from_row(row)
+            for batch in rows.batches(keys)
+            for row in await self._connection.execute(_AT, {"keys": batch})
         ]

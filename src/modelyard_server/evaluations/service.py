@@ -12,7 +12,6 @@ from modelyard_server.calls.errors import (
     PreconditionViolation,
     ResourceExhausted,
 )
-from modelyard_server.calls.page_tokens import Cursor
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.evaluations.events import EVALUATION
 from modelyard_server.evaluations.repository import EvaluationRepository
@@ -20,7 +19,6 @@ from modelyard_server.evaluations.values import Evaluation
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.listing import Page
-from modelyard_server.query.steps import read_page, weight
 from modelyard_server.registry import lookup
 from modelyard_server.registry.versions.values import Version, VersionState
 
@@ -85,21 +83,10 @@ class Evaluations:
     async def page(self, caller: Caller, parent: VersionName, *, before: int | None, size: int) -> Page[Evaluation]:
         async def work(transaction: Transaction) -> Page[Evaluation]:
             version = await lookup.version(transaction, parent, deleted=True)
-            evaluations = EvaluationRepository(transaction)
-            return await read_page(
-                lambda after, limit: evaluations.page(version.key, before=_key(after), limit=limit),
-                after=before,
-                size=size,
-                room=self.mutations.limits.list_bytes,
-                cursor=lambda evaluation: evaluation.key,
-                weigh=lambda each: weight((each.metrics, each.directions, [part.metrics for part in each.slices])),
-            )
+            room = self.mutations.limits.list_bytes
+            return await EvaluationRepository(transaction).page(version.key, before=before, size=size, room=room)
 
         return await self.mutations.database.read(work)
-
-
-def _key(cursor: Cursor | None) -> int | None:
-    return cursor if isinstance(cursor, int) else None
 
 
 async def _find(transaction: Transaction, version: Version, name: EvaluationName) -> Evaluation:

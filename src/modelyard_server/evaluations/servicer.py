@@ -11,8 +11,10 @@ from modelyard.v1 import evaluations_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls import parsing, validation
 from modelyard_server.calls.call import Call
+from modelyard_server.calls.caller import Attempt
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.offload import offload
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.evaluations import rules
 from modelyard_server.evaluations.messages import evaluation_message
@@ -31,6 +33,11 @@ class EvaluationsServicer:
         self._limits = limits
 
     async def CreateEvaluation(self, request: rpc.CreateEvaluationRequest, call: Call) -> pb.Evaluation:
+        evaluation, attempt = await offload(call.entries, self._read, request, call)
+        created = await self._evaluations.create(attempt, evaluation)
+        return await offload(call.entries, evaluation_message, created)
+
+    def _read(self, request: rpc.CreateEvaluationRequest, call: Call) -> tuple[Evaluation, Attempt]:
         collector = Collector()
         parent = collector.parse("parent", VersionName.parse, request.parent)
         if request.evaluation_id:
@@ -45,7 +52,7 @@ class EvaluationsServicer:
             collector.add(rules.evaluation("evaluation", evaluation, self._limits))
         attempt = parsing.attempt(call, request, collector)
         collector.raise_any()
-        return evaluation_message(await self._evaluations.create(attempt, evaluation))
+        return evaluation, attempt
 
     @staticmethod
     def _parsed(request: rpc.CreateEvaluationRequest, parent: VersionName, now: datetime) -> Evaluation:
@@ -69,7 +76,8 @@ class EvaluationsServicer:
 
     async def GetEvaluation(self, request: rpc.GetEvaluationRequest, call: Call) -> pb.Evaluation:
         name = parsing.one("name", EvaluationName.parse, request.name)
-        return evaluation_message(await self._evaluations.get(call.caller, name))
+        evaluation = await self._evaluations.get(call.caller, name)
+        return await offload(evaluation.entries, evaluation_message, evaluation)
 
     async def ListEvaluations(self, request: rpc.ListEvaluationsRequest, call: Call) -> rpc.ListEvaluationsResponse:
         collector = Collector()
@@ -78,7 +86,7 @@ class EvaluationsServicer:
         assert parent is not None
         before = query.after_key
         page = await self._evaluations.page(call.caller, parent, before=before, size=query.size)
-        evaluations, token = self._lists.answer(query, page, evaluation_message)
+        evaluations, token = await self._lists.answer(query, page, evaluation_message)
         return rpc.ListEvaluationsResponse(evaluations=evaluations, next_page_token=token)
 
 

@@ -24,3 +24,8 @@ class Evaluation(Resource):
     superseded_by: str = field(default="", compare=False)
     """Name of the evaluation that corrects this one. It comes from that one's row, and is not in this one's event."""
     version_key: int = field(default=0, repr=False, compare=False)
+
+    @property
+    def entries(self) -> int:
+        """How many numbers it has."""
+        return len(self.metrics) + sum(len(each.metrics) for each in self.slices)

@@ -16,7 +16,7 @@ class ParentsStay:
     """See :class:`~modelyard_server.registry.guards.DeleteGuard`."""
 
     async def check_version_deletion(self, mutations: Mutations, transaction: Transaction, version: Version) -> None:
-        children = await LineageRepository(transaction).children([version.key], MAX_LISTED_BLOCKERS, live=True)
+        children = await LineageRepository(transaction).live_children(version.key, MAX_LISTED_BLOCKERS)
         if children:
             raise _has_children(version.name, children)
 
@@ -26,8 +26,8 @@ class ParentsStay:
             raise _has_children(model.name, children)
 
 
-def _has_children(name: VersionName | ModelName, children: Sequence[Version]) -> FailedPrecondition:
-    names = [str(child.name) for child in children]
+def _has_children(name: VersionName | ModelName, children: Sequence[VersionName]) -> FailedPrecondition:
+    names = [str(child) for child in children]
     return FailedPrecondition(
         f"{name} can't be deleted: {', '.join(names)} {'was' if len(names) == 1 else 'were'} made from it. Delete"
         f" {'that' if len(names) == 1 else 'those'} first.",

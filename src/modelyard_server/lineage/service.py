@@ -1,13 +1,16 @@
 """Reads the origins and the descendants of versions."""
 
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
+from modelyard.core.facts import LineageRelation
 from modelyard.core.names import AliasName, NamespaceName, VersionName
 from modelyard_server.calls.caller import Caller
 from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.lineage.repository import LineageRepository
-from modelyard_server.lineage.values import Edge, Graph, Origin, id_of, mentions, parents_of, sources_of
+from modelyard_server.lineage.values import Edge, Graph, Level, Origin, Thing, id_of, mentions
 from modelyard_server.registry import lookup
 from modelyard_server.registry.lookup import named
 from modelyard_server.registry.versions.values import Version
@@ -23,15 +26,16 @@ class Lineage:
         """The origins of a version."""
 
         async def work(transaction: Transaction) -> Graph:
-            graph, frontier = Graph(MAX_NODES), [await named(transaction, name)]
-            graph.add(frontier[0], 0)
+            graph, lineage = Graph(MAX_NODES), LineageRepository(transaction)
+            level = _first(graph, await named(transaction, name))
             for distance in range(1, depth + 1):
-                for version in frontier:
-                    _add_sources(graph, version, distance)
-                frontier = await self._parents(transaction, graph, frontier, distance)
-            for version in frontier:
-                _add_sources(graph, version, depth + 1)
-            graph.truncated |= any(version.facts.parents for version in frontier)
+                level.draw_sources(distance)
+                parents = await lineage.parents(level.keys, MAX_NODES + 1)
+                above = await _read(graph, lineage, parents, distance)
+                level.draw_parents()
+                level = above
+            level.draw_sources(depth + 1)
+            graph.truncated |= level.has_parents
             return graph
 
         return await self.database.read(work)
@@ -40,9 +44,9 @@ class Lineage:
         """The versions made from a version."""
 
         async def work(transaction: Transaction) -> Graph:
-            graph, first = Graph(MAX_NODES), await named(transaction, name)
-            graph.add(first, 0)
-            await self._descend(transaction, graph, [first], 1, depth)
+            graph = Graph(MAX_NODES)
+            level = _first(graph, await named(transaction, name))
+            await _descend(graph, LineageRepository(transaction), level, 1, depth)
             return graph
 
         return await self.database.read(work)
@@ -51,46 +55,49 @@ class Lineage:
         """The versions of a namespace that were made from a data set, a commit or a run, and their descendants."""
 
         async def work(transaction: Transaction) -> Graph:
-            graph = Graph(MAX_NODES)
+            graph, lineage = Graph(MAX_NODES), LineageRepository(transaction)
             namespace = await lookup.namespace(transaction, parent)
-            found = await LineageRepository(transaction).mentioning(namespace.key, origin.value, value, MAX_NODES + 1)
-            for version in found:
-                for thing, relation in mentions(version, origin, value):
-                    graph.add(thing, 0)
-                    graph.add(version, 1)
-                    graph.connect(Edge(id_of(thing), id_of(version), relation))
-            frontier = [version for version in found if id_of(version) in graph.nodes]
-            await self._descend(transaction, graph, frontier, 2, depth + 1)
+            keys = await lineage.mentioning(namespace.key, origin.value, value, MAX_NODES + 1)
+            level = await _read(graph, lineage, keys, 1, lambda version: mentions(version, origin, value))
+            await _descend(graph, lineage, level, 2, depth + 1)
             return graph
 
         return await self.database.read(work)
 
-    @staticmethod
-    async def _parents(transaction: Transaction, graph: Graph, versions: list[Version], distance: int) -> list[Version]:
-        """Adds the parents of versions. Returns the parents that are new."""
-        edges = [edge for version in versions for edge in parents_of(version)]
-        found = await LineageRepository(transaction).parents([version.key for version in versions], MAX_NODES + 1)
-        new = [version for version in found if graph.add(version, distance)]
-        for edge in edges:
-            graph.connect(edge)
-        return new
 
-    @staticmethod
-    async def _descend(transaction: Transaction, graph: Graph, frontier: list[Version], first: int, last: int) -> None:
-        for distance in range(first, last + 1):
-            children = await LineageRepository(transaction).children(
-                [version.key for version in frontier], MAX_NODES + 1
-            )
-            frontier = [version for version in children if graph.add(version, distance)]
-            for version in children:
-                for edge in parents_of(version):
-                    graph.connect(edge)
-            if not frontier:
-                return
-        graph.truncated |= bool(await LineageRepository(transaction).children([version.key for version in frontier], 1))
+def _first(graph: Graph, version: Version) -> Level:
+    level = Level(graph)
+    level.add(version, 0)
+    return level
 
 
-def _add_sources(graph: Graph, version: Version, distance: int) -> None:
-    for thing, relation in sources_of(version):
-        graph.add(thing, distance)
-        graph.connect(Edge(id_of(thing), id_of(version), relation))
+async def _read(
+    graph: Graph,
+    lineage: LineageRepository,
+    keys: Sequence[int],
+    distance: int,
+    things: Callable[[Version], Iterable[tuple[Thing, LineageRelation]]] = lambda _version: (),
+) -> Level:
+    """Adds versions to the graph, each behind the ``things`` it was made from. Those that are new are the level."""
+    level = Level(graph)
+    async with aclosing(lineage.read(keys)) as versions:
+        async for version in versions:
+            if graph.room <= 0:
+                graph.truncated = True
+                break
+            origins = list(things(version))
+            for thing, _ in origins:
+                graph.add(thing, distance - 1)
+            level.add(version, distance)
+            for thing, relation in origins:
+                graph.connect(Edge(id_of(thing), id_of(version), relation))
+    return level
+
+
+async def _descend(graph: Graph, lineage: LineageRepository, level: Level, first: int, last: int) -> None:
+    for distance in range(first, last + 1):
+        level = await _read(graph, lineage, await lineage.children(level.keys, MAX_NODES + 1), distance)
+        level.draw_parents()
+        if not level.keys:
+            return
+    graph.truncated |= bool(await lineage.children(level.keys, 1))

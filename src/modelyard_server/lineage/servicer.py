@@ -1,16 +1,16 @@
 """LineageService: the origins and descendants of versions."""
 
-from dataclasses import replace
 from typing import Final
 
 from modelyard import wire
-from modelyard.core.facts import Dataset, Facts, Run
+from modelyard.core.facts import Dataset, Run
 from modelyard.core.limits import DEFAULT_LINEAGE_DEPTH, MAX_LINEAGE_DEPTH
 from modelyard.core.names import NamespaceName, parse_version_or_alias
 from modelyard.v1 import lineage_pb2 as rpc
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.offload import offload
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.lineage.service import Lineage
 from modelyard_server.lineage.values import Edge, Graph, Node, Origin
@@ -54,7 +54,7 @@ class LineageServicer:
             graph = await self._lineage.upstream(call.caller, version, depth)
         else:
             graph = await self._lineage.downstream(call.caller, version, depth)
-        return _response(graph, self._limits.list_bytes)
+        return await offload(len(graph.nodes) + len(graph.edges), _response, graph, self._limits.list_bytes)
 
 
 def _response(graph: Graph, size: int) -> rpc.QueryLineageResponse:
@@ -95,8 +95,7 @@ def _node(node: Node) -> rpc.LineageNode:
     message = rpc.LineageNode(id=node.id, distance=node.distance)
     match node.thing:
         case Version():
-            bare = replace(node.thing, facts=Facts(), description="", labels={}, annotations={})
-            message.version.CopyFrom(version_message(bare))
+            message.version.CopyFrom(version_message(node.thing))
         case Dataset():
             message.dataset.CopyFrom(wire.dataset_to_proto(node.thing))
         case Run():

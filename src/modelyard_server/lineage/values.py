@@ -1,11 +1,13 @@
 """The graph of versions and their origins."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
 from modelyard.core.facts import Dataset, DatasetRole, LineageRelation, Run, Source
+from modelyard_server.calls.offload import ENTRY_BYTES
+from modelyard_server.registry.versions.recorded import NO_FACTS
 from modelyard_server.registry.versions.values import Version
 
 Thing = Version | Dataset | Source | Run
@@ -35,6 +37,9 @@ class Edge:
     manifest_digest: str = ""
 
 
+_FACTS_BYTES: Final = 64 << 20
+
+
 @dataclass(slots=True)
 class Graph:
     """A graph with a maximum number of nodes."""
@@ -43,6 +48,8 @@ class Graph:
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: dict[tuple[str, str, LineageRelation], Edge] = field(default_factory=dict)
     truncated: bool = False
+    room: int = _FACTS_BYTES
+    """Bytes of facts that may still be looked through."""
 
     def add(self, thing: Thing, distance: int) -> bool:
         """Adds a node. False if the graph has it already or is full."""
@@ -59,6 +66,45 @@ class Graph:
         """Adds an edge, if the graph has both nodes."""
         if edge.source in self.nodes and edge.target in self.nodes:
             self.edges[edge.source, edge.target, edge.relation] = edge
+
+
+@dataclass(slots=True)
+class Level:
+    """The versions at one distance, with what a graph shows of them. Their facts are not kept, which may be large."""
+
+    graph: Graph
+    keys: list[int] = field(default_factory=list)
+    """Of the versions that are new to the graph."""
+    has_parents: bool = False
+    """Whether one that is new was made from a version."""
+    _parents: list[Edge] = field(default_factory=list)
+    _sources: list[tuple[Thing, Edge]] = field(default_factory=list)
+
+    def add(self, version: Version, distance: int) -> None:
+        self.graph.room -= version.recorded.entries * ENTRY_BYTES
+        parents = list(parents_of(version))
+        self._parents += parents
+        bare = replace(version, recorded=NO_FACTS, description="", labels={}, annotations={})
+        if not self.graph.add(bare, distance):
+            return
+        self.keys.append(version.key)
+        self.has_parents |= bool(parents)
+        for thing, relation in sources_of(version):
+            if len(self._sources) >= self.graph.limit:
+                self.graph.truncated = True
+                return
+            self._sources.append((thing, Edge(id_of(thing), id_of(version), relation)))
+
+    def draw_parents(self) -> None:
+        """Draws the edges from the parents that the graph has."""
+        for edge in self._parents:
+            self.graph.connect(edge)
+
+    def draw_sources(self, distance: int) -> None:
+        """Adds the origins that are no versions."""
+        for thing, edge in self._sources:
+            self.graph.add(thing, distance)
+            self.graph.connect(edge)
 
 
 def id_of(thing: Thing) -> str:

@@ -1,24 +1,33 @@
 """The log of each namespace: gap-free revisions, chained by hash."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, select, tuple_, update
 
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard_server.calls.page_tokens import Cursor
 from modelyard_server.db.connection import Connection
+from modelyard_server.db.rows import batches
 from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.db.weights import weight_of
 from modelyard_server.log import tables
 from modelyard_server.log.encoding import COPIED, columns_of, decode, encode, event_hash
 from modelyard_server.log.values import GENESIS, Change, Event, Heading, LogHead, Place, StoredEvent
 from modelyard_server.query.conditions import condition
+from modelyard_server.query.listing import Page
+from modelyard_server.query.steps import Weighed, read_page
 from modelyard_server.query.subject import Columns
 from modelyard_server.query.terms import Term
+
+E = TypeVar("E", Event, StoredEvent)
 
 _HEADS = tables.log_heads.c
 _EVENTS = tables.events.c
 COMPACTED: Final = "log.compacted"
+ROOM: Final = 256 << 10
+"""Bytes of the events that are read at once. A larger event is read alone."""
 _OF_NAMESPACE = _HEADS.namespace_key == bindparam("of_namespace")
 _COLUMNS: Final[Sequence[ColumnElement[Any]]] = (
     _HEADS.namespace_key,
@@ -40,6 +49,13 @@ _LOCK = select(_HEADS.revision, _HEADS.hash).where(_OF_NAMESPACE).with_for_updat
 _MOVE = update(tables.log_heads).where(_OF_NAMESPACE)
 _INSERT = insert(tables.events)
 _STORED: Final[Select[Any]] = select(_EVENTS.namespace_key, _EVENTS.payload, _EVENTS.hash)
+_WEIGHTS: Final[Select[Any]] = select(_EVENTS.revision, weight_of([_EVENTS.payload]))
+_WITH_REVISIONS = (
+    _EVENTS.namespace_key == bindparam("of_namespace"),
+    _EVENTS.revision.in_(bindparam("revisions", expanding=True)),
+)
+_AT = _STORED.where(*_WITH_REVISIONS)
+_STORED_AT: Final[Select[Any]] = select(tables.events).where(*_WITH_REVISIONS)
 
 SUBJECT: Final = Columns(
     table=tables.events,
@@ -58,7 +74,6 @@ class EventListing:
     descending: bool = False
     after: int | None = None
     """The last revision of the page before."""
-    size: int
 
 
 def from_row(row: Row[Any]) -> Event:
@@ -131,9 +146,43 @@ class EventRepository:
         query = select(_HEADS.namespace_key, _HEADS.revision).where(_HEADS.namespace_key.in_(namespace_keys))
         return {row.namespace_key: row.revision for row in await self._connection.execute(query)}
 
-    async def page(self, log: LogHead, listing: EventListing) -> list[Event]:
-        """Events that are kept, up to the head of ``log``."""
-        query: Select[Any] = _STORED.where(
+    async def page(self, log: LogHead, listing: EventListing, *, size: int, room: int = ROOM) -> Page[Event]:
+        """At most ``size`` events that are kept, up to the head of ``log``, and of about ``room`` bytes."""
+        return await self._page(log, listing, _AT, from_row, size=size, room=room)
+
+    async def stored(self, log: LogHead, listing: EventListing, *, size: int) -> Page[StoredEvent]:
+        """The same as stored, without decoding them."""
+        return await self._page(log, listing, _STORED_AT, stored_from_row, size=size, room=ROOM)
+
+    async def _page(
+        self,
+        log: LogHead,
+        listing: EventListing,
+        query: Select[Any],
+        build: Callable[[Row[Any]], E],
+        *,
+        size: int,
+        room: int,
+    ) -> Page[E]:
+        async def read(revisions: Sequence[Cursor]) -> list[E]:
+            found: dict[int, E] = {}
+            for batch in batches(revisions):
+                parameters = {"of_namespace": log.namespace_key, "revisions": batch}
+                for row in await self._connection.execute(query, parameters):
+                    event = build(row)
+                    found[event.revision] = event
+            return [found[revision] for revision in revisions if isinstance(revision, int)]
+
+        return await read_page(
+            lambda after, limit: self._weigh(log, listing, after, limit),
+            read,
+            after=listing.after,
+            size=size,
+            room=room,
+        )
+
+    async def _weigh(self, log: LogHead, listing: EventListing, after: Cursor | None, limit: int) -> list[Weighed]:
+        query: Select[Any] = _WEIGHTS.where(
             _EVENTS.namespace_key == log.namespace_key,
             _EVENTS.revision > log.floor,
             _EVENTS.revision <= log.revision,
@@ -144,24 +193,16 @@ class EventRepository:
         if listing.where is not None:
             query = query.where(condition(listing.where, SUBJECT))
         revision = _EVENTS.revision
-        if listing.after is not None:
-            query = query.where(revision < listing.after if listing.descending else revision > listing.after)
-        query = query.order_by(revision.desc() if listing.descending else revision).limit(listing.size)
-        return [from_row(row) for row in await self._connection.execute(query)]
+        if after is not None:
+            query = query.where(revision < after if listing.descending else revision > after)
+        query = query.order_by(revision.desc() if listing.descending else revision).limit(limit)
+        return [Weighed(*row) for row in await self._connection.execute(query)]
 
-    async def stored(self, log: LogHead, *, after: int, limit: int) -> list[StoredEvent]:
-        """The next events as stored, without decoding them."""
-        query = (
-            select(tables.events)
-            .where(
-                _EVENTS.namespace_key == log.namespace_key,
-                _EVENTS.revision > after,
-                _EVENTS.revision <= log.revision,
-            )
-            .order_by(_EVENTS.revision)
-            .limit(limit)
-        )
-        return [stored_from_row(row) for row in await self._connection.execute(query)]
+    async def size_after(self, log: LogHead, revision: int) -> int:
+        """Bytes of the next event; 0 if there is none."""
+        query = _WEIGHTS.where(_EVENTS.namespace_key == log.namespace_key, _EVENTS.revision > revision)
+        row = (await self._connection.execute(query.order_by(_EVENTS.revision).limit(1))).one_or_none()
+        return 0 if row is None else int(row.weight)
 
     async def last_compaction(self, namespace_key: int, namespace: str) -> StoredEvent | None:
         """The event of the last compaction of a namespace's log. Each is kept until the next one."""

@@ -1,6 +1,6 @@
 """Reads, verifies and compacts the log of a namespace."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from modelyard.core.names import NamespaceName
@@ -16,8 +16,8 @@ from modelyard_server.log.values import Event, namespace_of
 from modelyard_server.query.listing import Page
 
 _VERIFIED_AT_ONCE: Final = 10_000
+_VERIFIED_BYTES: Final = 64 << 20
 _PAGE: Final = 500
-_STEP: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +41,14 @@ class Verdict:
 class Log:
     mutations: Mutations
 
-    async def page(self, caller: Caller, listing: EventListing) -> EventPage:
+    async def page(self, caller: Caller, listing: EventListing, size: int) -> EventPage:
         """A page of events. It ends early at about ``list_bytes``, but has at least one event."""
 
         async def work(transaction: Transaction) -> EventPage:
             log = await history.log_of(transaction, namespace_of(listing.place))
-            events = EventRepository(transaction)
-            found: list[Event] = []
             room = self.mutations.limits.list_bytes
-            after = listing.after
-            # In small steps, so that of a thousand events of a megabyte only the few that fit are read.
-            while len(found) <= listing.size and room > 0:
-                step = min(listing.size + 1 - len(found), _STEP)
-                read = await events.page(log, replace(listing, after=after, size=step))
-                for event in read:
-                    found.append(event)
-                    room -= len(event.payload)
-                if len(read) < step:
-                    return EventPage(Page.of(found, listing.size, _revision), log.floor)
-                after = found[-1].revision
-            more = len(found) > listing.size or room <= 0
-            shown = found[: listing.size]
-            return EventPage(Page(shown, [event.revision for event in shown], more), log.floor)
+            page = await EventRepository(transaction).page(log, listing, size=size, room=room)
+            return EventPage(page, log.floor)
 
         return await self.mutations.database.read(work)
 
@@ -82,13 +68,16 @@ class Log:
                 compaction = await events.last_compaction(log.namespace_key, str(parent))
                 if told := floor_fault(log, compaction):
                     return Verdict(log.floor, "", False, log.floor + 1, told)
-            while revision < last:
-                page = await events.stored(log, after=revision, limit=min(_PAGE, last - revision))
-                for event in page:
+            room = _VERIFIED_BYTES
+            while revision < last and room > 0:
+                listing = EventListing(place=parent, after=revision)
+                page = await events.stored(log, listing, size=min(_PAGE, last - revision))
+                for event in page.items:
+                    room -= len(event.payload)
                     if fault := fault_of(event, revision + 1, previous):
                         return Verdict(revision, previous or "", False, revision + 1, fault.text)
                     revision, previous = event.revision, event.hash
-                if not page:
+                if not page.items:
                     return Verdict(revision, previous or "", False, revision + 1, "is missing")
             if revision == log.revision and previous not in {None, log.hash}:
                 return Verdict(revision - 1, "", False, revision, "does not have the hash in the head of the log")
@@ -106,7 +95,8 @@ class Log:
             if revision <= log.floor:
                 return log.floor
             events = EventRepository(transaction)
-            (last,) = await events.page(log, EventListing(place=parent, after=revision - 1, size=1))
+            last = await events.at(log.namespace_key, revision)
+            assert last is not None
             await events.compact(log.namespace_key, revision, last.hash)
             before, after = (self._floor(parent, each) for each in (log.floor, revision))
             self.mutations.record(
@@ -119,7 +109,3 @@ class Log:
     def _floor(self, parent: NamespaceName, revision: int) -> Floor:
         now = self.mutations.clock()
         return Floor(uid="", create_time=now, update_time=now, name=parent, compacted_revision=revision)
-
-
-def _revision(event: Event) -> int:
-    return event.revision

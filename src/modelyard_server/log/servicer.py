@@ -7,6 +7,7 @@ from typing import Final
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard.v1 import events_pb2 as rpc
 from modelyard_server.calls import parsing, validation
+from modelyard_server.calls.admission import peer_of
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.limits import Limits
@@ -76,10 +77,10 @@ class EventsServicer:
         query = self._lists.query(request, collector)
         assert place is not None
         descending = order is not None and order.descending
-        listing = EventListing(place=place, where=where, descending=descending, after=query.after_key, size=query.size)
-        found = await self._log.page(call.caller, listing)
+        listing = EventListing(place=place, where=where, descending=descending, after=query.after_key)
+        found = await self._log.page(call.caller, listing, query.size)
         render = self._render.with_payload if request.include_payload else self._render
-        events, token = self._lists.answer(query, found.page, render)
+        events, token = await self._lists.answer(query, found.page, render)
         return rpc.ListEventsResponse(events=events, next_page_token=token, compacted_revision=found.compacted_revision)
 
     async def WatchEvents(self, request: rpc.WatchEventsRequest, call: Call) -> AsyncIterator[rpc.WatchEventsResponse]:
@@ -90,7 +91,10 @@ class EventsServicer:
         collector.raise_any()
         assert place is not None
         render = self._render.with_payload if request.include_payload else None
-        watch = self._watching.watch(call.caller, place, request.types, request.start_revision, render=render)
+        peer = peer_of(call.origin.get("peer", ""))
+        watch = self._watching.watch(
+            call.caller, place, request.types, request.start_revision, peer=peer, render=render
+        )
         async with aclosing(watch):
             async for news in watch:
                 batches = list(_batches(news.events, _MESSAGE_BYTES)) or [[]]

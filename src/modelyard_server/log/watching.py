@@ -9,19 +9,21 @@ the feed or, if it is far behind, from the database. So a slow watcher costs oth
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 import structlog
 
 from modelyard.core.names import ModelName, NamespaceName
+from modelyard_server.calls.admission import Gate
 from modelyard_server.calls.caller import Caller
 from modelyard_server.calls.errors import OutOfRange, RegistryError, Unavailable
+from modelyard_server.calls.offload import ENTRY_BYTES, offload
 from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.jobs import Job
 from modelyard_server.log import history
-from modelyard_server.log.repository import EventListing, EventRepository
+from modelyard_server.log.repository import ROOM, EventListing, EventRepository
 from modelyard_server.log.types import EventTypes, is_wanted
 from modelyard_server.log.values import Event, LogHead, namespace_of
 
@@ -31,6 +33,9 @@ _log: Final = structlog.get_logger("modelyard.watching")
 
 POLL_SECONDS: Final = 0.5
 _PAGE: Final = 100
+_LARGE: Final = 16
+"""Watches that are being told an event of more than :data:`ROOM` bytes. It takes ten times as much while it is."""
+_LARGE_WAITING: Final = 2048
 _KEPT: Final = 1000
 _KEPT_BYTES: Final = 4 << 20
 
@@ -114,6 +119,7 @@ class Watching(Job, Generic[M]):
         self._feeds: dict[int, _Feed[M]] = {}
         self._polling: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._large = Gate(limit=_LARGE, per_peer=_LARGE * 3 // 4, most_waiting=_LARGE_WAITING)
 
     def committed(self, namespace_keys: Collection[int]) -> None:
         """Wakes the watchers of namespaces with new events."""
@@ -148,11 +154,13 @@ class Watching(Job, Generic[M]):
         types: Iterable[str],
         start: int,
         *,
+        peer: str,
         render: Callable[[Event], M] | None = None,
     ) -> AsyncGenerator[News[M], None]:
         """The events of a scope from revision ``start``, or the next ones if that is 0. It never ends by itself.
 
-        ``types`` are types of events or wildcards; none means all. With ``render`` this watch alone gets messages of
+        ``types`` are types of events or wildcards; none means all. ``peer`` is who it is for: peers take turns with
+        large events. With ``render`` this watch alone gets messages of
         another form than all others.
         """
         wanted = frozenset(types)
@@ -168,14 +176,18 @@ class Watching(Job, Generic[M]):
                     raise _stopping()
                 moved = feed.moved
                 if cursor < feed.head:
-                    items = feed.behind(cursor)
-                    if items is None:
-                        items = [_Item(event) for event in await self._read(namespace, cursor)]
-                    concern = [item for item in items if _concerns(item.event, place, wanted)]
-                    told = [render(item.event) if render else item.rendered(self._render) for item in concern]
-                    cursor = items[-1].event.revision if items else cursor
-                    if told:
-                        yield News(told, cursor)
+                    async with AsyncExitStack() as stack:
+                        items = feed.behind(cursor)
+                        if await self._is_large(items, namespace, cursor):
+                            await stack.enter_async_context(self._large.place(peer))
+                        if items is None:
+                            items = [_Item(event) for event in await self._read(namespace, cursor)]
+                        concern = [item for item in items if _concerns(item.event, place, wanted)]
+                        told = await offload(_bytes(concern) // ENTRY_BYTES, self._rendered, concern, render)
+                        cursor = items[-1].event.revision if items else cursor
+                        # Its events are in memory until the client has taken them.
+                        if told:
+                            yield News(told, cursor)
                     continue
                 try:
                     # Not wait_for: before Python 3.12 it loses a cancellation that arrives together with an event.
@@ -186,11 +198,26 @@ class Watching(Job, Generic[M]):
         finally:
             await self._leave(feed)
 
-    async def _read(self, namespace: NamespaceName, after: int) -> list[Event]:
-        async def work(transaction: Transaction) -> list[Event]:
+    def _rendered(self, items: Sequence[_Item[M]], render: Callable[[Event], M] | None) -> list[M]:
+        return [render(item.event) if render else item.rendered(self._render) for item in items]
+
+    async def _is_large(self, items: Sequence[_Item[M]] | None, namespace: NamespaceName, after: int) -> bool:
+        """Whether what comes next is: the items, or else the next event in the database."""
+        if items is not None:
+            return _bytes(items) > ROOM
+
+        async def work(transaction: Transaction) -> int:
+            log = await history.log_of(transaction, namespace)
+            return await EventRepository(transaction).size_after(log, after)
+
+        return await self._database.look(work) > ROOM
+
+    async def _read(self, namespace: NamespaceName, after: int) -> Sequence[Event]:
+        async def work(transaction: Transaction) -> Sequence[Event]:
             log = await history.log_of(transaction, namespace)
             _check_start(log, after + 1)
-            return await EventRepository(transaction).page(log, EventListing(place=namespace, after=after, size=_PAGE))
+            page = await EventRepository(transaction).page(log, EventListing(place=namespace, after=after), size=_PAGE)
+            return page.items
 
         return await self._database.read(work)
 
@@ -256,6 +283,10 @@ class Watching(Job, Generic[M]):
             for key, revision in heads.items():
                 if (feed := self._feeds.get(key)) is not None and revision > feed.head:
                     feed.due.set()
+
+
+def _bytes(items: Iterable[_Item[M]]) -> int:
+    return sum(len(item.event.payload) for item in items)
 
 
 def _concerns(event: Event, place: NamespaceName | ModelName, types: frozenset[str]) -> bool:

@@ -44,6 +44,8 @@ class Page(Generic[T]):
     """Whether the list has more rows."""
     unknown_fields: tuple[str, ...] = ()
     """See :func:`modelyard_server.query.pages.unknown_fields`."""
+    bytes: int = 0
+    """About what the rows took; 0 if no row can take much."""
 
     @classmethod
     def of(cls, found: Sequence[T], size: int, cursor: Callable[[T], Cursor]) -> "Page[T]":

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.offload import ENTRY_BYTES, offload
 from modelyard_server.calls.page_tokens import Cursor, PageTokens
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.query import terms
@@ -68,12 +69,15 @@ class Lists:
             collector.add([FieldViolation("page_size", f"{value} is negative")])
         return min(value or self.limits.page_size_default, self.limits.page_size_max)
 
-    def answer(self, query: ListQuery, page: Page[T], render: Callable[[T], M]) -> tuple[list[M], str]:
+    async def answer(self, query: ListQuery, page: Page[T], render: Callable[[T], M]) -> tuple[list[M], str]:
         """The messages of a page, and the token of the next page, which is empty after the last page.
 
-        A page ends early at about ``list_bytes``, but has at least one message. So no answer exceeds the message
-        size of a default client.
+        They are made beside the event loop, unless the page is small. A page ends early at about ``list_bytes``, but
+        has at least one message. So no answer exceeds the message size of a default client.
         """
+        return await offload(len(page.items) + page.bytes // ENTRY_BYTES, self._answer, query, page, render)
+
+    def _answer(self, query: ListQuery, page: Page[T], render: Callable[[T], M]) -> tuple[list[M], str]:
         shown: list[M] = []
         room = self.limits.list_bytes
         for item in page.items:

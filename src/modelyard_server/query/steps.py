@@ -1,11 +1,11 @@
-"""Rows of a page, read in small steps: a thousand rows of a megabyte each must not be in memory at once.
+"""Which rows of a page fit, found before any of them is read: a row may have megabytes, and be one of a thousand.
 
-A page is full by count or by bytes. Bytes are reckoned from the rows, since messages are made later: they need be right
+A page is full by count or by bytes. Bytes are those of the rows, since messages are made later: they need be right
 within a factor of two or so, and ``Lists.answer`` cuts the page again by its messages.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from modelyard_server.calls.page_tokens import Cursor
 from modelyard_server.query.listing import Page
@@ -13,75 +13,68 @@ from modelyard_server.query.listing import Page
 T = TypeVar("T")
 
 _FIRST: Final = 16
-"""Rows that are read before anything is known of their size. The largest take 4 MiB each."""
+"""Rows that are weighed before anything is known of their size. The database may have to read them for that."""
 _MOST: Final = 128
-"""Rows of one step, however small those before were: the next may be large."""
+"""Rows that are weighed at once, however light those before were."""
 _GROWTH: Final = 4
-"""How much longer a step may be than the one before."""
+"""How many times as many rows are weighed next."""
 
 
-class Steps:
-    """How many rows to read next. Reading ends once ``room`` bytes have come in."""
+class Fit:
+    """The rows that fit into ``room`` bytes, from the first on; one always does."""
 
     def __init__(self, room: int) -> None:
         self._room = room
-        self._count = 0
-        self._bytes = 0
-        self._last = 0
-
-    @property
-    def full(self) -> bool:
-        return self._bytes >= self._room
+        self._next = _FIRST
+        self.count = 0
+        self.bytes = 0
+        self.full = False
+        """A row did not fit."""
 
     def next(self) -> int:
-        """Rows that about fit, by the size of those that came before; at least one."""
-        if not self._count:
-            self._last = _FIRST
-        else:
-            fitting = (self._room - self._bytes) * self._count // max(self._bytes, 1) + 1
-            self._last = max(1, min(fitting, self._last * _GROWTH, _MOST))
-        return self._last
+        """How many rows to weigh next."""
+        wanted, self._next = self._next, min(self._next * _GROWTH, _MOST)
+        return wanted
 
-    def add(self, size: int) -> None:
-        """Counts a row of ``size`` bytes."""
-        self._count += 1
-        self._bytes += size
+    def add(self, weights: Iterable[int]) -> None:
+        """Takes in rows until one does not fit."""
+        for weight in weights:
+            if self.count and self.bytes + weight > self._room:
+                self.full = True
+                return
+            self.count += 1
+            self.bytes += weight
 
 
-def weight(value: Any) -> int:
-    """About the bytes that a value takes: text and what is nested, not the rest."""
-    if isinstance(value, str | bytes):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(len(key) + 8 + weight(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return sum(map(weight, value))
-    return 8
+class Weighed(NamedTuple):
+    """A row that has not been read."""
+
+    cursor: Cursor
+    weight: int
+    """Bytes."""
 
 
 async def read_page(
-    read: Callable[[Cursor | None, int], Awaitable[Sequence[T]]],
+    weigh: Callable[[Cursor | None, int], Awaitable[Sequence[Weighed]]],
+    read: Callable[[Sequence[Cursor]], Awaitable[Sequence[T]]],
     *,
     after: Cursor | None,
     size: int,
     room: int,
-    cursor: Callable[[T], Cursor],
-    weigh: Callable[[T], int],
 ) -> Page[T]:
-    """A page of at most ``size`` rows and about ``room`` bytes, though not of less than one row.
+    """A page of at most ``size`` rows and ``room`` bytes, though not of less than one row.
 
-    ``read`` answers the next rows behind a cursor, at most so many.
+    ``weigh`` answers the next rows behind a cursor, at most so many; ``read`` the rows at cursors, in their order.
     """
-    found: list[T] = []
-    steps = Steps(room)
-    while not steps.full:
-        limit = min(steps.next(), size + 1 - len(found))
-        rows = await read(after, limit)
-        for row in rows:
-            steps.add(weigh(row))
-        found += rows
-        if len(rows) < limit or len(found) > size:
-            return Page.of(found, size, cursor)
-        after = cursor(found[-1])
-    # Perhaps nothing follows: then the next page is empty, and the last.
-    return Page(found, [cursor(each) for each in found], more=True)
+    fit = Fit(room)
+    cursors: list[Cursor] = []
+    more = True
+    while more and not fit.full and fit.count <= size:
+        limit = min(fit.next(), size + 1 - fit.count)
+        weighed = await weigh(cursors[-1] if cursors else after, limit)
+        more = len(weighed) == limit
+        fit.add(each.weight for each in weighed)
+        cursors += [each.cursor for each in weighed]
+    shown = cursors[: min(fit.count, size)]
+    items = await read(shown) if shown else ()
+    return Page(items, shown, more=len(cursors) > len(shown), bytes=fit.bytes)

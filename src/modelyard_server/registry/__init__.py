@@ -32,8 +32,8 @@ from modelyard_server.registry.namespaces.servicer import NamespacesServicer
 from modelyard_server.registry.resolving.service import Resolver
 from modelyard_server.registry.resolving.servicer import ResolvingServicer
 from modelyard_server.registry.versions import tables as version_tables
+from modelyard_server.registry.versions.encoded import EncodedVersions
 from modelyard_server.registry.versions.events import VERSION
-from modelyard_server.registry.versions.manifests import Manifests
 from modelyard_server.registry.versions.service import Versions
 from modelyard_server.registry.versions.servicer import VersionsServicer
 
@@ -56,14 +56,14 @@ def _build(parts: Parts) -> Running:
     namespaces = Namespaces(mutations, parts.offers.of(NamespaceContents))
     versions = Versions(mutations, aliases, parts.offers.one(StoredBlobs), parts.offers.one(BlobDamage), guards)
     resolver = Resolver(parts.database, parts.clock, parts.offers.of(UseListener))
-    manifests = Manifests(versions.read_files)
+    encoded = EncodedVersions(versions.read_files)
     return Running(
         servicers=[
             NamespacesServicer(namespaces, lists, limits),
             ModelsServicer(Models(mutations, moves, guards), lists, limits),
-            VersionsServicer(versions, manifests, lists, limits),
+            VersionsServicer(versions, encoded, lists, limits),
             AliasesServicer(aliases, lists, limits),
-            ResolvingServicer(resolver, manifests),
+            ResolvingServicer(resolver, encoded),
             AboutServicer(parts.clock),
         ],
         jobs=[_DefaultNamespace(namespaces)],

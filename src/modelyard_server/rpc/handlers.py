@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 from modelyard.core.pace import MIN_BYTES_PER_SECOND, Pace
 from modelyard_server.calls import status
+from modelyard_server.calls.answers import Answer
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.codes import Code
 from modelyard_server.calls.errors import DeadlineExceeded, RegistryError, invalid
@@ -79,7 +80,7 @@ async def _requests(call: Call, raws: AsyncIterator[bytes]) -> AsyncGenerator[Me
         yield _parse(call, raw)
 
 
-def _serialize(call: Call, response: Message) -> bytes:
+def _serialize(call: Call, response: Answer) -> bytes:
     raw = response.SerializeToString()
     call.bytes_out += len(raw)
     return raw

@@ -84,7 +84,7 @@ class WebhooksServicer:
         assert parent is not None
         after = query.after_id
         page = await self._webhooks.page(call.caller, parent, after=after, size=query.size)
-        webhooks, token = self._lists.answer(query, page, webhook_message)
+        webhooks, token = await self._lists.answer(query, page, webhook_message)
         return rpc.ListWebhooksResponse(webhooks=webhooks, next_page_token=token)
 
     async def UpdateWebhook(self, request: rpc.UpdateWebhookRequest, call: Call) -> pb.Webhook:

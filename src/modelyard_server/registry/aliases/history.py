@@ -23,7 +23,8 @@ async def alias_at(transaction: Transaction, name: AliasName, time: datetime) ->
     """An alias at a time in the past."""
     log = await history.log_of(transaction, namespace_of(name))
     until = terms.Moment("time", Operator.LESS_EQUAL, time)
-    found = await EventRepository(transaction).page(log, EventListing(place=name, where=until, descending=True, size=1))
+    listing = EventListing(place=name, where=until, descending=True)
+    found = (await EventRepository(transaction).page(log, listing, size=1)).items
     if not found and log.floor:
         raise history.compacted(log.floor, f"the history of {name} before that time was compacted")
     if not found or found[0].change.type == "alias.deleted":
@@ -60,11 +61,10 @@ async def target_before(transaction: Transaction, name: AliasName) -> VersionNam
 async def _backwards(transaction: Transaction, log: LogHead, place: Place) -> AsyncIterator[Event]:
     after: int | None = None
     while True:
-        page = await EventRepository(transaction).page(
-            log, EventListing(place=place, descending=True, after=after, size=_PAGE)
-        )
-        for event in page:
+        listing = EventListing(place=place, descending=True, after=after)
+        page = await EventRepository(transaction).page(log, listing, size=_PAGE)
+        for event in page.items:
             yield event
-        if len(page) < _PAGE:
+        if not page.more:
             return
-        after = page[-1].revision
+        after = page.items[-1].revision

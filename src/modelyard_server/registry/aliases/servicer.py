@@ -55,7 +55,7 @@ class AliasesServicer:
         query = self._lists.query(request, collector)
         assert parent is not None
         page = await self._aliases.page(call.caller, parent, after=query.after_id, size=query.size)
-        aliases, token = self._lists.answer(query, page, alias_message)
+        aliases, token = await self._lists.answer(query, page, alias_message)
         return rpc.ListAliasesResponse(aliases=aliases, next_page_token=token)
 
     async def SetAlias(self, request: rpc.SetAliasRequest, call: Call) -> pb.Alias:

@@ -38,7 +38,7 @@ EVERY: Final[Select[Any]] = select(
 ).join_from(models, namespaces)
 _FIND = EVERY.where(*OF_MODEL)
 _LOCK = _FIND.with_for_update(of=models)
-_WITH_KEYS = pages.with_keys(EVERY, _MODELS.key)
+_ROWS: Final = pages.Rows.of(EVERY, _MODELS.key)
 _BY_ID: Final = Order("id")
 _INSERT = insert(models).returning(_MODELS.key)
 _UPDATE = update(models).where(_MODELS.key == bindparam("row_key"))
@@ -116,7 +116,7 @@ class ModelRepository:
             where=listing.where,
             order=listing.order or _BY_ID,
         )
-        return await pages.first_or_next(self._connection, query, _WITH_KEYS, from_row, listing)
+        return await pages.first_or_next(self._connection, query, _ROWS, from_row, listing)
 
     async def ids_like(self, namespace_key: int, id_: str, *, limit: int) -> list[str]:
         """Ids of living models that begin like ``id_``, in their order."""
@@ -127,7 +127,7 @@ class ModelRepository:
         """In all namespaces if ``namespace_key`` is None."""
         limit = listing.size + 1
         matches = await find_words(self._connection, namespace_key, words, after=listing.after, limit=limit)
-        return await pages.fetch(self._connection, _WITH_KEYS, from_row, matches, listing)
+        return await pages.fetch(self._connection, _ROWS, from_row, matches, listing)
 
     async def some(self, namespace_key: int, limit: int) -> list[Model]:
         """A few models of a namespace, also soft-deleted ones."""

@@ -64,7 +64,7 @@ class ModelsServicer:
         page = await self._models.page(
             call.caller, parent, query.listing(where, order, show_deleted=request.show_deleted)
         )
-        models, token = self._lists.answer(query, page, model_message)
+        models, token = await self._lists.answer(query, page, model_message)
         return rpc.ListModelsResponse(models=models, next_page_token=token, unknown_fields=page.unknown_fields)
 
     async def SearchModels(self, request: rpc.SearchModelsRequest, call: Call) -> rpc.SearchModelsResponse:
@@ -76,7 +76,7 @@ class ModelsServicer:
         query = self._lists.query(request, collector)
         assert words is not None
         listing = query.listing(None, None, show_deleted=False)
-        models, token = self._lists.answer(
+        models, token = await self._lists.answer(
             query, await self._models.search(call.caller, parent, words, listing), model_message
         )
         return rpc.SearchModelsResponse(models=models, next_page_token=token)

@@ -1,14 +1,19 @@
 """Namespaces."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from modelyard.core.names import NamespaceName
+from modelyard_server.calls.page_tokens import Cursor
 from modelyard_server.db import rows
 from modelyard_server.db.unit_of_work import Transaction
+from modelyard_server.db.weights import weight_of
 from modelyard_server.log.repository import EventRepository
+from modelyard_server.query.listing import Page
+from modelyard_server.query.steps import Weighed, read_page
 from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.registry.namespaces.values import Namespace
 
@@ -17,6 +22,8 @@ _FIND = select(namespaces).where(namespaces.c.id == bindparam("namespace_id"))
 _LOCK = _FIND.with_for_update(key_share=True)
 # Lets others hold it too, and lets nobody who locks it go on: what is made in a namespace finds it still there.
 _HOLD = _FIND.with_for_update(read=True)
+_WEIGHTS: Final = select(namespaces.c.id, weight_of(namespaces.columns)).order_by(namespaces.c.id)
+_AT = select(namespaces).where(namespaces.c.id.in_(bindparam("ids", expanding=True))).order_by(namespaces.c.id)
 
 
 def from_row(row: Row[Any]) -> Namespace:
@@ -64,8 +71,23 @@ class NamespaceRepository:
             update(namespaces).where(namespaces.c.key == namespace.key).values(**_mutable(namespace))
         )
 
-    async def page(self, *, after: str, limit: int, show_deleted: bool) -> list[Namespace]:
-        query = select(namespaces).where(namespaces.c.id > after).order_by(namespaces.c.id).limit(limit)
+    async def page(self, *, after: str, size: int, room: int, show_deleted: bool) -> Page[Namespace]:
+        """The next namespaces, in the order of their ids."""
+        return await read_page(
+            lambda after, limit: self._weigh(after, limit, show_deleted=show_deleted),
+            self._at,
+            after=after,
+            size=size,
+            room=room,
+        )
+
+    async def _weigh(self, after: Cursor | None, limit: int, *, show_deleted: bool) -> list[Weighed]:
+        query = _WEIGHTS.where(namespaces.c.id > after).limit(limit)
         if not show_deleted:
             query = query.where(namespaces.c.delete_time.is_(None))
-        return [from_row(row) for row in await self._connection.execute(query)]
+        return [Weighed(*row) for row in await self._connection.execute(query)]
+
+    async def _at(self, ids: Sequence[Cursor]) -> list[Namespace]:
+        return [
+            from_row(row) for batch in rows.batches(ids) for row in await self._connection.execute(_AT, {"ids": batch})
+        ]

@@ -12,7 +12,6 @@ from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.log.outcomes import SnapshotOutcomes
 from modelyard_server.query.listing import Page
-from modelyard_server.query.steps import read_page, weight
 from modelyard_server.registry import lookup
 from modelyard_server.registry.guards import NamespaceContents
 from modelyard_server.registry.lookup import MAX_LISTED_BLOCKERS
@@ -54,14 +53,8 @@ class Namespaces:
 
     async def page(self, caller: Caller, *, after: str, size: int, show_deleted: bool) -> Page[Namespace]:
         async def work(transaction: Transaction) -> Page[Namespace]:
-            namespaces = NamespaceRepository(transaction)
-            return await read_page(
-                lambda after, limit: namespaces.page(after=str(after or ""), limit=limit, show_deleted=show_deleted),
-                after=after,
-                size=size,
-                room=self.mutations.limits.list_bytes,
-                cursor=lambda namespace: namespace.name.namespace,
-                weigh=lambda each: weight((each.description, each.labels, each.annotations)),
+            return await NamespaceRepository(transaction).page(
+                after=after, size=size, room=self.mutations.limits.list_bytes, show_deleted=show_deleted
             )
 
         return await self.mutations.database.read(work)

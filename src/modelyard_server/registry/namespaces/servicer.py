@@ -51,7 +51,7 @@ class NamespacesServicer:
         page = await self._namespaces.page(
             call.caller, after=query.after_id, size=query.size, show_deleted=request.show_deleted
         )
-        namespaces, token = self._lists.answer(query, page, namespace_message)
+        namespaces, token = await self._lists.answer(query, page, namespace_message)
         return rpc.ListNamespacesResponse(namespaces=namespaces, next_page_token=token)
 
     async def UpdateNamespace(self, request: rpc.UpdateNamespaceRequest, call: Call) -> pb.Namespace:

@@ -6,8 +6,8 @@ from modelyard.core.names import VersionName
 from modelyard_server.log.kinds import Kind
 from modelyard_server.log.snapshots import COMMON, common, common_from, optional_time, optional_time_from
 from modelyard_server.log.values import Json
-from modelyard_server.registry.versions.facts import facts_from_json
 from modelyard_server.registry.versions.messages import version_message
+from modelyard_server.registry.versions.recorded import Recorded
 from modelyard_server.registry.versions.values import Version, VersionState
 
 _FIELDS_0: Final = COMMON | {
@@ -25,7 +25,7 @@ def encode(version: Version) -> Json:
         "file_count": version.file_count,
         "total_size": version.total_size,
         "manifest_digest": version.manifest_digest,
-        "facts": version.stored_facts,
+        "facts": version.recorded.stored,
         "created_by": version.created_by,
         "description": version.description,
         "labels": dict(version.labels),
@@ -40,7 +40,7 @@ def encode(version: Version) -> Json:
 
 
 def decode(stored: Json) -> Version:
-    facts, released = stored.get("facts", {}), stored.get("released_state")
+    released = stored.get("released_state")
     return Version(
         **common_from(stored),
         name=VersionName.parse(stored["name"]),
@@ -49,8 +49,7 @@ def decode(stored: Json) -> Version:
         file_count=stored["file_count"],
         total_size=stored["total_size"],
         manifest_digest=stored["manifest_digest"],
-        facts=facts_from_json(facts),
-        stored_facts=facts,
+        recorded=Recorded(stored.get("facts", {})),
         created_by=stored.get("created_by", ""),
         description=stored.get("description", ""),
         labels=stored.get("labels", {}),

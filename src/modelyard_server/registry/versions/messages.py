@@ -11,13 +11,7 @@ _STATES = wire.EnumMapping(pb.Version.State, VersionState)
 
 async def rendered(version: Version) -> pb.Version:
     """The message of a version, made beside the event loop if it is large."""
-    return await offload(entries_of(version), version_message, version)
-
-
-def entries_of(version: Version) -> int:
-    """How many entries its message has, in its files and its longest lists of facts."""
-    facts, packages = version.facts, version.facts.environment.packages if version.facts.environment else ()
-    return sum(map(len, (version.files or (), facts.params, facts.metrics, facts.datasets, packages)))
+    return await offload(version.entries, version_message, version)
 
 
 def version_message(version: Version) -> pb.Version:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Row, Select, Text, bindparam, func, insert, select, type_coerce, update
 
 from modelyard.core.facts import Parent
 from modelyard.core.manifest import File
@@ -20,7 +20,7 @@ from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.registry.rows import OF_MODEL, model_name, of_model
 from modelyard_server.registry.versions import index
-from modelyard_server.registry.versions.facts import facts_from_json
+from modelyard_server.registry.versions.recorded import Recorded
 from modelyard_server.registry.versions.subject import SUBJECT
 from modelyard_server.registry.versions.tables import version_files, version_parents, versions
 from modelyard_server.registry.versions.values import Version, VersionState
@@ -42,7 +42,9 @@ _ALIASES = (
 # Includes deleted versions, and versions of deleted models.
 EVERY: Final[Select[Any]] = (
     select(
-        versions,
+        *(column for column in _VERSIONS if column is not _VERSIONS.facts),
+        # As text, which is decoded only where it is used.
+        type_coerce(_VERSIONS.facts, Text).label("facts"),
         namespaces.c.id.label("namespace_id"),
         models.c.id.label("model_id"),
         _ALIASES,
@@ -62,7 +64,7 @@ _BY_DIGEST = _NEWEST.where(_VERSIONS.manifest_digest == bindparam("digest"))
 _INSERT = insert(versions).returning(_VERSIONS.key)
 _UPDATE = update(versions).where(_VERSIONS.key == bindparam("row_key"))
 _INSERT_FILES = insert(version_files)
-_WITH_KEYS = pages.with_keys(EVERY, _VERSIONS.key)
+_ROWS: Final = pages.Rows.of(EVERY, _VERSIONS.key)
 _FILES_OF: Final[Select[Any]] = select(_FILES.path, _FILES.size, _FILES.digest, _FILES.executable).where(
     _FILES.version_key == bindparam("version_key")
 )
@@ -82,8 +84,7 @@ def from_row(row: Row[Any]) -> Version:
         file_count=row.file_count,
         total_size=row.total_size,
         manifest_digest=row.manifest_digest,
-        facts=facts_from_json(row.facts),
-        stored_facts=row.facts,
+        recorded=Recorded(row.facts),
         created_by=row.created_by,
         description=row.description,
         labels=row.labels,
@@ -130,7 +131,7 @@ class VersionRepository:
             "file_count": version.file_count,
             "total_size": version.total_size,
             "manifest_digest": version.manifest_digest,
-            "facts": version.stored_facts,
+            "facts": version.recorded.stored,
             "created_by": version.created_by,
             **_mutable(version),
         }
@@ -212,4 +213,4 @@ class VersionRepository:
             where=listing.where,
             order=listing.order or order,
         )
-        return await pages.first_or_next(self._connection, query, _WITH_KEYS, from_row, listing)
+        return await pages.first_or_next(self._connection, query, _ROWS, from_row, listing)

@@ -101,7 +101,8 @@ def dataset(field: str, value: Dataset) -> Violations:
 
 
 def _parents(field: str, values: Sequence[Parent], limits: Limits) -> Violations:
-    yield from validation.count(field, values, limits)
+    if len(values) > limits.parents:
+        yield FieldViolation(field, f"has {len(values)} entries; at most {limits.parents} are allowed")
     for index, parent in enumerate(values):
         yield from validation.parsed(f"{field}[{index}].version", VersionName.parse, parent.version)
         if parent.manifest_digest:

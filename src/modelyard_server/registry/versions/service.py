@@ -29,7 +29,7 @@ from modelyard_server.registry.lookup import digest_changed, named, read_files, 
 from modelyard_server.registry.models.repository import ModelRepository
 from modelyard_server.registry.models.values import Model
 from modelyard_server.registry.versions.events import VERSION
-from modelyard_server.registry.versions.facts import facts_to_json
+from modelyard_server.registry.versions.recorded import Recorded
 from modelyard_server.registry.versions.repository import VersionRepository
 from modelyard_server.registry.versions.sizes import check_size
 from modelyard_server.registry.versions.unchanged import check_same_facts
@@ -107,8 +107,7 @@ class Versions:
                 file_count=len(new.files),
                 total_size=sum(file.size for file in new.files),
                 manifest_digest=digest,
-                facts=facts,
-                stored_facts=facts_to_json(facts),
+                recorded=Recorded.of(facts),
                 created_by=attempt.actor,
                 description=new.description,
                 labels=new.labels,
@@ -171,14 +170,15 @@ class Versions:
 
     async def _with_files(self, transaction: Transaction, page: Page[Version]) -> Page[Version]:
         full: list[Version] = []
-        room = self.mutations.limits.list_bytes
+        taken = 0
         for version in page.items:
             # Approximate size of a file in a message: its path, digest and size, and the framing.
-            room -= version.file_count * 150
-            if full and room < 0:
+            size = version.file_count * 150
+            if full and taken + size > self.mutations.limits.list_bytes:
                 break
+            taken += size
             full.append(await with_files(transaction, version))
-        return page.cut(full)
+        return replace(page.cut(full), bytes=page.bytes + taken)
 
     async def update(
         self, attempt: Attempt, name: VersionName, patch: Callable[[Version], Version], etag: str

@@ -40,7 +40,7 @@ def message_bytes(version: Version) -> int:
     """Of the message of a version with its files."""
     texts = (version.description, version.deprecation_reason, version.quarantine_reason)
     edited = sum(map(_of, (*texts, version.labels, version.annotations, list(version.aliases))))
-    return _REST + sum(map(_of_file, version.files or ())) + _of(version.stored_facts) + edited
+    return _REST + sum(map(_of_file, version.files or ())) + _of(version.recorded.stored) + edited
 
 
 def _of_file(file: File) -> int:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
 
 from modelyard.core.facts import Facts
 from modelyard.core.manifest import File
 from modelyard.core.names import ModelName, VersionName
 from modelyard_server.calls.resource import Resource
+from modelyard_server.registry.versions.recorded import Recorded
 
 
 class VersionState(Enum):
@@ -29,9 +29,8 @@ class Version(Resource):
     file_count: int
     total_size: int
     manifest_digest: str
-    facts: Facts
-    stored_facts: Mapping[str, Any] = field(repr=False, compare=False)
-    """The facts as stored in the database and the log, encoded once."""
+    recorded: Recorded = field(repr=False)
+    """Its facts, which are decoded when they are first asked for."""
     created_by: str
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +44,15 @@ class Version(Resource):
     """The state that a release returns a quarantined version to; None for any other version."""
     model_key: int = field(default=0, repr=False, compare=False)
     namespace_key: int = field(default=0, repr=False, compare=False)
+
+    @property
+    def facts(self) -> Facts:
+        return self.recorded.facts
+
+    @property
+    def entries(self) -> int:
+        """About how many entries its files and its facts have."""
+        return len(self.files or ()) + self.recorded.entries
 
     @property
     def state(self) -> VersionState:

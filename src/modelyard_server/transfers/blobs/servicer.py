@@ -15,6 +15,7 @@ from modelyard_server.calls import status, validation
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import FieldViolation, RegistryError, chunk_corrupt
 from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.offload import offload
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.transfers.blobs.parsing import blob_ref, counted
 from modelyard_server.transfers.blobs.service import Blobs
@@ -47,6 +48,15 @@ class BlobsServicer:
         )
 
     async def FindMissingBlobs(self, request: rpc.FindMissingBlobsRequest, call: Call) -> rpc.FindMissingBlobsResponse:
+        parent, blobs = await offload(call.entries, self._wanted, request)
+        found = await self._blobs.find_missing(call.caller, parent, blobs, request.sizes)
+        return rpc.FindMissingBlobsResponse(
+            missing_blobs=[pb.Blob(digest=blob.digest, size_bytes=blob.size) for blob in found.missing],
+            known_sizes=found.known_sizes,
+            lease_expire_time=wire.timestamp(found.lease_expire_time),
+        )
+
+    def _wanted(self, request: rpc.FindMissingBlobsRequest) -> tuple[NamespaceName, list[BlobRef]]:
         collector = Collector()
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         collector.add(counted("blobs", len(request.blobs), self._limits.batch_count))
@@ -56,24 +66,31 @@ class BlobsServicer:
             collector.add(validation.blob_size(f"sizes[{index}]", size))
         collector.raise_any()
         assert parent is not None
-        found = await self._blobs.find_missing(call.caller, parent, blobs, request.sizes)
-        return rpc.FindMissingBlobsResponse(
-            missing_blobs=[pb.Blob(digest=blob.digest, size_bytes=blob.size) for blob in found.missing],
-            known_sizes=found.known_sizes,
-            lease_expire_time=wire.timestamp(found.lease_expire_time),
-        )
+        return parent, blobs
 
     async def BatchWriteBlobs(self, request: rpc.BatchWriteBlobsRequest, call: Call) -> rpc.BatchWriteBlobsResponse:
+        parent, items, errors = await offload(call.entries, self._batch, request)
+        intact = [index for index, error in enumerate(errors) if error is None]
+        written = await self._blobs.write_batch(call.caller, parent, [items[index] for index in intact])
+        for index, error in zip(intact, written, strict=True):
+            errors[index] = error
+        return rpc.BatchWriteBlobsResponse(
+            results=[_result(blob, error) for (blob, _), error in zip(items, errors, strict=True)]
+        )
+
+    def _batch(
+        self, request: rpc.BatchWriteBlobsRequest
+    ) -> tuple[NamespaceName, list[tuple[BlobRef, bytes]], list[RegistryError | None]]:
+        """The blobs with their data, and the errors of those that did not arrive intact."""
         collector = Collector()
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         collector.require("items", request.items)
         collector.add(counted("items", len(request.items), self._limits.batch_count))
         # Read the field once: each access makes a copy.
         items = [
-            (blob_ref(collector, f"items[{i}].blob", item.blob), item.data, item)
-            for i, item in enumerate(request.items)
+            (blob_ref(collector, f"items[{i}].blob", item.blob), item.data) for i, item in enumerate(request.items)
         ]
-        total = sum(len(data) for _, data, _ in items)
+        total = sum(len(data) for _, data in items)
         if total > self._limits.batch_bytes:
             text = f"have {total} bytes in total; at most {self._limits.batch_bytes} are allowed. Use StartUpload."
             collector.add([FieldViolation("items", text)])
@@ -81,19 +98,20 @@ class BlobsServicer:
         assert parent is not None
         errors: list[RegistryError | None] = [
             chunk_corrupt(0) if item.HasField("crc32c") and _corrupt(data, item.crc32c) else None
-            for _, data, item in items
+            for item, (_, data) in zip(request.items, items, strict=True)
         ]
-        intact = [index for index, error in enumerate(errors) if error is None]
-        written = await self._blobs.write_batch(call.caller, parent, [items[index][:2] for index in intact])
-        for index, error in zip(intact, written, strict=True):
-            errors[index] = error
-        return rpc.BatchWriteBlobsResponse(
-            results=[_result(blob, error) for (blob, _, _), error in zip(items, errors, strict=True)]
-        )
+        return parent, items, errors
 
     async def ComposeBlob(
         self, request: rpc.ComposeBlobRequest, call: Call
     ) -> AsyncGenerator[rpc.ComposeBlobResponse, None]:
+        parent, whole, parts = await offload(call.entries, self._joined, request)
+        async with aclosing(self._blobs.compose(call.caller, parent, whole, parts)) as composing:
+            async for hashed in composing:
+                yield rpc.ComposeBlobResponse(hashed_bytes=hashed)
+        yield rpc.ComposeBlobResponse(hashed_bytes=whole.size, blob=request.blob)
+
+    def _joined(self, request: rpc.ComposeBlobRequest) -> tuple[NamespaceName, BlobRef, list[BlobRef]]:
         collector = Collector()
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         whole = blob_ref(collector, "blob", request.blob)
@@ -102,10 +120,7 @@ class BlobsServicer:
         parts = [blob_ref(collector, f"parts[{index}]", part) for index, part in enumerate(request.parts)]
         collector.raise_any()
         assert parent is not None
-        async with aclosing(self._blobs.compose(call.caller, parent, whole, parts)) as composing:
-            async for hashed in composing:
-                yield rpc.ComposeBlobResponse(hashed_bytes=hashed)
-        yield rpc.ComposeBlobResponse(hashed_bytes=whole.size, blob=request.blob)
+        return parent, whole, parts
 
 
 def _result(blob: BlobRef, error: RegistryError | None) -> rpc.BatchWriteBlobsResponse.Result:

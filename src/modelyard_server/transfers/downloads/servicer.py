@@ -10,6 +10,7 @@ from modelyard.v1 import artifacts_pb2 as rpc
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.limits import Limits
+from modelyard_server.calls.offload import offload
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.transfers.blobs.parsing import counted
 from modelyard_server.transfers.downloads.service import Downloads
@@ -55,6 +56,15 @@ class DownloadsServicer:
             yield rpc.ReadFileResponse(offset=offset)
 
     async def BatchReadFiles(self, request: rpc.BatchReadFilesRequest, call: Call) -> rpc.BatchReadFilesResponse:
+        version = await offload(call.entries, self._read_from, request)
+        contents = await self._downloads.read_batch(call.caller, version, request.paths)
+        return rpc.BatchReadFilesResponse(
+            items=[
+                rpc.BatchReadFilesResponse.Item(data=content.data, crc32c=content.crc32c or 0) for content in contents
+            ]
+        )
+
+    def _read_from(self, request: rpc.BatchReadFilesRequest) -> VersionName:
         collector = Collector()
         version = collector.parse("version", VersionName.parse, request.version)
         collector.require("paths", request.paths)
@@ -65,9 +75,4 @@ class DownloadsServicer:
             collector.add([FieldViolation("paths", "have a file twice")])
         collector.raise_any()
         assert version is not None
-        contents = await self._downloads.read_batch(call.caller, version, request.paths)
-        return rpc.BatchReadFilesResponse(
-            items=[
-                rpc.BatchReadFilesResponse.Item(data=content.data, crc32c=content.crc32c or 0) for content in contents
-            ]
-        )
+        return version

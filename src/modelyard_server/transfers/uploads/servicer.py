@@ -104,7 +104,7 @@ class UploadsServicer:
             created, last = query.position
             after = datetime.fromisoformat(created), last
         page = await self._uploads.page(call.caller, parent, after=after, size=query.size)
-        uploads, token = self._lists.answer(query, page, upload_message)
+        uploads, token = await self._lists.answer(query, page, upload_message)
         return rpc.ListUploadsResponse(uploads=uploads, next_page_token=token)
 
     async def CancelUpload(self, request: rpc.CancelUploadRequest, call: Call) -> rpc.CancelUploadResponse:

@@ -228,6 +228,12 @@ class DeliveryRepository:
         old = select(_DELIVERIES.key).where(_DELIVERIES.create_time < before, _ENDED).limit(limit)
         return (await self._connection.execute(delete(_TABLE).where(_DELIVERIES.key.in_(old)))).rowcount
 
+    async def remove_newest(self, webhook_key: int, limit: int) -> int:
+        """Removes a webhook's newest deliveries, so that each lane still has its first one. Returns their number."""
+        of_webhook = select(_DELIVERIES.key).where(_DELIVERIES.webhook_key == webhook_key)
+        newest = of_webhook.order_by(_DELIVERIES.key.desc()).limit(limit)
+        return (await self._connection.execute(delete(_TABLE).where(_DELIVERIES.key.in_(newest)))).rowcount
+
     async def remove_all(self, webhook_key: int) -> None:
         await self._connection.execute(delete(_TABLE).where(_DELIVERIES.webhook_key == webhook_key))
 

@@ -42,7 +42,7 @@ class DeliveriesServicer:
             size=query.size,
             state=DELIVERY_STATES.from_proto(request.state) if request.state else None,
         )
-        deliveries, token = self._lists.answer(query, page, delivery_message)
+        deliveries, token = await self._lists.answer(query, page, delivery_message)
         return rpc.ListDeliveriesResponse(deliveries=deliveries, next_page_token=token)
 
     async def RedeliverDelivery(self, request: rpc.RedeliverDeliveryRequest, call: Call) -> rpc.Delivery:

@@ -34,6 +34,7 @@ from modelyard.core.limits import (
     MAX_LABEL_KEY_BYTES,
     MAX_LABEL_VALUE_BYTES,
     MAX_LABELS,
+    MAX_PARENTS,
     MAX_TEXT_BYTES,
     NOT_ON_ONE_LINE,
     RESERVED_LABEL_PREFIX,
@@ -250,7 +251,8 @@ class _VersionCheck(Check):
         if not _is_sequence(given):
             self.refuse("parents", f"is a {kind(given)}; give a list of modelyard.Parent")
             return ()
-        self.count("parents", given)
+        if len(given) > MAX_PARENTS:
+            self.refuse("parents", f"has {len(given)} entries; at most {MAX_PARENTS} are allowed")
         for index, parent in enumerate(given):
             if not isinstance(parent, Parent):
                 self.refuse(f"parents[{index}]", f"is a {kind(parent)}; give a modelyard.Parent")

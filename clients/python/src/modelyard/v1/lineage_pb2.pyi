@@ -109,7 +109,7 @@ class QueryLineageResponse(_message.Message):
     EDGES_FIELD_NUMBER: _builtins.int
     TRUNCATED_FIELD_NUMBER: _builtins.int
     truncated: _builtins.bool
-    """True if the graph goes on beyond the depth, the number of nodes, or what fits into a message."""
+    """True if the graph goes on beyond the depth, the number of nodes, 64 MiB of facts, or what fits into a message."""
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineageNode]:
         """Sorted by distance from the origin, which comes first. At most 1,000 nodes and about 2 MiB."""

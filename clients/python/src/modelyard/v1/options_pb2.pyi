@@ -43,6 +43,11 @@ class _CallClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallClass.V
     """Waits for another system that the server calls."""
     CALL_CLASS_BATCH: _CallClass.ValueType  # 6
     """Takes or sends the bytes of small blobs in one message. Streams, however slow, never delay it."""
+    CALL_CLASS_LARGE: _CallClass.ValueType  # 7
+    """Reads or answers up to some megabytes of rows: lists, searches, graphs, comparisons. Few run at once, so that the
+    memory of a server is bounded; the others wait, and peers take turns. A small call whose request is larger than
+    256 KiB counts as one of these.
+    """
 
 class CallClass(_CallClass, metaclass=_CallClassEnumTypeWrapper):
     """What a call costs a server.
@@ -63,6 +68,11 @@ CALL_CLASS_OUTBOUND: CallClass.ValueType  # 5
 """Waits for another system that the server calls."""
 CALL_CLASS_BATCH: CallClass.ValueType  # 6
 """Takes or sends the bytes of small blobs in one message. Streams, however slow, never delay it."""
+CALL_CLASS_LARGE: CallClass.ValueType  # 7
+"""Reads or answers up to some megabytes of rows: lists, searches, graphs, comparisons. Few run at once, so that the
+memory of a server is bounded; the others wait, and peers take turns. A small call whose request is larger than
+256 KiB counts as one of these.
+"""
 Global___CallClass: _TypeAlias = CallClass  # noqa: Y015
 
 class _Retry:

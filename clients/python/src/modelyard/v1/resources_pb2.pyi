@@ -1127,7 +1127,7 @@ class Version(_message.Message):
 
     @_builtins.property
     def parents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Parent]:
-        """Versions that it was made from. At most 10,000."""
+        """Versions that it was made from. At most 100."""
 
     @_builtins.property
     def run(self) -> Global___Run:
