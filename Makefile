@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo serve test test-others lock-others test-long mutants check docs docs-serve docs-test bench protos freeze-contract contract format lock clean dist
+.PHONY: help demo serve test test-others lock-others test-long stalls mutants check docs docs-serve docs-test bench protos freeze-contract contract format lock clean dist
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +43,9 @@ test-others: $(READY) .venv-others/.ready ## tests with the real MLflow and Hugg
 test-long: $(READY) ## what tests do at random or many times, ten times as often; an hour
 	@MODELYARD_TEST_SCALE=10 HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist loadfile --timeout 3600 \
 		tests/kill tests/faults tests/load tests/property
+
+stalls: $(READY) ## how long the largest calls hold up the event loop of a server
+	@$(BIN)/python -m tests.load.stalls
 
 mutants: $(READY) ## seed known bugs, and see each caught by a test
 	@$(BIN)/python tests/mutants/run.py

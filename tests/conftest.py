@@ -35,6 +35,7 @@ _LONG_FILES: Final = {
     "property/test_machine.py": 100,
     "docs/test_pages.py": 45,
     "load/test_memory.py": 70,
+    "load/test_bounds.py": 200,
     "test_demo.py": 70,
     "runner/test_children.py": 60,
     "faults/test_pgbouncer.py": 75,

@@ -1,0 +1,68 @@
+"""What a server holds in memory does not follow what it stores, whatever is called, also by several callers at once."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+import grpc
+import psutil
+import pytest
+from sqlalchemy import create_engine
+from tests.load.largest import CALLS, LARGE_ROWS, Stubs, fill, long_methods, repeat
+from tests.load.test_memory import Peak
+from tests.support.server import ServerProcess
+
+_MIB: Final = 1 << 20
+_CALLERS: Final = 8
+# A caller's megabytes are tens of megabytes as objects, of which a few exist at once. All rows together are gigabytes.
+_MOST: Final = 400 * _MIB
+_BUSY: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+"""What some of several callers may get from a slow machine. It is no question of memory."""
+
+
+@pytest.fixture(scope="module")
+def largest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with the largest content that is allowed, which all tests share."""
+    server = ServerProcess(tmp_path_factory.mktemp("largest")).start()
+    asyncio.run(_fill(server))
+    (file,) = (server.folder / "data").glob("*.db")
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        repeat(connection)
+    engine.dispose()
+    # What it needed to take all that in is not what is asked.
+    server.stop()
+    server.start()
+    yield server
+    server.close()
+
+
+async def _fill(server: ServerProcess) -> None:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        await fill(Stubs.of(channel))
+
+
+def test_every_method_with_a_long_answer_or_stream_is_called() -> None:
+    assert {method.name for method in long_methods()} == set(CALLS)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("method", CALLS)
+async def test_memory_is_bounded(largest: ServerProcess, method: str) -> None:
+    """R17. For one caller, and for several at once."""
+    peak = Peak()
+    async with grpc.aio.insecure_channel(largest.address) as channel:
+        stubs = Stubs.of(channel)
+        with peak.watch(largest.pid):
+            await CALLS[method](stubs, LARGE_ROWS - 1)
+            calls = (CALLS[method](stubs, number) for number in range(_CALLERS))
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+
+    for answer in answers:
+        assert not isinstance(answer, BaseException) or _is_busy(answer), answer
+    assert psutil.Process(largest.pid).memory_info().rss <= _MOST
+    assert peak.grown[largest.pid] <= _MOST
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, grpc.aio.AioRpcError) and error.code() in _BUSY
