@@ -7,9 +7,9 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from tools.reference import commands, contract, filters, python_api, settings
+from tools.reference import commands, contract, filters, limits, python_api, settings
 
-SOURCES: Final = (commands, contract, filters, python_api, settings)
+SOURCES: Final = (commands, contract, filters, limits, python_api, settings)
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
