@@ -86,3 +86,11 @@ def test_without_pandas_an_error_says_how_to_get_it(tmp_path: Path) -> None:
         "ImportError: to_dataframe needs pandas, which is not installed."
         " Install it with: pip install 'modelyard[pandas]'\n"
     )
+
+
+def test_a_pulled_model_has_columns_for_what_users_see_of_it_alone(yard: Client, tmp_path: Path) -> None:
+    with yard.pull("team/fraud@1", tmp_path / "target") as pulled, yard.pull("team/fraud@2") as cached:
+        frame = modelyard.to_dataframe([pulled, cached])
+    assert frame["reference"].to_list() == ["team/fraud@1", "team/fraud@2"]
+    assert frame["path"].to_list() == [str(tmp_path / "target"), str(cached.path)]
+    assert not [name for name in frame.columns if name.startswith("_")]

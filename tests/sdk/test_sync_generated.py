@@ -1,6 +1,7 @@
 """The synchronous client is the asynchronous one, waiting."""
 
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -94,7 +95,8 @@ def test_the_functions_are_the_methods(name: str) -> None:
 
     assert list(inspect.signature(function).parameters) == list(inspect.signature(method).parameters)[1:]
     assert get_type_hints(function) == get_type_hints(method)
-    assert (inspect.getdoc(function) or "") == (inspect.getdoc(method) or "").replace("yard.", "modelyard.")
+    assert (inspect.getdoc(function) or "") == re.sub(r"\byard\.", "modelyard.", inspect.getdoc(method) or "")
+    assert "modelmodelyard" not in (inspect.getdoc(function) or "")
 
 
 def test_no_docstring_of_the_synchronous_client_speaks_of_waiting() -> None:

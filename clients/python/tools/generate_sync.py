@@ -8,6 +8,7 @@ the client (``client.models``) becomes a module of ``_sync``. So a new verb or r
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,7 +133,7 @@ class Method:
 
     def function(self) -> str:
         parameters = self.parameters.removeprefix("self, ")
-        docstring = self.docstring.replace("\n    ", "\n").replace("yard.", "modelyard.")
+        docstring = re.sub(r"\byard\.", "modelyard.", self.docstring.replace("\n    ", "\n"))
         return f"""
 
 def {self.name}({parameters}) -> {self.returns}:

@@ -234,7 +234,7 @@ def pull(
     deprecated version gives a ``DeprecatedVersionWarning``.
 
     The cache is bounded. It keeps the files at least as long as your program keeps the returned model: see
-    :class:`modelmodelyard.PulledModel`, whose ``close`` and ``with`` let go of them sooner.
+    :class:`modelyard.PulledModel`, whose ``close`` and ``with`` let go of them sooner.
 
     The files appear together or not at all, in the cache and in a target. A pull that failed or was cancelled
     leaves no file behind. A transfer that breaks is resumed by itself, up to 6 times without progress.

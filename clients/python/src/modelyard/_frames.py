@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from modelyard.core.record import Record, plain
+from modelyard.core.record import Record, identity, members, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,29 +45,29 @@ def _pandas() -> Any:
 
 
 def _cells(record: Record) -> Iterator[tuple[str, Any]]:
-    identity = record._identity()  # noqa: SLF001 - of our own base class
-    yield from identity.items()
-    for name, value in _members(record):
+    first = identity(record)
+    yield from first.items()
+    for name, value in _values(record):
         if isinstance(value, Mapping):
             yield from ((f"{name}.{key}", _cell(each)) for key, each in value.items())
         elif isinstance(value, Record):
-            inside = ((inner, each) for inner, each in _members(value) if not isinstance(each, Mapping | Record))
+            inside = ((inner, each) for inner, each in _values(value) if not isinstance(each, Mapping | Record))
             yield from ((f"{name}.{inner}", _cell(each)) for inner, each in inside)
-        elif name not in identity:
+        elif name not in first:
             yield name, _cell(value)
 
 
-def _members(record: Any) -> Iterator[tuple[str, Any]]:
-    """The fields, without lists of records and bytes."""
-    for each in fields(record):
-        value = getattr(record, each.name)
-        if not isinstance(value, bytes) and (not isinstance(value, tuple) or each.type == tuple[str, ...]):
-            yield each.name, value
+def _values(record: Any) -> Iterator[tuple[str, Any]]:
+    """The fields that fit into cells: without lists of records and bytes."""
+    types = {each.name: each.type for each in fields(record)}
+    for name, value in members(record):
+        if not isinstance(value, bytes) and (not isinstance(value, tuple) or types[name] == tuple[str, ...]):
+            yield name, value
 
 
 def _cell(value: Any) -> Any:
     """Times stay what they are; everything else as in JSON."""
-    return value if hasattr(value, "tzinfo") else plain(value)
+    return value if isinstance(value, datetime) else plain(value)
 
 
 def _column(pandas: Any, values: list[Any]) -> Any:

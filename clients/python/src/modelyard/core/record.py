@@ -34,8 +34,8 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON has it: names as text, times as RFC 3339 in UTC, sizes in bytes. A new dictionary."""
-        told: dict[str, Any] = dict(self._identity())
-        for name, value in _members(self):
+        told: dict[str, Any] = dict(identity(self))
+        for name, value in members(self):
             if not isinstance(value, bytes):  # those of an event hold what its other fields do
                 told[name] = plain(value)
         return told
@@ -47,7 +47,7 @@ class Record:
     def _summary(self) -> Iterable[str]:
         """The parts of the short form: fields that are not as they would be anyhow."""
         defaults = {each.name: each.default for each in fields(self) if each.repr}  # type: ignore[arg-type]
-        for name, value in _members(self):
+        for name, value in members(self):
             if (
                 name in defaults
                 and name not in _FOR_PROGRAMS
@@ -65,6 +65,11 @@ class Record:
             if value not in (None, "", [], {})
         )
         return f"<table><caption>{_text(type(self).__name__)}</caption><tbody>{rows}</tbody></table>"
+
+
+def identity(record: Record) -> Mapping[str, Any]:
+    """What a record tells by properties, as ``reference``; it comes before the fields."""
+    return record._identity()  # noqa: SLF001 - of this module's own class
 
 
 def readable(made: type[_T]) -> type[_T]:
@@ -92,7 +97,7 @@ def plain(value: Any) -> Any:
         case _ if hasattr(value, "__dataclass_fields__"):
             if _is_name(value):
                 return str(value)
-            return {name: plain(each) for name, each in _members(value)}
+            return {name: plain(each) for name, each in members(value)}
         case _:
             return value
 
@@ -101,7 +106,8 @@ def _is_name(value: object) -> bool:
     return "__str__" in vars(type(value))
 
 
-def _members(record: Any) -> list[tuple[str, Any]]:
+def members(record: Any) -> list[tuple[str, Any]]:
+    """The names and values of the fields that are meant for users, in their order."""
     return [(each.name, getattr(record, each.name)) for each in fields(record) if not each.name.startswith("_")]
 
 
@@ -110,7 +116,7 @@ def _repr(record: Record) -> str:
 
 
 def _hash(record: Record) -> int:
-    return hash((type(record), *(_frozen(value) for _, value in _members(record))))
+    return hash((type(record), *(_frozen(value) for _, value in members(record))))
 
 
 def _frozen(value: Any) -> Any:
