@@ -9,7 +9,8 @@ from typing import Any
 import typer
 
 from modelyard import errors
-from modelyard.cli.text import escape_lines, resource
+from modelyard.cli import words
+from modelyard.cli.text import escape_lines
 
 
 class Exit(IntEnum):
@@ -83,6 +84,10 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
 )
 
 
+_CUT_FILTER = r"filter: at character \d+, at the end: expected an operator"
+"""What a filter is answered with whose end a shell took."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An error as a person and a program are told it."""
@@ -108,80 +113,13 @@ class Failure:
         return f"{json.dumps({'error': error}, indent=indent)}\n"
 
 
-_OPTIONS = {
-    "order_by": "--sort",
-    "filter": "--filter",
-    "page_size": "--page-size",
-    "params": "--param",
-    "metrics": "--metric",
-    "datasets": "--dataset",
-    "labels": "--label",
-    "parents": "--parent",
-    "directions": "--direction",
-    "slices": "--slice",
-    "if_changed": "--if-changed",
-    "display_name": "--display-name",
-    "description": "--description",
-    "reference": "REF",
-    "ref": "REF",
-    "alias": "--alias",
-    "model": "MODEL",
-    "namespace": "NAMESPACE",
-    "target": "TARGET",
-    "what": "WHAT",
-}
-"""What an argument of the SDK, or a field of a request, is called on a command line."""
-_WORDS = {
-    "Give exactly one of version, dataset, commit and run": "Give exactly one of REF, --dataset, --commit and --run",
-    "or set force to delete": "or add --force to delete",
-    "Set the alias to the version that you want": "Promote the version that you want",
-    "resolve() returns it": "'modelyard resolve' shows it",
-    "without if_changed": "without --if-changed",
-    "give drop_nonfinite=True": "add --drop-nonfinite",
-    "Give at least one field": "Give at least one option",
-    "MODELYARD_URL": "MODELYARD_URL or --url",
-}
-
-
-_ID = r"[a-z0-9._-]*[a-z0-9]"
-_NAME = re.compile(rf"\bnamespaces/{_ID}(/models/{_ID}(/(versions|aliases)/[a-z0-9_-]+)?)?")
-"""A resource name, which is longer than what people type."""
-_CUT_FILTER = r"filter: at character \d+, at the end: expected an operator"
-_OF_OTHER_TOOLS = {
-    **dict.fromkeys(("download", "get", "fetch", "clone"), "pull"),
-    **dict.fromkeys(("upload", "register", "log-model"), "push"),
-    **dict.fromkeys(("models", "versions", "images"), "ls"),
-    **dict.fromkeys(("tag", "alias", "transition"), "promote"),
-    **dict.fromkeys(("delete", "remove"), "rm"),
-    **dict.fromkeys(("describe", "info", "inspect"), "show"),
-    **dict.fromkeys(("compare",), "diff"),
-    **dict.fromkeys(("history", "events"), "log"),
-    **dict.fromkeys(("find", "grep"), "search"),
-    **dict.fromkeys(("whoami", "ping"), "status"),
-}
-"""Verbs of other programs, and ours."""
-
-
-def _message(error: errors.ModelyardError) -> str:
-    """The message in the words of a command line."""
-    lines = []
-    for line in error.message.splitlines():
-        field, colon, rest = line.partition(": ")
-        name, *path = re.split(r"(?=[.\[])", field, maxsplit=1)
-        lines.append(f"{_OPTIONS[name]}{''.join(path)}{colon}{rest}" if colon and name in _OPTIONS else line)
-    message = "\n".join(lines)
-    for word, instead in _WORDS.items():
-        message = message.replace(word, instead)
-    return _NAME.sub(lambda found: resource(found[0]), message)
-
-
 def failure(error: BaseException) -> Failure | None:
     """What to say about an error; None about one that nobody expects, which is a bug of ours."""
     match error:
         case errors.ModelyardError():
             return Failure(
                 code=next((code for kind, code in _CODES if isinstance(error, kind)), Exit.OTHER),
-                message=_message(error),
+                message=words.of_command_line(error.message),
                 reason=error.reason,
                 hint=_hint(error),
                 metadata=error.metadata,
@@ -207,8 +145,8 @@ def _usage(error: Any) -> Failure:
     context = getattr(error, "ctx", None)
     message = error.format_message().replace("Value error, ", "")
     unknown = re.match(r"No such command '([^']*)'\.", message)
-    if unknown and unknown[1] in _OF_OTHER_TOOLS:
-        message = f"{unknown[0]} Did you mean '{_OF_OTHER_TOOLS[unknown[1]]}'?"
+    if unknown and unknown[1] in words.OF_OTHER_TOOLS:
+        message = f"{unknown[0]} Did you mean '{words.OF_OTHER_TOOLS[unknown[1]]}'?"
     return Failure(
         code=Exit.OTHER,
         message=message,

@@ -1,0 +1,73 @@
+"""What the SDK and other programs say, in the words of this command line."""
+
+import re
+
+from modelyard.cli.text import resource
+
+OPTIONS = {
+    "order_by": "--sort",
+    "filter": "--filter",
+    "page_size": "--page-size",
+    "params": "--param",
+    "metrics": "--metric",
+    "datasets": "--dataset",
+    "labels": "--label",
+    "parents": "--parent",
+    "directions": "--direction",
+    "slices": "--slice",
+    "if_changed": "--if-changed",
+    "display_name": "--display-name",
+    "description": "--description",
+    "reference": "REF",
+    "ref": "REF",
+    "alias": "--alias",
+    "model": "MODEL",
+    "namespace": "NAMESPACE",
+    "target": "TARGET",
+    "what": "WHAT",
+}
+"""What an argument of the SDK, or a field of a request, is called on a command line."""
+WORDS = {
+    "Give exactly one of version, dataset, commit and run": "Give exactly one of REF, --dataset, --commit and --run",
+    "or set force to delete": "or add --force to delete",
+    "Set the alias to the version that you want": "Promote the version that you want",
+    "resolve() returns it": "'modelyard resolve' shows it",
+    "without if_changed": "without --if-changed",
+    "give drop_nonfinite=True": "add --drop-nonfinite",
+    "Give at least one field": "Give at least one option",
+    "MODELYARD_URL": "MODELYARD_URL or --url",
+}
+"""What the SDK and the registry say to programs, and what is said instead to people at a command line."""
+
+
+_ID = r"(?>[a-z0-9._-]*[a-z0-9])"
+_NAME = re.compile(rf"\bnamespaces/{_ID}(?:/models/{_ID}(?:/(?:versions|aliases)/(?>[a-z0-9_-]+))?)?(?!/)")
+"""The whole name of a namespace, a model, a version or an alias, which is longer than what people type. The groups
+never give back what they took: so no part of a longer name, as of a webhook, is taken for one."""
+
+OF_OTHER_TOOLS = {
+    **dict.fromkeys(("download", "get", "fetch", "clone"), "pull"),
+    **dict.fromkeys(("upload", "register", "log-model"), "push"),
+    **dict.fromkeys(("models", "versions", "images"), "ls"),
+    **dict.fromkeys(("tag", "alias", "transition"), "promote"),
+    **dict.fromkeys(("delete", "remove"), "rm"),
+    **dict.fromkeys(("describe", "info", "inspect"), "show"),
+    **dict.fromkeys(("compare",), "diff"),
+    **dict.fromkeys(("history", "events"), "log"),
+    **dict.fromkeys(("find", "grep"), "search"),
+    **dict.fromkeys(("whoami", "ping"), "status"),
+}
+"""Verbs of other programs, and ours."""
+
+
+def of_command_line(message: str) -> str:
+    """The message of an error in the words of a command line."""
+    lines = []
+    for line in message.splitlines():
+        field, colon, rest = line.partition(": ")
+        name, *path = re.split(r"(?=[.\[])", field, maxsplit=1)
+        lines.append(f"{OPTIONS[name]}{''.join(path)}{colon}{rest}" if colon and name in OPTIONS else line)
+    told = "\n".join(lines)
+    for word, instead in WORDS.items():
+        told = told.replace(word, instead)
+    return _NAME.sub(lambda found: resource(found[0]), told)
