@@ -274,6 +274,10 @@ async def _watch(stubs: Stubs, _number: int) -> None:
     watch.cancel()
 
 
+_CALLERS_AT_MOST: Final = 10
+"""Each caller at once has a number below it; one that comes alone has the last one."""
+
+
 def _version(number: int) -> str:
     return f"{MODEL}/versions/{number + 2}"
 
@@ -306,7 +310,9 @@ def _create(stubs: Stubs, number: int) -> Any:
 
 
 def _evaluate(stubs: Stubs, number: int) -> Any:
-    request = evaluations.CreateEvaluationRequest(parent=_version(number), evaluation=largest_evaluation())
+    """Versions that no other call has deprecated."""
+    parent = _version((number + _CALLERS_AT_MOST) % LARGE_ROWS)
+    request = evaluations.CreateEvaluationRequest(parent=parent, evaluation=largest_evaluation())
     return stubs.evaluations.CreateEvaluation(request)
 
 
