@@ -31,9 +31,12 @@ def call():
 
 @pytest.fixture
 def run(server: ServerProcess, tmp_path: Path) -> Callable[..., None]:
-    """Runs a script in a fresh process, against a registry with one version, and wants silence from it."""
+    """Runs a script in a fresh process, against a registry with one version, and wants silence from it.
 
-    def run(script: str, **variables: str) -> None:
+    The script begins with a push. If it is ``unused``, that is left to another process.
+    """
+
+    def run(script: str, *, unused: bool = False, **variables: str) -> None:
         environment = (
             clean_environment()
             | variables
@@ -46,10 +49,11 @@ def run(server: ServerProcess, tmp_path: Path) -> Callable[..., None]:
         files.mkdir()
         (files / "weights").write_bytes(b"weights")
         push = f"modelyard.push('team/fraud', {str(files)!r}, capture=False)\n"
-        command = [sys.executable, "-W", "error", "-c", PREAMBLE + push + script, str(server.pid)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+        for program in (push, script) if unused else (push + script,):
+            command = [sys.executable, "-W", "error", "-c", PREAMBLE + program, str(server.pid)]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
-        assert (done.returncode, done.stderr) == (0, "")
+            assert (done.returncode, done.stderr) == (0, "")
 
     return run
 
@@ -106,6 +110,61 @@ stop.set()
 for thread in threads:
     thread.join()
 """)
+
+
+def test_a_child_may_load_what_another_thread_was_loading(run: Callable[..., None]) -> None:
+    """Also the first use of Modelyard, which loads most of it, may be in a thread of a process that forks."""
+    run(
+        """
+loading, forked = threading.Event(), threading.Event()
+class Slow:
+    def find_spec(self, name, path, target=None):
+        if name == "modelyard._default":
+            loading.set()
+            forked.wait(1)  # the fork waits for it
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=call)
+thread.start()
+loading.wait()
+in_child(call)
+forked.set()
+thread.join()
+""",
+        unused=True,
+    )
+
+
+def test_no_loop_connects_in_the_moment_of_a_fork(run: Callable[..., None]) -> None:
+    """A loop that has no connection yet is not asked to free one: it waits when it comes to connect."""
+    run(
+        """
+yard = None
+def connect():  # runs right before the fork, as it is registered before Modelyard is loaded
+    if yard is not None:
+        asyncio.run_coroutine_threadsafe(first_call(), loop)
+        begun.wait()
+        turned = threading.Event()
+        loop.call_soon_threadsafe(turned.set)
+        turned.wait(0.5)  # never, if the loop waits for the fork
+os.register_at_fork(before=connect)
+async def first_call():
+    begun.set()
+    await yard.models.get("team/fraud")
+    answered.set()
+def work():
+    assert yard._connection.loop is None
+    call()
+begun, answered = threading.Event(), threading.Event()
+loop = asyncio.new_event_loop()
+thread = threading.Thread(target=loop.run_forever, daemon=True)
+thread.start()
+call()
+yard = modelyard.AsyncClient()
+in_child(work)
+answered.wait()
+""",
+        unused=True,
+    )
 
 
 def test_a_process_may_fork_at_once_after_a_client_was_closed(run: Callable[..., None]) -> None:

@@ -10,7 +10,8 @@ The registry's address and credentials come from the environment: ``MODELYARD_UR
 """
 
 from importlib import import_module
-from os import environ
+from os import environ, register_at_fork
+from threading import RLock
 from typing import TYPE_CHECKING
 
 # gRPC reads these once, when it is imported. Values that are set already are kept. For forks see
@@ -278,17 +279,23 @@ _MODULES = (
 )
 
 
+# A child that is forked while another thread imports a module can never import it. So a fork waits for what is loaded.
+_loading = RLock()
+register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
+
+
 def __getattr__(name: str) -> object:
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415 - it takes longer than all that is imported here
 
         return version("modelyard")
     if name in __all__:
-        for module in _MODULES:
-            value = getattr(import_module(f"{__name__}.{module}"), name, None)
-            if value is not None:
-                globals()[name] = value
-                return value
+        with _loading:
+            for module in _MODULES:
+                value = getattr(import_module(f"{__name__}.{module}"), name, None)
+                if value is not None:
+                    globals()[name] = value
+                    return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

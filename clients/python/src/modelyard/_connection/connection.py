@@ -16,7 +16,7 @@ from modelyard._config import Endpoint
 from modelyard._connection.absence import Absence
 from modelyard._connection.channels import Channels
 from modelyard._connection.diagnosis import diagnose
-from modelyard._connection.fork import register
+from modelyard._connection.fork import opening
 from modelyard._connection.intercept import entered
 from modelyard._connection.methods import deadlines, retried_paths
 from modelyard._connection.reading import readable
@@ -230,9 +230,10 @@ class Connection:
                 return opened
             if not opened.loop.is_closed():
                 raise RuntimeError("this client is in use on another event loop; make one for each loop")
-        register(self)
-        channels = Channels(self._endpoint)
-        self._opened = _Open(pid=os.getpid(), loop=loop, channels=channels, absence=Absence(self._endpoint, channels))
+        with opening(self):
+            channels = Channels(self._endpoint)
+            absence = Absence(self._endpoint, channels)
+            self._opened = _Open(pid=os.getpid(), loop=loop, channels=channels, absence=absence)
         return self._opened
 
 

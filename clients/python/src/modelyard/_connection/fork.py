@@ -11,6 +11,9 @@ and the fork waits until core's threads are gone: a child that is forked while t
 call under way keeps its channels, and is waited for briefly. If it lasts longer the process forks all the same, and the
 child is told to stay away from gRPC: its calls fail with a clear error instead of hanging.
 
+A loop without channels runs on, and may be about to open some. So channels are opened under a lock, which the fork
+takes before it finds none, and keeps until it is over.
+
 Core's threads are known by their names. A thread gets its name a moment after it starts, and on a busy machine a fork
 hit that moment once in a thousand times: the thread that shuts core down held core's lock, and the child waited for it
 for ever. So a thread that started just now and is not Python's counts as core's too. A client that was closed just
@@ -26,9 +29,9 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 from weakref import WeakSet
@@ -69,6 +72,8 @@ class _Forks:
         self.over.set()
         self.core_started = False
         """Whether channels were opened since core was last seen to have ended."""
+        self.opening = threading.RLock()
+        """Held while channels are opened, and by a fork."""
         self._one_at_a_time = threading.Lock()
         self._clean = True
         self._abandoned: list[Holder] = []
@@ -76,18 +81,27 @@ class _Forks:
     def before(self) -> None:
         self._one_at_a_time.acquire()
         self.over = over = threading.Event()
-        by_loop: defaultdict[asyncio.AbstractEventLoop, list[Holder]] = defaultdict(list)
-        for holder in list(self.holders):
-            if (loop := holder.loop) is not None:
-                by_loop[loop].append(holder)
+        self._clean = True
         deadline = time.monotonic() + _PATIENCE
-        # A list: after one failure the others are freed all the same.
-        self._clean = all([_release(loop, holders, over, deadline) for loop, holders in by_loop.items()])  # noqa: C419
+        self.opening.acquire()
+        while self._clean and (by_loop := self._open_by_loop()):
+            self.opening.release()  # a loop that waits for it could not free what it holds
+            # A list: after one failure the others are freed all the same.
+            self._clean = all([_release(loop, holders, over, deadline) for loop, holders in by_loop.items()])  # noqa: C419
+            self.opening.acquire()
         if self.core_started and self._clean:
             _wait_for_core()
             self.core_started = False
 
+    def _open_by_loop(self) -> dict[asyncio.AbstractEventLoop, list[Holder]]:
+        by_loop: defaultdict[asyncio.AbstractEventLoop, list[Holder]] = defaultdict(list)
+        for holder in list(self.holders):
+            if (loop := holder.loop) is not None:
+                by_loop[loop].append(holder)
+        return by_loop
+
     def after_in_parent(self) -> None:
+        self.opening.release()
         self.over.set()
         self._one_at_a_time.release()
 
@@ -99,6 +113,7 @@ class _Forks:
         self.core_started = False
         self.over = threading.Event()
         self.over.set()
+        self.opening = threading.RLock()
         self._one_at_a_time = threading.Lock()
 
 
@@ -168,10 +183,12 @@ _forks: Final = _Forks()
 os.register_at_fork(before=_forks.before, after_in_parent=_forks.after_in_parent, after_in_child=_forks.after_in_child)
 
 
-def register(holder: Holder) -> None:
-    """Has the holder release its channels before this process forks.
+@contextmanager
+def opening(holder: Holder) -> Iterator[None]:
+    """The block in which a holder opens channels: it is asked to release them before this process forks.
 
-    Raises ``FailedPreconditionError`` in a process that was forked while a call was under way.
+    While the process forks, it waits. Raises ``FailedPreconditionError`` in a process that was forked while a call was
+    under way.
     """
     if not _forks.usable:
         raise FailedPreconditionError(
@@ -179,8 +196,10 @@ def register(holder: Holder) -> None:
             " when no call is, or start workers by the 'spawn' or 'forkserver' method of multiprocessing",
             reason="FORKED_DURING_CALL",
         )
-    _forks.holders.add(holder)
-    _forks.core_started = True
+    with _forks.opening:
+        _forks.holders.add(holder)
+        _forks.core_started = True
+        yield
 
 
 def wait_until_over() -> None:
