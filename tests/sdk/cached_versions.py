@@ -11,6 +11,9 @@ from pathlib import Path
 
 from tests.sdk.fake_artifacts import FakeArtifacts, file_of
 
+from modelyard._cache import Cache, Hold
+from modelyard._connection import Connection
+from modelyard._transfer.progress import ProgressCallback
 from modelyard.core.manifest import File, manifest_digest
 from modelyard.core.names import VersionName
 from modelyard.types import Version, VersionState
@@ -26,6 +29,14 @@ def version_of(contents: Mapping[str, bytes], registry: FakeArtifacts | None = N
     if registry is not None:
         registry.files.update(contents)
     return version_with(tuple(sorted(file_of(path, data) for path, data in contents.items())))
+
+
+async def fetch(
+    cache: Cache, connection: Connection, version: Version, *, progress: ProgressCallback | None = None
+) -> tuple[Path, int]:
+    """What :meth:`Cache.fetch` gives a program that uses the version no longer than that."""
+    with Hold() as hold:
+        return await cache.fetch(connection, version, hold, progress=progress)
 
 
 def version_with(files: tuple[File, ...], digest: str | None = None) -> Version:

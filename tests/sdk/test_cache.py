@@ -17,6 +17,7 @@ from tests.sdk.cached_versions import (
     bytes_received_by,
     contents_of,
     end,
+    fetch,
     message_of,
     start_puller,
     version_of,
@@ -77,7 +78,7 @@ async def test_a_fetched_version_is_there_and_is_found_without_a_call(
 ) -> None:
     assert cache.lookup(version.digest) is None
 
-    path, received = await cache.fetch(connection, version)
+    path, received = await fetch(cache, connection, version)
 
     assert contents_of(path) == CONTENTS
     assert received == TO_RECEIVE
@@ -90,7 +91,7 @@ async def test_a_fetched_version_is_there_and_is_found_without_a_call(
 async def test_nobody_else_may_read_or_write_it_and_its_user_not_by_accident(
     connection: Connection, cache: Cache, version: Version
 ) -> None:
-    path, _ = await cache.fetch(connection, version)
+    path, _ = await fetch(cache, connection, version)
 
     assert stat.S_IMODE(cache.root.stat().st_mode) == 0o700
     assert stat.S_IMODE((path / "weights" / "a.bin").stat().st_mode) == 0o444
@@ -100,11 +101,11 @@ async def test_nobody_else_may_read_or_write_it_and_its_user_not_by_accident(
 async def test_bytes_that_versions_share_are_fetched_and_kept_once(
     registry: FakeArtifacts, connection: Connection, cache: Cache, version: Version
 ) -> None:
-    await cache.fetch(connection, version)
+    await fetch(cache, connection, version)
     before = cache.size()
     other = version_of({**CONTENTS, "config.json": b'{"new": 1}'}, registry)
 
-    path, received = await cache.fetch(connection, other)
+    path, received = await fetch(cache, connection, other)
 
     assert received == 10
     assert cache.size() == before + 10
@@ -112,7 +113,7 @@ async def test_bytes_that_versions_share_are_fetched_and_kept_once(
 
 
 async def test_many_lookups_are_fast(connection: Connection, cache: Cache, version: Version) -> None:
-    await cache.fetch(connection, version)
+    await fetch(cache, connection, version)
 
     started = time.perf_counter()
     for _ in range(20):
@@ -198,11 +199,11 @@ TAMPERING = [
 async def test_what_was_tampered_with_is_noticed_and_made_good(
     connection: Connection, cache: Cache, version: Version, tamper: Callable[[Path], None]
 ) -> None:
-    path, _ = await cache.fetch(connection, version)
+    path, _ = await fetch(cache, connection, version)
     tamper(path / "weights" / "a.bin")
 
     assert cache.lookup(version.digest) is None
-    again, received = await cache.fetch(connection, version)
+    again, received = await fetch(cache, connection, version)
 
     assert contents_of(again) == CONTENTS
     assert not (again / "weights").is_symlink()
@@ -214,10 +215,10 @@ async def test_what_was_tampered_with_is_noticed_and_made_good(
 async def test_a_version_in_use_is_made_good_under_its_users(
     connection: Connection, cache: Cache, version: Version
 ) -> None:
-    path, _ = await cache.fetch(connection, version)
+    path, _ = await fetch(cache, connection, version)
     with (path / "weights" / "b.bin").open("rb") as in_use:
         touch_a_byte(path / "weights" / "a.bin")
-        await cache.fetch(connection, version)
+        await fetch(cache, connection, version)
 
         assert in_use.read() == CONTENTS["weights/b.bin"]
     assert contents_of(path) == CONTENTS
@@ -226,11 +227,11 @@ async def test_a_version_in_use_is_made_good_under_its_users(
 async def test_a_file_that_was_only_touched_is_hashed_not_fetched(
     connection: Connection, cache: Cache, version: Version
 ) -> None:
-    path, _ = await cache.fetch(connection, version)
+    path, _ = await fetch(cache, connection, version)
     os.utime(path / "weights" / "a.bin")
     assert cache.lookup(version.digest) is None
 
-    _, received = await cache.fetch(connection, version)
+    _, received = await fetch(cache, connection, version)
 
     assert received == 0
     assert cache.lookup(version.digest) == path
@@ -239,7 +240,7 @@ async def test_a_file_that_was_only_touched_is_hashed_not_fetched(
 async def test_a_blob_without_its_stamp_is_hashed_not_trusted(
     registry: FakeArtifacts, connection: Connection, cache: Cache, version: Version
 ) -> None:
-    await cache.fetch(connection, version)
+    await fetch(cache, connection, version)
     data = CONTENTS["weights/a.bin"]
     planted = blob(cache, data)
     planted.with_suffix(".stamp").unlink()
@@ -247,7 +248,7 @@ async def test_a_blob_without_its_stamp_is_hashed_not_trusted(
     planted.write_bytes(bytes(len(data)))
     other = version_of({"a": data}, registry)
 
-    path, received = await cache.fetch(connection, other)
+    path, received = await fetch(cache, connection, other)
 
     assert contents_of(path) == {"a": data}
     assert received == len(data)
@@ -261,13 +262,13 @@ async def test_without_hard_links_it_copies(
 
     monkeypatch.setattr(os, "link", refuse)
 
-    path, _ = await cache.fetch(connection, version)
+    path, _ = await fetch(cache, connection, version)
 
     assert contents_of(path) == CONTENTS
     assert cache.lookup(version.digest) == path
     assert cache.size() == sum(map(len, CONTENTS.values()))
     touch_a_byte(path / "config.json")
-    await cache.fetch(connection, version)
+    await fetch(cache, connection, version)
     assert contents_of(path) == CONTENTS
 
 
@@ -284,7 +285,7 @@ async def test_paths_that_could_lead_elsewhere_are_refused_before_anything_is_wr
     digest = digest_of(b"") if "\ud800" in path else manifest_digest([file])
 
     with pytest.raises(VerificationError) as caught:
-        await cache.fetch(connection, version_with((file,), digest))
+        await fetch(cache, connection, version_with((file,), digest))
 
     assert caught.value.reason == "MANIFEST_INVALID"
     assert not list(tmp_path.iterdir())
@@ -309,7 +310,7 @@ async def test_lists_of_files_that_no_version_can_have_are_refused(
     connection: Connection, cache: Cache, tmp_path: Path, files: tuple[File, ...]
 ) -> None:
     with pytest.raises(VerificationError):
-        await cache.fetch(connection, version_with(files))
+        await fetch(cache, connection, version_with(files))
 
     assert not list(tmp_path.iterdir())
 
@@ -318,7 +319,7 @@ async def test_a_list_of_files_that_is_not_the_digest_s_is_refused(
     connection: Connection, cache: Cache, version: Version, tmp_path: Path
 ) -> None:
     with pytest.raises(VerificationError) as caught:
-        await cache.fetch(connection, with_digest(version, digest_of(b"another")))
+        await fetch(cache, connection, with_digest(version, digest_of(b"another")))
 
     assert caught.value.reason == "DIGEST_MISMATCH"
     assert not list(tmp_path.iterdir())
@@ -351,7 +352,7 @@ async def test_nothing_of_a_version_with_one_wrong_file_can_be_used(
     lie(registry)
 
     with pytest.raises(VerificationError):
-        await cache.fetch(connection, version)
+        await fetch(cache, connection, version)
 
     assert cache.lookup(version.digest) is None
     assert not list((cache.root / "snapshots").iterdir())
@@ -364,11 +365,11 @@ async def test_files_that_arrived_before_a_failure_need_not_travel_again(
 ) -> None:
     data = registry.files.pop("weights/a.bin")
     with pytest.raises(NotFoundError):
-        await cache.fetch(connection, version)
+        await fetch(cache, connection, version)
     kept = cache.size()
     registry.files["weights/a.bin"] = data
 
-    _, received = await cache.fetch(connection, version)
+    _, received = await fetch(cache, connection, version)
 
     assert received == TO_RECEIVE - kept
 
@@ -379,7 +380,7 @@ SMALL = {f"{index}.json": random.Random(index).randbytes(100 + index) for index 
 async def test_small_files_travel_together(registry: FakeArtifacts, connection: Connection, cache: Cache) -> None:
     version = version_of({**CONTENTS, **SMALL}, registry)
 
-    path, received = await cache.fetch(connection, version)
+    path, received = await fetch(cache, connection, version)
 
     assert contents_of(path) == {**CONTENTS, **SMALL}
     assert received == TO_RECEIVE + sum(map(len, SMALL.values()))
@@ -392,9 +393,11 @@ async def test_small_files_travel_together(registry: FakeArtifacts, connection: 
 async def test_small_files_that_are_here_do_not_travel_again(
     registry: FakeArtifacts, connection: Connection, cache: Cache
 ) -> None:
-    await cache.fetch(connection, version_of(SMALL, registry))
+    await fetch(cache, connection, version_of(SMALL, registry))
 
-    _, received = await cache.fetch(connection, version_of({**SMALL, "new.json": b"new", "2.json": b"other"}, registry))
+    _, received = await fetch(
+        cache, connection, version_of({**SMALL, "new.json": b"new", "2.json": b"other"}, registry)
+    )
 
     assert received == len(b"new") + len(b"other")
 
@@ -402,12 +405,12 @@ async def test_small_files_that_are_here_do_not_travel_again(
 async def test_a_small_file_that_was_tampered_with_is_made_good(
     registry: FakeArtifacts, connection: Connection, cache: Cache
 ) -> None:
-    await cache.fetch(connection, version_of(SMALL, registry))
+    await fetch(cache, connection, version_of(SMALL, registry))
     damaged = blob(cache, SMALL["3.json"])
     damaged.chmod(0o600)
     damaged.write_bytes(bytes(len(SMALL["3.json"])))
 
-    path, _ = await cache.fetch(connection, version_of({**SMALL, "new.json": b"new"}, registry))
+    path, _ = await fetch(cache, connection, version_of({**SMALL, "new.json": b"new"}, registry))
 
     assert contents_of(path) == {**SMALL, "new.json": b"new"}
 
@@ -417,7 +420,7 @@ async def test_a_batch_that_was_cut_off_or_damaged_on_its_way_is_asked_for_again
 ) -> None:
     registry.faults.break_batches, registry.faults.corrupt_batches = 6, 2
 
-    path, _ = await cache.fetch(connection, version_of(SMALL, registry))
+    path, _ = await fetch(cache, connection, version_of(SMALL, registry))
 
     assert contents_of(path) == SMALL
 
@@ -442,7 +445,7 @@ async def test_nothing_of_a_version_with_one_wrong_small_file_can_be_used(
     lie(registry)
 
     with pytest.raises(VerificationError):
-        await cache.fetch(connection, version)
+        await fetch(cache, connection, version)
 
     assert cache.lookup(version.digest) is None
     assert not list((cache.root / "snapshots").iterdir())
@@ -485,7 +488,7 @@ async def test_processes_that_fetch_at_once_share_one_download(
 async def test_fetches_at_once_in_one_process_share_one_download(
     registry: FakeArtifacts, connection: Connection, cache: Cache, version: Version
 ) -> None:
-    results = await asyncio.gather(*(cache.fetch(connection, version) for _ in range(4)))
+    results = await asyncio.gather(*(fetch(cache, connection, version) for _ in range(4)))
 
     assert sum(received for _, received in results) == TO_RECEIVE
     assert len({path for path, _ in results}) == 1
@@ -504,7 +507,7 @@ async def test_kill_9_in_the_middle_leaves_nothing_that_looks_whole_and_nothing_
     assert leftovers(cache)
     assert cache.lookup(version.digest) is None
 
-    path, _ = await cache.fetch(connection, version)
+    path, _ = await fetch(cache, connection, version)
 
     assert contents_of(path) == CONTENTS
     assert not leftovers(cache)
@@ -516,7 +519,7 @@ async def test_whoever_waits_for_a_process_that_is_killed_takes_over(
     pause = registry.faults.pause_reads = Pause(2 * MIB)
     puller = await start_puller(connection.server, cache.root, version)
     await pause.reached.wait()
-    waiting = asyncio.create_task(cache.fetch(connection, version))
+    waiting = asyncio.create_task(fetch(cache, connection, version))
     pause.released.set()
     puller.kill()
 
@@ -531,12 +534,12 @@ async def test_a_process_that_stands_still_stops_no_other(
     registry: FakeArtifacts, connection: Connection, cache: Cache, version: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "_PATIENCE", 0.1)
-    await cache.fetch(connection, version_of({"other": b"1"}, registry))
+    await fetch(cache, connection, version_of({"other": b"1"}, registry))
     lock = cache.root / "staging" / f"blob-{digest_of(CONTENTS['weights/a.bin']).removeprefix('sha256:')}.lock"
     stopped = locks.try_lock(lock, create=True)
     assert stopped is not None
 
-    path, _ = await cache.fetch(connection, version)
+    path, _ = await fetch(cache, connection, version)
 
     assert contents_of(path) == CONTENTS
     os.close(stopped)
@@ -546,7 +549,7 @@ async def test_a_cancelled_fetch_leaves_nothing_half(
     registry: FakeArtifacts, connection: Connection, cache: Cache, version: Version
 ) -> None:
     started = asyncio.Event()
-    task = asyncio.create_task(cache.fetch(connection, version, progress=lambda _: started.set()))
+    task = asyncio.create_task(fetch(cache, connection, version, progress=lambda _: started.set()))
     await started.wait()
 
     task.cancel()
@@ -563,7 +566,7 @@ async def test_a_cancelled_fetch_leaves_nothing_half(
 async def _use(cache: Cache, connection: Connection, registry: FakeArtifacts, name: str) -> Version:
     """Fetches a version of 1,000 bytes, as a process that ended since."""
     version = version_of({name: name.encode() * 1000}, registry)
-    await cache.fetch(connection, version)
+    await fetch(cache, connection, version)
     return version
 
 
@@ -690,7 +693,7 @@ async def test_a_version_that_was_made_good_stays_in_use_by_those_who_used_it(
     puller = await start_puller(connection.server, cache.root, version, max_bytes=10)
     await bytes_received_by(puller)
     touch_a_byte(cache._layout.snapshot(version.digest) / "files" / "a")
-    await cache.fetch(connection, version)
+    await fetch(cache, connection, version)
 
     await cache.evict()
 
@@ -705,9 +708,9 @@ async def test_bytes_that_another_version_still_has_stay(
     shared = b"s" * 1000
     old = version_of({"s": shared, "x": b"x" * 400}, registry)
     new = version_of({"s": shared, "y": b"y" * 400}, registry)
-    await cache.fetch(connection, old)
+    await fetch(cache, connection, old)
 
-    path, received = await cache.fetch(connection, new)
+    path, received = await fetch(cache, connection, new)
 
     assert received == 400
     assert contents_of(path) == {"s": shared, "y": b"y" * 400}
@@ -722,7 +725,7 @@ async def test_what_a_failed_fetch_left_goes_before_any_version(
     broken = version_of({"b": b"b" * 1000, "missing": b"?"}, registry)
     del registry.files["missing"]
     with pytest.raises(NotFoundError):
-        await cache.fetch(connection, broken)
+        await fetch(cache, connection, broken)
 
     new = await _use(cache, connection, registry, "c")
 
@@ -745,12 +748,12 @@ def test_a_cache_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
 async def test_a_link_inside_the_cache_is_not_followed(
     connection: Connection, cache: Cache, version: Version, tmp_path: Path, name: str
 ) -> None:
-    await cache.fetch(connection, version)
+    await fetch(cache, connection, version)
     (cache.root / name).rename(tmp_path / name)
     (cache.root / name).symlink_to(tmp_path / name)
 
     with pytest.raises(CacheError, match="symbolic link"):
-        await cache.fetch(connection, version)
+        await fetch(cache, connection, version)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
@@ -779,7 +782,7 @@ async def test_a_full_disk_is_reported_as_such(
     monkeypatch.setattr("modelyard._transfer.download.os.write", full)
 
     with pytest.raises(CacheError, match="No space left"):
-        await cache.fetch(connection, version)
+        await fetch(cache, connection, version)
 
 
 async def test_what_the_registry_says_goes_through(
@@ -788,7 +791,7 @@ async def test_what_the_registry_says_goes_through(
     registry.faults.break_reads_at = [0] * 100
 
     with pytest.raises(UnavailableError):
-        await cache.fetch(connection, version)
+        await fetch(cache, connection, version)
 
 
 async def test_progress_counts_cached_files_and_ends_at_the_total(
@@ -796,9 +799,9 @@ async def test_progress_counts_cached_files_and_ends_at_the_total(
 ) -> None:
     first: list[Progress] = []
     second: list[Progress] = []
-    await cache.fetch(connection, version, progress=first.append)
+    await fetch(cache, connection, version, progress=first.append)
     shutil.rmtree(cache.root / "snapshots")
-    await cache.fetch(connection, version, progress=second.append)
+    await fetch(cache, connection, version, progress=second.append)
 
     assert {progress.phase for progress in first + second} == {"download"}
     assert [(told[-1].done, told[-1].total) for told in (first, second)] == [(TO_RECEIVE, TO_RECEIVE)] * 2
@@ -851,7 +854,7 @@ def test_another_server_can_t_put_its_files_under_a_digest(cache: Cache, version
 async def test_what_was_evicted_is_forgotten_in_time(
     registry: FakeArtifacts, connection: Connection, cache: Cache, version: Version
 ) -> None:
-    await cache.fetch(connection, version)
+    await fetch(cache, connection, version)
     gone, young = version_of({"gone": b"1"}), version_of({"young": b"1"})
     for number, meant in enumerate((version, gone, young)):
         cache.remember("grpc://a:1", str(number), message_of(meant))

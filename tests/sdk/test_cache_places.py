@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.sdk.cached_versions import contents_of, message_of, version_of
+from tests.sdk.cached_versions import contents_of, fetch, message_of, version_of
 from tests.sdk.fake_artifacts import FakeArtifacts, digest_of
 
 from modelyard._cache import Cache, Hold, Upkeep, holds, layout, snapshots
@@ -64,7 +64,7 @@ async def test_what_root_pulled_serves_another_user_who_can_only_read(
     volume: Path, connection: Connection, registry: FakeArtifacts, version: Version
 ) -> None:
     (volume / "cache").mkdir(mode=0o755)
-    await Cache(volume / "cache", 2**40).fetch(connection, version)
+    await fetch(Cache(volume / "cache", 2**40), connection, version)
     Cache(volume / "cache", 2**40).remember("grpc://a:1", "team/fraud", message_of(version))
     registry.calls.clear()
 
@@ -76,7 +76,7 @@ async def test_what_root_pulled_serves_another_user_who_can_only_read(
         assert cache.recall("grpc://a:1", "team/fraud") == message_of(version)
         cache.remember("grpc://a:1", "team/fraud", message_of(version))  # can't be noted, and serves all the same
         with pytest.raises(CacheError, match=rf"{volume}/cache/.*Permission denied.*uid 0.*chmod") as refused:
-            await cache.fetch(connection, version_of({"other": b"1"}, registry))
+            await fetch(cache, connection, version_of({"other": b"1"}, registry))
 
     assert refused.value.reason == "CACHE_READ_ONLY"
     assert not registry.calls
@@ -86,7 +86,7 @@ async def test_what_root_pulled_serves_another_user_who_can_only_read(
 async def test_a_cache_that_root_keeps_to_itself_says_how_to_open_it(
     volume: Path, connection: Connection, version: Version
 ) -> None:
-    await Cache(volume / "cache", 2**40).fetch(connection, version)
+    await fetch(Cache(volume / "cache", 2**40), connection, version)
 
     with as_user(1000), pytest.raises(CacheError, match=r"mode 700\), and this is uid 1000.*chmod -R a\+rX"):
         Cache(volume / "cache", 2**40).lookup(version.digest)
@@ -97,7 +97,7 @@ async def test_files_that_an_image_gave_new_inodes_are_read_once_and_serve(
     volume: Path, connection: Connection, version: Version, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (volume / "built").mkdir(mode=0o755)
-    await Cache(volume / "built", 2**40).fetch(connection, version)
+    await fetch(Cache(volume / "built", 2**40), connection, version)
     shutil.copytree(volume / "built", volume / "cache")
     reads: list[Path] = []
     digest_of_file = snapshots.digest_of
@@ -132,7 +132,7 @@ async def test_on_a_volume_that_is_shared_safely_each_user_has_a_folder(
     volume.chmod(mode)
 
     with as_user(1000, GROUP):
-        path, _ = await Cache(volume, 2**40).fetch(connection, version)
+        path, _ = await fetch(Cache(volume, 2**40), connection, version)
         assert Cache(volume, 2**40).lookup(version.digest) == path
 
     assert path.is_relative_to(volume / "user-1000")
@@ -163,7 +163,7 @@ async def test_a_link_of_one_s_own_leads_to_the_cache(tmp_path: Path, connection
     (tmp_path / "disk").mkdir(mode=0o700)
     (tmp_path / "cache").symlink_to(tmp_path / "disk")
 
-    path, _ = await Cache(tmp_path / "cache", 2**40).fetch(connection, version)
+    path, _ = await fetch(Cache(tmp_path / "cache", 2**40), connection, version)
 
     assert path.is_relative_to(tmp_path / "disk")
 
@@ -210,7 +210,7 @@ async def test_without_locks_nothing_of_a_live_process_is_swept_or_evicted(
     told = json.loads(dead.lease.read_text())
     dead.lease.write_text(json.dumps({**told, "started": "1"}))
 
-    await cache.fetch(connection, version_of({"other": b"1"}, registry))
+    await fetch(cache, connection, version_of({"other": b"1"}, registry))
 
     assert live.path.is_dir()
     assert not dead.path.exists()
@@ -252,7 +252,7 @@ async def test_versions_are_listed_verified_and_removed(
     tmp_path: Path, connection: Connection, registry: FakeArtifacts, version: Version
 ) -> None:
     cache = Cache(tmp_path / "cache", 2**40)
-    path, _ = await cache.fetch(connection, version)
+    path, _ = await fetch(cache, connection, version)
     cache.remember("grpc://a:1", "team/fraud", message_of(version))
     other = version_of({"other": b"1"}, registry)
     hold = Hold()
@@ -274,7 +274,7 @@ async def test_versions_are_listed_verified_and_removed(
     upkeep.remove(other.digest)
     assert [each.digest for each in upkeep.versions()] == [version.digest]
     assert upkeep.size() == 5002
-    await cache.fetch(connection, other)
+    await fetch(cache, connection, other)
     upkeep.remove(other.digest)
     assert upkeep.size() == 5002
 
@@ -285,7 +285,7 @@ async def test_versions_are_listed_verified_and_removed(
     os.utime(path / "config.json", ns=(status.st_atime_ns, status.st_mtime_ns))
     assert [each.path for each in upkeep.verify()] == ["config.json"]
     assert cache.lookup(version.digest) is None
-    again, received = await cache.fetch(connection, version)
+    again, received = await fetch(cache, connection, version)
     assert (contents_of(again), received) == (CONTENTS, 2)
 
 

@@ -14,7 +14,7 @@ from threading import Event, Thread
 from typing import Protocol
 
 import pytest
-from tests.sdk.cached_versions import contents_of, version_of, version_with
+from tests.sdk.cached_versions import contents_of, fetch, version_of, version_with
 from tests.sdk.fake_artifacts import MIB, FakeArtifacts, file_of
 
 from modelyard._cache import Cache
@@ -299,7 +299,7 @@ async def test_a_cached_file_that_rots_is_noticed_and_fetched_again(
     bring: Bring, target: Path, cache: Cache, registry: FakeArtifacts, connection: Connection
 ) -> None:
     version = version_of(ONE, registry)
-    path, _ = await cache.fetch(connection, version)
+    path, _ = await fetch(cache, connection, version)
     damaged = path / "weights" / "a.bin"
     status = damaged.stat()
     damaged.chmod(0o644)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -73,14 +73,14 @@ class Cache:
         self,
         connection: Connection,
         version: Version,
-        hold: Hold | None = None,
+        hold: Hold,
         *,
         progress: ProgressCallback | None = None,
     ) -> tuple[Path, int]:
         """The folder with a version's files, fetched where they are not here, and the bytes that came over the network.
 
-        Damaged files are found and fetched anew. ``hold`` is that of :meth:`lookup`. ``progress`` is told of the phase
-        ``download``, on the caller's loop.
+        Damaged files are found and fetched anew. The files stay at least until ``hold`` is closed. ``progress`` is told
+        of the phase ``download``, on the caller's loop.
         Raises ``VerificationError`` before a byte is written if the list of files is not what its digest says, and
         whenever bytes are not what the list says; and what the registry raises.
         """
@@ -91,16 +91,15 @@ class Cache:
         self,
         connection: Connection,
         version: Version,
-        hold: Hold | None = None,
+        hold: Hold,
         *,
         progress: ProgressCallback | None = None,
     ) -> tuple[Path, int, Collection[str]]:
         """The same, and the digests of the files that were hashed meanwhile. The others are known by their stamps."""
         await in_thread(check_manifest, version.files, version.digest)
         meter = Meter(progress, "download", sum(file.size for file in _distinct(version.files)))
-        # Its own files must not be evicted at its end, when it makes room.
-        with explained(self.root), Hold() if hold is None else nullcontext(hold) as keeping:
-            path, fetcher = await self._fetch(connection, version, keeping, meter)
+        with explained(self.root):
+            path, fetcher = await self._fetch(connection, version, hold, meter)
         meter.finish()
         return path, fetcher.bytes_received, fetcher.verified
 
