@@ -25,10 +25,7 @@ _Ref = Annotated[
 def promote(
     session: Session,
     ref: _Ref,
-    alias: Annotated[
-        str | None, typer.Option(metavar="ALIAS", help="The alias to move.", show_default=PRODUCTION)
-    ] = None,
-    to: Annotated[str | None, typer.Option("--to", hidden=True)] = None,  # its name until 0.1
+    alias: Annotated[str, typer.Option(metavar="ALIAS", help="The alias to move.")] = PRODUCTION,
     reason: Reason = "",
 ) -> None:
     """Point an alias at a version.
@@ -37,14 +34,11 @@ def promote(
     exit code is 4. A model without a version is refused; on a terminal the command asks whether you mean the newest.
     """
     named: str | VersionName = ref
-    if alias is not None and to is not None:
-        raise typer.BadParameter("is the old name of --alias; give one of both", param_hint="--to")
-    moved = alias or to or PRODUCTION
     with session.client() as client:
         if reference(ref).selector is Selector.DEFAULT and session.can_ask:
             named = client.resolve(f"{ref}@{LATEST}").version.name
-            session.confirm(f"point {moved} at {short(named)}, the newest version?", yes=False)
-        promotion = client.promote(named, moved, reason=reason)
+            session.confirm(f"point {alias} at {short(named)}, the newest version?", yes=False)
+        promotion = client.promote(named, alias, reason=reason)
     session.show(promotion, plain(_told(promotion)))
 
 

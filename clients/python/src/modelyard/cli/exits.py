@@ -147,9 +147,8 @@ def _usage(error: Any) -> Failure:
     unknown = re.match(r"No such command '([^']*)'\.", message)
     if unknown and unknown[1] in words.OF_OTHER_TOOLS:
         message = f"{unknown[0]} Did you mean '{words.OF_OTHER_TOOLS[unknown[1]]}'?"
-    return Failure(
-        code=Exit.OTHER,
-        message=message,
-        reason="USAGE",
-        hint=f"see '{context.command_path if context else 'modelyard'} --help'",
-    )
+    hint = f"see '{context.command_path if context else 'modelyard'} --help'"
+    extra = re.search(r"unexpected extra argument\S* \((\S+)\)", message)
+    if extra and context and context.info_name in words.NAMED_LAST:
+        hint = f"did you mean '{words.NAMED_LAST[context.info_name]} {extra[1]}'?"
+    return Failure(code=Exit.OTHER, message=message, reason="USAGE", hint=hint)

@@ -103,7 +103,7 @@ def push(
         swapped = " The model comes first, then the path." if Path(model).exists() else ""
         raise typer.BadParameter(f"path {str(path)!r} does not exist.{swapped}", param_hint="PATH")
     with session.client() as client, session.progress() as progress:
-        newest = _newest(client, model) if if_changed else 0
+        before = _newest(client, model) if if_changed else 0
         version = client.push(
             model,
             path,
@@ -126,7 +126,9 @@ def push(
             capture=capture,
             progress=progress,
         )
-    created = version.number > newest
+    # A number that was there before was surely not made by this push. A later one is, unless another push of the same
+    # files came in between.
+    created = version.number > before
     session.show({"version": version, "created": created}, plain(f"{short(version.name)}  {version.digest}"))
     pointers = f", now {', '.join(version.aliases)}" if version.aliases else ""
     told = f"{files(version.file_count)}, {size(version.total_size)}{pointers}"

@@ -58,6 +58,8 @@ OF_OTHER_TOOLS = {
     **dict.fromkeys(("whoami", "ping"), "status"),
 }
 """Verbs of other programs, and ours."""
+NAMED_LAST = dict.fromkeys(("promote", "rollback"), "--alias")
+"""Commands after whose last argument people type the value of an option, and that option."""
 
 
 def of_command_line(message: str) -> str:
