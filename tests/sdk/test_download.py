@@ -135,9 +135,9 @@ async def test_a_link_as_slow_as_the_least_pace_is_no_failure(
 ) -> None:
     """It takes far longer than the grace period, which each message earns anew."""
     monkeypatch.setattr(silence, "GRACE", 1.0)
-    registry.limits.max_chunk_bytes = 16 << 10
+    registry.limits.max_chunk_bytes = 512
     registry.faults.drip = 0.1
-    data = DATA[: 320 << 10]
+    data = DATA[: 20 * 512]
     registry.files[FILE.path] = data
 
     assert await pull.run(file_of(FILE.path, data)) == data
