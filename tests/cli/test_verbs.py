@@ -79,7 +79,7 @@ class TestBest:
             best = client.versions.best(scored, "loss", dataset="test")
             assert (best.version.number, best.value, best.direction) == (1, 0.2, Direction.LOWER_IS_BETTER)
             (said,) = client.evaluations.list(f"{scored}@2")
-            assert best.told_by == said.name
+            assert best.direction_from == said.name
 
 
 class TestNumbers:
@@ -156,11 +156,10 @@ class TestLife:
 class TestAliases:
     def test_every_verb_that_moves_an_alias_calls_it_alias(self, cli: Cli, scored: str) -> None:
         assert cli("promote", f"{scored}@1", "--alias", "staging").out == f"staging of {scored}: 1, not set before\n"
-        assert cli("promote", f"{scored}@2", "--to", "staging").out == f"staging of {scored}: 1 → 2\n"
+        assert cli("promote", f"{scored}@2", "--alias", "staging").out == f"staging of {scored}: 1 → 2\n"
         assert cli("rollback", scored, "--alias", "staging").out == f"staging of {scored}: 2 → 1\n"
         cli("promote", f"{scored}@3", "--alias", "staging")
         assert cli("rollback", f"{scored}@staging").out == f"staging of {scored}: 3 → 1\n"
-        assert "--to" not in cli("promote", "--help").out
 
     def test_names_in_errors_are_those_that_people_type(self, cli: Cli, scored: str) -> None:
         cli("promote", f"{scored}@1")
@@ -176,7 +175,8 @@ class TestAliases:
     def test_what_names_no_alias_or_two_is_answered_with_the_right_form(self, cli: Cli, scored: str) -> None:
         assert f"Use {scored}@production." in cli("rollback", f"{scored}@3").err
         assert "Give one of both" in cli("rollback", f"{scored}@staging", "--alias", "canary").err
-        assert "is the old name of --alias" in cli("promote", f"{scored}@1", "--alias", "a", "--to", "b").err
+        for command in (("promote", f"{scored}@1", "canary"), ("rollback", scored, "canary")):
+            assert "hint: did you mean '--alias canary'?" in cli(*command).err
 
     def test_who_promotes_a_deprecated_version_is_told_who_deprecated_it_and_why(self, cli: Cli, scored: str) -> None:
         cli("promote", f"{scored}@1")

@@ -14,7 +14,7 @@ import pytest
 from tests.support.server import ServerProcess, clean_environment
 
 from modelyard import Progress
-from modelyard._bar import Bar, watched
+from modelyard._bar import Bar, reporting
 
 SYNC = """
 import modelyard, sys
@@ -102,10 +102,10 @@ class TestWhoSeesIt:
 def test_a_notebook_shows_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     kernel = type("ZMQInteractiveShell", (), {})()
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: kernel))
-    with watched(progress=True) as callback:
+    with reporting(progress=True) as callback:
         assert callback is not None
         callback(Progress(phase="upload", path="a", done=1, total=4))
-    assert "upload     25%  [#####...............]  1 bytes of 4 bytes" in capsys.readouterr().err
+    assert "upload     25%  [#####...............]  1 byte of 4 bytes" in capsys.readouterr().err
 
 
 def test_it_tells_the_part_the_amount_and_the_speed() -> None:

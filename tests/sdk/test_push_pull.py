@@ -143,7 +143,7 @@ async def test_a_registry_that_answers_another_version_is_not_believed(
         return registry_pb2.ResolveVersionResponse(version=message)
 
     async with serve_registry(artifacts, ResolveVersion=resolve) as url, AsyncClient(url) as yard:
-        with pytest.raises(modelyard.VerificationError, match="Nothing was downloaded"):
+        with pytest.raises(modelyard.VerificationError, match=r"Nothing was (downloaded|done)"):
             await yard.pull(reference)
 
     assert not artifacts.calls["ReadFile"]

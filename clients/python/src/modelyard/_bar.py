@@ -1,4 +1,4 @@
-"""A progress bar for programs that ask for none: one line on standard error, gone when the transfer ends."""
+"""The progress bar of pushes and pulls without a callback: one line on standard error, gone when the transfer ends."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from modelyard._caller import on_caller, tell
 from modelyard._notebook import in_notebook
 from modelyard.types import Progress
 
-Watching = bool | Callable[[Progress], None]
+ProgressOption = bool | Callable[[Progress], None]
 """What ``progress`` may be: a callback, or whether there is a bar where somebody may look at it."""
 
 _CELLS: Final = 20
@@ -21,7 +21,7 @@ _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 @contextmanager
-def watched(progress: Watching | None) -> Iterator[Callable[[Progress], None] | None]:
+def reporting(progress: ProgressOption | None) -> Iterator[Callable[[Progress], None] | None]:
     """Yields the callback for a transfer, if it has one; a bar's line is gone after the block.
 
     It is called by the thread that made the call: it may take its time there, and a notebook prints under the cell of
@@ -88,6 +88,9 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _size(count: float) -> str:
+    """As the command line says it, which has Rich's ``decimal``: this bar needs no package."""
+    if round(count) == 1:
+        return "1 byte"
     power = 0
     while count >= 999.5 and power < len(_UNITS) - 1:
         count, power = count / 1000, power + 1

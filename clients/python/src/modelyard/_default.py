@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from modelyard._bar import Watching
+from modelyard._bar import ProgressOption
 from modelyard._environment import default_client
 from modelyard._serving_sync import Serving
 from modelyard.core.facts import Dataset, Direction, Environment, Facts, Framework, Parent, Run, Signature, Source
@@ -38,7 +38,7 @@ def push(
     exclude: Sequence[str] = (),
     links_within: str | os.PathLike[str] | None = None,
     capture: bool = True,
-    progress: Watching = True,
+    progress: ProgressOption = True,
 ) -> Version:
     """Uploads a file or a folder and commits it, with its facts, as the model's next version.
 
@@ -224,7 +224,7 @@ def pull(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     files: Sequence[str] = (),
-    progress: Watching = True,
+    progress: ProgressOption = True,
 ) -> PulledModel:
     """Downloads the files of a version and verifies every byte.
 
@@ -298,7 +298,7 @@ def watch(
     *,
     serving: Serving | None = None,
     wait: bool = False,
-    progress: Watching = False,
+    progress: ProgressOption = False,
 ) -> Iterator[PulledModel]:
     """Pulls the version a reference points to, then each new version when the reference moves. Never ends.
 

@@ -22,9 +22,10 @@ from modelyard._transfer.leases import Holder
 
 _STALE: Final = 7 * 24 * 3600.0
 """Seconds after its last use that a version is kept for a process elsewhere, where nothing can be locked."""
-_KEEPS: Final = "hold"
-"""What the name of a lease begins with that stands for a lock; that of others, which only name the process, with …"""
-_NAMES: Final = "use"
+_HOLD: Final = "hold"
+"""Prefix of a lease that itself keeps a version, where locks do not work."""
+_USE: Final = "use"
+"""Prefix of a lease that only names a process; its lock keeps the version."""
 
 
 @dataclass(slots=True, eq=False)
@@ -114,7 +115,7 @@ def is_held(snapshot: Path) -> bool:
 
 def is_leased(snapshot: Path) -> bool:
     """Whether a process uses a version that could not lock it."""
-    return any(_alive(_leases(snapshot, _KEEPS)))
+    return any(_alive(_leases(snapshot, _HOLD)))
 
 
 def holders(snapshot: Path) -> list[Holder]:
@@ -137,7 +138,7 @@ def _adopted(snapshot: Path, fd: int) -> _Lock:
 def _lease(snapshot: Path) -> Path | None:
     staging = _staging(snapshot)
     with suppress(OSError):
-        kind = _NAMES if are_proven(staging) else _KEEPS
+        kind = _USE if are_proven(staging) else _HOLD
         lease = staging / f"{kind}-{snapshot.name}-{os.getpid()}-{secrets.token_hex(4)}"
         leases.write(lease)
         return lease

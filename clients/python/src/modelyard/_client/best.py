@@ -41,9 +41,9 @@ class BestOf:
 
     async def find(self, lowest: bool | None) -> Best:
         """What ``versions.best`` promises."""
-        told_by: VersionName | EvaluationName | None = None
+        direction_from: VersionName | EvaluationName | None = None
         if lowest is None:
-            direction, told_by = await self._direction()
+            direction, direction_from = await self._direction()
         else:
             direction = Direction.LOWER_IS_BETTER if lowest else Direction.HIGHER_IS_BETTER
         descending = "" if direction is Direction.LOWER_IS_BETTER else " desc"
@@ -57,7 +57,7 @@ class BestOf:
             metric=self.metric,
             value=await self._value(version),
             direction=direction,
-            told_by=told_by,
+            direction_from=direction_from,
         )
 
     @property

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,14 +34,12 @@ def dataset_of(name: str, value: Any) -> Dataset:
     if isinstance(rows, int) and isinstance(getattr(value, "_fingerprint", None), str):
         # Hugging Face's, which tells the data and all that was done to it.
         return Dataset(name=name, digest=f"hf-fingerprint:{value._fingerprint}", role=role, rows=rows)  # noqa: SLF001
-    if any(base.__name__ in {"DataFrame", "Table"} for base in type(value).__mro__) and hasattr(value, "shape"):
-        digest = _digest_of_frame(value)
-        exact = Fingerprint.EXACT if digest else None
-        return Dataset(name=name, digest=digest, role=role, rows=int(value.shape[0]), fingerprint=exact)
-    if any(base.__name__ == "ndarray" for base in type(value).__mro__) and getattr(value, "shape", None):
-        digest = _digest_of_array(value)
-        exact = Fingerprint.EXACT if digest else None
-        return Dataset(name=name, digest=digest, role=role, rows=int(value.shape[0]), fingerprint=exact)
+    if getattr(value, "shape", None):  # a scalar of NumPy has an empty one
+        for base in type(value).__mro__:
+            if (digest_of := _DIGESTS.get(base.__name__)) is not None:
+                digest = digest_of(value)
+                exact = Fingerprint.EXACT if digest else None
+                return Dataset(name=name, digest=digest, role=role, rows=int(value.shape[0]), fingerprint=exact)
     told = "give a URI, a path, a data frame, an array or a modelyard.Dataset"
     raise NotPlainError(f"has the type {kind(value)}; {told}")
 
@@ -91,3 +90,11 @@ def _digest_of_frame(frame: Any) -> str:
     digest = hashlib.sha256(repr([(str(column), str(frame.dtypes.iloc[i])) for i, column in enumerate(frame)]).encode())
     digest.update(rows.tobytes())
     return f"pandas-sha256:{digest.hexdigest()}"
+
+
+_DIGESTS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "DataFrame": _digest_of_frame,
+    "Table": _digest_of_frame,
+    "ndarray": _digest_of_array,
+}
+"""By the name of the class, as the packages need not be installed."""

@@ -9,7 +9,7 @@ from modelyard.types import Version
 from modelyard.v1 import resources_pb2 as pb
 
 
-def deprecated(version: Version, reference: Reference, by: str = "") -> str:
+def notice(version: Version, reference: Reference, by: str = "") -> str:
     """The version, not the alias that points at it, is deprecated. ``by`` says when and by whom."""
     moves = reference.selector not in {Selector.NUMBER, Selector.DIGEST}
     meant = f"{reference} is version {version.number}, which" if moves else f"{version.reference}"
@@ -17,7 +17,7 @@ def deprecated(version: Version, reference: Reference, by: str = "") -> str:
     return f"{meant} is deprecated{by}{why}"
 
 
-async def deprecation(connection: Connection, message: pb.Version, reference: Reference) -> str | None:
+async def notice_with_actor(connection: Connection, message: pb.Version, reference: Reference) -> str | None:
     """The same with who deprecated it, as the log tells; None if a version is not deprecated."""
     if message.state != pb.Version.STATE_DEPRECATED:
         return None
@@ -31,4 +31,4 @@ async def deprecation(connection: Connection, message: pb.Version, reference: Re
             break
     except ModelyardError:
         pass  # a log that can't be read, or begins later, keeps nobody from being warned
-    return deprecated(version, reference, by)
+    return notice(version, reference, by)

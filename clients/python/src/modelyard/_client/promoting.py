@@ -3,7 +3,7 @@
 from modelyard import _convert, _naming
 from modelyard._caller import warn
 from modelyard._client.aliases import AsyncAliases
-from modelyard._client.deprecation import deprecation
+from modelyard._client.deprecation import notice_with_actor
 from modelyard._client.resolving import resolve
 from modelyard._connection import Connection
 from modelyard.core.names import AliasName, ModelName
@@ -23,7 +23,7 @@ async def promote(connection: Connection, reference: Reference, alias: str, reas
         )
     found = (await resolve(connection, reference, files=False)).version
     version = _convert.version_name(found.name)
-    if (warning := await deprecation(connection, found, reference)) is not None:
+    if (warning := await notice_with_actor(connection, found, reference)) is not None:
         warn(warning, DeprecatedVersionWarning)
     aliases = AsyncAliases(connection)
     before = await _current(aliases, reference.model, alias)

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from modelyard import _convert
 from modelyard._cache import Cache, Hold
 from modelyard._caller import warn
-from modelyard._client.deprecation import deprecated
+from modelyard._client.deprecation import notice
 from modelyard._client.resolving import resolve
 from modelyard._connection import PATIENCE, Connection
 from modelyard._transfer.selection import chosen
@@ -118,7 +118,7 @@ class Pull:
 
     async def _finished(self, found: _Found) -> PulledModel:
         if found.version.state is VersionState.DEPRECATED:
-            warn(deprecated(found.version, self.reference), DeprecatedVersionWarning)
+            warn(notice(found.version, self.reference), DeprecatedVersionWarning)
         return PulledModel(
             reference=str(self.reference),
             path=found.path,

@@ -134,20 +134,21 @@ class Push:
             except NotFoundError as error:
                 # A parent's model may be what is missing; that one is not ours to create.
                 missing = (error.reason, error.metadata.get("resource"))
-            with suppress(AlreadyExistsError):  # another push created it just now
-                if missing == ("NAMESPACE_NOT_FOUND", str(NamespaceName(self.model.namespace))):
-                    await create_namespace_of(self.connection, self.model)
-                elif missing == ("MODEL_NOT_FOUND", str(self.model)):
-                    await self._create_model()
-                else:
-                    break
+            if missing == ("NAMESPACE_NOT_FOUND", str(NamespaceName(self.model.namespace))):
+                await create_namespace_of(self.connection, self.model)
+            elif missing == ("MODEL_NOT_FOUND", str(self.model)):
+                await self._create_model()
+            else:
+                break
         return await step()
 
     async def _create_model(self) -> None:
+        """Creates the model, unless another push did so just now."""
         request = registry_pb2.CreateModelRequest(
             parent=str(NamespaceName(self.model.namespace)), model_id=self.model.model, request_id=str(uuid4())
         )
-        await self.connection.call(self.connection.stub(RegistryServiceStub).CreateModel, request)
+        with suppress(AlreadyExistsError):
+            await self.connection.call(self.connection.stub(RegistryServiceStub).CreateModel, request)
 
     async def _pin(self, parent: Parent) -> Parent:
         """The parent by its number; by what its reference means now, if it is one that can move."""

@@ -29,17 +29,17 @@ async def resolve(
     request = pb.ResolveVersionRequest(reference=str(reference), view=view)
     call = connection.stub(RegistryServiceStub).ResolveVersion
     answer = await connection.call(call, request, patience=patience, timeout=timeout)
-    version_of(reference, answer.version.name)
+    checked_version(reference, answer.version.name)
     return answer
 
 
-def version_of(reference: Reference, name: str) -> VersionName:
+def checked_version(reference: Reference, name: str) -> VersionName:
     """The version that a registry names for a reference. Raises ``VerificationError`` for one of another model."""
     version = _convert.version_name(name)
     if version.model != reference.model:
         raise VerificationError(
-            f"The registry answered {version} for {reference}, which does not match. Nothing was downloaded.",
-            reason="DIGEST_MISMATCH",
+            f"The registry answered {version} for {reference}, which is of another model. Nothing was done with it.",
+            reason="WRONG_MODEL",
             metadata={"resource": str(version)},
         )
     return version
@@ -49,7 +49,7 @@ async def pinned(connection: Connection, reference: Reference) -> VersionName:
     """The one version that a reference means now. A number is not looked up."""
     if reference.selector is Selector.NUMBER:
         return reference.model.version(int(reference.value))
-    return version_of(reference, (await resolve(connection, reference, files=False)).version.name)
+    return _convert.version_name((await resolve(connection, reference, files=False)).version.name)
 
 
 async def name_to_read(connection: Connection, reference: str | VersionName | Version) -> str:

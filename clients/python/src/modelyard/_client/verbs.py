@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard import _config, _convert, _naming
-from modelyard._bar import Watching, watched
+from modelyard._bar import ProgressOption, reporting
 from modelyard._cache import Cache
 from modelyard._caller import warn
 from modelyard._client import promoting, resolving
@@ -64,7 +64,7 @@ class AsyncVerbs:
         exclude: Sequence[str] = (),
         links_within: str | os.PathLike[str] | None = None,
         capture: bool = True,
-        progress: Watching = True,
+        progress: ProgressOption = True,
     ) -> Version:
         """Uploads a file or a folder and commits it, with its facts, as the model's next version.
 
@@ -157,7 +157,7 @@ class AsyncVerbs:
             if_changed=if_changed,
             capture=capture,
         )
-        with watched(progress) as told:
+        with reporting(progress) as told:
             return await replace(push, progress=told).run()
 
     async def check(
@@ -267,7 +267,7 @@ class AsyncVerbs:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         files: Sequence[str] = (),
-        progress: Watching = True,
+        progress: ProgressOption = True,
     ) -> PulledModel:
         """Downloads the files of a version and verifies every byte.
 
@@ -320,16 +320,16 @@ class AsyncVerbs:
         if target is not None:
             kind = TargetLink if link else TargetFolder
             place = await asyncio.to_thread(kind, Path(target), force=force)
-        with watched(progress) as told:
-            return await Pull(
-                connection=self._connection,
-                cache=self._cache_for(target) if cache else None,
-                reference=named,
-                target=Path(target) if target is not None else None,
-                place=place,
-                choice=Choice(_patterns(include), _patterns(exclude), _patterns(files)),
-                progress=told,
-            ).run()
+        pull = Pull(
+            connection=self._connection,
+            cache=self._cache_for(target) if cache else None,
+            reference=named,
+            target=Path(target) if target is not None else None,
+            place=place,
+            choice=Choice(_patterns(include), _patterns(exclude), _patterns(files)),
+        )
+        with reporting(progress) as told:
+            return await replace(pull, progress=told).run()
 
     async def resolve(self, reference: str | VersionName | Version) -> Resolution:
         """Tells which version a reference means now, and by which rule. The version's ``files`` are left out.
@@ -349,7 +349,7 @@ class AsyncVerbs:
         *,
         serving: AsyncServing | None = None,
         wait: bool = False,
-        progress: Watching = False,
+        progress: ProgressOption = False,
     ) -> AsyncIterator[PulledModel]:
         """Pulls the version a reference points to, then each new version when the reference moves. Never ends.
 
@@ -383,7 +383,7 @@ class AsyncVerbs:
             return Pull(connection=self._connection, cache=self._cache, reference=wanted, target=None, meant_by=named)
 
         async def pull(wanted: Reference) -> PulledModel:
-            with watched(progress) as told:
+            with reporting(progress) as told:
                 return await replace(prepared(wanted), progress=told).run()
 
         models = Watch(

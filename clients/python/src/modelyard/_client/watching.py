@@ -14,7 +14,7 @@ from typing import Final
 
 from modelyard import _convert
 from modelyard._caller import warn
-from modelyard._client.resolving import resolve, version_of
+from modelyard._client.resolving import checked_version, resolve
 from modelyard._connection import Connection, readable
 from modelyard.core.names import PRODUCTION, VersionName
 from modelyard.core.references import Reference, Selector
@@ -213,13 +213,13 @@ class Watch:
             case Selector.ALIAS:
                 alias = str(self.reference.model.alias(self.reference.value))
                 moved = event.type in _MOVES and event.resource == alias
-                return version_of(self.reference, event.alias.version) if moved else None
+                return checked_version(self.reference, event.alias.version) if moved else None
             case Selector.LATEST:
                 return await self._resolved() if event.type.startswith("version.") else None
             case Selector.DEFAULT:
                 production = str(self.reference.model.alias(PRODUCTION))
                 if event.type in _MOVES and event.resource == production:
-                    return version_of(self.reference, event.alias.version)
+                    return checked_version(self.reference, event.alias.version)
                 return await self._resolved() if event.type.startswith(("version.", "alias.deleted")) else None
 
     async def _resolved(self) -> VersionName | None:
@@ -227,7 +227,7 @@ class Watch:
             found = await resolve(self.connection, self.reference, files=False)
         except _UNUSABLE:
             return None
-        return version_of(self.reference, found.version.name)
+        return _convert.version_name(found.version.name)
 
     async def _pull(self, name: VersionName) -> PulledModel:
         model = await self.pull(Reference(name.model, Selector.NUMBER, str(name.number)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modelyard import _loop
-from modelyard._bar import Watching
+from modelyard._bar import ProgressOption
 from modelyard._client.verbs import AsyncVerbs
 from modelyard._serving_sync import Serving, asynchronous
 from modelyard.core.facts import Dataset, Direction, Environment, Facts, Framework, Parent, Run, Signature, Source
@@ -46,7 +46,7 @@ class Verbs:
         exclude: Sequence[str] = (),
         links_within: str | os.PathLike[str] | None = None,
         capture: bool = True,
-        progress: Watching = True,
+        progress: ProgressOption = True,
     ) -> Version:
         """Uploads a file or a folder and commits it, with its facts, as the model's next version.
 
@@ -236,7 +236,7 @@ class Verbs:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         files: Sequence[str] = (),
-        progress: Watching = True,
+        progress: ProgressOption = True,
     ) -> PulledModel:
         """Downloads the files of a version and verifies every byte.
 
@@ -311,7 +311,7 @@ class Verbs:
         *,
         serving: Serving | None = None,
         wait: bool = False,
-        progress: Watching = False,
+        progress: ProgressOption = False,
     ) -> Iterator[PulledModel]:
         """Pulls the version a reference points to, then each new version when the reference moves. Never ends.
 

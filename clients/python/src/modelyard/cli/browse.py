@@ -142,7 +142,7 @@ def best(
         bool | None,
         typer.Option(
             "--lowest/--highest",
-            help="Which value is the best. Else it is as pushes said with --direction, else the highest.",
+            help="Which value is the best. By default what pushes and evaluations say, else the highest.",
             show_default=False,
         ),
     ] = None,
@@ -171,8 +171,8 @@ def best(
     told = f"  {metric}={number(found.value)}" if found.value is not None else ""
     session.show(found, plain(f"{found.version.reference}  {found.version.digest}{told}"))
     way = "lowest" if found.direction is Direction.LOWER_IS_BETTER else "highest"
-    if found.told_by is not None:
-        session.note(f"the {way} {metric} is the best, as {_teller(found.told_by)} says")
+    if found.direction_from is not None:
+        session.note(f"the {way} {metric} is the best, as {_teller(found.direction_from)} says")
     elif lowest is None:
         session.note(f"nothing says which way {metric} is better, so the highest is taken; --lowest takes the lowest")
 

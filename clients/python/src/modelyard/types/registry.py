@@ -212,7 +212,7 @@ class Best(Record):
     value: float | None
     """The value that was compared. None if it was corrected away since."""
     direction: Direction
-    told_by: VersionName | EvaluationName | None
+    direction_from: VersionName | EvaluationName | None
     """The version or the evaluation that says which way is better. None if the caller of ``best`` did, and if nothing
     does: then higher is better."""
 
