@@ -193,6 +193,21 @@ async def test_no_setting_and_no_prepared_statement_is_left_to_the_next_client(
         assert left == [0, "0", "0", "0"]
 
 
+async def test_settings_that_a_stranger_left_stop_no_write_and_make_no_commit_less_durable(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    url = postgres.migrated()
+    with running_pgbouncer(postgres, pool_mode="transaction", default_pool_size="1") as pooler:
+        stranger = await asyncpg.connect(pooler.url(url), statement_cache_size=0)
+        await stranger.execute("SET default_transaction_read_only = on")
+        await stranger.execute("SET synchronous_commit = off")
+        await stranger.close()
+        async with running_registry(pooler.url(url), tmp_path / "yard") as yard:
+            await yard.registry.CreateModel(registry_pb2.CreateModelRequest(parent=NAMESPACE, model_id="fraud"))
+            durable = await yard.engine.write(lambda connection: connection.scalar(text("SHOW synchronous_commit")))
+        assert durable == "on"
+
+
 async def test_the_pgbouncer_ini_of_the_documentation_works(postgres: Postgres, tmp_path: Path) -> None:
     """All of it but what is of the reader's own network: addresses, and who may log in."""
     url = postgres.migrated()

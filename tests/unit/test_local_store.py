@@ -554,6 +554,33 @@ async def test_joins_that_run_keep_their_room(store: LocalStore, monkeypatch: py
     assert await store.size(key) == 30 * MIB
 
 
+async def test_two_joins_that_come_together_are_not_both_refused(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fits alone. And one that can't fit costs no other its room, not even while it is looked at."""
+    data = some_bytes(MIB)
+    part = await store_bytes(store, data)
+    real = os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        fields = list(real(path))
+        fields[4] = 50 * MIB // fields[1]  # f_bavail, in units of f_frsize
+        return os.statvfs_result(fields)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    key, hopeless = key_of(data * 30), BlobKey(part.digest, part.generation, 90 * MIB)
+
+    outcomes = await asyncio.gather(
+        store.compose(hopeless, [part] * 90, field="blob.digest"),
+        store.compose(key, [part] * 30, field="blob.digest"),
+        store.compose(hopeless, [part] * 90, field="blob.digest"),
+        return_exceptions=True,
+    )
+
+    assert [isinstance(each, ResourceExhausted) for each in outcomes] == [True, False, True]
+    assert await store.size(key) == 30 * MIB
+
+
 async def test_what_a_failed_write_left_behind_is_not_published(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

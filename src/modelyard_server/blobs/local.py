@@ -166,7 +166,8 @@ class LocalStore:
         # A slot lives as long as a writer uses it or waits for it.
         self._slots: WeakValueDictionary[str, _Slot] = WeakValueDictionary()
         self._prefixes = HashedPrefixes()
-        self._joins: list[publishing.Assembly] = []
+        self._joins: set[publishing.Assembly] = set()
+        self._admitting = asyncio.Lock()
         self._reading = Budget(READ_AHEAD_BYTES)
 
     @classmethod
@@ -267,17 +268,18 @@ class LocalStore:
         if size != key.size:
             raise size_mismatch(field, key.size, size)
         assembly = publishing.Assembly(self._layout, parts, FLUSH_BYTES)
-        self._joins.append(assembly)
-        # Parts may repeat, so small requests may ask for much: those that run have their room, those that come find it.
-        wanted = sum(join.left for join in self._joins)
         try:
-            await self._workers.run(assembly.require_room, wanted)
+            # Parts may repeat, so a small request may ask for much. What running joins have still to write counts, so
+            # that all of them fit. One that is refused never counts, so one after the other is admitted.
+            async with self._admitting:
+                await self._workers.run(assembly.require_room, assembly.left + sum(each.left for each in self._joins))
+                self._joins.add(assembly)
             while await self._workers.run(assembly.copy):
                 if progress is not None:
                     progress(assembly.position)
             await self._workers.run(assembly.publish, key, field)
         finally:
-            self._joins.remove(assembly)
+            self._joins.discard(assembly)
             await self._workers.run(assembly.close)
 
     async def read(

@@ -18,12 +18,23 @@ from modelyard_server.db.faults import PoolModeError
 _STATEMENT_MODE: Final = "statement pooling mode"
 
 
+# Against what another client of the pooler may have set on the connection to the database, and left behind. A commit
+# that is acknowledged must be on the disk; a setting that waits for more than that stays.
+_AS_IF_NEW: Final = (
+    "SET LOCAL transaction_read_only = off;"
+    "SELECT set_config('synchronous_commit', 'on', true)"
+    " WHERE current_setting('synchronous_commit') IN ('off', 'local');"
+)
+
+
 class PooledConnection(Driver):
     """A connection through a pooler. It sets its limits in the message that begins a transaction."""
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 (the driver's)
         if query.startswith("BEGIN"):
             query += limits.of_transaction(self)
+            if "READ ONLY" not in query:
+                query += _AS_IF_NEW
         return await super().execute(query, *args, timeout=timeout)
 
 
