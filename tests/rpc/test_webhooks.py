@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC
 from ipaddress import ip_network
 from itertools import pairwise
@@ -12,6 +12,7 @@ import grpc
 import pytest
 from sqlalchemy import text, update
 from tests.support.children import PATIENCE
+from tests.support.fsck import check_running
 from tests.support.postgres import Postgres
 from tests.support.receiver import CERTIFICATE, Posted, Receiver, receiving
 from tests.support.registry import RunningRegistry, refused, running_registry
@@ -22,6 +23,7 @@ from modelyard.errors import VerificationError
 from modelyard.v1 import events_pb2, webhooks_pb2
 from modelyard.v1 import registry_pb2 as registry
 from modelyard.v1 import resources_pb2 as pb
+from modelyard_server import failpoints
 from modelyard_server.outbound.https import HttpsSender
 from modelyard_server.webhooks.deliveries.jobs import CLAIM_DURATION, Dispatcher
 from modelyard_server.webhooks.deliveries.tables import webhook_deliveries
@@ -48,6 +50,12 @@ async def yard(database_url: str, tmp_path: Path) -> AsyncIterator[RunningRegist
 async def receiver() -> AsyncIterator[Receiver]:
     async with receiving() as running:
         yield running
+
+
+@pytest.fixture
+def disarmed() -> Iterator[None]:
+    yield
+    failpoints.arm("", development=True)
 
 
 async def _webhook(yard: RunningRegistry, receiver: Receiver, **fields: object) -> pb.Webhook:
@@ -413,6 +421,7 @@ async def test_a_removed_webhook_takes_its_deliveries_along(yard: RunningRegistr
     removed = await yard.webhooks.DeleteWebhook(webhooks_pb2.DeleteWebhookRequest(name=_NAME, etag=webhook.etag))
 
     assert removed.uid == webhook.uid
+    await yard.app.sweeper.sweep()
     assert await yard.sql("SELECT * FROM webhook_deliveries") == []
     refusal = await refused(yard.webhooks.GetWebhook(webhooks_pb2.GetWebhookRequest(name=_NAME)))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "WEBHOOK_NOT_FOUND")
@@ -569,19 +578,55 @@ async def test_two_replicas_deliver_each_event_once_in_order(
     assert _owners(posted) == [str(number) for number in range(40)]
 
 
-async def test_a_webhook_with_thousands_of_deliveries_can_be_deleted(yard: RunningRegistry, receiver: Receiver) -> None:
-    """Its deliveries go a thousand at a time, whatever their number."""
+async def test_a_webhook_with_thousands_of_deliveries_is_deleted_whole_or_not_at_all(
+    yard: RunningRegistry, receiver: Receiver, disarmed: None
+) -> None:
     await make_model(yard)
+    receiver.answer = lambda _: 500
     await _webhook(yard, receiver)
     await _touch(yard, "a")
-    await _ended(yard, 1)
+    await receiver.has(1)
     columns = ", ".join(column.name for column in webhook_deliveries.columns if column.name not in {"key", "uid"})
     copied = text(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)"
         f" INSERT INTO webhook_deliveries (uid, {columns}) SELECT 'copy-' || i, {columns} FROM webhook_deliveries, n"
     )
     await yard.engine.migrate(lambda connection: connection.execute(copied))
+    deletion = webhooks_pb2.DeleteWebhookRequest(name=_NAME)
 
+    failpoints.arm("DeleteWebhook.before_commit=unavailable", development=True)
+    assert (await refused(yard.webhooks.DeleteWebhook(deletion))).reason == "FAILPOINT"
+    assert await yard.sql("SELECT count(*) FROM webhook_deliveries WHERE state = 'PENDING'") == [(2501,)]
+    await yard.webhooks.GetWebhook(webhooks_pb2.GetWebhookRequest(name=_NAME))
+
+    failpoints.arm("", development=True)
+    deleted = await yard.webhooks.DeleteWebhook(deletion)
+    assert (await refused(yard.webhooks.ListDeliveries(webhooks_pb2.ListDeliveriesRequest(parent=_NAME)))).reason == (
+        "WEBHOOK_NOT_FOUND"
+    )
+    again = await _webhook(yard, receiver)
+    assert again.uid != deleted.uid
+    assert await _deliveries(yard) == []
+    assert (await check_running(yard)).faults == []
+
+    assert (await yard.app.sweeper.sweep())["deleted_webhooks"] == 2502
+    assert await yard.sql("SELECT * FROM webhook_deliveries") == []
+    assert await yard.sql("SELECT uid FROM webhooks") == [(again.uid,)]
+
+
+async def test_a_deleted_webhook_is_told_nothing_more(yard: RunningRegistry, receiver: Receiver) -> None:
+    """Also while its rows still wait for the sweep."""
+    await make_model(yard)
+    receiver.answer = lambda _: 500
+    await _webhook(yard, receiver)
+    await _touch(yard, "a")
+    await receiver.has(1)
     await yard.webhooks.DeleteWebhook(webhooks_pb2.DeleteWebhookRequest(name=_NAME))
 
-    assert await yard.sql("SELECT * FROM webhook_deliveries") == []
+    receiver.answer = lambda _: 200
+    await _webhook(yard, receiver)
+    await _later(yard, 3600)
+    await _touch(yard, "b")
+    await _ended(yard, 1)
+
+    assert _owners(receiver.posted)[1:] == ["b"]

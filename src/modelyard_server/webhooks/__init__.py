@@ -26,7 +26,7 @@ from modelyard_server.webhooks.keeper import DeliveriesKeepEvents
 from modelyard_server.webhooks.metrics import Backlog, attempts
 from modelyard_server.webhooks.service import Webhooks
 from modelyard_server.webhooks.servicer import WebhooksServicer
-from modelyard_server.webhooks.sweeps import ForgetDeliveries, RescheduleDeliveries
+from modelyard_server.webhooks.sweeps import ForgetDeliveries, RemoveDeletedWebhooks, RescheduleDeliveries
 from modelyard_server.webhooks.tables import webhooks
 
 _SECRET: Final = "webhooks"  # noqa: S105 (its name)
@@ -52,6 +52,7 @@ def _build(parts: Parts) -> Running:
         ],
         jobs=[dispatcher, Backlog(parts.database, parts.metrics)],
         sweeps=[
+            Sweep("deleted_webhooks", RemoveDeletedWebhooks(mutations)),
             Sweep("deliveries", ForgetDeliveries(mutations)),
             Sweep("rescheduled_deliveries", RescheduleDeliveries(mutations)),
         ],

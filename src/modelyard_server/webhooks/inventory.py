@@ -74,6 +74,6 @@ FAMILY: Final = Family(
     WEBHOOK,
     _ids,
     (webhooks.c.id,),
-    select(NAME).select_from(webhooks).join(namespaces),
+    select(NAME).select_from(webhooks).join(namespaces).where(webhooks.c.delete_time.is_(None)),
     namespaces.c.key,
 )

@@ -2,20 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, exists, func, insert, select, update
 
 from modelyard.core.names import WebhookName
 from modelyard_server.db import rows
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.tables import log_heads
 from modelyard_server.registry.namespaces.tables import namespaces
+from modelyard_server.webhooks.deliveries.tables import webhook_deliveries
 from modelyard_server.webhooks.tables import webhooks
 from modelyard_server.webhooks.values import Webhook
 
 _WEBHOOKS = webhooks.c
-EVERY: Final[Select[Any]] = select(webhooks, namespaces.c.id.label("namespace_id")).join_from(webhooks, namespaces)
+DELETED: Final[Select[tuple[int]]] = select(_WEBHOOKS.key).where(_WEBHOOKS.delete_time.is_not(None))
+"""Keys of webhooks whose deliveries are still to be removed."""
+EVERY: Final[Select[Any]] = (
+    select(webhooks, namespaces.c.id.label("namespace_id"))
+    .join_from(webhooks, namespaces)
+    .where(_WEBHOOKS.delete_time.is_(None))
+)
 _FIND = EVERY.where(namespaces.c.id == bindparam("namespace_id"), _WEBHOOKS.id == bindparam("webhook_id"))
 _KEY_OF = _FIND.with_only_columns(_WEBHOOKS.key)
 # Lock first, then read.
@@ -93,12 +101,19 @@ class WebhookRepository:
     async def advance(self, key: int, queued_revision: int) -> None:
         await self._connection.execute(_UPDATE, {"row_key": key, "queued_revision": queued_revision})
 
-    async def remove(self, webhook: Webhook) -> None:
-        """Removes a webhook. Its deliveries must be removed first."""
-        await self._connection.execute(delete(webhooks).where(_WEBHOOKS.key == webhook.key))
+    async def delete(self, webhook: Webhook, now: datetime) -> None:
+        """Hides a webhook with its deliveries, however many, for good. Its id is free again."""
+        # No id of a webhook has a slash.
+        hidden = {"id": f"deleted/{webhook.uid}", "disabled": True, "delete_time": now}
+        await self._connection.execute(_UPDATE, {"row_key": webhook.key, **hidden})
+
+    async def remove_deleted(self, limit: int) -> int:
+        """Removes rows of deleted webhooks that have no deliveries any more. Returns their number."""
+        bare = DELETED.where(~exists().where(webhook_deliveries.c.webhook_key == _WEBHOOKS.key)).limit(limit)
+        return (await self._connection.execute(delete(webhooks).where(_WEBHOOKS.key.in_(bare)))).rowcount
 
     async def count(self, namespace_key: int) -> int:
-        query = select(func.count()).where(_WEBHOOKS.namespace_key == namespace_key)
+        query = select(func.count()).where(_WEBHOOKS.namespace_key == namespace_key, _WEBHOOKS.delete_time.is_(None))
         return int(await self._connection.scalar(query))
 
     async def page(self, namespace_key: int, *, after: str, limit: int) -> list[Webhook]:

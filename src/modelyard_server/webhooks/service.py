@@ -20,7 +20,6 @@ from modelyard_server.webhooks.repository import WebhookRepository
 from modelyard_server.webhooks.signing import SECRET_OVERLAP, secret, spelled
 from modelyard_server.webhooks.values import Webhook
 
-_REMOVED_AT_ONCE: Final = 1000
 _OUTCOMES: Final = SnapshotOutcomes(WEBHOOK, encode_whole)
 
 
@@ -132,32 +131,16 @@ class Webhooks:
         return await self.mutations.run(attempt, work, _OUTCOMES)
 
     async def delete(self, attempt: Attempt, name: WebhookName, *, etag: str) -> Webhook:
-        if not attempt.validate_only:
-            await self._remove_deliveries(name, etag)
+        """Deletes a webhook with all its deliveries, or nothing. The sweep removes their rows later."""
 
         async def work(transaction: Transaction) -> Webhook:
             before = await find(transaction, name, lock=True)
             check_etag(before, etag, name)
-            await DeliveryRepository(transaction).remove_all(before.key)
-            await WebhookRepository(transaction).remove(before)
+            await WebhookRepository(transaction).delete(before, self.mutations.clock())
             self.mutations.record(transaction, attempt, before.namespace_key, WEBHOOK, "deleted", before=before)
             return before
 
         return await self.mutations.run(attempt, work, _OUTCOMES)
-
-    async def _remove_deliveries(self, name: WebhookName, etag: str) -> None:
-        """Removes most of what a webhook has before its own transaction, which does not grow with their number."""
-
-        async def some(transaction: Transaction) -> bool:
-            found = await WebhookRepository(transaction).find(name, lock=True)
-            if found is None:  # an earlier try of the same request has deleted it
-                return False
-            check_etag(found, etag, name)
-            removed = await DeliveryRepository(transaction).remove_newest(found.key, _REMOVED_AT_ONCE)
-            return removed == _REMOVED_AT_ONCE
-
-        while await self.mutations.database.write(some):
-            pass
 
     async def _save(
         self, transaction: Transaction, attempt: Attempt, verb: str, before: Webhook, after: Webhook

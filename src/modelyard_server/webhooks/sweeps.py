@@ -1,15 +1,18 @@
-"""Removes deliveries that ended long ago, and makes those due that a clock that was put back would delay."""
+"""Removes deleted webhooks and old deliveries, and makes those due that a clock that was put back would delay."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from modelyard.core.times import CLOCK_SKEW
+from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.changes import Mutations
 from modelyard_server.webhooks.deliveries.jobs import CLAIM_DURATION
 from modelyard_server.webhooks.deliveries.repository import DeliveryRepository
+from modelyard_server.webhooks.repository import WebhookRepository
 
 _BATCH: Final = 100
+_REMOVED_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,25 @@ class ForgetDeliveries:
         ):
             forgotten += count
         return forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDeletedWebhooks:
+    """Removes what deleted webhooks have left in the database."""
+
+    mutations: Mutations
+
+    async def __call__(self) -> int:
+        """Removes their deliveries, then their own rows, a thousand per transaction. Returns the number of rows."""
+        removed = 0
+        while count := await self.mutations.database.write(self._some):
+            removed += count
+        return removed
+
+    @staticmethod
+    async def _some(transaction: Transaction) -> int:
+        deliveries = await DeliveryRepository(transaction).remove_of_deleted(_REMOVED_AT_ONCE)
+        return deliveries or await WebhookRepository(transaction).remove_deleted(_REMOVED_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,5 +26,7 @@ webhooks: Final = Table(
     Column("create_time", Moment, nullable=False),
     Column("update_time", Moment, nullable=False),
     Column("row_version", BigInteger, nullable=False),
+    # Set for a deleted webhook, which nothing shows. It waits until the sweep has removed its deliveries.
+    Column("delete_time", Moment),
     UniqueConstraint("namespace_key", "id"),
 )

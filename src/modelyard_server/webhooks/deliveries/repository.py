@@ -29,6 +29,7 @@ _EVERY: Final[Select[Any]] = (
     select(_TABLE, webhook_table.c.id.label("webhook_id"), namespaces.c.id.label("namespace_id"))
     .join_from(_TABLE, webhook_table)
     .join(namespaces, namespaces.c.key == webhook_table.c.namespace_key)
+    .where(webhook_table.c.delete_time.is_(None))
 )
 _FIND = _EVERY.where(
     namespaces.c.id == bindparam("namespace_id"),
@@ -38,7 +39,11 @@ _FIND = _EVERY.where(
 _OF_WEBHOOK = _EVERY.where(_DELIVERIES.webhook_key == bindparam("of_webhook")).order_by(_DELIVERIES.key.desc())
 _DUE = (
     select(_DELIVERIES.key, _DELIVERIES.webhook_key)
-    .where(_PENDING, _DELIVERIES.next_attempt_time <= bindparam("now"))
+    .where(
+        _PENDING,
+        _DELIVERIES.next_attempt_time <= bindparam("now"),
+        _DELIVERIES.webhook_key.not_in(webhook_rows.DELETED),
+    )
     .order_by(_DELIVERIES.next_attempt_time)
 )
 # Their time was set before a clock was put back: first deliveries of their lanes are due at once, and a time after a
@@ -188,7 +193,8 @@ class DeliveryRepository:
         return True
 
     async def count_pending(self) -> int:
-        query = select(func.count()).select_from(webhook_deliveries).where(_PENDING_LITERALLY)
+        pending = select(func.count()).select_from(webhook_deliveries).where(_PENDING_LITERALLY)
+        query = pending.where(_DELIVERIES.webhook_key.not_in(webhook_rows.DELETED))
         return int((await self._connection.execute(query)).scalar_one())
 
     async def release(self, claims: Collection[str], now: datetime) -> None:
@@ -228,14 +234,10 @@ class DeliveryRepository:
         old = select(_DELIVERIES.key).where(_DELIVERIES.create_time < before, _ENDED).limit(limit)
         return (await self._connection.execute(delete(_TABLE).where(_DELIVERIES.key.in_(old)))).rowcount
 
-    async def remove_newest(self, webhook_key: int, limit: int) -> int:
-        """Removes a webhook's newest deliveries, so that each lane still has its first one. Returns their number."""
-        of_webhook = select(_DELIVERIES.key).where(_DELIVERIES.webhook_key == webhook_key)
-        newest = of_webhook.order_by(_DELIVERIES.key.desc()).limit(limit)
-        return (await self._connection.execute(delete(_TABLE).where(_DELIVERIES.key.in_(newest)))).rowcount
-
-    async def remove_all(self, webhook_key: int) -> None:
-        await self._connection.execute(delete(_TABLE).where(_DELIVERIES.webhook_key == webhook_key))
+    async def remove_of_deleted(self, limit: int) -> int:
+        """Removes deliveries of deleted webhooks. Returns their number."""
+        some = select(_DELIVERIES.key).where(_DELIVERIES.webhook_key.in_(webhook_rows.DELETED)).limit(limit)
+        return (await self._connection.execute(delete(_TABLE).where(_DELIVERIES.key.in_(some)))).rowcount
 
     async def awaited(self, namespace_key: int, revisions: Collection[int]) -> set[int]:
         """The revisions with pending deliveries, or not queued yet by a webhook."""
