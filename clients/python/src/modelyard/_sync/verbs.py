@@ -87,8 +87,8 @@ class Verbs:
             drop_nonfinite: Leave out metrics that are NaN or infinite, with a ``FactsWarning``, instead of refusing
                 them.
             if_changed: If the newest version has the same files, return that version instead of a new one. The aliases
-                are moved to it. The call is refused if that version has other params, metrics, data sets, labels,
-                annotations, parents, signature, format or description than are given here: they would be lost.
+                are moved to it. The call is refused if that version has other params, metrics, directions, data sets,
+                labels, annotations, parents, signature, format or description than are given here: they would be lost.
             include: Patterns as in ``.gitignore``: only files that match one of them are taken.
             exclude: Patterns of files to leave out. They come after those of a file ``.modelyardignore`` in the folder.
                 The last that matches counts, and ``!NAME`` takes a file in again.

@@ -159,7 +159,7 @@ class ArtifactsServiceServicer(object):
         arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
         until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
         DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s; time in which the server
-        itself works does not count. It rarely works for long: see `rehashed_size`.
+        itself works does not count. While it reads again, `rehashed_size` grows.
 
         Since: 0.1
         """

@@ -76,7 +76,7 @@ class ArtifactsServiceStub:
     arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
     until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
     DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s; time in which the server
-    itself works does not count. It rarely works for long: see `rehashed_size`.
+    itself works does not count. While it reads again, `rehashed_size` grows.
 
     Since: 0.1
     """
@@ -156,7 +156,7 @@ class ArtifactsServiceAsyncStub(ArtifactsServiceStub):
     arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
     until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
     DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s; time in which the server
-    itself works does not count. It rarely works for long: see `rehashed_size`.
+    itself works does not count. While it reads again, `rehashed_size` grows.
 
     Since: 0.1
     """
@@ -263,7 +263,7 @@ class ArtifactsServiceServicer(metaclass=_abc_1.ABCMeta):
         arrived: GetUpload tells the size to go on from. An upload has one writer. A second one gets ABORTED, UPLOAD_BUSY,
         until the first has not moved for 10 seconds; then the second takes over, and the first gets that error.
         DEADLINE_EXCEEDED, STREAM_IDLE, after 60 seconds without data, or of less than 4 KiB/s; time in which the server
-        itself works does not count. It rarely works for long: see `rehashed_size`.
+        itself works does not count. While it reads again, `rehashed_size` grows.
 
         Since: 0.1
         """

@@ -91,7 +91,8 @@ class EventsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def VerifyEvents(self, request, context):
-        """Recomputes the hashes of at most 10,000 events, and of about 64 MiB. Call again behind `verified_revision` while `more` is true.
+        """Recomputes the hashes of at most 10,000 events, and of about 64 MiB. Call again behind `verified_revision` while
+        `more` is true.
         Since: 0.1
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

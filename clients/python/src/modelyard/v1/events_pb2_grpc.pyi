@@ -55,7 +55,8 @@ class EventsServiceStub:
     Since: 0.1
     """
     VerifyEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.VerifyEventsRequest, _events_pb2.VerifyEventsResponse]
-    """Recomputes the hashes of at most 10,000 events, and of about 64 MiB. Call again behind `verified_revision` while `more` is true.
+    """Recomputes the hashes of at most 10,000 events, and of about 64 MiB. Call again behind `verified_revision` while
+    `more` is true.
     Since: 0.1
     """
     CompactEvents: _grpc.UnaryUnaryMultiCallable[_events_pb2.CompactEventsRequest, _events_pb2.CompactEventsResponse]
@@ -87,7 +88,8 @@ class EventsServiceAsyncStub(EventsServiceStub):
     Since: 0.1
     """
     VerifyEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.VerifyEventsRequest, _events_pb2.VerifyEventsResponse]  # type: ignore[assignment]
-    """Recomputes the hashes of at most 10,000 events, and of about 64 MiB. Call again behind `verified_revision` while `more` is true.
+    """Recomputes the hashes of at most 10,000 events, and of about 64 MiB. Call again behind `verified_revision` while
+    `more` is true.
     Since: 0.1
     """
     CompactEvents: _aio.UnaryUnaryMultiCallable[_events_pb2.CompactEventsRequest, _events_pb2.CompactEventsResponse]  # type: ignore[assignment]
@@ -134,7 +136,8 @@ class EventsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _events_pb2.VerifyEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_events_pb2.VerifyEventsResponse, _abc.Awaitable[_events_pb2.VerifyEventsResponse]]:
-        """Recomputes the hashes of at most 10,000 events, and of about 64 MiB. Call again behind `verified_revision` while `more` is true.
+        """Recomputes the hashes of at most 10,000 events, and of about 64 MiB. Call again behind `verified_revision` while
+        `more` is true.
         Since: 0.1
         """
 

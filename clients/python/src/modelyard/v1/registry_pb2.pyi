@@ -468,7 +468,7 @@ class ListModelsRequest(_message.Message):
       whether a text of the resource's own, such as `description`, contains another. Values of maps are compared as a
       whole: `labels.team = "n*"`.
     - Times are RFC 3339 or less of it, such as `2026-03-31`, in UTC if they have no zone; or they count back from now:
-      `now-30d`, `7d`, `"2h ago"`. Resources since a time in the future can't be asked for.
+      `now-30d` or `"2h ago"`. A duration alone, as `7d`, is refused, and so are resources since a time in the future.
     - If a resource lacks the field, the comparison is false.
     - At most 4 KiB, 100 comparisons and 20 levels of nesting.
 
@@ -760,8 +760,8 @@ class CreateVersionRequest(_message.Message):
     if_changed: _builtins.bool
     """If the newest version that can be pulled has the same files, return that one instead of a new one. The requested
     aliases are set all the same. FAILED_PRECONDITION, FACTS_DIFFER, if that version has another value for any of
-    `metrics`, `params`, `datasets`, `parents`, `signature`, `format`, `labels`, `annotations` or `description` that is
-    given here.
+    `metrics` and their directions, `params`, `datasets`, `parents`, `signature`, `format`, `labels`, `annotations` or
+    `description` that is given here.
     """
     request_id: _builtins.str
     """Makes retries safe. Send a fresh UUID4 with each request and the same one with its retries: the server keeps the
