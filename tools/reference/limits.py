@@ -16,12 +16,11 @@ _INTRODUCTION: Final = """\
 What is beyond a limit is refused with an error that names the field, the value and the limit, and changes nothing. The
 SDK checks most limits before it sends anything. Sizes are in bytes, times in seconds.
 """
-_SHARED: Final = "Client and server check these."
-_SERVER: Final = "The server checks these, so that neither memory nor time of a call follows what is stored."
+_SHARED: Final = "The SDK and the server have these in common."
+_SERVER: Final = "Only the server has these. With them neither memory nor time of a call follows what is stored."
 
 
 def pages() -> dict[str, str]:
-    common, server = dict(_documented(inspect.getsource(shared))), dict(_documented(inspect.getsource(of_server)))
     return {
         "limits.md": page(
             "Limits",
@@ -30,25 +29,27 @@ def pages() -> dict[str, str]:
             _SHARED,
             table(
                 ("Limit", "Value", "Meaning"),
-                _rows(shared, common),
+                _rows(shared, dict(_documented(inspect.getsource(shared)))),
             ),
-            "## Of calls",
+            "## Sizes and times of the server",
             _SERVER,
             table(
                 ("Limit", "Value", "Meaning"),
-                _rows(Limits(), {name: text for name, text in server.items() if f"MAX_{name.upper()}" not in common}),
+                _rows(Limits(), dict(_documented(inspect.getsource(of_server)))),
             ),
         )
     }
 
 
 def _documented(source: str) -> Iterator[tuple[str, str]]:
-    """Names of a module or of its class, each with the text below its value."""
+    """Names of a module or of its class, each with the text below its value; without those of the shared limits."""
     for holder in ast.walk(ast.parse(source)):
         if not isinstance(holder, ast.Module | ast.ClassDef):
             continue
         for one, below in pairwise(holder.body):
             if not isinstance(one, ast.AnnAssign) or not isinstance(one.target, ast.Name):
+                continue
+            if isinstance(one.value, ast.Attribute):  # shared.MAX_…
                 continue
             if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
                 yield one.target.id, " ".join(str(below.value.value).split())

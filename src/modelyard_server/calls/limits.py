@@ -14,7 +14,8 @@ class Limits:
     chunk_bytes: int = 1 << 20
     """Most bytes of data in one message of an upload or a download."""
     preferred_chunk_bytes: int = 256 << 10
-    """Messages of 1 MiB need twice the system time, because each buffer is then mapped again."""
+    """Bytes of data that a client should put into one message. It takes half the system time of 1 MiB, for which each
+    buffer is mapped again."""
     batch_bytes: int = 3 << 20
     """Most bytes of the blobs or files of one batch."""
     batch_count: int = 1000
@@ -45,10 +46,10 @@ class Limits:
     parents: int = shared.MAX_PARENTS
     """Most versions that one version names as those it was made from."""
     aliases_per_commit: int = shared.MAX_ALIASES_PER_COMMIT
-    aliases: int = shared.MAX_ALIASES
+    aliases: int = 1000
     """Most aliases of one model."""
-    evaluations: int = shared.MAX_EVALUATIONS
-    """Most evaluations of one version."""
+    evaluations: int = 1000
+    """Most evaluations of one version, with those that were superseded."""
     open_uploads: int = 1000
     """Most open uploads of one namespace."""
     upload_ttl: float = 86_400.0
@@ -65,7 +66,7 @@ class Limits:
     deployment_ttl_max: float = shared.MAX_DEPLOYMENT_TTL
     consumer_bytes: int = shared.MAX_CONSUMER_BYTES
     """Most bytes of each of a consumer's service, environment and instance."""
-    rollout_differing: int = shared.MAX_ROLLOUT_DIFFERING
+    rollout_differing: int = 100
     """Most deployments that GetRollout lists."""
     usage_versions: int = 1000
     """Most versions whose uses are counted in memory before they are stored."""

@@ -1,6 +1,7 @@
-"""The limits that the SDK checks before it sends anything and that the server checks again.
+"""The limits and defaults that the SDK and the server share.
 
-Each is defined here once. What only the server needs is in its own ``limits.py``.
+The SDK checks what it can before it sends anything, and the server checks again. What only the server needs is in its
+own ``limits.py``.
 """
 
 from typing import Final
@@ -57,11 +58,6 @@ INT64: Final = range(-(2**63), 2**63)
 MAX_ALIASES_PER_COMMIT: Final = 10
 """Aliases that one push may set."""
 
-MAX_ALIASES: Final = 1000
-"""Aliases of one model."""
-MAX_EVALUATIONS: Final = 1000
-"""Evaluations of one version, with those that were superseded."""
-
 MAX_CONSUMER_BYTES: Final = 255
 """UTF-8 bytes of each of a consumer's service, environment and instance."""
 DEFAULT_DEPLOYMENT_TTL: Final = 90.0
@@ -80,5 +76,3 @@ DEFAULT_LINEAGE_DEPTH: Final = 10
 """Steps from version to version."""
 MAX_LINEAGE_DEPTH: Final = 50
 """Steps from version to version, if a caller asks for so many."""
-MAX_ROLLOUT_DIFFERING: Final = 100
-"""Deployments that one rollout lists."""
