@@ -56,7 +56,7 @@ POINTS: Final = frozenset(
     {
         # Blobs: the system calls, and the steps between them.
         "blob.write",
-        "blob.reread",
+        "blob.rehash",
         "blob.fsync",
         "blob.fsync_folder",
         "blob.link",

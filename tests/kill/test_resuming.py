@@ -32,7 +32,7 @@ async def test_after_a_death_at_most_the_tail_is_read_again(tmp_path: Path, fail
         async with AsyncClient(server.url, cache_dir=tmp_path / "cache") as client:
             async with dying_at(server, failpoint):
                 await client.push("big", model, capture=False)
-            read_again = reread(admin)
+            read_again = rehashed(admin)
         assert 0 < read_again <= TAIL
         assert server.stop() == 0
         assert_clean(server, read_data=True)
@@ -40,8 +40,8 @@ async def test_after_a_death_at_most_the_tail_is_read_again(tmp_path: Path, fail
         server.close()
 
 
-def reread(admin: str) -> int:
+def rehashed(admin: str) -> int:
     with urllib.request.urlopen(f"http://{admin}/metrics", timeout=30) as page:
-        match = re.search(r"^modelyard_upload_reread_bytes_total (\S+)$", page.read().decode(), re.MULTILINE)
+        match = re.search(r"^modelyard_upload_rehashed_bytes_total (\S+)$", page.read().decode(), re.MULTILINE)
     assert match is not None
     return int(float(match[1]))

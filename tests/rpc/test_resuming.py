@@ -9,6 +9,7 @@ import pytest
 from tests.support.journals import note_upload
 from tests.support.registry import RunningRegistry, running_registry
 from tests.support.requests import frames, start, write
+from tests.support.waiting import until
 
 from modelyard._config import endpoint
 from modelyard._connection import Connection
@@ -21,7 +22,7 @@ from modelyard_server.calls.limits import Limits
 
 MIB: Final = 1 << 20
 DATA: Final = bytes(range(256)) * (32 * MIB // 256)
-SLOW: Final = "blob.reread=delay:400"
+SLOW: Final = "blob.rehash=delay:400"
 """A disk that reads 4 MiB in 0.4 s: all of the data in three seconds."""
 
 
@@ -31,8 +32,8 @@ def disarmed() -> Iterator[None]:
     failpoints.arm("", development=True)
 
 
-def reread(yard: RunningRegistry) -> float | None:
-    return yard.metrics.registry.get_sample_value("modelyard_upload_reread_bytes_total")
+def rehashed(yard: RunningRegistry) -> float | None:
+    return yard.metrics.registry.get_sample_value("modelyard_upload_rehashed_bytes_total")
 
 
 async def _staged_without_state(root: Path) -> str:
@@ -63,7 +64,7 @@ async def test_reading_again_is_told_and_is_not_the_silence_of_the_client(tmp_pa
             told.pop()
         assert told == sorted(told)
         assert {4 * MIB, 16 * MIB} <= set(told)
-        assert reread(yard) == len(DATA)
+        assert rehashed(yard) == len(DATA)
 
 
 async def test_a_push_waits_for_a_registry_that_reads_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,5 +83,22 @@ async def test_a_push_waits_for_a_registry_that_reads_again(tmp_path: Path, monk
 
         await connection.close()
         assert uploaded.bytes_sent == 0
-        assert reread(yard) == len(DATA)
+        assert rehashed(yard) == len(DATA)
         assert await yard.sql("SELECT epoch FROM uploads") == [(2,)]  # the writers of this upload
+
+
+async def test_bytes_that_an_ended_call_read_again_are_counted(tmp_path: Path) -> None:
+    """The next call goes on behind them, so each byte is counted once."""
+    name = await _staged_without_state(tmp_path)
+    failpoints.arm(SLOW, development=True)
+    async with running_registry("sqlite", tmp_path) as yard:
+        writing = asyncio.create_task(write(yard, frames(name, DATA, offset=len(DATA))))
+        await until(lambda: bool(rehashed(yard)))
+        writing.cancel()
+        await asyncio.wait([writing])
+        failpoints.arm("", development=True)
+
+        done = await write(yard, frames(name, DATA, offset=len(DATA)))
+
+        assert done.state == rpc.Upload.STATE_COMMITTED
+        assert rehashed(yard) == len(DATA)

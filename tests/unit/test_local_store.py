@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.support.blobs import (
     KIB,
     MIB,
@@ -878,6 +879,19 @@ asyncio.run(main())
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 
 
+async def test_a_python_that_keeps_no_state_of_a_hash_is_warned_of_as_the_store_opens(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with capture_logs() as logs:
+        await (await LocalStore.open(root)).close()
+    assert logs == []
+
+    monkeypatch.setattr(sha256, "_library", lambda: None)
+    with capture_logs() as logs:
+        await (await LocalStore.open(root)).close()
+    assert [(each["log_level"], "all staged bytes" in each["event"]) for each in logs] == [("warning", True)]
+
+
 @pytest.mark.parametrize("size", [100, MIB, 5 * MIB + 7, 40 * MIB + 63])
 async def test_after_a_killed_process_at_most_two_intervals_are_read_again(
     root: Path, read_again: list[int], small_flush: int, size: int
@@ -886,10 +900,11 @@ async def test_after_a_killed_process_at_most_two_intervals_are_read_again(
     await _killed_after(root, upload, data)
     store = await LocalStore.open(root)
 
-    writer = await store.open_writer(upload, epoch=2)
+    told: list[int] = []
+    writer = await store.open_writer(upload, epoch=2, rehashed=told.append)
 
     assert writer.position == size
-    assert writer.reread == sum(read_again) <= 2 * small_flush + 300 * KIB
+    assert sum(told) == sum(read_again) <= 2 * small_flush + 300 * KIB
     await writer.publish(key := key_of(data), field="digest")
     await writer.close()
     assert await read_bytes(store, key) == data

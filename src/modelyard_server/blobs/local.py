@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
+import structlog
+
 from modelyard_server import failpoints
 from modelyard_server.blobs import publishing, staging
 from modelyard_server.blobs.ahead import read_ahead
@@ -19,12 +21,15 @@ from modelyard_server.blobs.identity import read_identity, write_identity
 from modelyard_server.blobs.layout import Layout, stamp
 from modelyard_server.blobs.reading import BlobReader, read_whole
 from modelyard_server.blobs.resuming import HashedPrefixes
+from modelyard_server.blobs.sha256 import keeps_states
 from modelyard_server.blobs.staging import StagedUpload
 from modelyard_server.blobs.store import BlobKey, Chunk, Damage
 from modelyard_server.blobs.workers import Workers, outlast
 from modelyard_server.calls.errors import RegistryError, size_mismatch, upload_fenced
 
 T = TypeVar("T")
+
+_log: Final = structlog.get_logger("modelyard.server")
 
 THREADS: Final = 8
 """More than processors, because threads wait for the disk. A slow fsync must not stop other transfers."""
@@ -39,8 +44,11 @@ most two intervals and one batch; and a publication has no more than that to syn
 READ_AHEAD_BYTES: Final = 128 << 20
 """Bytes that all downloads together hold in memory. Those that find nothing left read 64 KiB at a time."""
 LISTED_AT_ONCE: Final = 1000
-_REREAD_BYTES: Final = 256 << 20
+_READ_TO_CHECK_BYTES: Final = 256 << 20
 """Up to this size, a publication whose time alone is wrong is read: a backup that kept no times damages nothing."""
+
+
+def _uncounted(_bytes: int) -> None: ...
 
 
 class _Slot:
@@ -86,21 +94,22 @@ class LocalWriter:
     def position(self) -> int:
         return self._file.position
 
-    @property
-    def reread(self) -> int:
-        return self._file.reread
-
-    async def open(self) -> None:
-        """Waits until the previous writer is idle, then takes over the file."""
+    async def open(self, rehashed: Callable[[int], None]) -> None:
+        """Waits until the previous writer is idle, then takes over the file. ``rehashed`` gets each step's bytes."""
         async with self._slot.lock:
             self._check()
             await outlast(self._slot.release(self._workers))
             self._slot.file, self._slot.epoch = self._file, self.epoch
             prefix = self._slot.prefixes.take(self._slot.upload, self.epoch)
             await self._workers.run(self._file.open, prefix)
-            while await self._workers.run(self._file.rehash):
+            more = True
+            while more:
+                before = self._file.position
+                try:
+                    more = await self._workers.run(self._file.rehash)
+                finally:
+                    rehashed(self._file.position - before)
                 self._check()
-            self._check()
 
     async def append(self, chunks: Sequence[Chunk]) -> None:
         async with self._slot.lock:
@@ -176,6 +185,11 @@ class LocalStore:
         store = cls(root)
         try:
             await store._workers.run(store._layout.create)
+            if not await store._workers.run(keeps_states):
+                _log.warning(
+                    "this Python can't keep the state of a sha256: after a restart, all staged bytes of an upload are"
+                    " read again. Use a Python that is linked to OpenSSL 1.1.1 or later"
+                )
         except BaseException:
             await store.close()
             raise
@@ -200,7 +214,9 @@ class LocalStore:
     async def probe(self) -> None:
         await self._prober.run(probe, self._layout.probe())
 
-    async def open_writer(self, upload: str, *, epoch: int) -> LocalWriter:
+    async def open_writer(
+        self, upload: str, *, epoch: int, rehashed: Callable[[int], None] = _uncounted
+    ) -> LocalWriter:
         file = StagedUpload(self._layout, upload, self._boot)
         slot = self._slots.setdefault(upload, _Slot(upload, self._prefixes))
         if slot.claimant is not None and slot.claimant.epoch >= epoch:
@@ -208,7 +224,7 @@ class LocalStore:
         writer = LocalWriter(slot, file, self._workers, epoch)
         slot.claimant = writer
         try:
-            await writer.open()
+            await writer.open(rehashed)
         except BaseException:
             await writer.close()
             raise
@@ -323,7 +339,7 @@ def _damaged(layout: Layout, keys: Sequence[BlobKey]) -> dict[BlobKey, Damage]:
     found: dict[BlobKey, Damage] = {}
     for key in keys:
         damage = layout.damage(key)
-        if damage is Damage.CHANGED and key.size <= _REREAD_BYTES and _is_right(layout, key):
+        if damage is Damage.CHANGED and key.size <= _READ_TO_CHECK_BYTES and _is_right(layout, key):
             continue
         if damage is not None:
             found[key] = damage

@@ -34,6 +34,11 @@ class Sha256(Protocol):
         ...
 
 
+def keeps_states() -> bool:
+    """Whether a hash has a state that can be kept. The first call tries it, in the library of this Python."""
+    return _library() is not None
+
+
 def new_sha256() -> Sha256:
     """The sha256 of no data."""
     library = _library()

@@ -133,7 +133,7 @@ class StagedFile:
 
     def rehash(self, size: int) -> None:
         """Hashes the next batch of the file's bytes, up to ``size``."""
-        failpoints.hit("blob.reread")
+        failpoints.hit("blob.rehash")
         data = os.pread(self.descriptor, min(BATCH_BYTES, size - self.position), self.position)
         if not data:
             raise storage_down()  # the file was truncated from outside
@@ -179,8 +179,6 @@ class StagedUpload:
         self._file: StagedFile | None = None
         self._found: int | None = None
         self._durable = 0
-        self.reread = 0
-        """Bytes that :meth:`rehash` has read."""
         self.gone = False
         """The staged bytes have been removed."""
 
@@ -242,9 +240,7 @@ class StagedUpload:
         file = self._open_file()
         assert self._found is not None
         if file.position < self._found:
-            before = file.position
             file.rehash(self._found)
-            self.reread += file.position - before
         return file.position < self._found
 
     def append(self, chunks: Sequence[Chunk]) -> None:

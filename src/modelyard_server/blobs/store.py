@@ -54,11 +54,6 @@ class BlobWriter(Protocol):
         """Number of staged bytes: the offset of the next chunk."""
         ...
 
-    @property
-    def reread(self) -> int:
-        """Number of staged bytes that its opening read again, to hash them."""
-        ...
-
     async def append(self, chunks: Sequence[Chunk]) -> None:
         """Stages chunks, in one thread hop.
 
@@ -105,12 +100,13 @@ class BlobStore(Protocol):
         """Raises as a write would that the store cannot take. Cheap; leaves nothing behind."""
         ...
 
-    async def open_writer(self, upload: str, *, epoch: int) -> BlobWriter:
+    async def open_writer(self, upload: str, *, epoch: int, rehashed: Callable[[int], None] = ...) -> BlobWriter:
         """Opens the writer of an upload, positioned after the staged bytes. Fences every writer of a smaller epoch.
 
         A store reads the staged bytes again whose hash it has not kept: few, but all if the state of the hash is lost.
-        :meth:`rehashed_size` tells how far it is. If an opening is cancelled, the writer of the next epoch continues
-        after the bytes read so far. ``UPLOAD_BUSY`` if this or a later epoch is already open, or is opened meanwhile.
+        :meth:`rehashed_size` tells how far it is, and ``rehashed`` gets the number of bytes of each step, also of an
+        opening that fails. If an opening is cancelled, the writer of the next epoch continues after the bytes read so
+        far. ``UPLOAD_BUSY`` if this or a later epoch is already open, or is opened meanwhile.
         """
         ...
 

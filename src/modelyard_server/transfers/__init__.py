@@ -22,7 +22,7 @@ from modelyard_server.transfers.checks import check
 from modelyard_server.transfers.downloads.largest import LargestFiles
 from modelyard_server.transfers.downloads.service import Downloads
 from modelyard_server.transfers.downloads.servicer import DownloadsServicer
-from modelyard_server.transfers.metrics import reread
+from modelyard_server.transfers.metrics import rehashed_bytes
 from modelyard_server.transfers.stores import tables as store_tables
 from modelyard_server.transfers.sweeps import DiscardStrays, ExpireUploads
 from modelyard_server.transfers.uploads import tables as upload_tables
@@ -46,7 +46,7 @@ def _build(parts: Parts) -> Running:
     damaged = DamagedBlobs(mutations, parts.store, parts.metrics)
     parts.offers.add(damaged)
     blobs = Blobs(mutations, parts.store, damaged)
-    uploads = Uploads(mutations, blobs, parts.store, reread(parts.metrics))
+    uploads = Uploads(mutations, blobs, parts.store, rehashed_bytes(parts.metrics))
     downloads = Downloads(
         parts.database,
         parts.store,

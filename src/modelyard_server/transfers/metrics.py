@@ -5,10 +5,10 @@ from prometheus_client import Counter
 from modelyard_server.telemetry import Metrics
 
 
-def reread(metrics: Metrics) -> Counter:
-    """Counts bytes of uploads that are read again."""
+def rehashed_bytes(metrics: Metrics) -> Counter:
+    """Counts bytes of uploads that are read again, to hash them."""
     return Counter(
-        "modelyard_upload_reread_bytes",
+        "modelyard_upload_rehashed_bytes",
         "Bytes of resumed uploads that were read again, because their hash was not known.",
         registry=metrics.registry,
     )

@@ -52,9 +52,9 @@ def _not_found(name: UploadName) -> NotFound:
 class Uploads:
     """Starts, writes, finishes and cancels uploads."""
 
-    def __init__(self, mutations: Mutations, blobs: Blobs, store: BlobStore, reread: Counter) -> None:
-        """``reread`` counts the bytes that were read again because their hash was not known."""
-        self._reread = reread
+    def __init__(self, mutations: Mutations, blobs: Blobs, store: BlobStore, rehashed: Counter) -> None:
+        """``rehashed`` counts the bytes that were read again because their hash was not known."""
+        self._rehashed = rehashed
         self._mutations = mutations
         self._blobs = blobs
         self._store = store
@@ -197,11 +197,10 @@ class Uploads:
             raise _not_found(upload.name)
         failpoints.hit("upload.after_claim")
         try:
-            writer = await self._store.open_writer(identity, epoch=epoch)
+            writer = await self._store.open_writer(identity, epoch=epoch, rehashed=self._rehashed.inc)
         except RegistryError as error:
             await self._make_room(upload, error)
             raise
-        self._reread.inc(writer.reread)
         pump = self._live[identity] = Pump(replace(upload, epoch=epoch), writer, self._received)
         return pump
 

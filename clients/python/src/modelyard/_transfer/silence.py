@@ -65,7 +65,7 @@ class Silence:
         self._moved = self._clock()
         self._extend()
 
-    async def ask(self, reread: Callable[[], Awaitable[int]]) -> None:
+    async def ask(self, rehashed: Callable[[], Awaitable[int]]) -> None:
         """Extends the time while the registry reads again what it has, as long as it gets on with that."""
         best, interval = 0, GRACE / _LOOKS
         while True:
@@ -73,7 +73,7 @@ class Silence:
             if self._clock() - self._moved < interval:
                 continue
             with suppress(ModelyardError):  # it stays as it is: the time runs out
-                done = await reread()
+                done = await rehashed()
                 if done - best >= interval * MIN_BYTES_PER_SECOND:
                     best = done
                     self._extend()
@@ -83,11 +83,11 @@ class Silence:
 
 
 @asynccontextmanager
-async def bounded(reread: Callable[[], Awaitable[int]]) -> AsyncIterator[Silence]:
-    """Raises ``TimeoutError`` in the block if its stream stands still. ``reread`` tells the bytes read again so far."""
+async def bounded(rehashed: Callable[[], Awaitable[int]]) -> AsyncIterator[Silence]:
+    """Raises ``TimeoutError`` in the block if its stream stands still. ``rehashed`` tells the bytes read again."""
     async with asyncio.timeout(GRACE) as timeout:
         silence = Silence(timeout)
-        asking = asyncio.create_task(silence.ask(reread))
+        asking = asyncio.create_task(silence.ask(rehashed))
         try:
             yield silence
         finally:

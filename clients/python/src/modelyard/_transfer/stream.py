@@ -142,7 +142,7 @@ class _Sender:
         await hash_up_to(self._reader, offset)
         write = self._connection.stub(ArtifactsServiceStub).WriteBlob
         try:
-            async with self._connection.stream(write) as call, bounded(self._reread) as silence:
+            async with self._connection.stream(write) as call, bounded(self._rehashed) as silence:
                 outcome = Outcome(call)
                 # A write fails if the server answers before the end; only the answer tells why.
                 with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -151,7 +151,7 @@ class _Sender:
         except TimeoutError:
             raise too_slow("takes no data") from None
 
-    async def _reread(self) -> int:
+    async def _rehashed(self) -> int:
         return (await self._look_up()).rehashed_size
 
     async def _write(
