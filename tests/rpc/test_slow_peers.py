@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
+import pytest
+from tests.support.children import PATIENCE
 from tests.support.registry import RunningRegistry, refused, running_registry
-from tests.support.requests import commit, frames, make_model, read, start, store, write
+from tests.support.requests import MODEL, NAMESPACE, commit, frames, make_model, read, start, store, write
 
 from modelyard.v1 import artifacts_pb2 as rpc
+from modelyard.v1 import events_pb2, registry_pb2
+from modelyard.v1 import resources_pb2 as pb
 from modelyard.v1.artifacts_pb2_grpc import ArtifactsServiceStub
+from modelyard.v1.events_pb2_grpc import EventsServiceStub
 from modelyard_server.calls.limits import Limits
+from modelyard_server.log import watching
 
 _SLOW: Final = 70
 _LARGE: Final = bytes(3 << 20)
@@ -93,3 +99,37 @@ async def test_a_writer_that_trickles_is_ended(tmp_path: Path) -> None:
     assert (got.code, got.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
     assert "4096 bytes a second" in got.message
     assert kept > 1
+
+
+async def test_watches_that_stand_still_keep_large_events_from_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More watches than have places for large events are told of them and read nothing. Another watch reads on."""
+    monkeypatch.setattr(watching, "_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(watching, "ROOM", 4 << 10)
+    async with running_registry("sqlite", tmp_path / "yard") as yard:
+        await make_model(yard)
+        for number in range(12):
+            model = pb.Model(name=MODEL, description=f"{number}" + "x" * (60 << 10))
+            await yard.registry.UpdateModel(registry_pb2.UpdateModelRequest(model=model))
+        request = events_pb2.WatchEventsRequest(parent=NAMESPACE, start_revision=1)
+        async with AsyncExitStack() as stack:
+            stalled = []
+            for _ in range(14):
+                # A connection of its own, whose window is soon full.
+                channel = await stack.enter_async_context(
+                    grpc.aio.insecure_channel(yard.address, options=_SMALL_WINDOW)
+                )
+                call = EventsServiceStub(channel).WatchEvents(request)
+                assert (await call.read()) is not grpc.aio.EOF
+                stalled.append(call)
+
+            async with asyncio.timeout(PATIENCE):
+                seen = 0
+                async for news in yard.events.WatchEvents(request):
+                    seen = news.revision
+                    if seen >= 13:
+                        break
+            assert seen >= 13
+            for call in stalled:
+                call.cancel()

@@ -1,5 +1,6 @@
 """One call on its way through the server, independent of the protocol."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NoReturn, Protocol
@@ -11,6 +12,16 @@ from modelyard_server.calls.codes import Code
 from modelyard_server.calls.errors import RegistryError
 from modelyard_server.calls.methods import Method
 from modelyard_server.calls.offload import ENTRY_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Something scarce that a stream holds until its client has read what it is sent."""
+
+    seconds: float
+    """How long the client may take if others wait for it."""
+    is_wanted: Callable[[], bool]
+    """Whether others wait."""
 
 
 class Door(Protocol):
@@ -37,6 +48,8 @@ class Call:
     origin: dict[str, str] = field(default_factory=dict)
     """The origin of the call, for the log: peer, user agent, ids of the caller."""
     resource: str = ""
+    turn: Turn | None = None
+    """What a stream holds at the moment."""
     code: Code = Code.OK
     reason: str = ""
     error_id: str = ""

@@ -97,6 +97,7 @@ class EventsServicer:
         )
         async with aclosing(watch):
             async for news in watch:
+                call.turn = news.turn
                 batches = list(_batches(news.events, _MESSAGE_BYTES)) or [[]]
                 for batch in batches[:-1]:
                     yield rpc.WatchEventsResponse(events=batch, revision=batch[-1].revision)

@@ -8,8 +8,8 @@ the feed or, if it is far behind, from the database. So a slow watcher costs oth
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -17,6 +17,7 @@ import structlog
 
 from modelyard.core.names import ModelName, NamespaceName
 from modelyard_server.calls.admission import Gate
+from modelyard_server.calls.call import Turn
 from modelyard_server.calls.caller import Caller
 from modelyard_server.calls.errors import OutOfRange, RegistryError, Unavailable
 from modelyard_server.calls.offload import ENTRY_BYTES, offload
@@ -36,6 +37,9 @@ _PAGE: Final = 100
 _LARGE: Final = 16
 """Watches that are being told an event of more than :data:`ROOM` bytes. It takes ten times as much while it is."""
 _LARGE_WAITING: Final = 2048
+# What a client may take for large events while others wait: a link of 1 Mbit/s carries them in that time.
+_GRACE_SECONDS: Final = 5.0
+_BYTES_PER_SECOND: Final = 128 << 10
 _KEPT: Final = 1000
 _KEPT_BYTES: Final = 4 << 20
 
@@ -46,6 +50,8 @@ class News(Generic[M]):
 
     events: Sequence[M]
     revision: int
+    turn: Turn | None = None
+    """What the watch holds until its client has these events."""
 
 
 @dataclass(slots=True, eq=False)
@@ -178,8 +184,12 @@ class Watching(Job, Generic[M]):
                 if cursor < feed.head:
                     async with AsyncExitStack() as stack:
                         items = feed.behind(cursor)
-                        if await self._is_large(items, namespace, cursor):
-                            await stack.enter_async_context(self._large.place(peer))
+                        turn = None
+                        if await self._is_large(items, namespace, cursor, place, wanted):
+                            entering = await stack.enter_async_context(self._turn(peer))
+                            while not await _within(self._progress_seconds, entering):
+                                yield News((), cursor)
+                            turn = self._held
                         if items is None:
                             items = [_Item(event) for event in await self._read(namespace, cursor)]
                         concern = [item for item in items if _concerns(item.event, place, wanted)]
@@ -187,7 +197,7 @@ class Watching(Job, Generic[M]):
                         cursor = items[-1].event.revision if items else cursor
                         # Its events are in memory until the client has taken them.
                         if told:
-                            yield News(told, cursor)
+                            yield News(told, cursor, turn(_bytes(concern)) if turn else None)
                     continue
                 try:
                     # Not wait_for: before Python 3.12 it loses a cancellation that arrives together with an event.
@@ -198,13 +208,38 @@ class Watching(Job, Generic[M]):
         finally:
             await self._leave(feed)
 
+    @asynccontextmanager
+    async def _turn(self, peer: str) -> AsyncIterator["asyncio.Task[None]"]:
+        """Waits, beside the watch, for a place for large events, and gives it back at the end."""
+        entering = asyncio.create_task(self._large.enter(peer))
+        try:
+            yield entering
+        finally:
+            entering.cancel()
+            await asyncio.wait((entering,))
+            if not entering.cancelled() and entering.exception() is None:
+                self._large.leave(peer)
+
+    def _held(self, size: int) -> Turn:
+        """What a watch holds that is sent ``size`` bytes: clients that stand still must not keep others waiting."""
+        return Turn(_GRACE_SECONDS + size / _BYTES_PER_SECOND, lambda: self._large.waiting > 0)
+
     def _rendered(self, items: Sequence[_Item[M]], render: Callable[[Event], M] | None) -> list[M]:
         return [render(item.event) if render else item.rendered(self._render) for item in items]
 
-    async def _is_large(self, items: Sequence[_Item[M]] | None, namespace: NamespaceName, after: int) -> bool:
-        """Whether what comes next is: the items, or else the next event in the database."""
+    async def _is_large(
+        self,
+        items: Sequence[_Item[M]] | None,
+        namespace: NamespaceName,
+        after: int,
+        place: NamespaceName | ModelName,
+        types: frozenset[str],
+    ) -> bool:
+        """Whether what comes next is: those of the items that concern the watch, or else the next event in the
+        database.
+        """
         if items is not None:
-            return _bytes(items) > ROOM
+            return _bytes(item for item in items if _concerns(item.event, place, types)) > ROOM
 
         async def work(transaction: Transaction) -> int:
             log = await history.log_of(transaction, namespace)
@@ -283,6 +318,14 @@ class Watching(Job, Generic[M]):
             for key, revision in heads.items():
                 if (feed := self._feeds.get(key)) is not None and revision > feed.head:
                     feed.due.set()
+
+
+async def _within(seconds: float, task: "asyncio.Task[None]") -> bool:
+    """Whether the task ends within some seconds. Raises what it raises."""
+    done, _ = await asyncio.wait((task,), timeout=seconds)
+    for ended in done:
+        ended.result()
+    return bool(done)
 
 
 def _bytes(items: Iterable[_Item[M]]) -> int:

@@ -5,7 +5,7 @@ Handlers get raw bytes and parse them inside the stages, so that invalid request
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Final, NoReturn, TypeAlias
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from modelyard.core.pace import MIN_BYTES_PER_SECOND, Pace
 from modelyard_server.calls import status
 from modelyard_server.calls.answers import Answer
-from modelyard_server.calls.call import Call
+from modelyard_server.calls.call import Call, Turn
 from modelyard_server.calls.codes import Code
 from modelyard_server.calls.errors import DeadlineExceeded, RegistryError, invalid
 from modelyard_server.calls.methods import ContractError, Method
@@ -30,6 +30,8 @@ _ORIGIN_KEYS: Final = {"user-agent": "user_agent", "traceparent": "traceparent",
 """What callers say of themselves, and how the log names it."""
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _GRPC_CODES: Final = {Code(code.value[0]): code for code in grpc.StatusCode}
+# Seconds between two looks at whether others wait for what a slow client holds.
+_LOOK_SECONDS: Final = 0.5
 # Seconds for a client to read its error.
 _ERROR_TIMEOUT_SECONDS: Final = 1.0
 
@@ -86,6 +88,27 @@ def _serialize(call: Call, response: Answer) -> bytes:
     return raw
 
 
+@asynccontextmanager
+async def _gives_way(turn: Turn | None, limit: asyncio.Timeout) -> AsyncIterator[None]:
+    """Ends the body at ``limit``, or as soon as others wait for what the stream has held for too long."""
+    if turn is None:
+        yield
+        return
+
+    async def look() -> None:
+        await asyncio.sleep(turn.seconds)
+        while not turn.is_wanted():  # noqa: ASYNC110 (seldom, and a wait for others would be one more thing to keep)
+            await asyncio.sleep(_LOOK_SECONDS)
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.wait((looking,))
+
+
 class Handlers:
     """Creates the handlers of the contract's methods from the servicers."""
 
@@ -113,17 +136,18 @@ class Handlers:
             await stack.enter_async_context(stage(call))
         return call
 
-    async def _write(self, context: Context, raw: bytes, pace: Pace) -> None:
+    async def _write(self, call: Call, context: Context, raw: bytes, pace: Pace) -> None:
         """Writes a message, and waits until the client has read enough. Ends the call of a client that is too slow."""
         now = asyncio.get_running_loop().time
         began = now()
         try:
-            async with asyncio.timeout(pace.seconds):
-                await context.write(raw)
+            async with asyncio.timeout(pace.seconds) as limit:
+                async with _gives_way(call.turn, limit):
+                    await context.write(raw)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"The client read nothing for {self._reader_stall:.0f} s, or less than {MIN_BYTES_PER_SECOND} bytes a"
-                " second. Continue from the last received byte.",
+                " second, or large events so slowly that others waited. Continue after what was received.",
                 reason="READER_STALLED",
             ) from None
         pace.waited(now() - began, len(raw))
@@ -149,7 +173,7 @@ class Handlers:
                     responses = await stack.enter_async_context(aclosing(answer(request, call)))
                     pace = Pace(self._reader_stall)
                     async for response in responses:
-                        await self._write(context, _serialize(call, response), pace)
+                        await self._write(call, context, _serialize(call, response), pace)
 
             return grpc.unary_stream_rpc_method_handler(unary_stream)
 
