@@ -9,11 +9,12 @@ import types
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.server import ServerProcess, clean_environment
 
-from modelyard import Progress
+from modelyard import AsyncClient, Client, InvalidArgumentError, Progress
 from modelyard._bar import Bar, reporting
 
 SYNC = """
@@ -128,3 +129,77 @@ def test_a_terminal_that_is_gone_ends_no_transfer() -> None:
     out.close()
     bar.show(Progress(phase="upload", path="a", done=0, total=0))
     bar.close()
+
+
+class Strange(io.StringIO):
+    """Objects that programs put in the place of standard error, each with another fault."""
+
+    def __init__(self, **faulty: object) -> None:
+        super().__init__()
+        self.written = 0
+        self._faulty = faulty
+
+    def __getattribute__(self, name: str) -> object:
+        faulty = super().__getattribute__("__dict__").get("_faulty", {})
+        if name not in faulty:
+            return super().__getattribute__(name)
+        if name == "write":
+            self.written += 1
+        if isinstance(faulty[name], type):
+            raise faulty[name](name)
+        return faulty[name]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [Strange(isatty=OSError), Strange(isatty=RuntimeError), Strange(isatty=AttributeError), object()],
+    ids=["OSError", "RuntimeError", "no isatty", "nothing of a stream"],
+)
+def test_a_stream_that_cannot_say_what_it_is_gets_none(monkeypatch: pytest.MonkeyPatch, stream: object) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    with reporting(progress=True) as callback:
+        assert callback is None
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [{"write": RuntimeError}, {"write": AttributeError}, {"flush": None}, {"fileno": RuntimeError, "write": OSError}],
+    ids=["write raises", "no write", "no flush", "nothing works"],
+)
+def test_a_stream_that_breaks_ends_the_bar_and_no_transfer(
+    monkeypatch: pytest.MonkeyPatch, faulty: dict[str, object]
+) -> None:
+    stream = Strange(isatty=lambda: True, **faulty)
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    with reporting(progress=True) as callback:
+        assert callback is not None
+        for done in range(3):
+            callback(Progress(phase="upload", path="a", done=done, total=3))
+
+    assert stream.written <= 1, "it is not tried again"
+    assert stream.getvalue().count("\r") <= 1
+
+
+@pytest.mark.parametrize("progress", [1, "yes", 0])
+class TestWhatIsNoProgress:
+    """Nothing listens at the address: what is sent would end in another error."""
+
+    async def test_is_refused_by_the_asynchronous_client(self, tmp_path: Path, progress: object) -> None:
+        (tmp_path / "weights").write_bytes(b"weights")
+        wrong: dict[str, Any] = {"progress": progress}
+        async with AsyncClient("grpc://127.0.0.1:1", cache_dir=tmp_path / "cache") as yard:
+            with pytest.raises(InvalidArgumentError, match=r"progress: is .* Use True, False, or a function"):
+                await yard.push("team/fraud", tmp_path / "weights", capture=False, **wrong)
+            with pytest.raises(InvalidArgumentError, match=r"progress: is .* Use True, False, or a function"):
+                await yard.pull("team/fraud@7", **wrong)
+            with pytest.raises(InvalidArgumentError, match=r"progress: is .* Use True, False, or a function"):
+                yard.watch("team/fraud@production", **wrong)
+
+    def test_is_refused_by_the_synchronous_one(self, tmp_path: Path, progress: object) -> None:
+        wrong: dict[str, Any] = {"progress": progress}
+        with (
+            Client("grpc://127.0.0.1:1", cache_dir=tmp_path / "cache") as yard,
+            pytest.raises(InvalidArgumentError, match=r"progress: is .* Use True, False, or a function"),
+        ):
+            yard.pull("team/fraud@7", **wrong)

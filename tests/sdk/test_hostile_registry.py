@@ -448,6 +448,39 @@ async def test_no_version_of_the_sdk_has_a_path_that_leaves_its_folder(path: str
             assert isinstance(await outcome(call), BadAnswerError)
 
 
+@pytest.mark.filterwarnings("ignore::modelyard.UnknownFieldWarning")
+@pytest.mark.parametrize(
+    "paths",
+    [("a", "a"), ("A", "a"), ("a", "a/b"), ("A/b/c", "a/B"), ("\u00df", "SS"), ("x/\u01c4", "x/\u01c6")],
+    ids=ascii,
+)
+async def test_no_version_of_the_sdk_has_two_files_that_one_folder_cannot_hold(
+    tmp_path: Path, paths: tuple[str, str]
+) -> None:
+    """By the rule by which a registry refuses a push."""
+    files = [file_of(path, b"weights") for path in paths]
+
+    def say(kind: Descriptor) -> bytes:
+        message: Any = right(kind)
+        version = {"Version": lambda: message, "ListVersionsResponse": lambda: message.versions[0]}.get(
+            kind.name, lambda: message.version
+        )()
+        version.manifest_digest = manifest_digest(files)
+        del version.files[:]
+        for file in files:
+            version.files.add(path=file.path, blob=resources.Blob(digest=file.digest, size_bytes=file.size))
+        return message.SerializeToString()  # type: ignore[no-any-return]
+
+    async with answering(say, tmp_path / "cache") as client:
+        ended = {
+            name: await outcome(calls_of(client, tmp_path)[name])
+            for name in ("versions.get", "versions.list", "resolve", "pull")
+        }
+
+    assert {name: type(error) for name, error in ended.items()} == dict.fromkeys(ended, BadAnswerError)
+    assert not (tmp_path / "cache").exists() or not list((tmp_path / "cache").rglob("SS*"))
+
+
 # A log that can't be one.
 
 

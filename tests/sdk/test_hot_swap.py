@@ -1,5 +1,6 @@
 """A process that loads version after version: its cache stays within its bound, and never loses what is in use."""
 
+import copy
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,3 +74,28 @@ def test_a_model_travels_to_another_process_without_its_hold(yard: Client, tmp_p
     pulled = yard.pull("fraud@2", tmp_path / "mine")
     pulled.close()
     assert is_whole(pulled)
+
+
+def test_a_deep_copy_keeps_the_files_until_it_is_closed_itself(yard: Client) -> None:
+    model = yard.pull("fraud@1")
+    kept = copy.deepcopy(model)
+    assert kept == model
+    model.close()
+    for number in (2, 3, 4):
+        yard.pull(f"fraud@{number}").close()
+    assert is_whole(kept)
+
+    kept.close()
+    kept.close()
+    for number in (2, 3, 4):
+        yard.pull(f"fraud@{number}").close()
+    assert not kept.path.exists()
+
+
+def test_a_deep_copy_of_what_was_closed_keeps_nothing(yard: Client) -> None:
+    model = yard.pull("fraud@1")
+    model.close()
+    copied = copy.deepcopy(model)
+    for number in (2, 3, 4):
+        yard.pull(f"fraud@{number}").close()
+    assert not copied.path.exists()

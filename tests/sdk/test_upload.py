@@ -670,7 +670,11 @@ async def test_a_registry_that_reads_again_what_it_has_is_waited_for_as_long_as_
     assert digest_of(some_bytes(LARGE)) in registry.blobs
 
 
-@pytest.mark.parametrize("rehashed", [[5000] * 1000, [*range(1000)], [0] * 1000])
+@pytest.mark.parametrize(
+    "rehashed",
+    [[5000] * 1000, [*range(1000)], [0] * 1000, [10**9 * look for look in range(1, 1000)]],
+    ids=["no longer", "slowly", "not at all", "beyond what it has"],
+)
 async def test_a_registry_that_does_not_get_on_is_not_waited_for(
     registry: FakeArtifacts,
     connection: Connection,

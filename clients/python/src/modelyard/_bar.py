@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Final, TextIO
 
 from modelyard._caller import on_caller, tell
+from modelyard._naming import invalid
 from modelyard._notebook import in_notebook
 from modelyard.types import Progress
 
@@ -20,13 +21,22 @@ _NARROW: Final = 60
 _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
+def check_progress(progress: ProgressOption | None) -> None:
+    """Raises ``InvalidArgumentError`` for what is neither a bool nor a callback, before anything is sent."""
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise invalid(
+            "progress", f"is {type(progress).__name__}. Use True, False, or a function that takes a Progress."
+        )
+
+
 @contextmanager
 def reporting(progress: ProgressOption | None) -> Iterator[Callable[[Progress], None] | None]:
     """Yields the callback for a transfer, if it has one; a bar's line is gone after the block.
 
     It is called by the thread that made the call: it may take its time there, and a notebook prints under the cell of
-    the thread that writes.
+    the thread that writes. Raises ``InvalidArgumentError`` for what is neither a bool nor a callback.
     """
+    check_progress(progress)
     if not isinstance(progress, bool) and progress is not None:
         yield on_caller(progress)
         return
@@ -41,7 +51,11 @@ def reporting(progress: ProgressOption | None) -> Iterator[Callable[[Progress], 
 
 
 class Bar:
-    """The line. It is plain ASCII and has no names of files: a terminal obeys some characters."""
+    """The line. It is plain ASCII and has no names of files: a terminal obeys some characters.
+
+    A stream that raises, whatever it is, ends the bar and never the transfer: programs put objects of their own in the
+    place of standard error.
+    """
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = monotonic) -> None:
         self._out = out
@@ -49,8 +63,11 @@ class Bar:
         self._phase = ""
         self._began = 0.0
         self._shown = 0
+        self._broken = False
 
     def show(self, progress: Progress) -> None:
+        if self._broken:
+            return
         if progress.phase != self._phase:
             self._phase, self._began = progress.phase, self._clock()
         part = progress.done / progress.total if progress.total else 1.0
@@ -62,28 +79,28 @@ class Bar:
         self._draw(f"{progress.phase:8}  {part:4.0%}  {cells}{amount}"[: self._columns() - 1])
 
     def close(self) -> None:
-        if self._shown:
+        if self._shown and not self._broken:
             self._draw("", end="\r")
 
     def _draw(self, line: str, end: str = "") -> None:
         try:
             self._out.write(f"\r{line.ljust(self._shown)}{end}")
             self._out.flush()
-        except (OSError, ValueError):  # a terminal that is gone is no reason to end a transfer
-            pass
+        except Exception:  # noqa: BLE001 - see the class
+            self._broken = True
         self._shown = len(line)
 
     def _columns(self) -> int:
         try:
             return os.get_terminal_size(self._out.fileno()).columns or 80
-        except (OSError, ValueError):  # a notebook has none
+        except Exception:  # noqa: BLE001 - a notebook has none; see the class for the others
             return 80
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
     try:
-        return stream is not None and stream.isatty()
-    except ValueError:  # closed
+        return stream is not None and bool(stream.isatty())
+    except Exception:  # noqa: BLE001 - it is closed, or no terminal at all: see Bar
         return False
 
 

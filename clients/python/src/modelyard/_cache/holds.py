@@ -65,6 +65,15 @@ class Hold:
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         return type(None), ()  # what another process unpickles is not held for it
 
+    def __deepcopy__(self, _: object) -> "Hold":
+        """Another hold of the same versions, with an end of its own."""
+        copied = Hold()
+        with _turn():
+            for lock in tuple(self._used):
+                if lock.users:  # another thread may have closed this hold, and the lock, a moment ago
+                    copied._use(lock)
+        return copied
+
     def close(self) -> None:
         """Lets go of everything. Does nothing the second time."""
         self._end()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard import _config, _convert, _naming
-from modelyard._bar import ProgressOption, reporting
+from modelyard._bar import ProgressOption, check_progress, reporting
 from modelyard._cache import Cache
 from modelyard._caller import warn
 from modelyard._client import promoting, resolving
@@ -277,7 +277,8 @@ class AsyncVerbs:
         deprecated version gives a ``DeprecatedVersionWarning``.
 
         The cache is bounded. It keeps the files at least as long as your program keeps the returned model: see
-        :class:`modelyard.PulledModel`, whose ``close`` and ``with`` let go of them sooner.
+        :class:`modelyard.PulledModel`, whose ``close`` and ``with`` let go of them sooner. So keep the model, not its
+        path alone: after ``path = yard.pull(…).path`` nothing refers to the model, and other pulls may evict it.
 
         The files appear together or not at all, in the cache and in a target. A pull that failed or was cancelled
         leaves no file behind. A transfer that breaks is resumed by itself, up to 6 times without progress.
@@ -378,6 +379,7 @@ class AsyncVerbs:
                 machine.
         """
         named = _naming.reference(reference)
+        check_progress(progress)
 
         def prepared(wanted: Reference) -> Pull:
             return Pull(connection=self._connection, cache=self._cache, reference=wanted, target=None, meant_by=named)

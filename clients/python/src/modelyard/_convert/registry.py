@@ -3,8 +3,7 @@
 from google.protobuf.message import DecodeError
 
 from modelyard.core.facts import Param
-from modelyard.core.limits import MAX_FILES
-from modelyard.core.manifest import File, check_file
+from modelyard.core.manifest import File, check_files
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
 from modelyard.types import (
     Alias,
@@ -98,10 +97,8 @@ def version(message: pb.Version) -> Version:
 
 
 def _files(message: pb.Version) -> tuple[File, ...]:
-    """The files. No path leads out of a folder that it is joined to, whoever does that."""
-    if len(message.files) > MAX_FILES:
-        raise ValueError(f"it has {len(message.files)} files, but a version has at most {MAX_FILES}")
-    return tuple(map(check_file, files_from_proto(message.files)))
+    """The files, as a version can have them: none leads out of a folder that it is joined to, or onto another one."""
+    return tuple(check_files(files_from_proto(message.files)))
 
 
 def version_name(text: str) -> VersionName:

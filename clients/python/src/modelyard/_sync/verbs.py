@@ -246,7 +246,8 @@ class Verbs:
         deprecated version gives a ``DeprecatedVersionWarning``.
 
         The cache is bounded. It keeps the files at least as long as your program keeps the returned model: see
-        :class:`modelyard.PulledModel`, whose ``close`` and ``with`` let go of them sooner.
+        :class:`modelyard.PulledModel`, whose ``close`` and ``with`` let go of them sooner. So keep the model, not its
+        path alone: after ``path = yard.pull(…).path`` nothing refers to the model, and other pulls may evict it.
 
         The files appear together or not at all, in the cache and in a target. A pull that failed or was cancelled
         leaves no file behind. A transfer that breaks is resumed by itself, up to 6 times without progress.

@@ -58,15 +58,20 @@ class Silence:
         self._clock = asyncio.get_running_loop().time
         self._allowed = GRACE
         self._moved = self._clock()
+        self._end = self._moved + GRACE
 
     def moved(self, allowed: float = 0.0) -> None:
         """Begins a step that may take ``allowed`` seconds, the grace period by default."""
         self._allowed = allowed or GRACE
         self._moved = self._clock()
-        self._extend()
+        self._extend_to(self._moved + self._allowed)
 
     async def ask(self, rehashed: Callable[[], Awaitable[int]]) -> None:
-        """Extends the time while the registry reads again what it has, as long as it gets on with that."""
+        """Extends the time while the registry reads again what it has, as long as it gets on with that.
+
+        ``rehashed`` tells no more bytes than the registry can have. They earn time at the least pace, so all of them
+        together earn no more than reading them once may take.
+        """
         best, interval = 0, GRACE / _LOOKS
         while True:
             await asyncio.sleep(interval)
@@ -75,11 +80,13 @@ class Silence:
             with suppress(ModelyardError):  # it stays as it is: the time runs out
                 done = await rehashed()
                 if done - best >= interval * MIN_BYTES_PER_SECOND:
+                    earned = (done - best) / MIN_BYTES_PER_SECOND
                     best = done
-                    self._extend()
+                    self._extend_to(min(self._end + earned, self._clock() + self._allowed))
 
-    def _extend(self) -> None:
-        self._timeout.reschedule(self._clock() + self._allowed)
+    def _extend_to(self, end: float) -> None:
+        self._end = end
+        self._timeout.reschedule(end)
 
 
 @asynccontextmanager

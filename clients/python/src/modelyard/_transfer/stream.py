@@ -152,7 +152,8 @@ class _Sender:
             raise too_slow("takes no data") from None
 
     async def _rehashed(self) -> int:
-        return (await self._look_up()).rehashed_size
+        upload = await self._look_up()
+        return min(upload.rehashed_size, upload.persisted_size, self._reader.size)
 
     async def _write(
         self,

@@ -8,11 +8,11 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from modelyard.core.limits import MAX_BLOB_BYTES, MAX_PATH_BYTES, MAX_PATH_DEPTH, MAX_SEGMENT_BYTES
+from modelyard.core.limits import MAX_BLOB_BYTES, MAX_FILES, MAX_PATH_BYTES, MAX_PATH_DEPTH, MAX_SEGMENT_BYTES
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 # Names that Windows opens as devices whatever their extension; the superscript digits count too.
@@ -111,21 +111,22 @@ def unportable(path: str) -> str:
 def check_distinct(paths: Iterable[str]) -> None:
     """Raises ``ValueError`` if two paths differ only in case, or if one needs a folder where the other is a file."""
     files: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for path in paths:
-        key = unicodedata.normalize("NFC", path.casefold())
+        key = path.lower() if path.isascii() else unicodedata.normalize("NFC", path.casefold())
         if key in files:
             raise ValueError(
                 f"The paths {_shown(files[key])} and {_shown(path)} are the same file on systems that ignore case."
             )
         files[key] = path
-    for key, path in files.items():
-        folder = key
-        while (cut := folder.rfind("/")) > 0:
-            folder = folder[:cut]
-            if folder in files:
-                raise ValueError(
-                    f"The path {_shown(files[folder])} is a file, but {_shown(path)} needs a folder of that name."
-                )
+        # Each folder is looked at once, however many files it has.
+        while (cut := key.rfind("/")) > 0 and (key := key[:cut]) not in folders:
+            folders[key] = path
+    for folder, path in folders.items():
+        if folder in files:
+            raise ValueError(
+                f"The path {_shown(files[folder])} is a file, but {_shown(path)} needs a folder of that name."
+            )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -149,6 +150,22 @@ def check_file(file: File) -> File:
     if not 0 <= file.size <= MAX_BLOB_BYTES:
         raise ValueError(f"The file {_shown(file.path)} has {file.size} bytes. Use 0 to {MAX_BLOB_BYTES}.")
     return file
+
+
+def check_files(files: Sequence[File]) -> Sequence[File]:
+    """Returns ``files`` if a version may have them together, else raises ``ValueError``.
+
+    Each by itself (:func:`check_file`), their number, their paths (:func:`check_distinct`), and one size for each
+    digest. No files at all pass: some answers leave them out.
+    """
+    if len(files) > MAX_FILES:
+        raise ValueError(f"it has {len(files)} files, but a version has at most {MAX_FILES}")
+    for file in files:
+        check_file(file)
+    check_distinct(file.path for file in files)
+    if len({file.digest for file in files}) != len({(file.digest, file.size) for file in files}):
+        raise ValueError("files with the same digest have different sizes")
+    return files
 
 
 def manifest_digest(files: Iterable[File]) -> str:

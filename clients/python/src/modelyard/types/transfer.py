@@ -21,7 +21,9 @@ class PulledModel(Record):
 
     Files in the cache stay there as long as your program keeps this object: other pulls evict them only after
     :meth:`close`, the end of a ``with`` block, or when nothing refers to the object any more. What is open or mapped
-    into memory by then stays readable. A target of your own is never evicted.
+    into memory by then stays readable. A target of your own is never evicted. A deep copy keeps the files too, until it
+    is closed itself. A model that was pickled and loaded again, in another process or in this one, keeps nothing: pull
+    there.
 
     >>> with yard.pull("team/fraud@production") as model:
     ...     network = load(model.path)
@@ -29,7 +31,10 @@ class PulledModel(Record):
 
     reference: str
     path: Path
-    """The folder that holds the files. Without a target it belongs to the cache: read the files, don't change them."""
+    """The folder that holds the files. Without a target it belongs to the cache: read the files, don't change them.
+
+    The path alone keeps nothing in the cache: ``yard.pull(…).path`` in one expression lets go of the model at once.
+    """
     version: Version
     stale: bool
     """Whether the registry could not be reached, and this is the last version that the reference was known to mean."""
