@@ -45,7 +45,7 @@ test-long: $(READY) ## what tests do at random or many times, ten times as often
 		tests/kill tests/faults tests/load tests/property
 
 stalls: $(READY) ## how long the largest calls hold up the event loop of a server
-	@$(BIN)/python -m tests.load.stalls
+	@$(BIN)/python -m benchmarks.stalls
 
 mutants: $(READY) ## seed known bugs, and see each caught by a test
 	@$(BIN)/python tests/mutants/run.py

@@ -36,9 +36,14 @@ def text(field: str, value: str, *, max_bytes: int = MAX_TEXT_BYTES, one_line: b
         yield FieldViolation(field, "has a control or invisible character. Use one line of plain text.")
 
 
+def at_most(field: str, number: int, most: int) -> Violations:
+    """Of the entries of a list or a map."""
+    if number > most:
+        yield FieldViolation(field, f"has {number} entries; at most {most} are allowed")
+
+
 def labels(field: str, values: Mapping[str, str], limits: Limits) -> Violations:
-    if len(values) > limits.label_count:
-        yield FieldViolation(field, f"has {len(values)} entries; at most {limits.label_count} are allowed")
+    yield from at_most(field, len(values), limits.label_count)
     for key, value in sorted(values.items()):
         at = f"{field}[{key[:40]!a}]"
         if not key:
@@ -81,8 +86,7 @@ def named(field: str, value: str) -> Violations:
 
 
 def count(field: str, values: Collection[object], limits: Limits) -> Violations:
-    if len(values) > limits.facts_entries:
-        yield FieldViolation(field, f"has {len(values)} entries; at most {limits.facts_entries} are allowed")
+    yield from at_most(field, len(values), limits.facts_entries)
 
 
 def entries(

@@ -14,8 +14,8 @@ from modelyard_server.db.weights import weight_of
 from modelyard_server.evaluations.events import decode_measured, encode_measured
 from modelyard_server.evaluations.tables import evaluations
 from modelyard_server.evaluations.values import Evaluation
+from modelyard_server.query.fitting import Weighed, read_page
 from modelyard_server.query.listing import Page
-from modelyard_server.query.steps import Weighed, read_page
 from modelyard_server.registry.models.tables import models
 from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.registry.rows import model_name

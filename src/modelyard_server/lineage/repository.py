@@ -9,7 +9,7 @@ from modelyard.core.names import VersionName
 from modelyard_server.db import rows
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.query import pages
-from modelyard_server.query.steps import Fit
+from modelyard_server.query.fitting import Fit
 from modelyard_server.query.texts import indexed
 from modelyard_server.registry.models.tables import models
 from modelyard_server.registry.namespaces.tables import namespaces

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from modelyard_server.calls import validation
 from modelyard_server.calls.errors import FieldViolation
 
 _WILDCARD_SUFFIX: Final = ".*"
@@ -17,8 +18,7 @@ class EventTypes:
 
     def check(self, field: str, types: Sequence[str], most: int) -> Iterator[FieldViolation]:
         """Violations in the event types of a request. Unknown types are refused, because they are probably typos."""
-        if len(types) > most:
-            yield FieldViolation(field, f"has {len(types)} entries; at most {most} are allowed")
+        yield from validation.at_most(field, len(types), most)
         wildcards = {type_.partition(".")[0] + _WILDCARD_SUFFIX for type_ in self.known}
         for index, type_ in enumerate(types):
             if type_ not in self.known and type_ not in wildcards:

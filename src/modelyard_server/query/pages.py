@@ -34,9 +34,9 @@ from modelyard_server.db.rows import batches
 from modelyard_server.db.weights import weight_of
 from modelyard_server.query import terms
 from modelyard_server.query.conditions import attribute_condition, condition, tables_of, text_condition
+from modelyard_server.query.fitting import Fit
 from modelyard_server.query.listing import Listing, Page, Position
 from modelyard_server.query.order import Order
-from modelyard_server.query.steps import Fit
 from modelyard_server.query.subject import Subject
 from modelyard_server.query.syntax import Operator
 from modelyard_server.query.terms import Term

@@ -1,8 +1,6 @@
 """RegistryService: models."""
 
-from typing import Final
-
-from modelyard.core.names import ModelName, NamespaceName, check_id
+from modelyard.core.names import ALL_NAMESPACES, ModelName, NamespaceName, check_id
 from modelyard.v1 import registry_pb2 as rpc
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls import masks, parsing
@@ -17,8 +15,6 @@ from modelyard_server.registry.models.fields import FIELDS, parse_model_order
 from modelyard_server.registry.models.messages import model_message
 from modelyard_server.registry.models.service import Models
 from modelyard_server.registry.models.values import Model
-
-_ALL_NAMESPACES: Final = "namespaces/-"
 
 
 class ModelsServicer:
@@ -70,11 +66,12 @@ class ModelsServicer:
     async def SearchModels(self, request: rpc.SearchModelsRequest, call: Call) -> rpc.SearchModelsResponse:
         collector = Collector()
         parent: NamespaceName | None = None
-        if request.parent != _ALL_NAMESPACES:
+        if request.parent != ALL_NAMESPACES:
             parent = collector.parse("parent", NamespaceName.parse, request.parent)
         words = collector.parse("query", parse_query, request.query)
         query = self._lists.query(request, collector)
         assert words is not None
+        assert parent is not None or request.parent == ALL_NAMESPACES
         listing = query.listing(None, None, show_deleted=False)
         models, token = await self._lists.answer(
             query, await self._models.search(call.caller, parent, words, listing), model_message

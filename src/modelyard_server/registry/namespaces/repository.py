@@ -12,8 +12,8 @@ from modelyard_server.db import rows
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.db.weights import weight_of
 from modelyard_server.log.repository import EventRepository
+from modelyard_server.query.fitting import Weighed, read_page
 from modelyard_server.query.listing import Page
-from modelyard_server.query.steps import Weighed, read_page
 from modelyard_server.registry.namespaces.tables import namespaces
 from modelyard_server.registry.namespaces.values import Namespace
 

@@ -59,8 +59,7 @@ def new_version(request: registry_pb2.CreateVersionRequest, limits: Limits, coll
 
 def _aliases(alias_ids: Iterable[str], limits: Limits) -> Iterable[FieldViolation]:
     ids = list(alias_ids)
-    if len(ids) > limits.aliases_per_commit:
-        yield FieldViolation("alias_ids", f"has {len(ids)} entries; at most {limits.aliases_per_commit} are allowed")
+    yield from validation.at_most("alias_ids", len(ids), limits.aliases_per_commit)
     for index, alias_id in enumerate(ids):
         yield from validation.parsed(f"alias_ids[{index}]", check_alias, alias_id)
 

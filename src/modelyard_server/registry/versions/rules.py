@@ -101,8 +101,7 @@ def dataset(field: str, value: Dataset) -> Violations:
 
 
 def _parents(field: str, values: Sequence[Parent], limits: Limits) -> Violations:
-    if len(values) > limits.parents:
-        yield FieldViolation(field, f"has {len(values)} entries; at most {limits.parents} are allowed")
+    yield from validation.at_most(field, len(values), limits.parents)
     for index, parent in enumerate(values):
         yield from validation.parsed(f"{field}[{index}].version", VersionName.parse, parent.version)
         if parent.manifest_digest:

@@ -3,7 +3,6 @@
 from modelyard.core.manifest import check_digest
 from modelyard.v1 import resources_pb2 as pb
 from modelyard_server.calls import validation
-from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.parsing import Collector
 from modelyard_server.transfers.blobs.values import BlobRef
 
@@ -12,7 +11,3 @@ def blob_ref(collector: Collector, field: str, message: pb.Blob) -> BlobRef:
     collector.add(validation.parsed(f"{field}.digest", check_digest, message.digest))
     collector.add(validation.blob_size(f"{field}.size_bytes", message.size_bytes))
     return BlobRef(message.digest, message.size_bytes)
-
-
-def counted(field: str, count: int, most: int) -> list[FieldViolation]:
-    return [FieldViolation(field, f"has {count} entries; at most {most} are allowed")] if count > most else []

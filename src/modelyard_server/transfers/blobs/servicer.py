@@ -17,7 +17,7 @@ from modelyard_server.calls.errors import FieldViolation, RegistryError, chunk_c
 from modelyard_server.calls.limits import Limits
 from modelyard_server.calls.offload import offload
 from modelyard_server.calls.parsing import Collector
-from modelyard_server.transfers.blobs.parsing import blob_ref, counted
+from modelyard_server.transfers.blobs.parsing import blob_ref
 from modelyard_server.transfers.blobs.service import Blobs
 from modelyard_server.transfers.blobs.values import BlobRef
 
@@ -59,8 +59,8 @@ class BlobsServicer:
     def _wanted(self, request: rpc.FindMissingBlobsRequest) -> tuple[NamespaceName, list[BlobRef]]:
         collector = Collector()
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
-        collector.add(counted("blobs", len(request.blobs), self._limits.batch_count))
-        collector.add(counted("sizes", len(request.sizes), self._limits.batch_count))
+        collector.add(validation.at_most("blobs", len(request.blobs), self._limits.batch_count))
+        collector.add(validation.at_most("sizes", len(request.sizes), self._limits.batch_count))
         blobs = [blob_ref(collector, f"blobs[{i}]", blob) for i, blob in enumerate(request.blobs)]
         for index, size in enumerate(request.sizes):
             collector.add(validation.blob_size(f"sizes[{index}]", size))
@@ -85,7 +85,7 @@ class BlobsServicer:
         collector = Collector()
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         collector.require("items", request.items)
-        collector.add(counted("items", len(request.items), self._limits.batch_count))
+        collector.add(validation.at_most("items", len(request.items), self._limits.batch_count))
         # Read the field once: each access makes a copy.
         items = [
             (blob_ref(collector, f"items[{i}].blob", item.blob), item.data) for i, item in enumerate(request.items)
@@ -116,7 +116,7 @@ class BlobsServicer:
         parent = collector.parse("parent", NamespaceName.parse, request.parent)
         whole = blob_ref(collector, "blob", request.blob)
         collector.require("parts", request.parts)
-        collector.add(counted("parts", len(request.parts), self._limits.part_count))
+        collector.add(validation.at_most("parts", len(request.parts), self._limits.part_count))
         parts = [blob_ref(collector, f"parts[{index}]", part) for index, part in enumerate(request.parts)]
         collector.raise_any()
         assert parent is not None

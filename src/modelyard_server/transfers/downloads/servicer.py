@@ -7,12 +7,12 @@ from contextlib import aclosing
 from modelyard.core.manifest import check_digest, check_path
 from modelyard.core.names import VersionName
 from modelyard.v1 import artifacts_pb2 as rpc
+from modelyard_server.calls import validation
 from modelyard_server.calls.call import Call
 from modelyard_server.calls.errors import FieldViolation
 from modelyard_server.calls.limits import Limits
 from modelyard_server.calls.offload import offload
 from modelyard_server.calls.parsing import Collector
-from modelyard_server.transfers.blobs.parsing import counted
 from modelyard_server.transfers.downloads.service import Downloads
 from modelyard_server.transfers.draining import check_draining
 
@@ -68,7 +68,7 @@ class DownloadsServicer:
         collector = Collector()
         version = collector.parse("version", VersionName.parse, request.version)
         collector.require("paths", request.paths)
-        collector.add(counted("paths", len(request.paths), self._limits.batch_count))
+        collector.add(validation.at_most("paths", len(request.paths), self._limits.batch_count))
         for index, path in enumerate(request.paths):
             collector.parse(f"paths[{index}]", check_path, path)
         if len(set(request.paths)) < len(request.paths):

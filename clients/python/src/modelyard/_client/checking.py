@@ -48,7 +48,7 @@ class Check:
             self.refuse(field, str(error))
         except Exception as error:  # noqa: BLE001 - a configuration of others may fail in any way when it is read
             self.refuse(field, f"can't be read: {error}")
-        self.count(field, found)
+        self.count_facts(field, found)
         return found
 
     def mapping(self, field: str, given: Any) -> Mapping[str, Any]:
@@ -58,7 +58,7 @@ class Check:
         if not isinstance(given, Mapping):
             self.refuse(field, f"is a {kind(given)}; give a mapping")
             return {}
-        self.count(field, given)
+        self.count_facts(field, given)
         for name in given:
             self.text(f"{field} name", name, one_line=True)
         return given
@@ -68,9 +68,12 @@ class Check:
             self.refuse(field, "has an empty name")
         self.text(f"{field} name", name, MAX_FACT_NAME_BYTES, one_line=True)
 
-    def count(self, field: str, found: Any) -> None:
-        if len(found) > MAX_FACTS:
-            self.refuse(field, f"has {len(found)} entries; at most {MAX_FACTS} are allowed. Push the rest as a file")
+    def count_facts(self, field: str, found: Any) -> None:
+        self.count(field, found, MAX_FACTS, ". Push the rest as a file")
+
+    def count(self, field: str, found: Any, most: int, advice: str = "") -> None:
+        if len(found) > most:
+            self.refuse(field, f"has {len(found)} entries; at most {most} are allowed{advice}")
 
     def text(self, field: str, value: Any, max_bytes: int = MAX_TEXT_BYTES, *, one_line: bool = False) -> str:
         if not isinstance(value, str):
@@ -108,12 +111,12 @@ class Check:
         for each in fields(found):  # type: ignore[arg-type]  # all of them are dataclasses
             value, at = getattr(found, each.name), f"{field}.{each.name}"
             if isinstance(value, Mapping):
-                self.count(at, value)
+                self.count_facts(at, value)
                 for name, text in value.items():
                     self.name(at, name)
                     self.text(entry(at, name), text)
             elif isinstance(value, tuple | list):
-                self.count(at, value)
+                self.count_facts(at, value)
                 for index, text in enumerate(value):
                     self.text(f"{at}[{index}]", text)
             elif each.type is str or isinstance(value, str):

@@ -162,7 +162,7 @@ class _VersionCheck(Check):
                 "datasets", f"is a {kind(given)}; give a mapping of names to URIs, or a list of modelyard.Dataset"
             )
             return ()
-        self.count("datasets", named)
+        self.count_facts("datasets", named)
         found: dict[tuple[str, object], Dataset] = {}
         for field, each in named:
             dataset = self.record(field, each, Dataset)
@@ -197,8 +197,7 @@ class _VersionCheck(Check):
             self.refuse(field, f"is a {kind(given)}; give a mapping of names to texts")
             return {}
         labels = {self.text(f"{field} name", key): self.label(entry(field, key), value) for key, value in given.items()}
-        if len(labels) > MAX_LABELS:
-            self.refuse(field, f"has {len(labels)} entries; at most {MAX_LABELS} are allowed")
+        self.count(field, labels, MAX_LABELS)
         for key in labels:
             if not key:
                 self.refuse(field, "has an empty key")
@@ -251,8 +250,7 @@ class _VersionCheck(Check):
         if not _is_sequence(given):
             self.refuse("parents", f"is a {kind(given)}; give a list of modelyard.Parent")
             return ()
-        if len(given) > MAX_PARENTS:
-            self.refuse("parents", f"has {len(given)} entries; at most {MAX_PARENTS} are allowed")
+        self.count("parents", given, MAX_PARENTS)
         for index, parent in enumerate(given):
             if not isinstance(parent, Parent):
                 self.refuse(f"parents[{index}]", f"is a {kind(parent)}; give a modelyard.Parent")
@@ -273,8 +271,7 @@ class _VersionCheck(Check):
         if not _is_sequence(aliases):
             self.refuse("alias", f"is a {kind(given)}; give a name or a list of names")
             return ()
-        if len(aliases) > MAX_ALIASES_PER_COMMIT:
-            self.refuse("alias", f"has {len(aliases)} names; at most {MAX_ALIASES_PER_COMMIT} are allowed")
+        self.count("alias", aliases, MAX_ALIASES_PER_COMMIT)
         for index, alias in enumerate(aliases):
             if self.text(f"alias[{index}]", alias):
                 self.attempt(f"alias[{index}]", check_alias, alias)

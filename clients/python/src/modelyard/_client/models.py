@@ -1,7 +1,6 @@
 """Models, for programs that run an event loop. The synchronous twin is generated: run ``make protos``."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from modelyard import _convert, _naming
 from modelyard._client.homes import create_namespace_of
@@ -9,14 +8,12 @@ from modelyard._client.messages import field_mask, fill, pager, request_id
 from modelyard._connection import Connection
 from modelyard._paging import AsyncPager
 from modelyard._unset import UNSET, Unset
-from modelyard.core.names import DEFAULT_NAMESPACE, ModelName
+from modelyard.core.names import ALL_NAMESPACES, DEFAULT_NAMESPACE, ModelName
 from modelyard.errors import NotFoundError
 from modelyard.types import Model
 from modelyard.v1 import registry_pb2 as pb
 from modelyard.v1 import resources_pb2 as resources
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
-
-_ALL_NAMESPACES: Final = "namespaces/-"
 
 
 class AsyncModels:
@@ -137,7 +134,7 @@ class AsyncModels:
             NotFoundError: The namespace does not exist.
         """
         request = pb.SearchModelsRequest(
-            parent=_ALL_NAMESPACES if namespace is None else str(_naming.namespace_name(namespace)),
+            parent=ALL_NAMESPACES if namespace is None else str(_naming.namespace_name(namespace)),
             query=query,
             page_size=_naming.page_size(page_size),
         )

@@ -11,6 +11,8 @@ from uuid import UUID
 from modelyard.core.limits import MAX_ALIAS_LENGTH, MAX_ID_LENGTH
 
 DEFAULT_NAMESPACE: Final = "default"
+ALL_NAMESPACES: Final = "namespaces/-"
+"""The parent of a search in every namespace."""
 PRODUCTION: Final = "production"
 LATEST: Final = "latest"
 

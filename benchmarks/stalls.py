@@ -1,6 +1,6 @@
 """Measures how long the event loop of a server is held up, at most, by the largest calls of 32 callers at once:
 
-python -m tests.load.stalls [--runs 3] [--url postgresql://…] [METHOD …]
+python -m benchmarks.stalls [--runs 3] [--url postgresql://…] [METHOD …]
 
 One line for each method, with the medians of the runs: the longest stall, and the longest that the loop itself computed
 between two looks at the clock. A stall is longer than that by what the loop waited for its turn: for threads of its
@@ -61,7 +61,7 @@ class Stalls:
 
 async def _measured(address: str, method: str) -> Stalls:
     stalls = Stalls()
-    command = [sys.executable, "-m", "tests.load.stalls", "--call", address, method]
+    command = [sys.executable, "-m", "benchmarks.stalls", "--call", address, method]
     async with stalls.watched():
         client = await asyncio.create_subprocess_exec(*command)
         await client.wait()

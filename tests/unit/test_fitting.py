@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from modelyard_server.calls.page_tokens import Cursor
+from modelyard_server.query.fitting import Weighed, read_page
 from modelyard_server.query.listing import Page
-from modelyard_server.query.steps import Weighed, read_page
 
 MIB = 1 << 20
 ROOM = 2 * MIB
