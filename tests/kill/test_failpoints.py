@@ -194,8 +194,10 @@ STEPS: Final[Mapping[str, Act]] = {
     "compose.after_publish": Act(_compose),
     **{f"{name}.{step}": act for (name, act), step in product(CHANGES.items(), _COMMIT)},
 }
-# Reached when a server starts, see test_starts.py, and when it tells webhooks, see test_webhooks.py.
+# Reached when a server starts, see test_starts.py, when it tells webhooks, see test_webhooks.py, and when staged bytes
+# are read again, see test_resuming.py.
 OTHERS: Final = {
+    "blob.rehash",
     "RedeliverDelivery.before_commit",
     "RedeliverDelivery.after_commit",
     "webhook.after_fan_out",

@@ -16,8 +16,8 @@ from modelyard_server.log import tables
 from modelyard_server.log.encoding import COPIED, columns_of, decode, encode, event_hash
 from modelyard_server.log.values import GENESIS, Change, Event, Heading, LogHead, Place, StoredEvent
 from modelyard_server.query.conditions import condition
+from modelyard_server.query.fitting import Weighed, read_page
 from modelyard_server.query.listing import Page
-from modelyard_server.query.steps import Weighed, read_page
 from modelyard_server.query.subject import Columns
 from modelyard_server.query.terms import Term
 
