@@ -50,7 +50,7 @@ stalls: $(READY) ## how long the largest calls hold up the event loop of a serve
 mutants: $(READY) ## seed known bugs, and see each caught by a test
 	@$(BIN)/python tests/mutants/run.py
 
-check: $(READY) ## format, lint, types, walls between rooms, contract, also against the released one
+check: $(READY) ## format, lint, types, imports between folders, contract, also against the released one
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy

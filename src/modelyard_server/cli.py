@@ -141,7 +141,7 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:
 
 def _explained(error: Exception) -> str:
     """The error with what a driver said, for the operator. Callers of the server never see that."""
-    if isinstance(error.__cause__, PoolModeError):  # it says what to configure, so that a retry would fail again
+    if isinstance(error.__cause__, PoolModeError):  # it says what to configure: a retry would fail the same way
         return str(error.__cause__)
     lines = str(error.__cause__).splitlines() if isinstance(error, Unavailable) and error.__cause__ else []
     return f"{error} The cause: {lines[0]}" if lines else str(error)
