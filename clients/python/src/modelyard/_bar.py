@@ -8,8 +8,8 @@ from time import monotonic
 from typing import Final, TextIO
 
 from modelyard._caller import on_caller, tell
-from modelyard._naming import invalid
 from modelyard._notebook import in_notebook
+from modelyard.errors import InvalidArgumentError
 from modelyard.types import Progress
 
 ProgressOption = bool | Callable[[Progress], None]
@@ -24,8 +24,8 @@ _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 def check_progress(progress: ProgressOption | None) -> None:
     """Raises ``InvalidArgumentError`` for what is neither a bool nor a callback, before anything is sent."""
     if not (progress is None or isinstance(progress, bool) or callable(progress)):
-        raise invalid(
-            "progress", f"is {type(progress).__name__}. Use True, False, or a function that takes a Progress."
+        raise InvalidArgumentError(
+            [("progress", f"is {str(progress)[:40]!r}. Use True, False, or a function that takes a Progress.")]
         )
 
 
