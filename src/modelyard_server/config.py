@@ -14,10 +14,12 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import make_url
 
+from modelyard_server.db.engines.factory import parse_url
 from modelyard_server.outbound.addresses import Network
 
 ENV_PREFIX: Final = "MODELYARD_SERVER_"
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
+_LAST_PORT: Final = 65535
 
 
 def _default_data_dir() -> Path:
@@ -98,8 +100,22 @@ class Settings(BaseSettings):
     @field_validator("listen", "admin_listen")
     @classmethod
     def _has_port(cls, value: str) -> str:
-        if value and not value.startswith("unix") and not value.rpartition(":")[2].isdigit():
+        if not value or value.startswith("unix"):
+            return value
+        _, colon, port = value.rpartition(":")
+        if not port.isdigit():
             raise ValueError(f"{value!r} has no port. Use host:port.")
+        if not colon:
+            raise ValueError(f"{value!r} has no host. Use host:port, for example 127.0.0.1:{port}.")
+        if int(port) > _LAST_PORT:
+            raise ValueError(f"{value!r} has no port that exists. Use one up to {_LAST_PORT}.")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_url(value.get_secret_value())
         return value
 
     @field_validator("webhook_networks")

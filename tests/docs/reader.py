@@ -88,9 +88,7 @@ class Reader:
 
     def close(self) -> None:
         for process in self._background:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            process.wait(PATIENCE)
+            self._end(process)
 
     def _do(self, block: Block) -> list[_Edit]:
         if block.title:
@@ -123,6 +121,8 @@ class Reader:
             self._environment[exported[1]] = exported[2]
         elif _elsewhere(text):
             self._check_shell(text, block)
+        elif text == "kill %uvicorn; wait %uvicorn":  # each command has a shell of its own, so none knows its jobs
+            self._end(self._background.pop())
         elif text.endswith(" &"):
             self._start(text.removesuffix(" &"))
         else:
@@ -176,6 +176,11 @@ class Reader:
                     start_new_session=True,
                 )
             )
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(PATIENCE)
 
     # What is not run
 

@@ -62,6 +62,8 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
         ("log_level = 3", "log_level"),
         ("listen = [", "Invalid"),
         ('listen = "localhost"', "has no port"),
+        ('listen = "4950"', "'4950' has no host. Use host:port, for example 127.0.0.1:4950."),
+        ('admin_listen = "127.0.0.1:70000"', "'127.0.0.1:70000' has no port that exists. Use one up to 65535."),
         ('tls_cert = "x.crt"', "tls_cert and tls_key belong together"),
         ('tls_cert = "x.crt"\ntls_key = "x.key"', "there is no file x.crt"),
         ('listen = "0.0.0.0:4850"', "or set insecure if a mesh encrypts the traffic"),
@@ -90,3 +92,21 @@ def test_every_setting_is_a_flag_of_serve() -> None:
 
     for name in _shown():
         assert f"--{name.replace('_', '-')}" in told
+
+
+@pytest.mark.parametrize(("command", "code"), [("serve", 1), ("migrate", 1), ("fsck", 2)])
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("mysql://me:hunter2@db/yard", "Unknown database 'mysql'."),
+        ("foo", "It is not the URL of a database."),
+        ("postgresql://me:hunter2@db:port/yard", "It is not the URL of a database."),
+    ],
+)
+def test_the_url_of_another_database_is_refused_in_one_line_without_its_password(
+    command: str, code: int, url: str, told: str, tmp_path: Path
+) -> None:
+    done = _run(command, "--data-dir", str(tmp_path), "--database-url", url)
+
+    accepted = "Use postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or none for the embedded SQLite database."
+    assert (done.returncode, done.stderr) == (code, f"error: database_url: {told} {accepted}\n")

@@ -80,6 +80,7 @@ def test_a_second_server_does_not_share_the_port(server: ServerProcess, tmp_path
     told = _fails("serve", "--data-dir", str(tmp_path / "other"), "--listen", server.address)
 
     assert f"Can't listen on {server.address}" in told
+    assert "--listen" in told
 
 
 def test_a_taken_metrics_port_is_told(server: ServerProcess, tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ class Server:
         except (RuntimeError, OSError) as error:
             raise ListenError(
                 f"Can't listen on {address}. Another program may use the port, or the address is not of this machine."
+                " Give another --listen."
             ) from error
 
     async def start(self) -> None:

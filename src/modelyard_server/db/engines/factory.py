@@ -4,19 +4,24 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from modelyard_server.db.connection import Engine
 from modelyard_server.db.engines.sqlite import SqliteEngine
 
 _DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_USE: Final = "Use postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or none for the embedded SQLite database."
 
 
 def parse_url(url: str) -> URL:
-    """The URL with our driver. Raises ``ValueError`` for an unknown dialect."""
-    parsed = make_url(url)
-    dialect = parsed.get_backend_name() if "+" in parsed.drivername else parsed.drivername
+    """The URL with our driver. Raises ``ValueError``, without the password, if it is none of a known database."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        raise ValueError(f"It is not the URL of a database. {_USE}") from None
+    dialect = parsed.drivername.partition("+")[0]
     if dialect not in _DRIVERS:
-        raise ValueError(f"Unknown database {dialect!r}. Use 'sqlite' or 'postgresql'.")
+        raise ValueError(f"Unknown database {dialect!r}. {_USE}")
     return parsed.set(drivername=_DRIVERS[dialect])
 
 
