@@ -162,3 +162,50 @@ def test_without_the_extra_the_command_says_how_to_get_it() -> None:
         "error: the command line needs two more packages. Install modelyard[cli] from where you got modelyard, or:"
         " pip install typer rich\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("pull team/fraud --version 3", "Name the version in REF, for example team/fraud@3"),
+        ("pull team/fraud --revision 3", "Name the version in REF, for example team/fraud@3"),
+        ("pull team/fraud --local-dir out", "The folder is the second argument: modelyard pull REF FOLDER"),
+        ("push team/fraud out --tag x", "Use --alias for a name that moves, or --label NAME=VALUE"),
+        ("push team/fraud out -m x", "Use --description"),
+        ("promote team/fraud@2 -m x", "Use --reason"),
+        ("promote team/fraud 2", "Write versions as team/fraud@2"),
+        ("diff team/fraud 1 2", "Write versions as team/fraud@1 team/fraud@2"),
+        ("diff team/fraud@1", "Missing argument 'OTHER'."),
+    ],
+)
+def test_the_words_of_other_tools_are_answered_with_ours(
+    line: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(line.split()) == 1
+    assert capsys.readouterr().err.splitlines()[0].endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("ls --limit abc", "'abc' is not a whole number"),
+        ("log -n 0", "0 is too small. Give 1 or more"),
+        ("ls --page-size 1001", "1001 is too large. Give 1000 or less"),
+    ],
+)
+def test_a_wrong_number_is_told_with_its_value(line: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(line.split()) == 1
+    assert capsys.readouterr().err.splitlines()[0].endswith(told)
+
+
+@pytest.mark.parametrize("line", ["push {} .", "create {}", "ls {}", "best {} --metric auc"])
+def test_where_a_model_is_wanted_the_suggestion_is_one(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(line.format("Team/Fraud:3").split()) == 4
+    told = capsys.readouterr().err
+    assert "Use NAMESPACE/MODEL, for example team/fraud. Did you mean team/fraud?" in told
+
+
+def test_a_missing_column_is_answered_with_the_one_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    for column in ("auc", "metric.auc"):
+        assert run(["ls", "team/fraud", "--columns", column]) == 1
+        assert f"there is no field {column!r}. Did you mean 'metrics.auc'?" in capsys.readouterr().err

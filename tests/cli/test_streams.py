@@ -1,5 +1,7 @@
 """The command line where standard streams are closed, full or missing."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +45,30 @@ def test_output_that_can_not_be_written_is_an_error_in_one_sentence(settings: No
     assert b"No space left" in done.stderr
     assert b"Exception ignored" not in done.stderr
     assert done.stderr.count(b"\n") <= 2
+
+
+def test_a_push_whose_answer_is_lost_says_that_it_took_place(settings: None, fraud: str, files: Path) -> None:
+    done = shell("> /dev/full", "push", fraud, files, "--no-capture")
+
+    told = f"error: {fraud}@2 was pushed, but stdout can't be written: No space left on device"
+    assert (done.returncode, done.stderr.decode().splitlines()[0]) == (1, told)
+
+
+@pytest.mark.parametrize("output", ["table", "json", "jsonl"])
+def test_a_list_that_can_not_be_written_says_so(settings: None, fraud: str, output: str) -> None:
+    done = shell("> /dev/full", "ls", fraud, "-o", output)
+    assert done.stderr.decode().splitlines()[0].endswith("can't be written: No space left on device") or (
+        json.loads(done.stderr)["error"]["message"] == "stdout can't be written: No space left on device"
+    )
+
+
+@pytest.mark.parametrize("output", ["table", "json", "jsonl"])
+def test_a_reader_that_had_enough_is_no_failure(settings: None, fraud: str, output: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*COMMAND, "log", fraud, "-o", output], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_the_streams_are_there_for_whoever_asks() -> None:

@@ -111,7 +111,8 @@ class TestList:
         assert header.split()[:4] == ["REFERENCE", "NUMBER", "METRICS.VAL.LOSS", "PARAMS.LR"]
         assert first.split()[:5] == [f"{scored}@3", "3", "0.3", "0.1", "gold"]
         assert first.rstrip().endswith("Z")
-        assert "no field 'metric.auc'. Use aliases, " in cli("ls", scored, "--columns", "metric.auc").err
+        told = cli("ls", scored, "--columns", "metric.auc").err
+        assert "no field 'metric.auc'. Did you mean 'metrics.auc'? Use aliases, " in told
         assert cli("ls", scored, "--columns", "metrics.acu").err == (
             "warning: Nothing in this list has the field 'metrics.acu'. Check its spelling.\n"
         )
@@ -287,3 +288,34 @@ class TestStatus:
         found = cli("status", "--url", f"unix:{tmp_path}/nobody", "-o", "json").json["status"]
         assert (found["reachable"], found["registry"], found["error"]["reason"]) == (False, None, "UNAVAILABLE")
         assert found["settings"]["token_given"] is True
+
+
+def test_rm_of_an_alias_names_the_option_for_it(cli: Cli, fraud: str) -> None:
+    told = cli("rm", f"{fraud}@production", "-y")
+    assert told.code == 4
+    assert f"is an alias. Delete it with 'modelyard rm {fraud} --alias production'" in told.err
+
+
+def test_rm_of_a_model_with_versions_says_once_what_to_add(cli: Cli, fraud: str) -> None:
+    told = cli("rm", fraud, "-y")
+    assert told.err.count("--force") == 1
+    assert "set force" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--filter", "metric.auc > 0.9"], "Did you mean 'metrics.auc'?"),
+        (["--filter", "auc > 0.9"], "Did you mean 'metrics.auc'?"),
+        (["--filter", "number == 1"], "there is no operator ==. Use ="),
+        (["--sort", "auc"], "Did you mean 'metrics.auc'?"),
+        (["--sort", "metric.auc"], "Did you mean 'metrics.auc'?"),
+        (["--sort", "-metrics.auc"], "Write 'metrics.auc desc'"),
+    ],
+)
+def test_a_field_that_was_nearly_right_is_answered_with_the_right_one(
+    cli: Cli, fraud: str, option: list[str], told: str
+) -> None:
+    answer = cli("ls", fraud, *option)
+    assert answer.code == 4
+    assert told in answer.err

@@ -203,7 +203,7 @@ async def test_what_is_misspelt_is_answered_with_what_there_is(yard: RunningRegi
     async def told(reference: str) -> str:
         return (await refused(yard.registry.ResolveVersion(rpc.ResolveVersionRequest(reference=reference)))).message
 
-    assert (await told("fraud@prod")).endswith("has no alias 'prod'. It has none.")
+    assert (await told("fraud@prod")).endswith("has no alias 'prod'. It has no aliases. Promote a version first.")
     for alias in ("production", "canary"):
         await yard.registry.SetAlias(
             rpc.SetAliasRequest(alias=pb.Alias(name=f"{MODEL}/aliases/{alias}", version=f"{MODEL}/versions/1"))

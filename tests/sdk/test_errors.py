@@ -146,6 +146,14 @@ def test_what_no_registry_explained_names_the_address_and_the_code(code: str, ki
     assert told in error.message
 
 
+def test_only_a_change_without_an_answer_may_have_taken_effect() -> None:
+    late = grpc.aio.AioRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, grpc.aio.Metadata(), grpc.aio.Metadata())
+
+    assert "may have taken effect" in from_rpc_error(late, "grpc://host:1", changes=True).message
+    read = from_rpc_error(late, "grpc://host:1", changes=False).message
+    assert read == "grpc://host:1 did not answer in time. Check that it runs."
+
+
 def test_details_that_are_no_status_are_ignored() -> None:
     trailers = grpc.aio.Metadata(("grpc-status-details-bin", b"\xff\xff"))
     error = grpc.aio.AioRpcError(grpc.StatusCode.NOT_FOUND, grpc.aio.Metadata(), trailers, details="gone")

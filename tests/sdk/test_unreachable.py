@@ -214,4 +214,5 @@ async def test_a_watch_waits_for_what_is_not_there_yet_if_told_to() -> None:
     assert [each.category for each in told] == [WaitingWarning, WaitingWarning]
     away, missing = (str(each.message) for each in told)
     assert away.startswith(f"Waiting for team/fraud@production: {url} did not answer in time")
+    assert "taken effect" not in away
     assert missing == "Waiting for team/fraud@production: no such alias"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelyard_server.query.syntax import FilterError, parse_field
-from modelyard_server.query.terms import Fields, Kind, field_of
+from modelyard_server.query.terms import Fields, Kind, field_of, meant_field
 
 _DESCENDING: Final = {"": False, "asc": False, "desc": True}
 
@@ -25,6 +25,8 @@ def parse_order(text: str, known: list[str], fields: Fields) -> Order | None:
     """
     if not text.strip():
         return None
+    if (field := text.strip()).startswith("-"):
+        raise ValueError(f"{field!r} begins with '-'. Write {field[1:].strip() + ' desc'!r} for the largest first.")
     try:
         path, rest = parse_field(text)
     except FilterError as error:
@@ -38,7 +40,8 @@ def parse_order(text: str, known: list[str], fields: Fields) -> Order | None:
         )
     field = ".".join(path)
     if field not in known and not _is_number_of_map(path, known, fields):
-        raise ValueError(f"can't sort by {field!r}. Use {', '.join(known)}, each with asc or desc.")
+        meant = meant_field(path, {name: kind for name, kind in fields.items() if name in known})
+        raise ValueError(f"can't sort by {field!r}.{meant} Use {', '.join(known)}, each with asc or desc.")
     return Order(field, _DESCENDING[rest.lower()])
 
 

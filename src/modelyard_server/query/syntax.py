@@ -164,6 +164,8 @@ class _Parser:
         operator = next((known for known in _OPERATORS if self._takes(known.value)), None)
         if operator is None:
             raise self._error("expected an operator here: = != < <= > >= or :")
+        if operator is Operator.EQUAL and self._peek() == "=":
+            raise self._error("there is no operator ==. Use =")
         self._space()
         value = self._literal()
         self._space()

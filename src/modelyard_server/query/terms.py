@@ -7,12 +7,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 from enum import Enum
 from typing import Final
 
 from modelyard.core.names import VersionName
 from modelyard.core.references import Reference, Selector
 from modelyard.core.times import check_past, is_duration, parse_time
+from modelyard_server.calls.suggestions import did_you_mean
 from modelyard_server.query import syntax
 from modelyard_server.query.syntax import Comparison, Expression, FilterError, Literal, Operator
 
@@ -137,6 +139,22 @@ def field_of(path: tuple[str, ...], fields: Fields) -> tuple[str, FieldType] | N
     return (name, kind) if kind is not None and len(path) > 1 else None
 
 
+def meant_field(path: tuple[str, ...], fields: Fields, *, ordered: bool = True) -> str:
+    """A sentence about the field that a wrong path was probably meant to be, with a space before it; else empty.
+
+    ``ordered``: it was used as a number is, which may be the key of a map of numbers.
+    """
+    maps = [name.removesuffix(".*") for name in fields if name.endswith(".*")]
+    head, *key = path
+    if key:
+        near = get_close_matches(head, maps, n=1)
+        return f" Did you mean {'.'.join((*near, *key))!r}?" if near else ""
+    if meant := did_you_mean(head, [name for name in fields if not name.endswith(".*")]):
+        return meant
+    numbers = [name for name in maps if fields[f"{name}.*"] is Kind.NUMBER]
+    return f" Did you mean '{numbers[0]}.{head}'?" if numbers and ordered else ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Checker:
     text: str
@@ -163,7 +181,10 @@ class _Checker:
         found = field_of(path, self.fields)
         if found is None:
             known = ", ".join(self.fields)
-            raise FilterError(self.text, comparison.at, f"there is no field {'.'.join(path)!r}. Use one of {known}")
+            ordered = comparison.operator not in {Operator.EQUAL, Operator.NOT_EQUAL, Operator.HAS}
+            meant = meant_field(path, self.fields, ordered=ordered)
+            told = f"there is no field {'.'.join(path)!r}.{meant} Use one of {known}"
+            raise FilterError(self.text, comparison.at, told)
         name, kind = found
         if comparison.operator is Operator.HAS and value.text == "*" and not value.quoted:
             return Present(name)

@@ -151,7 +151,13 @@ async def alias_not_found(transaction: Transaction, name: AliasName) -> NotFound
     """The error that names the aliases that there are."""
     ids = await AliasRepository(transaction).ids(name.model, limit=MOST_COMPARED)
     shown = ", ".join(ids[:_SHOWN_ALIASES]) + (", …" if len(ids) > _SHOWN_ALIASES else "")
-    known = f"Its aliases are: {shown}." if len(ids) > 1 else f"Its only alias is {shown}." if ids else "It has none."
+    known = (
+        f"Its aliases are: {shown}."
+        if len(ids) > 1
+        else f"Its only alias is {shown}."
+        if ids
+        else "It has no aliases. Promote a version first."
+    )
     meant = did_you_mean(name.alias, ids)
     return NotFound(
         f"The model {name.model.namespace}/{name.model.model} has no alias {name.alias!r}.{meant} {known}",

@@ -1,8 +1,11 @@
 """Reads names that users give. Everything here raises ``InvalidArgumentError`` with an example of a right name."""
 
+import os
+import reprlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 from modelyard.core import times
@@ -42,10 +45,8 @@ def model_name(model: str | ModelName | Model, namespace: str = DEFAULT_NAMESPAC
         return model
     if isinstance(model, str) and "/" not in model and namespace != DEFAULT_NAMESPACE:
         model = f"{namespace}/{model}"
-    parsed = _read("model", lambda: Reference.parse(model))
-    if parsed.selector is not Selector.DEFAULT:
-        raise invalid("model", f"{model!r} is a version. Use NAMESPACE/MODEL, for example {_short(parsed.model)}.")
-    return parsed.model
+    _text("model", model, "team/fraud")
+    return _read("model", lambda: Reference.parse_model(model))
 
 
 def models_parent(model: str | ModelName | Model) -> str:
@@ -72,6 +73,7 @@ def version_name(version: str | VersionName | Version) -> VersionName:
 
 def alias_name(model: str | ModelName | Model, alias: str) -> AliasName:
     """From ``team/fraud`` and ``production``."""
+    _text("alias", alias, PRODUCTION)
     return model_name(model).alias(_read("alias", lambda: check_alias(alias)))
 
 
@@ -139,7 +141,17 @@ def reference(text: str | VersionName | Version, what: str = "reference") -> Ref
     text = text.name if isinstance(text, Version) else text
     if isinstance(text, VersionName):
         return Reference(text.model, Selector.NUMBER, str(text.number))
+    _text(what, text, "team/fraud@7")
     return _read(what, lambda: Reference.parse(text))
+
+
+def path(field: str, given: str | os.PathLike[str]) -> Path:
+    """From the path of a file or a folder."""
+    if not isinstance(given, str | os.PathLike):
+        raise invalid(
+            field, f"{reprlib.repr(given)} is not a path. Give one file or one folder; include chooses files of it."
+        )
+    return Path(given)
 
 
 def page_size(given: int | None) -> int:
@@ -174,6 +186,11 @@ def invalid(field: str, description: str) -> InvalidArgumentError:
 
 def _short(model: ModelName) -> str:
     return f"{model.namespace}/{model.model}"
+
+
+def _text(field: str, given: object, example: str) -> None:
+    if not isinstance(given, str):
+        raise invalid(field, f"{reprlib.repr(given)} is not text. Give text, for example {example!r}.")
 
 
 def _read(field: str, parse: Callable[[], _T]) -> _T:

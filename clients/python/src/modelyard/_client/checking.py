@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
-from modelyard._client.plain import NotPlainError, flat, kind
+from modelyard._client.plain import NotPlainError, a_kind, flat
 from modelyard.core.limits import MAX_FACT_NAME_BYTES, MAX_FACTS, MAX_TEXT_BYTES, NOT_ON_ONE_LINE
 from modelyard.errors import FieldViolation, InvalidArgumentError
 
@@ -56,7 +56,7 @@ class Check:
         if given is None:
             return {}
         if not isinstance(given, Mapping):
-            self.refuse(field, f"is a {kind(given)}; give a mapping")
+            self.refuse(field, f"is {a_kind(given)}; give a mapping")
             return {}
         self.count_facts(field, given)
         for name in given:
@@ -77,7 +77,7 @@ class Check:
 
     def text(self, field: str, value: Any, max_bytes: int = MAX_TEXT_BYTES, *, one_line: bool = False) -> str:
         if not isinstance(value, str):
-            self.refuse(field, f"is a {kind(value)}; give text")
+            self.refuse(field, f"is {a_kind(value)}; give text")
             return ""
         try:
             size = len(value.encode())
@@ -100,7 +100,7 @@ class Check:
     def instance(self, field: str, given: Any, made_by: type[_T]) -> _T | None:
         if given is None or isinstance(given, made_by):
             return given
-        self.refuse(field, f"is a {kind(given)}; give a modelyard.{made_by.__name__}")
+        self.refuse(field, f"is {a_kind(given)}; give a modelyard.{made_by.__name__}")
         return None
 
     def record(self, field: str, given: Any, made_by: type[_T]) -> _T | None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from modelyard._client import long_texts, measures
 from modelyard._client.checking import Check, entry
 from modelyard._client.datasets import dataset_of
-from modelyard._client.plain import NotPlainError, kind, param
+from modelyard._client.plain import NotPlainError, a_kind, param
 from modelyard.core.facts import (
     Dataset,
     Direction,
@@ -159,7 +159,7 @@ class _VersionCheck(Check):
             named = [(f"datasets[{index}]", each) for index, each in enumerate(given)]
         else:
             self.refuse(
-                "datasets", f"is a {kind(given)}; give a mapping of names to URIs, or a list of modelyard.Dataset"
+                "datasets", f"is {a_kind(given)}; give a mapping of names to URIs, or a list of modelyard.Dataset"
             )
             return ()
         self.count_facts("datasets", named)
@@ -194,7 +194,7 @@ class _VersionCheck(Check):
         if given is None:
             return {}
         if not isinstance(given, Mapping):
-            self.refuse(field, f"is a {kind(given)}; give a mapping of names to texts")
+            self.refuse(field, f"is {a_kind(given)}; give a mapping of names to texts")
             return {}
         labels = {self.text(f"{field} name", key): self.label(entry(field, key), value) for key, value in given.items()}
         self.count(field, labels, MAX_LABELS)
@@ -242,18 +242,18 @@ class _VersionCheck(Check):
         if r"\u0000" in json.dumps(plain):
             self.refuse(field, "has a NUL character")
         if not isinstance(plain, dict):
-            self.refuse(field, f"is a {kind(given)}; give a mapping")
+            self.refuse(field, f"is {a_kind(given)}; give a mapping")
             return None
         return plain
 
     def parents(self, given: Any) -> tuple[Parent, ...]:
         if not _is_sequence(given):
-            self.refuse("parents", f"is a {kind(given)}; give a list of modelyard.Parent")
+            self.refuse("parents", f"is {a_kind(given)}; give a list of modelyard.Parent")
             return ()
         self.count("parents", given, MAX_PARENTS)
         for index, parent in enumerate(given):
             if not isinstance(parent, Parent):
-                self.refuse(f"parents[{index}]", f"is a {kind(parent)}; give a modelyard.Parent")
+                self.refuse(f"parents[{index}]", f"is {a_kind(parent)}; give a modelyard.Parent")
             else:
                 self.attempt(f"parents[{index}].version", parse_parent, parent)
                 if parent.manifest_digest:
@@ -269,7 +269,7 @@ class _VersionCheck(Check):
     def aliases(self, given: Any) -> tuple[str, ...]:
         aliases = (given,) if isinstance(given, str) else () if given is None else given
         if not _is_sequence(aliases):
-            self.refuse("alias", f"is a {kind(given)}; give a name or a list of names")
+            self.refuse("alias", f"is {a_kind(given)}; give a name or a list of names")
             return ()
         self.count("alias", aliases, MAX_ALIASES_PER_COMMIT)
         for index, alias in enumerate(aliases):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelyard._client.checking import Check, entry
-from modelyard._client.plain import kind, scalar
+from modelyard._client.plain import a_kind, scalar
 from modelyard.core.facts import Direction
 
 
@@ -58,7 +58,7 @@ def _numbers(check: Check, field: str, given: Mapping[str, Any], *, drop_nonfini
 def _number(check: Check, field: str, value: Any) -> float:
     value = scalar(value)
     if isinstance(value, bool | str) or not hasattr(value, "__float__") or hasattr(value, "shape"):
-        check.refuse(field, f"is a {kind(value)}; give one number")
+        check.refuse(field, f"is {a_kind(value)}; give one number")
         return 0.0
     try:
         return float(value)

@@ -37,7 +37,7 @@ def flat(given: Any) -> Iterator[tuple[str, Any]]:
     """
     entries = members(given)
     if entries is None:
-        raise NotPlainError(f"is a {kind(given)}; give a mapping of names to values, a dataclass or a namespace")
+        raise NotPlainError(f"is {a_kind(given)}; give a mapping of names to values, a dataclass or a namespace")
     yield from _flat("", entries, _MAX_DEPTH)
 
 
@@ -60,7 +60,7 @@ def _name(key: Any) -> str:
         return str.__str__(key)
     if isinstance(key, int) and not isinstance(key, bool):
         return str(key)
-    raise NotPlainError(f"has a name that is a {kind(key)}; give text")
+    raise NotPlainError(f"has a name that is {a_kind(key)}; give text")
 
 
 def members(value: Any) -> Mapping[Any, Any] | None:
@@ -125,7 +125,7 @@ def plain(value: Any, depth: int = _MAX_DEPTH) -> Any:
         return {_name(key): plain(each, depth - 1) for key, each in entries.items()}
     if isinstance(value, Sequence | AbstractSet) and not isinstance(value, bytes | bytearray | memoryview):
         return _items(value, depth)
-    raise NotPlainError(f"is a {kind(value)}; give text, a number, a boolean, a time, a path, or lists and mappings")
+    raise NotPlainError(f"is {a_kind(value)}; give text, a number, a boolean, a time, a path, or lists and mappings")
 
 
 def to_json(value: Any) -> str:
@@ -188,3 +188,9 @@ def scalar(value: Any) -> Any:
 
 def kind(value: Any) -> str:
     return type(value).__name__
+
+
+def a_kind(value: Any) -> str:
+    """The same in a sentence."""
+    name = kind(value)
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"

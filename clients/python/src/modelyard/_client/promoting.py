@@ -14,6 +14,8 @@ from modelyard.types import Alias, Promotion
 
 async def promote(connection: Connection, reference: Reference, alias: str, reason: str) -> Promotion:
     """Points the alias at what the reference means; see ``AsyncClient.promote``."""
+    if isinstance(alias, int):
+        raise _naming.invalid("alias", f"{alias} is not an alias. Name the version as '{reference}@{alias}'.")
     _naming.alias_name(reference.model, alias)
     if reference.selector is Selector.DEFAULT:
         raise _naming.invalid(

@@ -129,10 +129,10 @@ class AsyncVerbs:
             model,
             partial(
                 collect,
-                Path(files),
+                _naming.path("files", files),
                 include=_patterns(include),
                 exclude=_patterns(exclude),
-                links_within=None if links_within is None else Path(links_within),
+                links_within=None if links_within is None else _naming.path("links_within", links_within),
             ),
             described=partial(
                 describe,
@@ -229,10 +229,10 @@ class AsyncVerbs:
             if files is None
             else partial(
                 collect,
-                Path(files),
+                _naming.path("files", files),
                 include=_patterns(include),
                 exclude=_patterns(exclude),
-                links_within=None if links_within is None else Path(links_within),
+                links_within=None if links_within is None else _naming.path("links_within", links_within),
             ),
             described=partial(
                 describe,
@@ -320,7 +320,7 @@ class AsyncVerbs:
         place: Place | None = None
         if target is not None:
             kind = TargetLink if link else TargetFolder
-            place = await asyncio.to_thread(kind, Path(target), force=force)
+            place = await asyncio.to_thread(kind, _naming.path("target", target), force=force)
         pull = Pull(
             connection=self._connection,
             cache=self._cache_for(target) if cache else None,

@@ -18,7 +18,7 @@ from modelyard._connection.channels import Channels
 from modelyard._connection.diagnosis import diagnose
 from modelyard._connection.fork import opening
 from modelyard._connection.intercept import entered
-from modelyard._connection.methods import deadlines, retried_paths
+from modelyard._connection.methods import deadlines, reading_paths, retried_paths
 from modelyard._connection.reading import readable
 from modelyard._connection.status import from_rpc_error, unreachable
 from modelyard.errors import ModelyardError, UnavailableError
@@ -195,7 +195,8 @@ class Connection:
         try:
             return readable(await method(request, timeout=timeout, metadata=self._headers(call)))
         except grpc.aio.AioRpcError as error:
-            raise self.translate(error) from None
+            changes = f"/{call.method}" not in reading_paths()
+            raise from_rpc_error(error, self.server, changes=changes) from None
 
     async def _explained(self, error: ModelyardError, opened: _Open) -> ModelyardError:
         """The error; where no connection could be made, with the cause."""

@@ -64,6 +64,17 @@ def is_retried(method: MethodDescriptor) -> bool:
 
 
 @cache
+def reading_paths() -> frozenset[str]:
+    """The methods that change nothing."""
+    return frozenset(
+        path(method)
+        for service in services()
+        for method in service.methods
+        if method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+    )
+
+
+@cache
 def retried_paths() -> frozenset[str]:
     return frozenset(map(path, _retried()))
 

@@ -52,8 +52,13 @@ _VERIFICATION_REASONS: Final = frozenset({"DIGEST_MISMATCH", "SIZE_MISMATCH"})
 _Detail = TypeVar("_Detail", bound=Message)
 
 
-def from_rpc_error(error: grpc.aio.AioRpcError, server: str = "the registry") -> ModelyardError:
-    """What a failed RPC means to a caller. ``server`` names the registry where nobody there could speak for itself."""
+def from_rpc_error(
+    error: grpc.aio.AioRpcError, server: str = "the registry", *, changes: bool = True
+) -> ModelyardError:
+    """What a failed RPC means to a caller. ``server`` names the registry where nobody there could speak for itself.
+
+    ``changes``: whether the call may have changed something.
+    """
     status = _status(error)
     info = _detail(status, error_details_pb2.ErrorInfo)
     retry = _detail(status, error_details_pb2.RetryInfo)
@@ -61,7 +66,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, server: str = "the registry") ->
     code = error.code()
     message = status.message or error.details() or ""
     if info is None:
-        message = _explain(code, message, server)
+        message = _explain(code, message, server, changes=changes)
     reason = info.reason if info is not None else code.name
     metadata = dict(info.metadata) if info is not None else {}
 
@@ -118,7 +123,7 @@ def _detail(status: status_pb2.Status, kind: type[_Detail]) -> _Detail | None:
     return None
 
 
-def _explain(code: grpc.StatusCode, message: str, server: str) -> str:
+def _explain(code: grpc.StatusCode, message: str, server: str, *, changes: bool) -> str:
     """Says what the transport's own words leave out: which registry, and what to do."""
     match code:
         case grpc.StatusCode.UNAVAILABLE:
@@ -126,7 +131,8 @@ def _explain(code: grpc.StatusCode, message: str, server: str) -> str:
         case grpc.StatusCode.CANCELLED:
             return f"the connection to {server} was cut: {message}"
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"{server} did not answer in time. A change may have taken effect or not."
+            advice = "A change may have taken effect or not: check it before you repeat the call." if changes else ""
+            return f"{server} did not answer in time. {advice or 'Check that it runs.'}"
         case grpc.StatusCode.UNIMPLEMENTED:
             return f"{server} does not know this call. It is older than this SDK, or not a Modelyard registry."
         case _:

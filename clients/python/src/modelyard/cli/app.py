@@ -22,7 +22,7 @@ from modelyard.cli import (
 from modelyard.cli.exits import EXPLAINED, Exit, failure
 from modelyard.cli.options import add, remember
 from modelyard.cli.session import Output
-from modelyard.cli.streams import give_up, tell
+from modelyard.cli.streams import ReaderGoneError, give_up, tell, written
 from modelyard.cli.text import escape_lines
 
 app = typer.Typer(
@@ -59,10 +59,11 @@ def run(arguments: Sequence[str]) -> int:
             code = app(list(arguments or ["--help"]), prog_name="modelyard", standalone_mode=False)
             if code == Exit.INTERRUPTED:
                 raise KeyboardInterrupt  # which Typer has made an exit code without a word
-        sys.stdout.flush()
-    except BrokenPipeError:
-        give_up(sys.stdout)  # the reader had enough
-        return Exit.OTHER
+        with written():
+            pass  # what a command printed by itself
+    except ReaderGoneError:  # as head, which had enough
+        give_up(sys.stdout)
+        return Exit.OK
     except (Exception, KeyboardInterrupt) as error:
         told = failure(error)
         if told is None:

@@ -208,7 +208,7 @@ def diff(
     base: Annotated[
         str,
         typer.Argument(
-            metavar="REF",
+            metavar="BASE",
             help="The version to compare with, for example team/fraud@production.",
             autocompletion=complete_reference,
         ),
@@ -216,7 +216,7 @@ def diff(
     other: Annotated[
         str,
         typer.Argument(
-            metavar="REF",
+            metavar="OTHER",
             help="The version to compare, for example team/fraud@9.",
             autocompletion=complete_reference,
         ),

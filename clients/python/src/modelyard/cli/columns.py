@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -33,9 +34,17 @@ def _checked(kind: _Kind, identity: str, chosen: Sequence[str]) -> list[str]:
     known = {each.name for each in fields(kind)} | {"number", "reference"}
     if unknown := [name for name in chosen if name.partition(".")[0] not in known]:
         raise typer.BadParameter(
-            f"there is no field {unknown[0]!r}. Use {', '.join(sorted(known))}", param_hint="--columns"
+            f"there is no field {unknown[0]!r}.{_meant(unknown[0], known)} Use {', '.join(sorted(known))}",
+            param_hint="--columns",
         )
     return [identity, *(name for name in chosen if name != identity)]
+
+
+def _meant(wrong: str, known: set[str]) -> str:
+    head, dot, key = wrong.partition(".")
+    if near := get_close_matches(head, sorted(known), n=1):
+        return f" Did you mean {near[0] + dot + key!r}?"
+    return f" Did you mean 'metrics.{wrong}'?" if "metrics" in known and not dot else ""
 
 
 def _selected(names: Sequence[str], rows: Sequence[Any]) -> Table:

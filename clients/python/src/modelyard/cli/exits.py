@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from modelyard import errors
-from modelyard.cli import words
+from modelyard.cli import usage, words
 from modelyard.cli.text import escape_lines
 
 
@@ -26,8 +26,10 @@ class Exit(IntEnum):
 
 
 EXPLAINED = (
-    "Exit codes: 0 ok; 2 not found; 3 verification failed; 4 refused (invalid, not allowed, exists already, in use, or"
-    " changed by somebody else at the same time); 1 anything else, including a command line that can't be read."
+    "Exit codes: 0 ok; 2 not found; 3 verification failed; 4 refused by the registry or the SDK (invalid, not allowed,"
+    " exists already, in use, or changed by somebody else at the same time); 1 anything else, including a command line"
+    " that can't be read; 130 interrupted; 143 terminated. A reader of the output that had enough, as head, is no"
+    " failure."
 )
 
 _CODES: tuple[tuple[type[errors.ModelyardError], Exit], ...] = (
@@ -80,7 +82,6 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
     (errors.UnavailableError, "UNAVAILABLE", ""),  # the message says what to check
     (errors.UnavailableError, "", "run the command again"),
     (errors.ConflictError, "", "look with 'modelyard show', then repeat the command if it is still right"),
-    (errors.DeadlineExceededError, "", "check whether the change took effect before you repeat the command"),
 )
 
 
@@ -141,14 +142,10 @@ def _hint(error: errors.ModelyardError) -> str:
 
 
 def _usage(error: Any) -> Failure:
-    """What the parser says: its errors can tell themselves, and their class differs between its releases."""
     context = getattr(error, "ctx", None)
-    message = error.format_message().replace("Value error, ", "")
-    unknown = re.match(r"No such command '([^']*)'\.", message)
-    if unknown and unknown[1] in words.OF_OTHER_TOOLS:
-        message = f"{unknown[0]} Did you mean '{words.OF_OTHER_TOOLS[unknown[1]]}'?"
+    message = usage.told(error)
     hint = f"see '{context.command_path if context else 'modelyard'} --help'"
-    extra = re.search(r"unexpected extra argument\S* \((\S+)\)", message)
+    extra = re.search(r"unexpected extra argument\S* \((\S+)\)$", message)
     if extra and context and context.info_name in words.NAMED_LAST:
         hint = f"did you mean '{words.NAMED_LAST[context.info_name]} {extra[1]}'?"
     return Failure(code=Exit.OTHER, message=message, reason="USAGE", hint=hint)

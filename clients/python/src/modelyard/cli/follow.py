@@ -17,6 +17,7 @@ from modelyard.cli.completing import complete_reference
 from modelyard.cli.exits import Exit
 from modelyard.cli.options import with_session
 from modelyard.cli.session import Output, Session
+from modelyard.cli.streams import written
 from modelyard.cli.text import escape, short
 from modelyard.cli.values import past
 from modelyard.core.limits import MAX_PAGE_SIZE
@@ -172,8 +173,8 @@ def _tell(session: Session, model: PulledModel) -> None:
         line = escape(f"{short(model.version.name)}  {model.digest}  {model.path}")
     else:
         line = documents.dumps({"path": model.path, "stale": model.stale, "version": model.version}, indent=None)
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()  # a reader acts on each line at once
+    with written():  # a reader acts on each line at once
+        sys.stdout.write(f"{line}\n")
 
 
 def _execute(session: Session, command: str, model: PulledModel) -> bool:

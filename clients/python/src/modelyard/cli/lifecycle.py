@@ -139,7 +139,14 @@ def rm(
     Versions and models can be restored for 30 days. A version in use is not deleted. On a terminal the command asks
     first.
     """
-    whole_model = reference(what).selector is Selector.DEFAULT
+    named = reference(what)
+    whole_model = named.selector is Selector.DEFAULT
+    if alias is None and named.selector is Selector.ALIAS:
+        raise invalid(
+            "what",
+            f"{what!r} is an alias. Delete it with 'modelyard rm {short(named.model)} --alias {named.value}', or name"
+            " the version by its number.",
+        )
     with session.client() as client:
         if alias is not None:
             if not whole_model:

@@ -17,6 +17,7 @@ import modelyard
 from modelyard.cli import documents
 from modelyard.cli.exits import Exit
 from modelyard.cli.progress import progress_bars
+from modelyard.cli.streams import written
 from modelyard.cli.text import escape_lines
 
 _T = TypeVar("_T")
@@ -45,15 +46,16 @@ class Session:
     def client(self) -> modelyard.Client:
         return modelyard.Client(self.url, insecure=self.insecure)
 
-    def show(self, document: Any, people: RenderableType) -> None:
-        """Writes the answer, for programs or for people."""
-        match self.output:
-            case Output.JSON:
-                documents.write(document, sys.stdout)
-            case Output.JSONL:
-                documents.write_line(document, sys.stdout)
-            case Output.TABLE:
-                _console(sys.stdout).print(people, soft_wrap=isinstance(people, Text), crop=False)
+    def show(self, document: Any, people: RenderableType, *, done: str = "") -> None:
+        """Writes the answer, for programs or for people. ``done`` is what an error says has happened without it."""
+        with written(done):
+            match self.output:
+                case Output.JSON:
+                    documents.write(document, sys.stdout)
+                case Output.JSONL:
+                    documents.write_line(document, sys.stdout)
+                case Output.TABLE:
+                    _console(sys.stdout).print(people, soft_wrap=isinstance(people, Text), crop=False)
 
     def show_list(self, key: str, values: Iterable[_T], table: Callable[[list[_T]], RenderableType], none: str) -> None:
         """Writes a list.
@@ -61,6 +63,10 @@ class Session:
         As one document it is written once it is complete. Else it is written as it comes: a line for each value, or
         tables of at most a thousand rows; ``none`` says that it is empty.
         """
+        with written():
+            self._list(key, values, table, none)
+
+    def _list(self, key: str, values: Iterable[_T], table: Callable[[list[_T]], RenderableType], none: str) -> None:
         if self.output is Output.JSON:
             documents.write_list(key, values, sys.stdout)
             return
@@ -124,7 +130,13 @@ class _Told(logging.Handler):
         self._session.note(record.getMessage())
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leaves it to whoever writes what a reader that is gone means. Rich would end the process with 1."""
+        raise BrokenPipeError
+
+
 def _console(file: TextIO) -> Console:
     terminal = file.isatty()
     # Told, not guessed: the guess can be overruled by variables that are meant for other programs.
-    return Console(file=file, force_terminal=terminal, width=None if terminal else _UNWRAPPED, highlight=False)
+    return _Console(file=file, force_terminal=terminal, width=None if terminal else _UNWRAPPED, highlight=False)

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 
@@ -20,6 +21,30 @@ def open_missing() -> None:
     sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - a number, for good
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+class ReaderGoneError(Exception):
+    """Whoever read stdout had enough. Not an ``OSError``: of that, the parser makes an exit code of its own."""
+
+
+class UnwrittenError(OSError):
+    """Stdout did not take what a command printed, as on a disk that is full."""
+
+
+@contextmanager
+def written(done: str = "") -> Iterator[None]:
+    """Sees to it that stdout has what the block prints. ``done`` is what has happened even so, as a sentence begins.
+
+    Raises :class:`UnwrittenError` if it can't be written, and :class:`ReaderGoneError` if its reader has gone.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError as error:
+        told = f"stdout can't be written: {error.strerror or error}"
+        raise UnwrittenError(f"{done}, but {told}" if done else told) from error
 
 
 def give_up(stream: TextIO) -> None:

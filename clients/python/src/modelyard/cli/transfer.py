@@ -129,7 +129,11 @@ def push(
     # A number that was there before was surely not made by this push. A later one is, unless another push of the same
     # files came in between.
     created = version.number > before
-    session.show({"version": version, "created": created}, plain(f"{short(version.name)}  {version.digest}"))
+    session.show(
+        {"version": version, "created": created},
+        plain(f"{short(version.name)}  {version.digest}"),
+        done=f"{short(version.name)} was pushed" if created else "",
+    )
     pointers = f", now {', '.join(version.aliases)}" if version.aliases else ""
     told = f"{files(version.file_count)}, {size(version.total_size)}{pointers}"
     session.note(told if created else f"nothing new: {short(version.name)} has the same files, {told}")

@@ -20,6 +20,8 @@ OPTIONS = {
     "description": "--description",
     "reference": "REF",
     "ref": "REF",
+    "base": "BASE",
+    "other": "OTHER",
     "alias": "--alias",
     "model": "MODEL",
     "namespace": "NAMESPACE",
@@ -29,11 +31,14 @@ OPTIONS = {
 """What an argument of the SDK, or a field of a request, is called on a command line."""
 WORDS = {
     "Give exactly one of version, dataset, commit and run": "Give exactly one of REF, --dataset, --commit and --run",
-    "or set force to delete": "or add --force to delete",
+    ", or set force to delete them with the model": "",  # the hint says it
     "Set the alias to the version that you want": "Promote the version that you want",
     "resolve() returns it": "'modelyard resolve' shows it",
     "without if_changed": "without --if-changed",
     "give drop_nonfinite=True": "add --drop-nonfinite",
+    "Retry with the same request_id to get its result": (
+        "If it was to change something, check whether it has before you repeat the command"
+    ),
     "Give at least one field": "Give at least one option",
     "MODELYARD_URL": "MODELYARD_URL or --url",
 }
@@ -60,6 +65,16 @@ OF_OTHER_TOOLS = {
 """Verbs of other programs, and ours."""
 NAMED_LAST = dict.fromkeys(("promote", "rollback"), "--alias")
 """Commands after whose last argument people type the value of an option, and that option."""
+OPTIONS_OF_OTHER_TOOLS = {
+    **dict.fromkeys(
+        (("pull", "--version"), ("pull", "--revision")), "Name the version in REF, for example team/fraud@3"
+    ),
+    ("pull", "--local-dir"): "The folder is the second argument: modelyard pull REF FOLDER",
+    ("push", "--tag"): "Use --alias for a name that moves, or --label NAME=VALUE",
+    **{(verb, "-m"): "Use --description" for verb in ("push", "create", "edit")},
+    **{(verb, "-m"): "Use --reason" for verb in ("promote", "rollback", "deprecate", "quarantine", "release")},
+}
+"""What to use instead, by our verb and the option of another program."""
 
 
 def of_command_line(message: str) -> str:

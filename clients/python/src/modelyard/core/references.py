@@ -65,6 +65,22 @@ class Reference:
             ) from None
 
     @classmethod
+    def parse_model(cls, text: str) -> ModelName:
+        """Reads a reference to a model, without ``@…``. Raises ``ValueError`` with the rule that it breaks."""
+        try:
+            named = cls._parse(text)
+        except ValueError as error:
+            meant = cls._meant(text).partition("@")[0]
+            hint = f"Did you mean {meant}?" if meant else str(error)
+            raise ValueError(
+                f"Invalid model {text[:200]!r}. Use NAMESPACE/MODEL, for example team/fraud. {hint}"
+            ) from None
+        if named.selector is not Selector.DEFAULT:
+            short = f"{named.model.namespace}/{named.model.model}"
+            raise ValueError(f"{text!r} is a version. Use NAMESPACE/MODEL, for example {short}.")
+        return named.model
+
+    @classmethod
     def _parse(cls, text: str) -> Self:
         path, at, selected = text.partition("@")
         namespace, slash, model = path.rpartition("/")
