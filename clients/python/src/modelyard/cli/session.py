@@ -63,8 +63,14 @@ class Session:
         As one document it is written once it is complete. Else it is written as it comes: a line for each value, or
         tables of at most a thousand rows; ``none`` says that it is empty.
         """
-        with written():
-            self._list(key, values, table, none)
+        failures: list[OSError] = []
+        try:
+            with written():
+                self._list(key, _noted(values, failures), table, none)
+        except OSError:
+            if failures:  # of the values, and not of stdout
+                raise failures[0] from None
+            raise
 
     def _list(self, key: str, values: Iterable[_T], table: Callable[[list[_T]], RenderableType], none: str) -> None:
         if self.output is Output.JSON:
@@ -140,3 +146,12 @@ def _console(file: TextIO) -> Console:
     terminal = file.isatty()
     # Told, not guessed: the guess can be overruled by variables that are meant for other programs.
     return _Console(file=file, force_terminal=terminal, width=None if terminal else _UNWRAPPED, highlight=False)
+
+
+def _noted(values: Iterable[_T], failures: list[OSError]) -> Iterator[_T]:
+    """The values. Notes the error that they end with."""
+    try:
+        yield from values
+    except OSError as error:
+        failures.append(error)
+        raise
