@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import create_engine
 from tests.load.largest import CALLS, LARGE_ROWS, Stubs, fill, long_methods, repeat
 from tests.load.test_memory import Peak
+from tests.support.scale import SCALE
 from tests.support.server import ServerProcess
 
 _MIB: Final = 1 << 20
-_CALLERS: Final = 8
+_CALLERS: Final = 8 if SCALE > 1 else 3
 # A caller's megabytes are tens of megabytes as objects, of which a few exist at once. All rows together are gigabytes.
 _MOST: Final = 400 * _MIB
 _BUSY: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}

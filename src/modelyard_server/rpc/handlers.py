@@ -150,6 +150,12 @@ class Handlers:
                 " second, or large events so slowly that others waited. Continue after what was received.",
                 reason="READER_STALLED",
             ) from None
+        except grpc.aio.InternalError:
+            # The client has left, and gRPC has not cancelled the call yet.
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
         pace.waited(now() - began, len(raw))
 
     def _handler(self, method: Method, answer: Any) -> Handler:
