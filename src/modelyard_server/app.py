@@ -153,7 +153,6 @@ class Registry:
         return found
 
     async def start(self) -> None:
-        sys.setswitchinterval(_SWITCH_SECONDS)
         for job in self._jobs:
             await job.start()
         await self.server.start()
@@ -281,6 +280,7 @@ async def serve(settings: Settings) -> None:
     arm_failpoints(settings)
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[float] = loop.create_future()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     # A second series for each counter, of use to nobody here.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics()

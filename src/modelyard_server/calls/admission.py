@@ -59,15 +59,6 @@ class Gate:
                 self.leave(peer)
             raise
 
-    @asynccontextmanager
-    async def place(self, peer: str) -> AsyncIterator[None]:
-        """A place for as long as the context lasts."""
-        await self.enter(peer)
-        try:
-            yield
-        finally:
-            self.leave(peer)
-
     def _has_room(self, peer: str) -> bool:
         return self.running < self.limit and self._running_of[peer] < self._per_peer
 

@@ -16,10 +16,10 @@ from modelyard_server.calls.offload import ENTRY_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Something scarce that a stream holds until its client has read what it is sent."""
+    """A place that a stream holds until its client has read the messages, and that others may wait for."""
 
-    seconds: float
-    """How long the client may take if others wait for it."""
+    until: float
+    """When the client has had long enough if others wait, by the clock of the event loop."""
     is_wanted: Callable[[], bool]
     """Whether others wait."""
 
@@ -49,7 +49,7 @@ class Call:
     """The origin of the call, for the log: peer, user agent, ids of the caller."""
     resource: str = ""
     turn: Turn | None = None
-    """What a stream holds at the moment."""
+    """The place that a stream holds at the moment. None if it holds none."""
     code: Code = Code.OK
     reason: str = ""
     error_id: str = ""

@@ -35,7 +35,7 @@ _log: Final = structlog.get_logger("modelyard.watching")
 POLL_SECONDS: Final = 0.5
 _PAGE: Final = 100
 _LARGE: Final = 16
-"""Watches that are being told an event of more than :data:`ROOM` bytes. It takes ten times as much while it is."""
+"""Watches that are sent events of more than :data:`ROOM` bytes at once. As objects these take ten times as much."""
 _LARGE_WAITING: Final = 2048
 # What a client may take for large events while others wait: a link of 1 Mbit/s carries them in that time.
 _GRACE_SECONDS: Final = 5.0
@@ -51,7 +51,7 @@ class News(Generic[M]):
     events: Sequence[M]
     revision: int
     turn: Turn | None = None
-    """What the watch holds until its client has these events."""
+    """The place that the watch holds until its client has these events. None for small ones."""
 
 
 @dataclass(slots=True, eq=False)
@@ -165,9 +165,8 @@ class Watching(Job, Generic[M]):
     ) -> AsyncGenerator[News[M], None]:
         """The events of a scope from revision ``start``, or the next ones if that is 0. It never ends by itself.
 
-        ``types`` are types of events or wildcards; none means all. ``peer`` is who it is for: peers take turns with
-        large events. With ``render`` this watch alone gets messages of
-        another form than all others.
+        ``types`` are types of events or wildcards; none means all. ``peer`` is the machine of the client: machines take
+        turns with large events. With ``render`` this watch alone gets messages of another form than all others.
         """
         wanted = frozenset(types)
         namespace = namespace_of(place)
@@ -184,20 +183,22 @@ class Watching(Job, Generic[M]):
                 if cursor < feed.head:
                     async with AsyncExitStack() as stack:
                         items = feed.behind(cursor)
-                        turn = None
-                        if await self._is_large(items, namespace, cursor, place, wanted):
+                        concern = _concerning(items or (), place, wanted)
+                        size = await self._size_after(log, cursor) if items is None else _bytes(concern)
+                        is_large = size > ROOM
+                        if is_large:
                             entering = await stack.enter_async_context(self._turn(peer))
-                            while not await _within(self._progress_seconds, entering):
+                            while not await self._entered(entering):
                                 yield News((), cursor)
-                            turn = self._held
                         if items is None:
                             items = [_Item(event) for event in await self._read(namespace, cursor)]
-                        concern = [item for item in items if _concerns(item.event, place, wanted)]
-                        told = await offload(_bytes(concern) // ENTRY_BYTES, self._rendered, concern, render)
+                            concern = _concerning(items, place, wanted)
+                        size = _bytes(concern)
+                        told = await offload(size // ENTRY_BYTES, self._rendered, concern, render)
                         cursor = items[-1].event.revision if items else cursor
                         # Its events are in memory until the client has taken them.
                         if told:
-                            yield News(told, cursor, turn(_bytes(concern)) if turn else None)
+                            yield News(told, cursor, self._held(size) if is_large else None)
                     continue
                 try:
                     # Not wait_for: before Python 3.12 it loses a cancellation that arrives together with an event.
@@ -220,32 +221,30 @@ class Watching(Job, Generic[M]):
             if not entering.cancelled() and entering.exception() is None:
                 self._large.leave(peer)
 
+    async def _entered(self, entering: "asyncio.Task[None]") -> bool:
+        """Whether the place is there, after a wait of at most the time between two progress messages."""
+        closing = asyncio.create_task(self._closing.wait())
+        try:
+            await asyncio.wait((entering, closing), timeout=self._progress_seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            closing.cancel()
+        if self._closing.is_set():
+            raise _stopping()
+        if entering.done():
+            entering.result()
+        return entering.done()
+
     def _held(self, size: int) -> Turn:
-        """What a watch holds that is sent ``size`` bytes: clients that stand still must not keep others waiting."""
-        return Turn(_GRACE_SECONDS + size / _BYTES_PER_SECOND, lambda: self._large.waiting > 0)
+        """The place of a watch with ``size`` bytes of events. A client that stands still keeps nobody waiting for long."""
+        until = asyncio.get_running_loop().time() + _GRACE_SECONDS + size / _BYTES_PER_SECOND
+        return Turn(until, lambda: self._large.waiting > 0)
 
     def _rendered(self, items: Sequence[_Item[M]], render: Callable[[Event], M] | None) -> list[M]:
         return [render(item.event) if render else item.rendered(self._render) for item in items]
 
-    async def _is_large(
-        self,
-        items: Sequence[_Item[M]] | None,
-        namespace: NamespaceName,
-        after: int,
-        place: NamespaceName | ModelName,
-        types: frozenset[str],
-    ) -> bool:
-        """Whether what comes next is: those of the items that concern the watch, or else the next event in the
-        database.
-        """
-        if items is not None:
-            return _bytes(item for item in items if _concerns(item.event, place, types)) > ROOM
-
-        async def work(transaction: Transaction) -> int:
-            log = await history.log_of(transaction, namespace)
-            return await EventRepository(transaction).size_after(log, after)
-
-        return await self._database.look(work) > ROOM
+    async def _size_after(self, log: LogHead, revision: int) -> int:
+        """Bytes of the next event in the database."""
+        return await self._database.look(lambda transaction: EventRepository(transaction).size_after(log, revision))
 
     async def _read(self, namespace: NamespaceName, after: int) -> Sequence[Event]:
         async def work(transaction: Transaction) -> Sequence[Event]:
@@ -320,12 +319,8 @@ class Watching(Job, Generic[M]):
                     feed.due.set()
 
 
-async def _within(seconds: float, task: "asyncio.Task[None]") -> bool:
-    """Whether the task ends within some seconds. Raises what it raises."""
-    done, _ = await asyncio.wait((task,), timeout=seconds)
-    for ended in done:
-        ended.result()
-    return bool(done)
+def _concerning(items: Iterable[_Item[M]], place: NamespaceName | ModelName, types: frozenset[str]) -> list[_Item[M]]:
+    return [item for item in items if _concerns(item.event, place, types)]
 
 
 def _bytes(items: Iterable[_Item[M]]) -> int:

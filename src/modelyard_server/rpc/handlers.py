@@ -30,7 +30,7 @@ _ORIGIN_KEYS: Final = {"user-agent": "user_agent", "traceparent": "traceparent",
 """What callers say of themselves, and how the log names it."""
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _GRPC_CODES: Final = {Code(code.value[0]): code for code in grpc.StatusCode}
-# Seconds between two looks at whether others wait for what a slow client holds.
+# Seconds between two looks at whether others wait for the place of a slow client.
 _LOOK_SECONDS: Final = 0.5
 # Seconds for a client to read its error.
 _ERROR_TIMEOUT_SECONDS: Final = 1.0
@@ -52,8 +52,8 @@ class _GrpcDoor:
         try:
             async with asyncio.timeout(_ERROR_TIMEOUT_SECONDS):
                 await self._context.abort(_GRPC_CODES[code], proto.message, trailing_metadata=trailer)
-        except TimeoutError:
-            # The client reads nothing. The status stays queued, and the call ends.
+        except (TimeoutError, grpc.aio.InternalError):
+            # The client reads nothing, and the status stays queued; or it has left. The call ends.
             raise asyncio.CancelledError from None
         raise AssertionError("abort raises")
 
@@ -90,16 +90,17 @@ def _serialize(call: Call, response: Answer) -> bytes:
 
 @asynccontextmanager
 async def _gives_way(turn: Turn | None, limit: asyncio.Timeout) -> AsyncIterator[None]:
-    """Ends the body at ``limit``, or as soon as others wait for what the stream has held for too long."""
+    """Ends the body at ``limit``, or as soon as others wait for a place that the stream has held for too long."""
     if turn is None:
         yield
         return
 
     async def look() -> None:
-        await asyncio.sleep(turn.seconds)
-        while not turn.is_wanted():  # noqa: ASYNC110 (seldom, and a wait for others would be one more thing to keep)
+        now = asyncio.get_running_loop().time
+        await asyncio.sleep(turn.until - now())
+        while not turn.is_wanted():  # noqa: ASYNC110 (few streams hold a place, and the gate has no event for this)
             await asyncio.sleep(_LOOK_SECONDS)
-        limit.reschedule(asyncio.get_running_loop().time())
+        limit.reschedule(now())
 
     looking = asyncio.create_task(look())
     try:
