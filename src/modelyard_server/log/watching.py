@@ -235,7 +235,7 @@ class Watching(Job, Generic[M]):
         return entering.done()
 
     def _held(self, size: int) -> Turn:
-        """The place of a watch with ``size`` bytes of events. A client that stands still keeps nobody waiting for long."""
+        """The place of a watch with ``size`` bytes of events. A client that stands still loses it if others wait."""
         until = asyncio.get_running_loop().time() + _GRACE_SECONDS + size / _BYTES_PER_SECOND
         return Turn(until, lambda: self._large.waiting > 0)
 
