@@ -281,8 +281,8 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[float] = loop.create_future()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    # A second series for each counter, of use to nobody here.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
+    # A second series for each counter, which no dashboard of ours uses.
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for it
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         with ends_at_once():
@@ -296,7 +296,7 @@ async def serve(settings: Settings) -> None:
             expiry = CertificateExpiry(files, now, metrics)
             port = registry_.server.listen(settings.listen, certificate)
             admin = _serve_metrics(settings.admin_listen, metrics) if settings.admin_listen else ""
-        # Ctrl-C is a person's, who has no balancer that must see it first.
+        # Ctrl-C comes from a person at a terminal. No balancer has to see it first.
         for number, delay in ((signal.SIGTERM, settings.drain_delay_seconds), (signal.SIGINT, 0.0)):
             loop.add_signal_handler(number, _settle, stop, delay)
         await expiry.start()

@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import closing
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 import modelyard_server
+from modelyard.core.suggestions import did_you_mean
 from modelyard_server import app as application
 from modelyard_server import offline
 from modelyard_server.allocator import keep_freed_memory
@@ -117,9 +117,8 @@ def _told(error: ErrorDetails) -> str:
     if error["type"] != "extra_forbidden":
         return f"{name}: {error['msg'].removeprefix('Value error, ')}"
     known = sorted(Settings.model_fields)
-    near = get_close_matches(name, known, n=1)
-    meant = f"Did you mean {near[0]!r}?" if near else f"Use {', '.join(known)}."
-    return f"There is no setting {name!r}. {meant}"
+    meant = did_you_mean(name, known) or f" Use {', '.join(known)}."
+    return f"There is no setting {name!r}.{meant}"
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, T]], code: int = 1) -> T:

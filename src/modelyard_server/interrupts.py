@@ -13,7 +13,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def ends_at_once() -> Iterator[None]:
-    """In the block, SIGINT and SIGTERM end the process with one line, whatever it waits for: exit code 130 or 143.
+    """In the block, SIGINT and SIGTERM end the process at once, with one line and the exit code 130 or 143.
 
     For steps that survive a kill at any moment. It does not wait for threads, which may hang in a dead network or disk.
     For the main thread alone.

@@ -1,4 +1,4 @@
-"""What a person gets who presses Tab in a real bash."""
+"""Completion in a real bash, at the press of Tab."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""What the SDK and the registry say to programs, in the words of a command line."""
+"""Messages of the SDK and the registry in the words of a command line."""
 
 import re
 from functools import cache

@@ -209,7 +209,7 @@ async def test_settings_that_a_stranger_left_stop_no_write_and_make_no_commit_le
 
 
 async def test_the_pgbouncer_ini_of_the_documentation_works(postgres: Postgres, tmp_path: Path) -> None:
-    """All of it but what is of the reader's own network: addresses, and who may log in."""
+    """The documented configuration, without the lines about addresses and logins, which depend on the network."""
     url = postgres.migrated()
     page = ROOT / "docs" / "how-to" / "operations.md"
     (ini,) = [block.code for block in blocks(page) if block.title == "pgbouncer.ini"]

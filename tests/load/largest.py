@@ -80,7 +80,7 @@ class Stubs:
         )
 
 
-# What can be long
+# Fields that can be long
 
 
 def long_methods() -> Iterator[MethodDescriptor]:
@@ -120,7 +120,7 @@ def largest_facts() -> pb.Version:
     version.source.arguments.extend(texts)
     for name in list(texts)[:2_000]:
         version.datasets.add(name=name, role=pb.Dataset.ROLE_TRAINING)
-    # Long texts for the rest of what is allowed, with room for labels.
+    # Long texts up to the limit, with room for labels.
     version.description = "x" * ((7 << 19) - version.ByteSize() - (400 << 10))
     return version
 
@@ -275,7 +275,7 @@ async def _watch(stubs: Stubs, _number: int) -> None:
 
 
 _CALLERS_AT_MOST: Final = 10
-"""Each caller at once has a number below it; one that comes alone has the last one."""
+"""Callers at once have numbers below it. A caller that comes alone has the last number."""
 
 
 def _version(number: int) -> str:

@@ -1,4 +1,4 @@
-"""What a server holds in memory does not follow what it stores, whatever is called, also by several callers at once."""
+"""The memory of a server does not grow with its data: for each method, and for several callers at once."""
 
 import asyncio
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def largest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     with engine.begin() as connection:
         repeat(connection)
     engine.dispose()
-    # What it needed to take all that in is not what is asked.
+    # The memory that the writes needed is of no interest here.
     server.stop()
     server.start()
     yield server

@@ -21,7 +21,7 @@ LOCK = ROOT / "requirements.lock"
 SDK_PROJECT = ROOT / "clients/python/pyproject.toml"
 EXTRAS = tuple(tomllib.loads(SDK_PROJECT.read_text())["project"]["optional-dependencies"])
 OTHER_PYTHONS = [f"3.{minor}" for minor in (11, 12, 13) if minor != sys.version_info.minor]
-"""Those that we support, besides the one that runs the tests."""
+"""Pythons that we support, besides the one that runs the tests."""
 BOTH = (f"modelyard[{','.join(EXTRAS)}]", "modelyard-server")
 
 
@@ -63,7 +63,7 @@ def at_hand(version: str) -> Path | None:
 
 
 def _first(candidates: Iterable[str | Path | None]) -> Path | None:
-    """One that runs: the command of pyenv only tells that a version is not chosen."""
+    """A Python that runs. The shim of pyenv exists for all versions, and fails for those that are not chosen."""
     return next((Path(each) for each in candidates if each is not None and _runs(each)), None)
 
 
@@ -215,7 +215,7 @@ def test_both_are_installed_with_their_extras_from_the_wheels(with_server: Path,
 
 @pytest.mark.parametrize("version", OTHER_PYTHONS)
 def test_other_pythons_install_both_from_the_wheels(wheels: Path, tmp_path: Path, version: str) -> None:
-    """What they need comes from an index, in the locked versions: the wheelhouse is of one Python."""
+    """Their dependencies come from an index, in the locked versions: the wheelhouse is for one Python."""
     interpreter = at_hand(version)
     if interpreter is None:
         pytest.skip(f"this machine has no Python {version}")
@@ -229,7 +229,7 @@ def test_other_pythons_install_both_from_the_wheels(wheels: Path, tmp_path: Path
 def test_an_extra_brings_what_it_promises_and_no_more_than_that(
     wheelhouse: Wheelhouse, newest: Path, tmp_path: Path, extra: str
 ) -> None:
-    """Without an index: what is missing would be an error."""
+    """Without an index, so a dependency that is not in the wheelhouse is an error."""
     python = virtual(tmp_path / extra)
     wheelhouse.install(python, f"modelyard[{extra}]")
     declared = tomllib.loads(SDK_PROJECT.read_text())["project"]["optional-dependencies"]

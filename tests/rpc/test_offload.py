@@ -57,7 +57,7 @@ def database_url() -> str:
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> set[threading.Thread]:
-    """The threads in which what is long was decoded, read from a request, or rendered."""
+    """The threads that decoded, read or rendered a long message."""
     seen: set[threading.Thread] = set()
 
     def watch(place: Any, name: str, size: Callable[..., int]) -> None:

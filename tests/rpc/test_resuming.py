@@ -1,4 +1,4 @@
-"""R16: an upload that goes on after a restart: what is read again is little, told, and never taken for silence."""
+"""R16: an upload goes on after a restart. The server reads few bytes again, and the client sees that it reads."""
 
 import asyncio
 from collections.abc import Iterator

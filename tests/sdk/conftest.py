@@ -1,4 +1,4 @@
-"""Fixtures of the suites about downloads and the cache."""
+"""Fixtures of the suites about transfers and the cache."""
 
 from collections.abc import AsyncIterator
 

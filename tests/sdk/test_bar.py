@@ -1,4 +1,4 @@
-"""The progress bar of a push and a pull: there where somebody may look at it, and gone at the end."""
+"""The progress bar of a push and a pull: on a terminal or in a notebook, and gone at the end."""
 
 import io
 import os
@@ -40,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 class Shown:
-    """What a program writes to a terminal on its standard error."""
+    """Runs a program with a terminal as its standard error, and returns the bytes that it wrote there."""
 
     def __init__(self, server: ServerProcess, folder: Path) -> None:
         self._folder = folder
@@ -183,7 +183,7 @@ def test_a_stream_that_breaks_ends_the_bar_and_no_transfer(
 
 @pytest.mark.parametrize("progress", [1, "yes", 0])
 class TestWhatIsNoProgress:
-    """Nothing listens at the address: what is sent would end in another error."""
+    """Nothing listens at the address, so a request would end in another error."""
 
     async def test_is_refused_by_the_asynchronous_client(self, tmp_path: Path, progress: object) -> None:
         (tmp_path / "weights").write_bytes(b"weights")

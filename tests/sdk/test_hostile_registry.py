@@ -76,13 +76,13 @@ ARGUMENTS: dict[str, Any] = {
     "delivery": "namespaces/team/webhooks/hook/deliveries/00000000-0000-4000-8000-000000000000",
     "evaluation": "namespaces/team/models/fraud/versions/7/evaluations/00000000-0000-4000-8000-000000000000",
 }
-"""What calls are given, by the names of their parameters."""
+"""Arguments of the calls, by the names of the parameters."""
 GROUPS = ("namespaces", "models", "versions", "aliases", "events", "lineage", "evaluations", "deployments", "webhooks")
 
 
 def junk(kind: Descriptor, depth: int = 0) -> Message:
-    """A message whose fields hold what no registry may send, as far as the wire can carry it."""
-    message: Any = GetMessageClass(kind)()
+    """A message whose fields hold values that no registry may send, and that the wire can carry."""
+    message = GetMessageClass(kind)()
     for field in kind.fields:
         values = [_value(field, depth)] if depth < 4 or field.message_type is None else []
         for value in values:
@@ -94,7 +94,7 @@ def junk(kind: Descriptor, depth: int = 0) -> Message:
                 getattr(message, field.name).CopyFrom(value)
             else:
                 setattr(message, field.name, value)
-    return message  # type: ignore[no-any-return]
+    return message
 
 
 def _value(field: FieldDescriptor, depth: int) -> Any:
@@ -336,7 +336,7 @@ def _plain(field: FieldDescriptor) -> Any:
 
 def right(kind: Descriptor, wrong: tuple[str, Any] | None = None, path: str = "", depth: int = 0) -> Message:
     """A message whose fields hold what a registry may send; that at the path ``wrong[0]`` holds ``wrong[1]``."""
-    message: Any = GetMessageClass(kind)()
+    message = GetMessageClass(kind)()
     for field in kind.fields:
         here = f"{path}.{field.name}"
         if field.message_type is not None:
@@ -357,7 +357,7 @@ def right(kind: Descriptor, wrong: tuple[str, Any] | None = None, path: str = ""
             getattr(message, field.name).append(value)
         else:
             setattr(message, field.name, value)
-    return message  # type: ignore[no-any-return]
+    return message
 
 
 def values_of(kind: Descriptor, path: str = "", depth: int = 0) -> Iterator[tuple[str, FieldDescriptor]]:
@@ -436,7 +436,7 @@ async def test_no_value_by_itself_raises_anything_untyped(
 @pytest.mark.filterwarnings("ignore::modelyard.UnknownFieldWarning")
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "C:/x", "", "a//b", "x\x00y", "~/x"])
 async def test_no_version_of_the_sdk_has_a_path_that_leaves_its_folder(path: str) -> None:
-    """Whatever call it comes from: people join these paths to folders of their own."""
+    """Programs join these paths to folders of their own, so the SDK refuses them in the answer of each method."""
 
     def say(kind: Descriptor) -> bytes:
         return right(
@@ -469,7 +469,8 @@ async def test_no_version_of_the_sdk_has_two_files_that_one_folder_cannot_hold(
         del version.files[:]
         for file in files:
             version.files.add(path=file.path, blob=resources.Blob(digest=file.digest, size_bytes=file.size))
-        return message.SerializeToString()  # type: ignore[no-any-return]
+        encoded: bytes = message.SerializeToString()
+        return encoded
 
     async with answering(say, tmp_path / "cache") as client:
         ended = {

@@ -1,4 +1,4 @@
-"""A process that loads version after version: its cache stays within its bound, and never loses what is in use."""
+"""A process that loads version after version: its cache stays within its bound, and never loses a version in use."""
 
 import copy
 import pickle

@@ -503,7 +503,7 @@ async def test_captured_facts_never_make_a_version_too_large(
 
 
 async def test_an_evaluation_takes_metrics_as_a_push_does(yard: Either, team: str, files: Path) -> None:
-    """Nested, from NumPy, with its rule for numbers that are not finite; all that is wrong is told at once."""
+    """Nested, from NumPy, with its rule for numbers that are not finite. One error names all wrong values."""
     name = str((await yard.push(f"{team}/fraud", files)).name)
     given = {"val": {"auc": np.float32(0.5), "loss": float("nan")}, "n": np.int64(3)}
     with pytest.warns(modelyard.FactsWarning, match=r"metrics\['val.loss'\] is nan and is left out"):

@@ -9,12 +9,12 @@ import stat
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
-from tests.sdk.fake_artifacts import MIB, FakeArtifacts, Pause, connect, digest_of, file_of, serve
+from tests.sdk.fake_artifacts import MIB, FakeArtifacts, Pause, digest_of, file_of
 from tests.support.journals import note_upload
 
 from modelyard._connection import Connection
@@ -47,17 +47,6 @@ def some_bytes(size: int, seed: int = 0) -> bytes:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "_FIRST_PAUSE", 0.001)
-
-
-@pytest.fixture
-def registry() -> FakeArtifacts:
-    return FakeArtifacts()
-
-
-@pytest.fixture
-async def connection(registry: FakeArtifacts) -> AsyncIterator[Connection]:
-    async with serve(registry) as url, connect(url) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -31,4 +31,4 @@ async def test_an_argument_of_another_type_is_refused(verb: str, arguments: tupl
 async def test_a_kind_of_value_is_named_in_english() -> None:
     async with AsyncClient(NOBODY) as yard:
         with pytest.raises(InvalidArgumentError, match="description: is an int; give text"):
-            await yard.check("team/fraud", description=7)  # type: ignore[arg-type]
+            await yard.check("team/fraud", description=7)  # type: ignore[arg-type]  # the wrong argument

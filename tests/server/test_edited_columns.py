@@ -94,7 +94,7 @@ async def _fill(url: str, folder: Path) -> None:
         await client.namespaces.create("empty")
 
 
-# What is under way, as a server that died leaves it.
+# Uploads and deliveries that a killed server leaves.
 _UPLOAD: Final = (
     "INSERT INTO uploads SELECT 'u', key, 7, '', 'OPEN', 'g', 1, 4102444800000000, 4102444800000000"
     " FROM namespaces WHERE id = 'team'"

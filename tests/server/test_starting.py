@@ -1,4 +1,4 @@
-"""A start that hangs is ended by a signal at once, with one line: whatever it waits for, nothing of it is half-done."""
+"""A signal ends a start that hangs at once, with one line. No step of the start is left half-done."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""What a push that died has left for the next one."""
+"""The journals that a killed push leaves for the next one."""
 
 from pathlib import Path
 

@@ -143,6 +143,18 @@ def gate(name: str, free: int = 0) -> Iterator[Gate]:
             held.release()
 
 
+def _leave_free(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Pretends that the disk has ``size`` free bytes."""
+    real = os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        fields = list(real(path))
+        fields[4] = size // fields[1]  # f_bavail, in units of f_frsize
+        return os.statvfs_result(fields)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+
+
 async def turns(count: int = 20) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
@@ -511,14 +523,7 @@ async def test_a_join_that_cannot_fit_is_refused_before_it_writes(
     data = some_bytes(MIB)
     part = await store_bytes(store, data)
     times = 39 * 1024
-    real = os.statvfs
-
-    def statvfs(path: Path) -> os.statvfs_result:
-        fields = list(real(path))
-        fields[4] = 38 * 1024**3 // fields[1]  # f_bavail, in units of f_frsize
-        return os.statvfs_result(fields)
-
-    monkeypatch.setattr(os, "statvfs", statvfs)
+    _leave_free(monkeypatch, 38 * 1024**3)
     monkeypatch.setattr(os, "pwrite", lambda *_: pytest.fail("it wrote"))
     whole = BlobKey(key_of(data).digest, part.generation, times * MIB)
 
@@ -532,14 +537,7 @@ async def test_joins_that_run_keep_their_room(store: LocalStore, monkeypatch: py
     """Each of two joins would fit alone: the second is refused before it writes, and fits when the first has failed."""
     data = some_bytes(MIB)
     part = await store_bytes(store, data)
-    real = os.statvfs
-
-    def statvfs(path: Path) -> os.statvfs_result:
-        fields = list(real(path))
-        fields[4] = 50 * MIB // fields[1]  # f_bavail, in units of f_frsize
-        return os.statvfs_result(fields)
-
-    monkeypatch.setattr(os, "statvfs", statvfs)
+    _leave_free(monkeypatch, 50 * MIB)
     key = key_of(data * 30)
     with gate("pwrite") as writing:
         first = asyncio.create_task(store.compose(key, [part] * 30, field="blob.digest"))
@@ -558,17 +556,10 @@ async def test_joins_that_run_keep_their_room(store: LocalStore, monkeypatch: py
 async def test_two_joins_that_come_together_are_not_both_refused(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each fits alone. And one that can't fit costs no other its room, not even while it is looked at."""
+    """Each fits alone. A join that can't fit takes no room from the others, not even while it is checked."""
     data = some_bytes(MIB)
     part = await store_bytes(store, data)
-    real = os.statvfs
-
-    def statvfs(path: Path) -> os.statvfs_result:
-        fields = list(real(path))
-        fields[4] = 50 * MIB // fields[1]  # f_bavail, in units of f_frsize
-        return os.statvfs_result(fields)
-
-    monkeypatch.setattr(os, "statvfs", statvfs)
+    _leave_free(monkeypatch, 50 * MIB)
     key, hopeless = key_of(data * 30), BlobKey(part.digest, part.generation, 90 * MIB)
 
     outcomes = await asyncio.gather(
@@ -933,7 +924,7 @@ async def test_after_a_writer_at_another_server_only_the_tail_is_read_again(
 
 
 async def test_after_a_power_cut_nothing_is_read_again(root: Path, read_again: list[int], small_flush: int) -> None:
-    """What was not synced is gone, and the mark has the state of the rest."""
+    """The bytes that were not synced are gone. The mark has the state of the hash of the rest."""
     data, upload = some_bytes(9 * MIB), new_upload()
     await _killed_after(root, upload, data)
     pretend_reboot(root, upload)
@@ -988,7 +979,7 @@ async def test_a_damaged_state_is_not_taken_up(root: Path, read_again: list[int]
 
 
 async def test_a_wrong_state_stores_no_wrong_bytes(root: Path, small_flush: int) -> None:
-    """Even a state that was made with care: the digest is then not the one that was promised."""
+    """Even a state that an attacker made: the digest then differs from the promised one."""
     data, upload = some_bytes(5 * MIB), new_upload()
     await _killed_after(root, upload, data)
     mark = root / "staging" / f"{upload}.mark"

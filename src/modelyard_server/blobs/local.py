@@ -285,8 +285,8 @@ class LocalStore:
             raise size_mismatch(field, key.size, size)
         assembly = publishing.Assembly(self._layout, parts, FLUSH_BYTES)
         try:
-            # Parts may repeat, so a small request may ask for much. What running joins have still to write counts, so
-            # that all of them fit. One that is refused never counts, so one after the other is admitted.
+            # Parts may repeat, so a small request may ask for much. The rest of each running join counts, so that
+            # all of them fit. A refused join never counts, so joins are admitted one after the other.
             async with self._admitting:
                 await self._workers.run(assembly.require_room, assembly.left + sum(each.left for each in self._joins))
                 self._joins.add(assembly)

@@ -1,4 +1,4 @@
-"""The hashes of uploads that nobody writes at the moment.
+"""The hashes of uploads without a writer.
 
 They wait in memory for the next writer, which then reads nothing again. Another process takes up the state that is in
 the upload's mark, and reads only what was staged after it; see ``staging``.

@@ -80,7 +80,7 @@ class Mark(NamedTuple):
         return min(self.durable, staged.st_size)
 
     def prefix(self, found: int) -> HashedPrefix | None:
-        """What is hashed of a file with ``found`` valid bytes."""
+        """The prefix of a file with ``found`` valid bytes whose hash is known."""
         if self.state is None or self.durable > found:
             return None
         known = resume_sha256(self.state, self.durable)

@@ -8,7 +8,7 @@ _LENGTH_DELIMITED: Final = 2
 
 
 class Answer(Protocol):
-    """A message, or what is sent in its place."""
+    """A message, or an object that encodes itself as one."""
 
     def SerializeToString(self) -> bytes: ...  # noqa: N802 (as messages call it)
 
@@ -16,8 +16,8 @@ class Answer(Protocol):
 class Encoded:
     """A message, and more fields of it as bytes.
 
-    Whoever parses them one after the other adds them up: that is how protobuf merges messages. A field that is a
-    message is merged too if it comes twice.
+    A parser reads them one after the other and merges them, as protobuf does with parts of one message. A message in a
+    field is merged too if it comes twice.
     """
 
     def __init__(self, message: Message, rest: bytes) -> None:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 FEW: Final = 200
 """Entries that are handled at once: a change of threads takes as long."""
 ENTRY_BYTES: Final = 64
-"""Of a request or a row: what is long has about one entry for so many bytes."""
+"""Bytes for each entry of a long request or row, roughly."""
 _THREAD: Final = ThreadPoolExecutor(1, thread_name_prefix="offload")
 
 

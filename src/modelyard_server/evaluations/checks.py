@@ -1,4 +1,4 @@
-"""Checks evaluations against the log, and what they are found by."""
+"""Checks evaluations, and the values that index them, against the log."""
 
 from enum import StrEnum
 

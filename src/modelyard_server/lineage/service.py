@@ -78,7 +78,7 @@ async def _read(
     distance: int,
     things: Callable[[Version], Iterable[tuple[Thing, LineageRelation]]] = lambda _version: (),
 ) -> Level:
-    """Adds versions to the graph, each behind the ``things`` it was made from. Those that are new are the level."""
+    """Adds versions to the graph, each behind the ``things`` it was made from. The new ones are the level."""
     level = Level(graph)
     async with aclosing(lineage.read(keys)) as versions:
         async for version in versions:

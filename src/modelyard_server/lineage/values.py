@@ -70,13 +70,13 @@ class Graph:
 
 @dataclass(slots=True)
 class Level:
-    """The versions at one distance, with what a graph shows of them. Their facts are not kept, which may be large."""
+    """The versions at one distance, with the fields that a graph shows. Their facts may be large, and are not kept."""
 
     graph: Graph
     keys: list[int] = field(default_factory=list)
     """Of the versions that are new to the graph."""
     has_parents: bool = False
-    """Whether one that is new was made from a version."""
+    """Whether a new version was made from another version."""
     _parents: list[Edge] = field(default_factory=list)
     _sources: list[tuple[Thing, Edge]] = field(default_factory=list)
 

@@ -23,7 +23,7 @@ class Fault(NamedTuple):
 
 
 def floor_fault(head: LogHead, compaction: StoredEvent | None) -> str | None:
-    """What is wrong with where the kept events of a log begin; None if nothing is.
+    """The fault in the place where the kept events of a log begin; None if there is none.
 
     The floor is where the last compaction says, which is an event of the chain. The events confirm the hashes of the
     head. If there are none, both hashes must be those of an empty log.

@@ -1,8 +1,8 @@
 """Finds the log of a namespace, and its floor."""
 
 from modelyard.core.names import NamespaceName
+from modelyard.core.suggestions import MOST_COMPARED, did_you_mean
 from modelyard_server.calls.errors import NotFound, OutOfRange
-from modelyard_server.calls.suggestions import MOST_COMPARED, did_you_mean
 from modelyard_server.db.unit_of_work import Transaction
 from modelyard_server.log.repository import EventRepository
 from modelyard_server.log.values import LogHead

@@ -45,7 +45,7 @@ class Page(Generic[T]):
     unknown_fields: tuple[str, ...] = ()
     """See :func:`modelyard_server.query.pages.unknown_fields`."""
     bytes: int = 0
-    """About what the rows took; 0 if no row can take much."""
+    """Size of the rows in the database, roughly; 0 if all rows of the list are small."""
 
     @classmethod
     def of(cls, found: Sequence[T], size: int, cursor: Callable[[T], Cursor]) -> "Page[T]":

@@ -81,7 +81,7 @@ class _Few:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The statements that read the rows with given keys, and what those rows weigh."""
+    """Statements for rows with given keys: one reads them, the other their sizes."""
 
     rows: Select[Any]
     weights: Select[Any]

@@ -7,14 +7,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from difflib import get_close_matches
 from enum import Enum
 from typing import Final
 
 from modelyard.core.names import VersionName
 from modelyard.core.references import Reference, Selector
+from modelyard.core.suggestions import did_you_mean, nearest
 from modelyard.core.times import check_past, is_duration, parse_time
-from modelyard_server.calls.suggestions import did_you_mean
 from modelyard_server.query import syntax
 from modelyard_server.query.syntax import Comparison, Expression, FilterError, Literal, Operator
 
@@ -147,8 +146,8 @@ def meant_field(path: tuple[str, ...], fields: Fields, *, ordered: bool = True) 
     maps = [name.removesuffix(".*") for name in fields if name.endswith(".*")]
     head, *key = path
     if key:
-        near = get_close_matches(head, maps, n=1)
-        return f" Did you mean {'.'.join((*near, *key))!r}?" if near else ""
+        near = nearest(head, maps)
+        return "" if near is None else f" Did you mean {'.'.join((near, *key))!r}?"
     if meant := did_you_mean(head, [name for name in fields if not name.endswith(".*")]):
         return meant
     numbers = [name for name in maps if fields[f"{name}.*"] is Kind.NUMBER]

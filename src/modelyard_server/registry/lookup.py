@@ -6,10 +6,10 @@ from typing import Final
 
 from modelyard.core.manifest import File
 from modelyard.core.names import AliasName, ModelName, NamespaceName, VersionName
+from modelyard.core.suggestions import MOST_COMPARED, did_you_mean
 from modelyard.core.times import rfc3339
 from modelyard_server.calls.errors import FailedPrecondition, NotFound, PreconditionViolation
 from modelyard_server.calls.offload import FEW
-from modelyard_server.calls.suggestions import MOST_COMPARED, did_you_mean
 from modelyard_server.db.unit_of_work import Database, Transaction
 from modelyard_server.log.history import namespace_not_found
 from modelyard_server.registry.aliases.repository import AliasRepository

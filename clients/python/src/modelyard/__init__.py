@@ -279,7 +279,8 @@ _MODULES = (
 )
 
 
-# A child that is forked while another thread imports a module can never import it. So a fork waits for what is loaded.
+# A fork copies the lock of a module that another thread is importing, and the child could never import that module.
+# So a fork waits until the import ends.
 _loading = RLock()
 register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
 

@@ -22,7 +22,7 @@ _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def check_progress(progress: ProgressOption | None) -> None:
-    """Raises ``InvalidArgumentError`` for what is neither a bool nor a callback, before anything is sent."""
+    """Raises ``InvalidArgumentError`` if ``progress`` is neither a bool nor a callback, before a request is sent."""
     if not (progress is None or isinstance(progress, bool) or callable(progress)):
         raise InvalidArgumentError(
             [("progress", f"is {str(progress)[:40]!r}. Use True, False, or a function that takes a Progress.")]
@@ -34,7 +34,7 @@ def reporting(progress: ProgressOption | None) -> Iterator[Callable[[Progress], 
     """Yields the callback for a transfer, if it has one; a bar's line is gone after the block.
 
     It is called by the thread that made the call: it may take its time there, and a notebook prints under the cell of
-    the thread that writes. Raises ``InvalidArgumentError`` for what is neither a bool nor a callback.
+    the thread that writes. Raises ``InvalidArgumentError`` if ``progress`` is neither a bool nor a callback.
     """
     check_progress(progress)
     if not isinstance(progress, bool) and progress is not None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def to_dataframe(records: Iterable[Record]) -> "pd.DataFrame":
-    """A row for each record, in their order, and a column for each value that a record has one of.
+    """A row for each record, in their order, and a column for each field or key that any record has.
 
     >>> frame = modelyard.to_dataframe(yard.versions.list("team/fraud"))
     >>> frame.sort_values("metrics.auc")[["reference", "params.lr", "metrics.auc"]]
@@ -66,7 +66,7 @@ def _values(record: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _cell(value: Any) -> Any:
-    """Times stay what they are; everything else as in JSON."""
+    """A time as it is, and any other value as in JSON."""
     return value if isinstance(value, datetime) else plain(value)
 
 

@@ -17,7 +17,7 @@ class Recorded:
     """
 
     def __init__(self, stored: str | Mapping[str, Any]) -> None:
-        """``stored`` is JSON as text, or what it means."""
+        """``stored`` is JSON as text, or the decoded map."""
         self._given = stored
 
     @classmethod

@@ -49,7 +49,7 @@ os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after
 
 
 class Hold:
-    """What one program uses of the cache, until it is closed, or until nothing refers to it any more."""
+    """Keeps versions in the cache until it is closed, or until nothing refers to it any more."""
 
     def __init__(self) -> None:
         self._used: list[_Lock] = []
@@ -96,7 +96,7 @@ class Hold:
         return note_use(snapshot)
 
     def adopt(self, snapshot: Path, fd: int) -> None:
-        """The same for a version whose lock was taken already."""
+        """As :meth:`use`, for a version whose lock is taken already."""
         with _turn():
             self._use(_adopted(snapshot, fd))
 
@@ -128,7 +128,7 @@ def is_leased(snapshot: Path) -> bool:
 
 
 def holders(snapshot: Path) -> list[Holder]:
-    """The processes that use a version, as far as they could write who they are. Forgets those that are gone."""
+    """The processes that use a version and could write a lease. Removes the leases of processes that have ended."""
     found = map(leases.holder, _alive(_leases(snapshot, "*")))
     return [holder for holder in found if holder is not None]
 
@@ -139,7 +139,7 @@ def _current(snapshot: Path) -> _Lock | None:
 
 
 def _adopted(snapshot: Path, fd: int) -> _Lock:
-    # A former one, of a version that was damaged, stays open as long as somebody uses it.
+    # If the version was damaged, a former lock of it stays open as long as a hold uses it.
     lock = _locks[snapshot] = _Lock(snapshot, fd, _lease(snapshot), os.getpid())
     return lock
 
@@ -169,7 +169,7 @@ def _turn() -> Iterator[None]:
 
 
 def _settle() -> None:
-    # Whoever has the guard looks again after giving it back, so nothing stays behind.
+    # The thread that has the guard looks again after giving it back, so no lock stays behind.
     while _given_back and _guard.acquire(blocking=False):
         try:
             _drop()

@@ -33,13 +33,13 @@ class CachedVersion:
     last_used: datetime
     path: Path
     processes: tuple[Holder, ...] = ()
-    """Those that use it. One that can't write to the cache is not among them."""
+    """Processes that use the version. A process that can't write to the cache is not listed."""
     links: tuple[Path, ...] = ()
-    """Those that pulls made, and that lead to it."""
+    """Links to the version that pulls made."""
 
     @property
     def in_use(self) -> bool:
-        """Whether it can't be removed, as far as is known."""
+        """Whether a known process or link keeps the version."""
         return bool(self.processes or self.links)
 
 

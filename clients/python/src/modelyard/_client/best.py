@@ -18,7 +18,7 @@ from modelyard.v1.evaluations_pb2_grpc import EvaluationsServiceStub
 from modelyard.v1.registry_pb2_grpc import RegistryServiceStub
 
 _ASKED: Final = 10
-"""Newest versions whose evaluations are asked which way a metric is better."""
+"""Newest versions whose evaluations are read for the direction of the metric."""
 _LOOKED_AT: Final = 50
 """Newest versions whose metrics are read to suggest names."""
 _EVALUATED: Final = 5
@@ -66,7 +66,7 @@ class BestOf:
         return ".".join((*place, _quoted(self.metric)))
 
     async def _direction(self) -> tuple[Direction, VersionName | EvaluationName | None]:
-        """Which way is better, and the newest that says so; None if nobody does."""
+        """Which way is better, and the newest version or evaluation that says so. If none does: higher, and None."""
         if self.dataset:
             for version in await self._versions(f"{self._field}:*", size=_ASKED):
                 async for evaluation in self._current(version.name):

@@ -17,12 +17,12 @@ _FREE_TEXTS: Final = frozenset({"arguments"})
 
 
 class Check:
-    """Collects violations. What a method returns for a wrong value is never used."""
+    """Collects violations. The result of a method is of no use if there are any."""
 
     def __init__(self) -> None:
         self.violations: list[FieldViolation] = []
         self.notes: list[str] = []
-        """What is recorded in another form than given, for people."""
+        """Sentences for people about values that are recorded in another form than given."""
 
     def refuse(self, field: str, why: str) -> None:
         self.violations.append(FieldViolation(field, why))
@@ -104,7 +104,7 @@ class Check:
         return None
 
     def record(self, field: str, given: Any, made_by: type[_T]) -> _T | None:
-        """A record of texts, lists and maps of texts, whose limits are all the same."""
+        """A record of texts, lists of texts and maps of texts. All have the same limits."""
         found = self.instance(field, given, made_by)
         if found is None:
             return None

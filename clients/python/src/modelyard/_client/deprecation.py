@@ -1,4 +1,4 @@
-"""What is said of a version that is deprecated. It can be used; whoever uses it should know."""
+"""Warns a program that uses a deprecated version."""
 
 from modelyard import _convert
 from modelyard._client.events import AsyncEvents

@@ -116,7 +116,7 @@ def describe(
 
 
 class _VersionCheck(Check):
-    """Checks what a version is described by."""
+    """Checks the facts, labels and texts of a push."""
 
     def __init__(self) -> None:
         super().__init__()

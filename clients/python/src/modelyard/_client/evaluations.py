@@ -110,7 +110,7 @@ def _described(
     harness: str,
     drop_nonfinite: bool,
 ) -> tuple[resources.Evaluation, Sequence[str]]:
-    """The message, and what is recorded in another form than given."""
+    """The message, and sentences about values that are recorded in another form than given."""
     check = Check()
     record = Dataset(name=dataset, role=DatasetRole.TEST) if isinstance(dataset, str) else dataset
     data = check.record("dataset", record, Dataset)

@@ -95,7 +95,7 @@ class Pull:
     meant_by: Reference | None = None
     """What a watch was asked for, and came to mean ``reference``: it is remembered for it too."""
     hold: Hold = field(default_factory=Hold)
-    """Keeps what was found in the cache. It goes to the model that the pull returns."""
+    """Keeps the version in the cache. The pull hands it to the model that it returns."""
 
     async def run(self) -> PulledModel:
         if self.place is not None:

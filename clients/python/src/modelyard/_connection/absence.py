@@ -16,15 +16,15 @@ from modelyard._connection.channels import Channels
 from modelyard._connection.diagnosis import diagnose
 
 NOTICED_AFTER: Final = 1.0
-"""Seconds without an answer or a connection, after which somebody who waits is told."""
+"""Seconds without an answer or a connection until a waiting caller gets a log record."""
 _AGAIN: Final = 60.0
-"""Seconds in which the same absence is not told again, however many calls come."""
+"""Seconds between two records of the same absence, for any number of calls."""
 _POLL: Final = 0.1
 _log: Final = logging.getLogger("modelyard.connection")
 
 
 class Absence:
-    """What was said of one registry, over its channels of one loop."""
+    """Logs that one registry is away, once for all calls of one loop."""
 
     def __init__(self, endpoint: Endpoint, channels: Channels) -> None:
         self._endpoint = endpoint
@@ -35,7 +35,7 @@ class Absence:
 
     @contextmanager
     def watched(self, give_up: float | None) -> Iterator[None]:
-        """A call: somebody who waits for longer than a second, without a connection, is told.
+        """A call. Logs the absence if it waits for longer than a second without a connection.
 
         ``give_up`` is the time of the loop at which the call ends trying; None if it is not known.
         """
@@ -46,12 +46,12 @@ class Absence:
             timer.cancel()
 
     def suspect(self) -> None:
-        """A stream broke, and may be resumed. The same is told if there is no connection in a second."""
+        """A stream broke, and may be resumed. Logs the absence if there is no connection in a second."""
         if self._broken is None:
             self._broken = asyncio.get_running_loop().call_later(NOTICED_AFTER, self._look, None)
 
     def dismiss(self) -> None:
-        """Nobody waits for the registry any more."""
+        """No caller waits for the registry any more."""
         for pending in (self._broken, self._task):
             if pending is not None:
                 pending.cancel()

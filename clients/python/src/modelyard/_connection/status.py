@@ -55,7 +55,7 @@ _Detail = TypeVar("_Detail", bound=Message)
 def from_rpc_error(
     error: grpc.aio.AioRpcError, server: str = "the registry", *, changes: bool = True
 ) -> ModelyardError:
-    """What a failed RPC means to a caller. ``server`` names the registry where nobody there could speak for itself.
+    """The error for a failed RPC. ``server`` names the registry in errors that came from the network alone.
 
     ``changes``: whether the call may have changed something.
     """

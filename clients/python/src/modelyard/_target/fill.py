@@ -28,7 +28,7 @@ async def fill(
 ) -> int:
     """Makes all files of a version below ``staging.files``, verified; the bytes that came over the network.
 
-    ``hold`` keeps what is taken from the cache until it is in the target.
+    ``hold`` keeps the cached files until they are in the target.
 
     The bytes are on the disk once: the files share them with the cache, or the cache does not get them.
     """

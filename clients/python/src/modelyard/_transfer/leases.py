@@ -28,7 +28,7 @@ class Holder:
     program: str
     """The name of its file, as ``serve.py``."""
     machine: str
-    """The host name, which a container has its own of."""
+    """The host name. Each container has its own."""
 
     def describe(self) -> str:
         """As ``serve.py (pid 42)``, with the machine if it is another one."""
@@ -49,7 +49,7 @@ def write(lease: Path) -> None:
 
 
 def holder(lease: Path) -> Holder | None:
-    """Whose a lease is; None if it can't be read."""
+    """The process that wrote a lease; None if the lease can't be read."""
     try:
         told = json.loads(lease.read_bytes())
         return Holder(pid=int(told["pid"]), program=str(told["program"]), machine=str(told["machine"]))

@@ -1,7 +1,7 @@
 """Completion in bash, which breaks words in places where ours go on: at ``@``, ``=`` and ``:``.
 
 For ``pull team/fraud@pro`` bash tells four words, and replaces the last two. So the words are joined before the parser
-sees them, and what bash keeps is taken off the answers.
+sees them, and the beginning that bash keeps is taken off the answers.
 """
 
 import io

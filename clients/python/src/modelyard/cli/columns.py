@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from modelyard.cli.layout import columns, when
 from modelyard.cli.text import number, plain
 from modelyard.core import record
+from modelyard.core.suggestions import nearest
 from modelyard.errors import UnknownFieldWarning
 from modelyard.types import Model, Namespace, Version
 
@@ -42,8 +42,8 @@ def _checked(kind: _Kind, identity: str, chosen: Sequence[str]) -> list[str]:
 
 def _meant(wrong: str, known: set[str]) -> str:
     head, dot, key = wrong.partition(".")
-    if near := get_close_matches(head, sorted(known), n=1):
-        return f" Did you mean {near[0] + dot + key!r}?"
+    if near := nearest(head, sorted(known)):
+        return f" Did you mean {near + dot + key!r}?"
     return f" Did you mean 'metrics.{wrong}'?" if "metrics" in known and not dot else ""
 
 

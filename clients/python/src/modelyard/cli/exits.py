@@ -86,7 +86,7 @@ _HINTS: tuple[tuple[type[errors.ModelyardError], str, str], ...] = (
 
 
 _CUT_FILTER = r"filter: at character \d+, at the end: expected an operator"
-"""What a filter is answered with whose end a shell took."""
+"""The answer to a filter if a shell took its end, as in ``--filter metrics.auc > 0.9``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +146,6 @@ def _usage(error: Any) -> Failure:
     message = usage.told(error)
     hint = f"see '{context.command_path if context else 'modelyard'} --help'"
     extra = re.search(r"unexpected extra argument\S* \((\S+)\)$", message)
-    if extra and context and context.info_name in words.NAMED_LAST:
-        hint = f"did you mean '{words.NAMED_LAST[context.info_name]} {extra[1]}'?"
+    if extra and context and context.info_name in words.WITH_ALIAS:
+        hint = f"did you mean '--alias {extra[1]}'?"
     return Failure(code=Exit.OTHER, message=message, reason="USAGE", hint=hint)

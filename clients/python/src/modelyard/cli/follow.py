@@ -73,7 +73,7 @@ def log(
 
 
 def _tell_of_others(session: Session, client: Client) -> None:
-    """Each namespace has a log of its own: says which there are besides the one that is shown."""
+    """Each namespace has a log of its own. Names those that are not shown."""
     others = [each.id for each in islice(client.namespaces.list(), _SHOWN + 1) if each.id != DEFAULT_NAMESPACE]
     if others:
         more = ", …" if len(others) > _SHOWN else ""

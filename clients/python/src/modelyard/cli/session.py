@@ -47,7 +47,7 @@ class Session:
         return modelyard.Client(self.url, insecure=self.insecure)
 
     def show(self, document: Any, people: RenderableType, *, done: str = "") -> None:
-        """Writes the answer, for programs or for people. ``done`` is what an error says has happened without it."""
+        """Writes the answer, for programs or for people. ``done``: see :func:`~modelyard.cli.streams.written`."""
         with written(done):
             match self.output:
                 case Output.JSON:
@@ -117,7 +117,7 @@ class Session:
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[modelyard.Progress], None] | Literal[False]]:
-        """Bars on stderr while files travel; False where nobody watches."""
+        """Bars on stderr while files travel; False without a terminal or with ``--quiet``."""
         if self.quiet or not sys.stderr.isatty():
             yield False
             return
@@ -138,7 +138,7 @@ class _Told(logging.Handler):
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leaves it to whoever writes what a reader that is gone means. Rich would end the process with 1."""
+        """Raises, because Rich would end the process with exit code 1."""
         raise BrokenPipeError
 
 

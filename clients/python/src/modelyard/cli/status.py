@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Settings:
-    """What the environment and the options say, without secrets."""
+    """Settings from the environment and the options, without secrets."""
 
     client_version: str
     python_version: str
@@ -77,7 +77,7 @@ def _told(found: Status | None, error: ModelyardError | None) -> dict[str, Any]:
 
 
 def _settings(session: Session) -> tuple[_Settings, dict[str, str]]:
-    """The settings, and what is wrong with those that can't be used."""
+    """The settings, and an error by the name of each that can't be used."""
     complaints: dict[str, str] = {}
 
     def usable(name: str, read: Callable[[], _T]) -> _T | None:

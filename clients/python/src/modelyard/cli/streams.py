@@ -24,7 +24,7 @@ def open_missing() -> None:
 
 
 class ReaderGoneError(Exception):
-    """Whoever read stdout had enough. Not an ``OSError``: of that, the parser makes an exit code of its own."""
+    """The reader of stdout has closed it. Not an ``OSError``, for which the parser has an exit code of its own."""
 
 
 class UnwrittenError(OSError):
@@ -33,9 +33,10 @@ class UnwrittenError(OSError):
 
 @contextmanager
 def written(done: str = "") -> Iterator[None]:
-    """Sees to it that stdout has what the block prints. ``done`` is what has happened even so, as a sentence begins.
+    """Flushes stdout after the block.
 
-    Raises :class:`UnwrittenError` if it can't be written, and :class:`ReaderGoneError` if its reader has gone.
+    Raises :class:`UnwrittenError` if stdout can't be written, and :class:`ReaderGoneError` if its reader has closed it.
+    ``done`` names a change that was made all the same, as ``team/fraud@7 was pushed``. The error begins with it.
     """
     try:
         yield

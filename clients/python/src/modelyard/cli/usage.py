@@ -1,4 +1,4 @@
-"""What the parser says of a command line that it can't read, in our words.
+"""The errors of the parser for a command line that it can't read, in our words.
 
 Its errors can tell themselves, and their classes differ between its releases. So nothing here needs more than that.
 """
@@ -13,11 +13,11 @@ _NUMBERS = {
     "greater_than_equal": "{value} is too small. Give {ge} or more",
     "less_than_equal": "{value} is too large. Give {le} or less",
 }
-"""What is wrong with a number, by the name that the parser has for it."""
+"""Errors about numbers, by the names that the parser has for them."""
 
 
 def told(error: Any) -> str:
-    """One or two sentences, with what was probably meant."""
+    """One or two sentences, with the right spelling if it can be guessed."""
     message = _with_value(error, error.format_message()).replace("Value error, ", "")
     if (unknown := re.match(r"No such command '([^']*)'\.", message)) and unknown[1] in words.OF_OTHER_TOOLS:
         return f"{unknown[0]} Did you mean '{words.OF_OTHER_TOOLS[unknown[1]]}'?"

@@ -1,4 +1,4 @@
-"""What the SDK and other programs say, in the words of this command line."""
+"""Words of the SDK and of other programs, and the words of this command line for them."""
 
 import re
 
@@ -28,7 +28,7 @@ OPTIONS = {
     "target": "TARGET",
     "what": "WHAT",
 }
-"""What an argument of the SDK, or a field of a request, is called on a command line."""
+"""Names on the command line, by the arguments of the SDK and the fields of requests."""
 WORDS = {
     "Give exactly one of version, dataset, commit and run": "Give exactly one of REF, --dataset, --commit and --run",
     ", or set force to delete them with the model": "",  # the hint says it
@@ -42,7 +42,7 @@ WORDS = {
     "Give at least one field": "Give at least one option",
     "MODELYARD_URL": "MODELYARD_URL or --url",
 }
-"""What the SDK and the registry say to programs, and what is said instead to people at a command line."""
+"""Phrases of the SDK and the registry for programs, and those for people at a command line."""
 
 
 _ID = r"(?>[a-z0-9._-]*[a-z0-9])"
@@ -63,8 +63,8 @@ OF_OTHER_TOOLS = {
     **dict.fromkeys(("whoami", "ping"), "status"),
 }
 """Verbs of other programs, and ours."""
-NAMED_LAST = dict.fromkeys(("promote", "rollback"), "--alias")
-"""Commands after whose last argument people type the value of an option, and that option."""
+WITH_ALIAS = frozenset({"promote", "rollback"})
+"""Commands that take an alias as an option. People type it as an argument."""
 OPTIONS_OF_OTHER_TOOLS = {
     **dict.fromkeys(
         (("pull", "--version"), ("pull", "--revision")), "Name the version in REF, for example team/fraud@3"

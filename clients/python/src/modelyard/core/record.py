@@ -68,7 +68,7 @@ class Record:
 
 
 def identity(record: Record) -> Mapping[str, Any]:
-    """What a record tells by properties, as ``reference``; it comes before the fields."""
+    """Values of properties, as ``reference``, that are shown before the fields."""
     return record._identity()  # noqa: SLF001 - of this module's own class
 
 

@@ -20,10 +20,10 @@ class PulledModel(Record):
     """A version whose files are on this machine. Every byte was verified.
 
     Files in the cache stay there as long as your program keeps this object: other pulls evict them only after
-    :meth:`close`, the end of a ``with`` block, or when nothing refers to the object any more. What is open or mapped
-    into memory by then stays readable. A target of your own is never evicted. A deep copy keeps the files too, until it
-    is closed itself. A model that was pickled and loaded again, in another process or in this one, keeps nothing: pull
-    there.
+    :meth:`close`, the end of a ``with`` block, or when nothing refers to the object any more. Files that are open or
+    mapped into memory by then stay readable. A target of your own is never evicted. A deep copy keeps the files too,
+    until it is closed itself. A model that was pickled and loaded again, in another process or in this one, keeps
+    nothing: pull there.
 
     >>> with yard.pull("team/fraud@production") as model:
     ...     network = load(model.path)

@@ -56,7 +56,7 @@ def directions_to_proto(directions: Mapping[str, Direction]) -> dict[str, pb.Eva
 
 
 def directions_from_proto(directions: Mapping[str, pb.Evaluation.Direction.ValueType]) -> dict[str, Direction]:
-    """Those that are set. Raises ``ValueError`` for one that this release does not know."""
+    """The directions that are set. Raises ``ValueError`` for a direction that this release does not know."""
     return {
         metric: DIRECTIONS.from_proto(direction)
         for metric, direction in directions.items()
