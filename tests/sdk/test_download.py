@@ -101,8 +101,9 @@ async def test_slow_progress_is_never_given_up(registry: FakeArtifacts, pull: Do
 
 
 async def test_a_registry_that_sends_nothing_is_given_up_and_nothing_is_left(
-    registry: FakeArtifacts, pull: Download
+    registry: FakeArtifacts, pull: Download, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retries, "PATIENCE", 0.0)  # how long it may be away: see test_transfer_retries.py
     registry.faults.break_reads_at = [0] * 100
 
     with pytest.raises(UnavailableError):

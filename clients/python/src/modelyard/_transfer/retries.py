@@ -4,10 +4,14 @@ import asyncio
 import random
 from typing import Final
 
+from modelyard._connection import PATIENCE
 from modelyard.errors import DeadlineExceededError, ModelyardError, ServerError, UnavailableError
 
 _ATTEMPTS: Final = 6
-"""In a row, without progress."""
+"""In a row, without progress, at a registry that answers."""
+_AWAY: Final = frozenset({"UNAVAILABLE", "DRAINING"})
+"""The registry can't be reached, or stops. It has answered before a transfer, and is given the time of a restart."""
+_LONGEST_PAUSE_AWAY: Final = 1.0
 _FIRST_PAUSE: Final = 0.1
 """Seconds; doubled with each failure."""
 _LONGEST_PAUSE: Final = 30.0
@@ -29,6 +33,7 @@ class Backoff:
         self._progress = progress
         self._best = 0
         self._failures = 0
+        self._since = 0.0
 
     def reached(self, position: int) -> None:
         """Notes a position."""
@@ -40,11 +45,16 @@ class Backoff:
         """Waits before the next attempt; raises the error if there should be none."""
         if not is_interruption(error):
             raise error
+        now = asyncio.get_running_loop().time()
         self._failures += 1
-        if self._failures >= _ATTEMPTS:
+        if self._failures == 1:
+            self._since = now
+        is_away = error.reason in _AWAY
+        if self._failures >= _ATTEMPTS and not (is_away and now < self._since + PATIENCE):
             raise error
+        longest = _LONGEST_PAUSE_AWAY if is_away else _LONGEST_PAUSE
         # Full jitter: clients that one restart threw out must not come back together.
-        delay = _random.uniform(0, _FIRST_PAUSE * 2 ** (self._failures - 1))
+        delay = _random.uniform(0, min(_FIRST_PAUSE * 2 ** (self._failures - 1), longest))
         await asyncio.sleep(min(max(delay, error.retry_after or 0), _LONGEST_PAUSE))
 
 
